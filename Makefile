@@ -1,0 +1,38 @@
+# Two commands do everything:  make run  (the toolbox)  and  make test  (every check).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint types imports pytest clean
+
+run: $(VENV)/.run-ready
+	$(BIN)/python run_toolbox.py $(ARGS)
+
+test: lint types imports pytest
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff check .
+
+types: $(VENV)/.test-ready
+	$(BIN)/mypy
+
+imports: $(VENV)/.test-ready
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.test-ready
+	$(BIN)/python -m pytest $(ARGS)
+
+$(VENV)/.run-ready: requirements.txt scripts/system_packages.sh
+	bash scripts/system_packages.sh run
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
+	touch $@
+
+$(VENV)/.test-ready: requirements.txt requirements-dev.txt scripts/system_packages.sh
+	bash scripts/system_packages.sh test
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
+	touch $@ $(VENV)/.run-ready
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

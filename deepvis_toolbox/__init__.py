@@ -1,0 +1,54 @@
+"""The Deep Visualization Toolbox: see what every unit of a trained convnet computes, live.
+
+The public names are imported on first use, so that `import deepvis_toolbox` does not load torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.addresses import Unit, parse_units
+    from deepvis_toolbox.errors import ToolboxError
+    from deepvis_toolbox.network.interface import Network, Recording
+    from deepvis_toolbox.network.layer import Layer, Rect
+    from deepvis_toolbox.network.loading import load_network
+    from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AscentResult": "deepvis_toolbox.optimize",
+    "AscentSettings": "deepvis_toolbox.optimize",
+    "Layer": "deepvis_toolbox.network.layer",
+    "Network": "deepvis_toolbox.network.interface",
+    "Recording": "deepvis_toolbox.network.interface",
+    "Rect": "deepvis_toolbox.network.layer",
+    "ToolboxError": "deepvis_toolbox.errors",
+    "Unit": "deepvis_toolbox.addresses",
+    "load_network": "deepvis_toolbox.network.loading",
+    "parse_units": "deepvis_toolbox.addresses",
+    "preferred_images": "deepvis_toolbox.optimize",
+}
+
+__all__ = [
+    "AscentResult",
+    "AscentSettings",
+    "Layer",
+    "Network",
+    "Recording",
+    "Rect",
+    "ToolboxError",
+    "Unit",
+    "__version__",
+    "load_network",
+    "parse_units",
+    "preferred_images",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

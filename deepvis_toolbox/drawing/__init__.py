@@ -1,0 +1,1 @@
+"""Tiles, colour maps, text: arrays in, pixels out."""

@@ -1,0 +1,1 @@
+"""The live window: state, keys, worker thread, panes, layout, main loop."""

@@ -1,0 +1,23 @@
+"""What the window asks of the worker: plain, immutable data made from the state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+LiveBackwardMode = Literal["off", "grad", "deconv", "guided"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compute for each frame. Two equal requests are answered by the same snapshot."""
+
+    layer: str
+    """The layer whose tiles are shown."""
+    unit: int
+    """The selected unit of that layer."""
+    backward: LiveBackwardMode = "off"
+    origin_layer: str = ""
+    origin_unit: int = 0
+    show_gradients: bool = False
+    """Tiles show what the backward pass brings to the layer instead of its activations."""

@@ -1,0 +1,154 @@
+"""What every engine offers: the network and its verbs (describe, forward, backward), whoever computes them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.layer import Layers, Rect
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.preprocessing import Preprocessing
+
+Frame = NDArray[np.uint8]
+"""One RGB picture, uint8, H×W×3."""
+
+BackwardMode = Literal["grad", "deconv", "guided"]
+BACKWARD_MODES: tuple[str, ...] = get_args(BackwardMode)
+
+Visitor = Callable[[str, torch.Tensor, torch.Tensor | None], None]
+"""Called as visitor(layer name, value (N, …), value below the layer's rectifier (N, …) or None)."""
+
+
+class Recording(ABC):
+    """One forward pass, kept: it gives any layer's activations and serves any number of backward passes.
+
+    What it returns is never overwritten by a later call. It is used by one thread at a time.
+    """
+
+    input: torch.Tensor
+    """The images it was made from, (N, C, H, W)."""
+
+    @abstractmethod
+    def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        """The layers' activations, each (N, …), detached. Runs nothing."""
+
+    @abstractmethod
+    def below_rectifier(self, layer: str) -> torch.Tensor:
+        """The layer's value below its rectifier (its own value where it has none), (N, …), detached."""
+
+    @abstractmethod
+    def backward(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """As `Network.backward`, without a forward pass."""
+
+
+class Network(ABC):
+    """A trained convnet, described layer by layer, with a forward and a backward pass.
+
+    Not for use by two threads at once. A context manager: leaving it releases what the engine holds.
+    """
+
+    name: str
+    engine: str
+    """`torch` or `caffe`."""
+    layers: Layers
+    input_shape: tuple[int, int, int]
+    """(C, H, W)."""
+    device: torch.device
+    """Where tensors given to and returned by the verbs live."""
+    labels: tuple[str, ...]
+    """Class names in the order of the label layers' units; empty where unknown."""
+    label_layers: tuple[str, ...]
+    """Layers whose units are the classes; the last of them gives the probabilities shown."""
+    preprocessing: Preprocessing
+    settings: dict[str, Any]
+    """What the model.yaml says beyond the network itself: `presets`, `unit_images`, `settings`, `folder`, …"""
+
+    @abstractmethod
+    def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        """The activations of `layers` for images `x` (N, C, H, W): {name as given: (N, …)}.
+
+        Runs no further than needed. Raises `ToolboxError` for an unknown layer or a wrong shape.
+        """
+
+    @abstractmethod
+    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
+        """A forward pass that hands each of `layers` to `visitor` as soon as it is computed, then lets it go."""
+
+    @abstractmethod
+    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
+        """A forward pass that is kept, as far as `layers` need (all, by default)."""
+
+    @abstractmethod
+    def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
+        """The input rectangle that can influence the layer's units at `place` (row, column), half open.
+
+        It may leave the image. Layers without places (flat ones) see the whole image.
+        """
+
+    @property
+    @abstractmethod
+    def weights_hash(self) -> str:
+        """SHA-256 of the network's parameters and buffers, in hexadecimal: tells one set of weights from another."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Releases processes and memory. The network cannot be used afterwards."""
+
+    def backward(
+        self,
+        x: torch.Tensor,
+        origin: str,
+        diff: torch.Tensor,
+        mode: BackwardMode = "grad",
+        at: Sequence[str] | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """What arrives at the layers `at` (the input, by default) when `diff` starts at `origin`: {name as given: (N, …)}.
+
+        `diff` has the shape of the origin's activations for `x`, (N, …), and enters below the origin's rectifier.
+        Layers above the origin get zeros. Called again with the same images, it runs no forward pass again.
+        """
+        if mode not in BACKWARD_MODES:
+            raise ToolboxError(f'unknown backward mode "{mode}"; it is one of {", ".join(BACKWARD_MODES)}')
+        return self._recording_of(x, origin, at).backward(origin, diff, mode, at)
+
+    def _recording_of(self, x: torch.Tensor, origin: str, at: Sequence[str] | None) -> Recording:
+        """The kept recording where the images are the same as in the last call, else a new one."""
+        kept: Recording | None = getattr(self, "_kept_recording", None)
+        if kept is None or kept.input.shape != x.shape or not torch.equal(kept.input, x.to(kept.input)):
+            kept = self.record(x)
+            self._kept_recording: Recording | None = kept
+        return kept
+
+    def preprocess(self, frame: Frame) -> torch.Tensor:
+        """An RGB uint8 frame H×W×3 as the network's input: float32 (1, C, H, W) on the network's device."""
+        return torch.from_numpy(self.preprocessing.to_input(frame))[None].to(self.device)
+
+    def deprocess(self, x: torch.Tensor) -> Frame:
+        """Network input (N, C, H, W) or (C, H, W) back to RGB uint8, N×H×W×3, values clipped to 0–255."""
+        images = x if x.ndim == 4 else x[None]
+        return self.preprocessing.to_rgb(images.detach().to("cpu", torch.float32).numpy())
+
+    @property
+    def input_name(self) -> str:
+        """The name of the input layer."""
+        return next(iter(self.layers))
+
+    @property
+    def probability_layer(self) -> str | None:
+        """The layer whose values are shown as class probabilities; None where the network has no label layer."""
+        return self.label_layers[-1] if self.label_layers else None
+
+    def __enter__(self) -> Network:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

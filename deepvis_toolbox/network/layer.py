@@ -1,0 +1,114 @@
+"""What a layer is, the ordered mapping of a network's layers, and rectangles of input pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+
+
+class Rect(NamedTuple):
+    """A rectangle in input pixels, half open: rows top..bottom-1, columns left..right-1. It may leave the image."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One named place in the network that has activations.
+
+    `shape` has no batch dimension: spatial (C, H, W), flat (C,), tokens (T, D) or anything else a graph can hold.
+    `kind` is one short word: input, conv, linear, relu, pool, lrn, norm, add, concat, softmax, dropout, …
+    `rectifier` is the kind of the rectifier that gives the layer's value (relu, relu6, silu, …), or an empty string:
+    where there is one, a backward pass starts and arrives below it.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    rectifier: str = ""
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether the layer has places: shape (C, H, W), where H and W may be 1."""
+        return len(self.shape) == 3
+
+    @property
+    def is_tokens(self) -> bool:
+        """Whether the layer holds T tokens of D values: shape (T, D)."""
+        return len(self.shape) == 2
+
+    @property
+    def channels(self) -> int:
+        """How many units the layer has: C, or D where it holds tokens."""
+        return self.shape[-1] if self.is_tokens else self.shape[0]
+
+    @property
+    def token_grid(self) -> tuple[int, int] | None:
+        """(rows, columns) where the tokens, but for one or two leading class tokens, form a square grid; else None."""
+        if not self.is_tokens:
+            return None
+        for extra in (0, 1, 2):
+            side = round((self.shape[0] - extra) ** 0.5)
+            if side > 0 and side * side == self.shape[0] - extra:
+                return side, side
+        return None
+
+    @property
+    def centre(self) -> tuple[int, int] | None:
+        """The default place of a unit, (H // 2, W // 2); None where the layer is not spatial."""
+        return (self.shape[1] // 2, self.shape[2] // 2) if self.is_spatial else None
+
+
+class Layers(Mapping[str, Layer]):
+    """A network's layers, in the order of computation, the input first.
+
+    A group's name is an alias of its last layer: `block3` means `block3.add`. Aliases are found by `[]`, `in` and
+    `canonical`, and are not listed.
+    """
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self._layers = {layer.name: layer for layer in layers}
+        self._aliases: dict[str, str] = {}
+        for name in self._layers:
+            parts = name.split(".")
+            for end in range(1, len(parts)):
+                self._aliases[".".join(parts[:end])] = name
+        for name in self._layers:
+            self._aliases.pop(name, None)
+
+    def canonical(self, name: str) -> str:
+        """The listed name that `name` means. Raises `ToolboxError` naming the nearest layer where there is none."""
+        if name in self._layers:
+            return name
+        if name in self._aliases:
+            return self._aliases[name]
+        hint = nearest_name(name, [*self._layers, *self._aliases])
+        raise ToolboxError(f'the network has no layer "{name}"{hint or "; its layers: " + self._outline()}')
+
+    def __getitem__(self, name: str) -> Layer:
+        try:
+            return self._layers[self._aliases.get(name, name)]
+        except KeyError:
+            raise KeyError(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._layers or name in self._aliases
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __repr__(self) -> str:
+        return f"Layers({', '.join(self._layers)})"
+
+    def _outline(self) -> str:
+        names = list(self._layers)
+        return ", ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])

@@ -1,0 +1,1 @@
+"""Preferred images: regularized gradient ascent in image space."""

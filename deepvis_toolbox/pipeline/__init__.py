@@ -1,0 +1,1 @@
+"""Makes unit images: scan, crops, deconvs and preferred images into the store."""

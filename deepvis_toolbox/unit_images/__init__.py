@@ -1,0 +1,1 @@
+"""The store of unit images on disk, its layout and cache."""
