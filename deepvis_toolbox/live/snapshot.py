@@ -8,20 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.live.request import Request
-
-
-@dataclass(frozen=True)
-class FrameInfo:
-    """Where a frame came from."""
-
-    source: str
-    """The source as the status line names it: `camera 0`, `ostrich.jpg (3 of 500)`, …"""
-    number: int
-    """Counts the frames of a source from 0."""
-    is_still: bool = False
-    """The same picture until the user moves on."""
-    label: int | None = None
-    """The picture's class index, where a list gives one."""
+from deepvis_toolbox.sources.frame import FrameInfo
 
 
 @dataclass(frozen=True)
