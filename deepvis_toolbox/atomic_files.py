@@ -1,0 +1,83 @@
+"""Files that are whole or not there: written under a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from deepvis_toolbox.errors import ToolboxError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space and run it again",
+    errno.EDQUOT: "your disk quota is used up; free some space and run it again",
+    errno.EACCES: "the folder or file may not be written; change its permissions or choose another place",
+    errno.EPERM: "the folder or file may not be written; change its permissions or choose another place",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another place",
+    errno.EEXIST: "a part of the path is a file, not a folder; choose another place",
+    errno.EISDIR: "there is a folder of that name; choose another place",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path`, with the same suffix, to be written to; renamed to `path` on leaving.
+
+    Makes the folder. When the block raises, the temporary file is removed and a former `path` stays as it was. An
+    `OSError` of the block (full disk, unwritable folder) becomes a `ToolboxError` that names `path`.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{uuid.uuid4().hex}.partial{target.suffix}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(target)
+    except OSError as error:
+        raise cannot_write(target, error) from error
+    finally:
+        _remove_quietly(temporary)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes `data` to `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes `text` to `path` in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | Path, record: Any) -> None:
+    """Writes plain data as indented JSON, whole or not at all. NaN and infinities are refused (`ValueError`)."""
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def check_writable(folder: str | Path) -> None:
+    """Makes `folder` and tries it; `ToolboxError` where nothing can be written there. For the start of long work."""
+    probe = Path(folder) / f".{uuid.uuid4().hex}.probe"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+    except OSError as error:
+        raise cannot_write(Path(folder), error) from error
+    finally:
+        _remove_quietly(probe)
+
+
+def cannot_write(path: Path, error: OSError) -> ToolboxError:
+    """The sentence for a user whose file could not be written."""
+    reason = _REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
+    return ToolboxError(f'cannot write "{path}": {reason}')
+
+
+def _remove_quietly(path: Path) -> None:
+    with suppress(OSError):  # it was renamed, or never made, or its folder is gone: nothing is left to do
+        path.unlink()

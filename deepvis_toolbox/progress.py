@@ -1,0 +1,123 @@
+"""How long work reports itself: a bar with rate and time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import IO, Protocol
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress(Protocol):
+    """What long work calls as it goes on. A context manager: leaving it closes the bar."""
+
+    def advance(self, amount: float = 1) -> None:
+        """`amount` more of the total is done."""
+
+    def note(self, text: str) -> None:
+        """A short text beside the bar, replacing the last one: the current objective, the current file."""
+
+    def say(self, line: str) -> None:
+        """A line of its own, that stays."""
+
+    def __enter__(self) -> Progress: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def show_progress(total: float, what: str, unit: str = "", stream: IO[str] | None = None) -> Progress:
+    """A progress display on `stream` (stderr by default) for `total` pieces of work counted in `unit`s."""
+    stream = stream or sys.stderr
+    return _Bar(total, what, unit, stream) if stream.isatty() else _Lines(total, what, unit, stream)
+
+
+class Silence:
+    """Shows nothing; what library calls use unless told otherwise."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Shows nothing."""
+
+    def note(self, text: str) -> None:
+        """Shows nothing."""
+
+    def say(self, line: str) -> None:
+        """Shows nothing."""
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+
+class _Bar:
+    """A tqdm bar."""
+
+    def __init__(self, total: float, what: str, unit: str, stream: IO[str]) -> None:
+        layout = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} [{elapsed}, {remaining} left, {rate_fmt}{postfix}]"
+        self._bar = tqdm(total=total, desc=what, unit=f" {unit}", file=stream, dynamic_ncols=True, bar_format=layout)
+
+    def advance(self, amount: float = 1) -> None:
+        self._bar.update(amount)
+
+    def note(self, text: str) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
+
+    def say(self, line: str) -> None:
+        self._bar.write(line, file=self._bar.fp)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+class _Lines:
+    """A line every ten seconds, and one at the end."""
+
+    def __init__(self, total: float, what: str, unit: str, stream: IO[str]) -> None:
+        self._total, self._what, self._unit, self._stream = total, what, unit, stream
+        self._done = 0.0
+        self._note = ""
+        self._began = self._shown = time.monotonic()
+
+    def advance(self, amount: float = 1) -> None:
+        self._done += amount
+        if time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
+            self._show()
+
+    def note(self, text: str) -> None:
+        self._note = text
+
+    def say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        elapsed = self._shown - self._began
+        rate = self._done / elapsed if elapsed > 0 else 0.0
+        parts = [f"{self._done:.0f}/{self._total:.0f}", f"{rate:.3g} {self._unit}/s"]
+        if 0 < self._done < self._total:
+            parts.append(f"{_clock(elapsed * (self._total / self._done - 1))} left")
+        else:
+            parts.append(f"took {_clock(elapsed)}")
+        self.say(f"{self._what}: {', '.join([*parts, self._note] if self._note else parts)}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
