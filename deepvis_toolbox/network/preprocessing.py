@@ -1,0 +1,156 @@
+"""How pictures become a network's input, and how its input becomes pictures again.
+
+network value = (pixel - mean) * scale / std, per channel, where a pixel is 0-255 and `mean` and `std` are in the same
+units and in the network's channel order. The default network's (x - 127) / 128 is `mean: 127, std: 128`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, cast, get_args
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+
+ChannelOrder = Literal["RGB", "BGR", "gray"]
+CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)
+
+Floats = NDArray[np.float32]
+PerChannel = float | Sequence[float] | Floats
+Values = TypeVar("Values", Floats, torch.Tensor)
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessing:
+    """Between RGB pictures, zero-centred pixels and network values; checked where it is made (`ToolboxError`).
+
+    `mean` is given as one number, (C,), or (C, H, W) no smaller than the input (its centre is used), and kept as
+    float32 (C,) or (C, *size). `scale` and `std` are one number or (C,) and kept as float32 (C,).
+    Zero-centred pixels are `pixel - mean`: 0-255 scale, the network's channel order; the optimizer works in them.
+    """
+
+    size: tuple[int, int]
+    """(H, W) of the network's input."""
+    channels: ChannelOrder = "RGB"
+    mean: PerChannel = 0.0
+    scale: PerChannel = 1.0
+    std: PerChannel = 1.0
+    crop: float = 1.0
+    """How much of the largest centred rectangle with the input's aspect is seen, 0 (exclusive) to 1."""
+    gain: Floats = field(init=False)
+    """scale / std, float32 (C,): network value = (pixel - mean) * gain."""
+
+    def __post_init__(self) -> None:
+        if self.channels not in CHANNEL_ORDERS:
+            raise ToolboxError(f'channels "{self.channels}" must be one of {", ".join(CHANNEL_ORDERS)}')
+        if len(self.size) != 2 or min(self.size) < 1:
+            raise ToolboxError(f"the input size {self.size} must be two positive numbers, height and width")
+        if not 0 < self.crop <= 1:
+            raise ToolboxError(f"crop is {self.crop}; it must be a fraction above 0 and at most 1")
+        scale, std = self._per_channel("scale", self.scale), self._per_channel("std", self.std)
+        if not (scale.all() and std.all()):
+            raise ToolboxError("scale and std must not be 0")
+        for name, value in {"scale": scale, "std": std, "gain": scale / std, "mean": self._fitting_mean()}.items():
+            value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+    @property
+    def channel_count(self) -> int:
+        """C: 1 for grey networks, else 3."""
+        return 1 if self.channels == "gray" else 3
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return (self.channel_count, *self.size)
+
+    @property
+    def mean_map(self) -> Floats:
+        """The mean, float32 (C, 1, 1) or (C, H, W): adds to images (…, C, H, W)."""
+        mean = cast(Floats, self.mean)
+        return mean.reshape(-1, 1, 1) if mean.ndim == 1 else mean
+
+    @property
+    def zero_centred_range(self) -> tuple[Floats, Floats]:
+        """What black and white are as zero-centred pixels: float32, shaped as `mean_map`."""
+        return np.float32(0) - self.mean_map, np.float32(255) - self.mean_map
+
+    def to_input(self, frame: NDArray[np.uint8]) -> Floats:
+        """An RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
+            raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
+        pixels = self._in_channel_order(self.fit(frame)).transpose(2, 0, 1)
+        values = pixels - self.mean_map
+        values *= self.gain.reshape(-1, 1, 1)
+        return np.ascontiguousarray(values)
+
+    def fit(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of an RGB frame that the network sees, resized to the input's size, H×W×3."""
+        cropped = centre_crop(frame, self.size, self.crop)
+        height, width = cropped.shape[:2]
+        if (height, width) == self.size:
+            return cropped
+        shrinks = height * width > self.size[0] * self.size[1]
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        return cast(NDArray[np.uint8], cv2.resize(cropped, self.size[::-1], interpolation=method))
+
+    def to_rgb(self, values: Floats) -> NDArray[np.uint8]:
+        """Network values (N, C, H, W) as RGB uint8 N×H×W×3, clipped to 0-255."""
+        return self.rgb_from_zero_centred(self.to_pixels(values))
+
+    def rgb_from_zero_centred(self, pixels: Floats) -> NDArray[np.uint8]:
+        """Zero-centred pixels (…, C, H, W) as RGB uint8 …×H×W×3, clipped to 0-255; what is not a number turns black."""
+        shown = np.nan_to_num(pixels + self.mean_map, nan=0.0, posinf=255.0, neginf=0.0)
+        rgb = np.moveaxis(np.rint(np.clip(shown, 0, 255)).astype(np.uint8), -3, -1)
+        if self.channels == "gray":
+            rgb = np.repeat(rgb, 3, axis=-1)
+        return np.ascontiguousarray(rgb[..., ::-1] if self.channels == "BGR" else rgb)
+
+    def to_pixels(self, values: Values) -> Values:
+        """Network values (…, C, H, W) as zero-centred pixels; NumPy array or tensor, as given."""
+        return cast(Values, values / self._gain_like(values))
+
+    def from_pixels(self, pixels: Values) -> Values:
+        """Zero-centred pixels (…, C, H, W) as network values; NumPy array or tensor, as given."""
+        return cast(Values, pixels * self._gain_like(pixels))
+
+    def _gain_like(self, values: Floats | torch.Tensor) -> Floats | torch.Tensor:
+        gain = self.gain.reshape(-1, 1, 1)
+        return torch.tensor(gain, dtype=values.dtype, device=values.device) if torch.is_tensor(values) else gain
+
+    def _in_channel_order(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.channels == "gray":
+            return cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))[..., None]
+        return rgb[..., ::-1] if self.channels == "BGR" else rgb
+
+    def _per_channel(self, name: str, value: PerChannel) -> Floats:
+        numbers = np.array(value, np.float32).reshape(-1)
+        if numbers.size not in (1, self.channel_count) or not np.isfinite(numbers).all():
+            raise ToolboxError(f"{name} must be one finite number or {self.channel_count} of them, not {value}")
+        return np.repeat(numbers, self.channel_count) if numbers.size == 1 else numbers
+
+    def _fitting_mean(self) -> Floats:
+        mean = np.array(self.mean, np.float32)
+        if mean.ndim != 3:
+            return self._per_channel("mean", mean)
+        top, left = (mean.shape[1] - self.size[0]) // 2, (mean.shape[2] - self.size[1]) // 2
+        if mean.shape[0] != self.channel_count or min(top, left) < 0 or not np.isfinite(mean).all():
+            raise ToolboxError(
+                f"the mean image is {'×'.join(map(str, mean.shape))}; it must be finite and at least "
+                f"{'×'.join(map(str, self.input_shape))}, the network's input"
+            )
+        return np.ascontiguousarray(mean[:, top : top + self.size[0], left : left + self.size[1]])
+
+
+def centre_crop(frame: NDArray[np.uint8], size: tuple[int, int], fraction: float = 1.0) -> NDArray[np.uint8]:
+    """A view of the centre of a frame H×W×3: `fraction` of the largest rectangle with the aspect of `size` (H, W)."""
+    height, width = frame.shape[:2]
+    unit = min(height / size[0], width / size[1]) * fraction
+    rows, columns = max(1, round(size[0] * unit)), max(1, round(size[1] * unit))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return frame[top : top + rows, left : left + columns]
