@@ -1,0 +1,357 @@
+"""What the window shows, as plain data, and one function per action that changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from deepvis_toolbox.live.request import LiveBackwardMode, Request
+
+CursorArea = Literal["layers", "tiles"]
+BackwardView = Literal["raw", "gray", "norm", "norm blurred"]
+Zoom = Literal["tiles", "unit", "backward"]
+Pattern = Literal["off", "regularized_opt", "max_im"]
+
+BACKWARD_MODES: tuple[LiveBackwardMode, ...] = get_args(LiveBackwardMode)
+BACKWARD_VIEWS: tuple[BackwardView, ...] = get_args(BackwardView)
+ZOOMS: tuple[Zoom, ...] = get_args(Zoom)
+
+SIMPLE_BACKWARD: tuple[tuple[LiveBackwardMode, BackwardView], ...] = (
+    ("off", "raw"),
+    ("grad", "raw"),
+    ("grad", "norm"),
+    ("deconv", "raw"),
+    ("guided", "raw"),
+)
+"""What one key cycles through; two further keys reach every combination."""
+
+GAMMAS = (1.0, 0.7, 0.5, 0.3)
+"""Exponents for the tiles' brightness: below 1, faint values show."""
+CHANNEL_BOOSTS = (0.0, 0.3, 0.5, 0.8, 1.0)
+"""How far each tile is scaled by its own maximum (1) instead of the layer's (0)."""
+FAST_STEP = 3
+"""How far a step goes with Shift."""
+
+
+@dataclass(frozen=True)
+class LayerEntry:
+    """One layer as the window lists it. `shape` has no batch dimension: (C, H, W), (C,) or (tokens, D)."""
+
+    name: str
+    shape: tuple[int, ...]
+    kind: str = ""
+
+    @property
+    def units(self) -> int:
+        """How many tiles the layer has: C, or D where it holds tokens."""
+        return self.shape[-1] if len(self.shape) == 2 else self.shape[0]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The layer and the unit where the backward pass starts."""
+
+    layer: str
+    unit: int
+
+
+@dataclass
+class State:
+    """Everything that keys and clicks change. The first block comes from outside and survives a reset."""
+
+    layers: tuple[LayerEntry, ...] = ()
+    """Empty while the network is loading."""
+    tile_columns: int = 1
+    """How many columns the tile grid has now; the tile pane says so, up and down need it."""
+    sources: int = 1
+    source_index: int = 0
+    message: str = ""
+    """One sentence for the status line: what the last key did, or why it did nothing."""
+    loading: str = ""
+    """What is being loaded; empty once the network is there."""
+
+    cursor_area: CursorArea = "layers"
+    layer_index: int = 0
+    unit: int = 0
+    layer_scroll: int | None = None
+    """First layer name shown, where the wheel has moved the list; None: the list follows the selection."""
+
+    backward: LiveBackwardMode = "off"
+    backward_view: BackwardView = "raw"
+    frozen_origin: Origin | None = None
+    show_gradients: bool = False
+
+    zoom: Zoom = "tiles"
+    gamma_index: int = 0
+    channel_boost_index: int = 0
+    show_labels: bool = True
+    show_help: bool = False
+    show_timings: bool = False
+    show_unit_images: bool = True
+    pattern: Pattern = "off"
+
+    camera_frozen: bool = False
+    stretch: bool = False
+    """Stretch the frame to a square instead of cropping the largest one."""
+
+    picture_steps: int = 0
+    """Pictures to move on (or back, below zero); the main loop hands them to the source."""
+    screenshot_wanted: bool = False
+    quit: bool = False
+
+    @property
+    def layer(self) -> LayerEntry | None:
+        """The layer whose tiles are shown; None while the network is loading."""
+        return self.layers[self.layer_index] if self.layers else None
+
+    @property
+    def unit_is_selected(self) -> bool:
+        """Whether the cursor is on a tile; while it is in the layer list no unit counts as selected."""
+        return self.cursor_area == "tiles"
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where the backward pass starts: the frozen origin, else the selected unit."""
+        if self.frozen_origin or not self.layer:
+            return self.frozen_origin
+        return Origin(self.layer.name, self.unit)
+
+    @property
+    def address(self) -> str:
+        """The selected unit as every command line accepts it, `layer:unit`; empty while loading."""
+        return f"{self.layer.name}:{self.unit}" if self.layer else ""
+
+    @property
+    def gamma(self) -> float:
+        return GAMMAS[self.gamma_index]
+
+    @property
+    def channel_boost(self) -> float:
+        return CHANNEL_BOOSTS[self.channel_boost_index]
+
+
+_SURVIVES_RESET = {"layers", "tile_columns", "sources", "source_index", "message", "loading", "quit"}
+
+
+def make_request(state: State) -> Request:
+    """What the worker must compute for this state; its layer is empty while the network is loading."""
+    if not state.layer or not state.origin:
+        return Request(layer="", unit=0)
+    return Request(
+        layer=state.layer.name,
+        unit=state.unit,
+        backward=state.backward,
+        origin_layer=state.origin.layer,
+        origin_unit=state.origin.unit,
+        show_gradients=state.show_gradients,
+    )
+
+
+def set_layers(state: State, layers: tuple[LayerEntry, ...], first: str = "") -> None:
+    """The network has been loaded; `first` is the layer shown at the start (else the first after the input)."""
+    state.layers = layers
+    state.loading = ""
+    names = [layer.name for layer in layers]
+    _show_layer(state, names.index(first) if first in names else min(1, len(layers) - 1))
+
+
+# -- moving the selection ------------------------------------------------------------------------------------------
+
+
+def move_left(state: State, steps: int = 1) -> None:
+    if state.cursor_area == "layers":
+        previous_layer(state, steps)
+    else:
+        select_unit(state, state.unit - steps)
+
+
+def move_right(state: State, steps: int = 1) -> None:
+    if state.cursor_area == "layers":
+        next_layer(state, steps)
+    else:
+        select_unit(state, state.unit + steps)
+
+
+def move_down(state: State, steps: int = 1) -> None:
+    """From the layer list into the tiles; there, down by rows (a last row that is shorter stops at its last unit)."""
+    if not state.layer:
+        return
+    if state.cursor_area == "layers":
+        state.cursor_area = "tiles"
+        return
+    columns = state.tile_columns
+    rows_below = (state.layer.units - 1) // columns - state.unit // columns
+    if rows_below > 0:
+        select_unit(state, state.unit + min(steps, rows_below) * columns)
+
+
+def move_up(state: State, steps: int = 1) -> None:
+    """Up by rows; from the top row back to the layer list."""
+    row = state.unit // state.tile_columns
+    if state.cursor_area == "tiles" and row > 0:
+        select_unit(state, state.unit - min(steps, row) * state.tile_columns)
+    else:
+        state.cursor_area = "layers"
+
+
+def previous_layer(state: State, steps: int = 1) -> None:
+    _show_layer(state, state.layer_index - steps)
+
+
+def next_layer(state: State, steps: int = 1) -> None:
+    _show_layer(state, state.layer_index + steps)
+
+
+def select_layer(state: State, index: int) -> None:
+    """A click on a layer's name."""
+    state.cursor_area = "layers"
+    _show_layer(state, index)
+
+
+def select_unit(state: State, unit: int) -> None:
+    """A click on a tile, or a step to it; kept within the layer."""
+    if state.layer:
+        state.cursor_area = "tiles"
+        state.unit = max(0, min(unit, state.layer.units - 1))
+
+
+def scroll_layers(state: State, first: int) -> None:
+    """The wheel over the layer list: `first` is the first name shown."""
+    state.layer_scroll = max(0, min(first, len(state.layers) - 1))
+
+
+def go_to(state: State, layer: str, unit: int) -> None:
+    """Starts at a unit, as `--goto layer:unit` asks."""
+    names = [entry.name for entry in state.layers]
+    if layer in names:
+        _show_layer(state, names.index(layer))
+        select_unit(state, unit)
+
+
+def _show_layer(state: State, index: int) -> None:
+    state.layer_index = max(0, min(index, len(state.layers) - 1))
+    state.layer_scroll = None
+    if state.layer:
+        state.unit = min(state.unit, state.layer.units - 1)
+
+
+# -- the backward pass ---------------------------------------------------------------------------------------------
+
+
+def cycle_backward(state: State) -> None:
+    """Off, grad raw, grad norm, deconv raw, guided raw, off; from any other combination, off."""
+    now = (state.backward, state.backward_view)
+    place = SIMPLE_BACKWARD.index(now) if now in SIMPLE_BACKWARD else len(SIMPLE_BACKWARD) - 1
+    state.backward, state.backward_view = SIMPLE_BACKWARD[(place + 1) % len(SIMPLE_BACKWARD)]
+
+
+def cycle_backward_mode(state: State) -> None:
+    state.backward = BACKWARD_MODES[(BACKWARD_MODES.index(state.backward) + 1) % len(BACKWARD_MODES)]
+
+
+def cycle_backward_view(state: State) -> None:
+    state.backward_view = BACKWARD_VIEWS[(BACKWARD_VIEWS.index(state.backward_view) + 1) % len(BACKWARD_VIEWS)]
+
+
+def toggle_frozen_origin(state: State) -> None:
+    """Freezes the origin at the selected unit, or lets it follow the selection again."""
+    state.frozen_origin = None if state.frozen_origin else state.origin
+
+
+def toggle_gradients(state: State) -> None:
+    state.show_gradients = not state.show_gradients
+    if state.show_gradients and state.backward == "off":
+        state.message = "gradients need a backward pass: press b"
+
+
+# -- how it is shown -----------------------------------------------------------------------------------------------
+
+
+def cycle_zoom(state: State) -> None:
+    state.zoom = ZOOMS[(ZOOMS.index(state.zoom) + 1) % len(ZOOMS)]
+
+
+def toggle_unit_zoom(state: State) -> None:
+    """A double click: the selected unit large, or all tiles again."""
+    state.zoom = "unit" if state.zoom == "tiles" else "tiles"
+
+
+def cycle_gamma(state: State) -> None:
+    state.gamma_index = (state.gamma_index + 1) % len(GAMMAS)
+
+
+def cycle_channel_boost(state: State) -> None:
+    state.channel_boost_index = (state.channel_boost_index + 1) % len(CHANNEL_BOOSTS)
+
+
+def toggle_labels(state: State) -> None:
+    state.show_labels = not state.show_labels
+
+
+def toggle_help(state: State) -> None:
+    state.show_help = not state.show_help
+
+
+def toggle_timings(state: State) -> None:
+    state.show_timings = not state.show_timings
+
+
+def toggle_unit_images(state: State) -> None:
+    state.show_unit_images = not state.show_unit_images
+
+
+def toggle_pattern_preferred(state: State) -> None:
+    """Pattern mode: every tile shows its unit's preferred image."""
+    state.pattern = "off" if state.pattern == "regularized_opt" else "regularized_opt"
+
+
+def toggle_pattern_top(state: State) -> None:
+    """Pattern mode with every unit's top image."""
+    state.pattern = "off" if state.pattern == "max_im" else "max_im"
+
+
+# -- where frames come from ----------------------------------------------------------------------------------------
+
+
+def toggle_camera_frozen(state: State) -> None:
+    state.camera_frozen = not state.camera_frozen
+
+
+def switch_source(state: State) -> None:
+    if state.sources < 2:
+        state.message = "there is one source only; give --input twice to switch between two"
+    else:
+        state.source_index = (state.source_index + 1) % state.sources
+
+
+def next_picture(state: State) -> None:
+    state.picture_steps += 1
+
+
+def previous_picture(state: State) -> None:
+    state.picture_steps -= 1
+
+
+def toggle_stretch(state: State) -> None:
+    state.stretch = not state.stretch
+
+
+# -- the window ----------------------------------------------------------------------------------------------------
+
+
+def want_screenshot(state: State) -> None:
+    state.screenshot_wanted = True
+
+
+def reset(state: State) -> None:
+    """Back to how the window started, with the same network and source."""
+    fresh = State()
+    for field in fields(State):
+        if field.name not in _SURVIVES_RESET:
+            setattr(state, field.name, getattr(fresh, field.name))
+    state.message = "reset"
+    _show_layer(state, min(1, len(state.layers) - 1))
+
+
+def quit_toolbox(state: State) -> None:
+    state.quit = True
