@@ -1,0 +1,26 @@
+"""Layer names as file names and back: ordinary names stay as they are, other characters are percent-encoded."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+_ORDINARY = re.compile(r"[A-Za-z0-9._-]")
+
+
+def file_name_of(layer: str) -> str:
+    """A layer's name as a file name: letters, digits, `.`, `-` and `_` stay; other bytes of its UTF-8 become `%XX`.
+
+    A leading dot is encoded too, so that no layer is called `..` or hides its folder. `layer_name_of` undoes it.
+    """
+    text = "".join(char if _ORDINARY.fullmatch(char) else _encoded(char) for char in layer)
+    return _encoded(".") + text[1:] if text.startswith(".") else text
+
+
+def layer_name_of(file_name: str) -> str:
+    """The layer's name that `file_name_of` made this file name from."""
+    return unquote(file_name, errors="strict")
+
+
+def _encoded(char: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in char.encode())

@@ -1,0 +1,98 @@
+"""Montages: nine pictures in a 3×3 square, the authors' 2×2 of such squares, and one picture for a whole layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+
+Picture = NDArray[np.uint8]
+"""RGB uint8, H×W×3."""
+
+GAP = 1
+"""Pixels between the pictures of a 3×3 montage."""
+QUARTER_BORDER = 3
+"""Pixels around each 3×3 montage in the authors' 2×2 archives: 2 between the quarters and 1 of their montage."""
+BACKGROUND = 128
+
+
+def montage3x3(images: Sequence[Picture]) -> Picture:
+    """Up to nine pictures, row by row, in one square of 3×3, one grey pixel between them; missing ones stay grey.
+
+    `images`: each RGB uint8 H×W×3; where sizes differ, all are scaled to the first one's. -> (3H + 2)×(3W + 2)×3.
+    """
+    if not 0 < len(images) <= 9:
+        raise ValueError(f"a 3×3 montage holds 1 to 9 pictures, not {len(images)}")
+    height, width = images[0].shape[:2]
+    canvas = np.full((3 * height + 2 * GAP, 3 * width + 2 * GAP, 3), BACKGROUND, np.uint8)
+    for index, image in enumerate(images):
+        top, left = (index // 3) * (height + GAP), (index % 3) * (width + GAP)
+        canvas[top : top + height, left : left + width] = scaled_to(image, height, width)
+    return canvas
+
+
+def tiles_of_3x3(montage: Picture) -> list[Picture]:
+    """The nine pictures of a montage that `montage3x3` (or the authors) made."""
+    height, width = ((side - 2 * GAP) // 3 for side in montage.shape[:2])
+    if height < 1 or width < 1:
+        raise ToolboxError(f"a picture of {montage.shape[1]}×{montage.shape[0]} pixels is too small for a 3×3 montage")
+    corners = [((index // 3) * (height + GAP), (index % 3) * (width + GAP)) for index in range(9)]
+    return [montage[top : top + height, left : left + width] for top, left in corners]
+
+
+def lower_left_quarter(picture: Picture) -> Picture:
+    """The 3×3 montage to show of an archive's 2×2: the lower-left one, without its border."""
+    half_height, half_width, border = picture.shape[0] // 2, picture.shape[1] // 2, QUARTER_BORDER
+    if min(half_height, half_width) <= 2 * border:
+        raise ToolboxError(f"a picture of {picture.shape[1]}×{picture.shape[0]} pixels is no 2×2 of montages")
+    return picture[half_height + border : 2 * half_height - border, border : half_width - border]
+
+
+def as_lower_left_quarter(montage: Picture) -> Picture:
+    """A 2×2 whose lower-left quarter is `montage`, the rest grey: one of our montages among the authors'."""
+    height, width = montage.shape[:2]
+    half_height, half_width = height + 2 * QUARTER_BORDER, width + 2 * QUARTER_BORDER
+    canvas = np.full((2 * half_height, 2 * half_width, 3), BACKGROUND, np.uint8)
+    top = half_height + QUARTER_BORDER
+    canvas[top : top + height, QUARTER_BORDER : QUARTER_BORDER + width] = montage
+    return canvas
+
+
+def whole_layer(tiles: Sequence[Picture]) -> Picture:
+    """A tile for each unit of a layer, row by row, in a square of ceil(sqrt(units)) tiles a side."""
+    side = _side(len(tiles))
+    height, width = tiles[0].shape[:2]
+    canvas = np.full((side * height, side * width, 3), BACKGROUND, np.uint8)
+    for index, tile in enumerate(tiles):
+        top, left = (index // side) * height, (index % side) * width
+        canvas[top : top + height, left : left + width] = scaled_to(tile, height, width)
+    return canvas
+
+
+def tiles_of_whole_layer(picture: Picture, units: int) -> Picture:
+    """The tiles of a `whole_layer.jpg` of `units` units: (units, H, W, 3), RGB uint8."""
+    side = _side(units)
+    height, width = picture.shape[0] // side, picture.shape[1] // side
+    if height < 1 or width < 1:
+        raise ToolboxError(f"a picture of {picture.shape[1]}×{picture.shape[0]} pixels does not hold {units} units")
+    grid = picture[: side * height, : side * width].reshape(side, height, side, width, 3)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(side * side, height, width, 3)[:units]
+
+
+def scaled_to(image: Picture, height: int, width: int) -> Picture:
+    """The picture at another size (area-averaged where it shrinks); itself where it has that size."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = image.shape[0] > height or image.shape[1] > width
+    scaled = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.asarray(scaled, np.uint8)
+
+
+def _side(units: int) -> int:
+    if units < 1:
+        raise ValueError("a layer has at least one unit")
+    return int(np.ceil(np.sqrt(units)))

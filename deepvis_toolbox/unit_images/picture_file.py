@@ -1,0 +1,41 @@
+"""One picture file of the store: read with its size checked before it is decoded, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from deepvis_toolbox.atomic_files import write_bytes
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.unit_images.montage import Picture
+
+JPEG_QUALITY = 88
+MAX_PIXELS = 100_000_000
+"""More than any montage or whole-layer picture needs; a file that claims more is refused before it is decoded."""
+
+
+def read_picture(path: Path) -> Picture:
+    """The picture, RGB uint8 H×W×3. `ToolboxError` where it is missing, unreadable, no picture or too large."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise ToolboxError(f'"{path}" claims {width}×{height} pixels; unit images have at most {MAX_PIXELS:,}')
+            return np.asarray(image.convert("RGB"), np.uint8)
+    except ToolboxError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ToolboxError(f'cannot read the picture "{path}": {error}; remove it and make it again') from error
+
+
+def write_picture(path: Path, image: Picture) -> None:
+    """Writes an RGB uint8 H×W×3 picture as its suffix says (.jpg or .png). `ToolboxError` where that is impossible."""
+    suffix = path.suffix.lower()
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
+    written, data = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
+    if not written:
+        raise ToolboxError(f'cannot write "{path}": the picture does not fit the format {suffix}')
+    write_bytes(path, data.tobytes())

@@ -1,0 +1,174 @@
+"""The store of unit images: which file holds which unit's pictures, in our layout and in the authors' archives.
+
+    <folder>/regularized_opt/<layer>/<layer>_<unit:04d>_montage.jpg    nine preferred images, 3×3
+                                    /<layer>_<unit:04d>_<tag>.jpg|png  single ones
+                                    /whole_layer.jpg                   one picture of each unit
+    <folder>/max_im/<layer>/<layer>_<unit:04d>.jpg                     nine top images, 3×3 (and likewise singles, …)
+    <folder>/max_deconv/<layer>/<layer>_<unit:04d>.jpg                 their deconvs
+
+Units are written with at least four digits. `docs/unit-images.md` says more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
+from deepvis_toolbox.unit_images.montage import (
+    Picture,
+    as_lower_left_quarter,
+    lower_left_quarter,
+    montage3x3,
+    tiles_of_3x3,
+    tiles_of_whole_layer,
+)
+from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
+
+Kind = Literal["regularized_opt", "max_im", "max_deconv"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MontageLayout = Literal["1x1", "2x2"]
+
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class UnitImageStore:
+    """Unit images on disk. Holds no pictures and remembers nothing: every question looks at the disk.
+
+    `montage`: `2x2` where the `regularized_opt` montages are the authors' 2×2 of 3×3 (the lower-left one is shown).
+    `shared`: {layer: the layer whose pictures it shows}, for example {"pool1": "conv1"}.
+    """
+
+    def __init__(
+        self, folder: str | Path, montage: MontageLayout = "1x1", shared: Mapping[str, str] | None = None
+    ) -> None:
+        if montage not in get_args(MontageLayout):
+            raise ToolboxError(f'unit_images: montage is "1x1" or "2x2", not "{montage}"')
+        self.folder = Path(folder)
+        self.montage = montage
+        self.shared = dict(shared or {})
+
+    @classmethod
+    def of_network(cls, settings: Mapping[str, Any]) -> UnitImageStore | None:
+        """The store that a network's `settings` name (`unit_images: {folder, montage, shared}`); None without one.
+
+        A relative folder is meant from the model's own folder, `settings["folder"]`.
+        """
+        section = settings.get("unit_images")
+        if not section:
+            return None
+        unknown = set(section) - {"folder", "montage", "shared"}
+        if unknown or "folder" not in section:
+            wrong = f"unknown key {sorted(unknown)[0]}" if unknown else "the folder is missing"
+            raise ToolboxError(f"unit_images in the model.yaml: {wrong}; it has the keys folder, montage, shared")
+        folder = Path(settings.get("folder") or ".") / Path(section["folder"]).expanduser()
+        return cls(folder, section.get("montage", "1x1"), section.get("shared"))
+
+    # -- where things are ---------------------------------------------------------------------------------------
+
+    def owner(self, layer: str) -> str:
+        """The layer whose pictures are shown for `layer`: itself, or the one it shares with."""
+        return self.shared.get(layer, layer)
+
+    def layer_folder(self, kind: Kind, layer: str) -> Path:
+        """The folder of a layer's own pictures, sharing left aside."""
+        return self.folder / kind / file_name_of(layer)
+
+    def montage_path(self, kind: Kind, layer: str, unit: int) -> Path:
+        """Where the unit's 3×3 montage is written."""
+        ending = "_montage" if kind == "regularized_opt" else ""
+        return self.layer_folder(kind, layer) / f"{file_name_of(layer)}_{unit:04d}{ending}.jpg"
+
+    def single_path(self, kind: Kind, layer: str, unit: int, tag: str, suffix: str = ".jpg") -> Path:
+        """Where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`, `_`, `-`."""
+        if not _TAG.fullmatch(tag) or tag == "montage":
+            raise ValueError(f'"{tag}" cannot be part of a file name here')
+        return self.layer_folder(kind, layer) / f"{file_name_of(layer)}_{unit:04d}_{tag}{suffix}"
+
+    def whole_layer_path(self, kind: Kind, layer: str) -> Path:
+        """Where the layer's one picture of all its units is written."""
+        return self.layer_folder(kind, layer) / "whole_layer.jpg"
+
+    def singles(self, kind: Kind, layer: str, unit: int) -> list[Path]:
+        """The unit's single pictures, in the order of their names."""
+        layer = self.owner(layer)
+        start = f"{file_name_of(layer)}_{unit:04d}_"
+        paths = self.layer_folder(kind, layer).glob(f"{start}*")
+        wanted = (".jpg", ".jpeg", ".png")
+        return sorted(path for path in paths if path.suffix.lower() in wanted and path.stem != start + "montage")
+
+    def has(self, kind: Kind, layer: str, unit: int) -> bool:
+        """Whether there is a picture of the unit, its own or a shared one."""
+        return self._montage_to_read(kind, layer, unit).is_file() or bool(self.singles(kind, layer, unit))
+
+    def units(self, kind: Kind, layer: str) -> list[int]:
+        """The units of a layer that have pictures, ascending."""
+        layer = self.owner(layer)
+        pattern = re.compile(re.escape(file_name_of(layer)) + r"_(\d{4,})(?:_.+)?\.(?:jpg|jpeg|png)", re.IGNORECASE)
+        found = (pattern.fullmatch(name) for name in _names_in(self.layer_folder(kind, layer)))
+        return sorted({int(match[1]) for match in found if match})
+
+    def layers(self, kind: Kind) -> list[str]:
+        """The names of the layers that have a folder of pictures, sharing left aside."""
+        return sorted(layer_name_of(name) for name in _names_in(self.folder / kind))
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def read(self, kind: Kind, layer: str, unit: int) -> Picture | None:
+        """The unit's 3×3 montage as it is shown, RGB uint8; made of its singles where no montage was written.
+
+        None where there is no picture. `ToolboxError` where the file is damaged.
+        """
+        path = self._montage_to_read(kind, layer, unit)
+        if path.is_file():
+            picture = read_picture(path)
+            return lower_left_quarter(picture) if self._is_quartered(kind) else picture
+        singles = self.singles(kind, layer, unit)[:9]
+        return montage3x3([read_picture(single) for single in singles]) if singles else None
+
+    def read_best(self, kind: Kind, layer: str, unit: int) -> Picture | None:
+        """The first picture of the unit's montage, for a tile; None where there is none."""
+        montage = self.read(kind, layer, unit)
+        return None if montage is None else tiles_of_3x3(montage)[0]
+
+    def read_whole_layer(self, kind: Kind, layer: str, units: int) -> Picture | None:
+        """The tiles of the layer's `whole_layer.jpg`, (units, H, W, 3) RGB uint8; None where there is none."""
+        path = self.whole_layer_path(kind, self.owner(layer))
+        return tiles_of_whole_layer(read_picture(path), units) if path.is_file() else None
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def write_montage(self, kind: Kind, layer: str, unit: int, montage: Picture) -> Path:
+        """Writes a 3×3 montage (RGB uint8) so that `read` gives it back; returns the path."""
+        path = self.montage_path(kind, layer, unit)
+        write_picture(path, as_lower_left_quarter(montage) if self._is_quartered(kind) else montage)
+        return path
+
+    def write_single(self, kind: Kind, layer: str, unit: int, tag: str, image: Picture, suffix: str = ".jpg") -> Path:
+        """Writes one picture of the unit (RGB uint8); returns the path."""
+        path = self.single_path(kind, layer, unit, tag, suffix)
+        write_picture(path, image)
+        return path
+
+    def write_whole_layer(self, kind: Kind, layer: str, picture: Picture) -> Path:
+        """Writes the layer's one picture, as `montage.whole_layer` makes it; returns the path."""
+        path = self.whole_layer_path(kind, layer)
+        write_picture(path, picture)
+        return path
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _is_quartered(self, kind: Kind) -> bool:
+        return self.montage == "2x2" and kind == "regularized_opt"
+
+    def _montage_to_read(self, kind: Kind, layer: str, unit: int) -> Path:
+        return self.montage_path(kind, self.owner(layer), unit)
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    """The names in a folder; none where it is missing."""
+    if folder.is_dir():
+        yield from (path.name for path in folder.iterdir())
