@@ -33,11 +33,16 @@ class Binding:
         return self.shown or " or ".join(self.names)
 
 
-def _moves(name: str, letter: str, move: Callable[[State, int], None], text: str, arrow: str) -> tuple[Binding, Binding]:
+def _moves(name: str, letter: str, move: Callable[[State, int], None], text: str, arrow: str) -> tuple[Binding, ...]:
     """An arrow key and its letter: one step, and with Shift several."""
-    slow = Binding((name, letter), partial(move, steps=1), "Move", text, f"{arrow} or {letter}")
-    fast = Binding((f"shift+{name}", letter.upper()), partial(move, steps=FAST_STEP), "Move", "")
-    return slow, fast
+
+    def fast(state: State) -> None:
+        move(state, FAST_STEP)
+
+    return (
+        Binding((name, letter), lambda state: move(state, 1), "Move", text, f"{arrow} or {letter}"),
+        Binding((f"shift+{name}", letter.upper()), fast, "Move", ""),
+    )
 
 
 KEYS: tuple[Binding, ...] = (
