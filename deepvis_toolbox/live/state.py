@@ -69,6 +69,14 @@ class State:
     """One sentence for the status line: what the last key did, or why it did nothing."""
     loading: str = ""
     """What is being loaded; empty once the network is there."""
+    labels: tuple[str, ...] = ()
+    """Class names in the order of the label layers' units; empty where unknown."""
+    label_layers: tuple[str, ...] = ()
+    """Layers whose units are the classes."""
+    window_rate: float = 0.0
+    """Windows drawn a second; the main loop measures it."""
+    error: str = ""
+    """What made a thread fail, for the window to show; empty while all run."""
 
     cursor_area: CursorArea = "layers"
     layer_index: int = 0
@@ -130,7 +138,19 @@ class State:
         return CHANNEL_BOOSTS[self.channel_boost_index]
 
 
-_SURVIVES_RESET = {"layers", "tile_columns", "sources", "source_index", "message", "loading", "quit"}
+_SURVIVES_RESET = {
+    "layers",
+    "labels",
+    "label_layers",
+    "tile_columns",
+    "sources",
+    "source_index",
+    "window_rate",
+    "error",
+    "message",
+    "loading",
+    "quit",
+}
 
 
 def make_request(state: State) -> Request:
