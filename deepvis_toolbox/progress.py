@@ -60,7 +60,9 @@ class _Bar:
     """A tqdm bar."""
 
     def __init__(self, total: float, what: str, unit: str, stream: IO[str]) -> None:
-        layout = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} [{elapsed}, {remaining} left, {rate_fmt}{postfix}]"
+        layout = (
+            "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} [{elapsed}, {remaining} left, {rate_fmt}{postfix}]"
+        )
         self._bar = tqdm(total=total, desc=what, unit=f" {unit}", file=stream, dynamic_ncols=True, bar_format=layout)
 
     def advance(self, amount: float = 1) -> None:
