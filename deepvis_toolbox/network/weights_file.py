@@ -1,0 +1,70 @@
+"""State dicts from untrusted files, and how they are filled into a module: entirely, or one sentence says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from deepvis_toolbox.errors import ToolboxError
+
+LARGEST_FILE = 8 << 30
+"""Bytes; no convnet's weights are larger, so a larger file is something else."""
+
+_WRAPPERS = ("state_dict", "model", "model_state_dict")
+
+
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a `.pt`/`.pth` file, by name, on the CPU; a checkpoint's own `state_dict` is unwrapped.
+
+    Nothing in the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
+    """
+    _check_size(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the formats of torch fail in a dozen ways, all of which mean the same to a user
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ToolboxError(
+            f"{path} cannot be read as weights of PyTorch ({reason}); save them as a state dict"
+        ) from None
+    return _state_dict_in(content, path)
+
+
+def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+    """Copies the tensors into the module. `ToolboxError` names what is missing, left over or of another shape."""
+    wanted = module.state_dict()
+    problems = [
+        _listed("missing", [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]),
+        _listed("left over", [name for name in state if name not in wanted]),
+        _listed(
+            "of another shape", [name for name in state if name in wanted and state[name].shape != wanted[name].shape]
+        ),
+    ]
+    if any(problems):
+        raise ToolboxError(f"{source} does not fit the network: {'; '.join(filter(None, problems))}")
+    module.load_state_dict(state, strict=False)
+
+
+def _check_size(path: Path) -> None:
+    if not path.is_file():
+        raise ToolboxError(f"there is no weights file {path}")
+    size = path.stat().st_size
+    if not 0 < size <= LARGEST_FILE:
+        raise ToolboxError(f"{path} has {size} bytes; a weights file has between 1 and {LARGEST_FILE}")
+
+
+def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    if isinstance(content, dict):
+        for name in _WRAPPERS:
+            if isinstance(content.get(name), dict):
+                content = content[name]
+        if content and all(isinstance(key, str) and torch.is_tensor(value) for key, value in content.items()):
+            return {key.removeprefix("module."): value for key, value in content.items()}
+    raise ToolboxError(f"{path} holds no state dict (names and tensors)")
+
+
+def _listed(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{what}: {', '.join(names[:3])}{more}" if names else ""
