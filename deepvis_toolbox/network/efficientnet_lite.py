@@ -69,6 +69,8 @@ class ConvNorm(nn.Sequential):
 class Add(nn.Module):
     """The sum of a block's input and what the block made of it: a layer of its own."""
 
+    one_layer = True
+
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return x + y
 
