@@ -1,0 +1,84 @@
+"""One small picture of every unit of a layer, for pattern mode; read piece by piece."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.unit_images.montage import BACKGROUND, Picture, scaled_to
+from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
+
+SECONDS_BETWEEN_VIEWS = 0.2
+"""How often a layer that is being read is shown with what has come meanwhile."""
+
+
+@dataclass(frozen=True)
+class LayerTiles:
+    """What is read so far. `pixels`: RGB uint8 (units, size, size, 3); `there`: bool (units,), which units have one."""
+
+    pixels: NDArray[np.uint8]
+    there: NDArray[np.bool_]
+    done: bool
+
+    @property
+    def missing(self) -> int:
+        """How many units have no picture, as far as is known."""
+        return int((~self.there).sum())
+
+
+class TilesJob:
+    """Reads a layer's tiles, one unit each time `advance` is called: from `whole_layer.jpg`, else from the montages.
+
+    `former`: tiles read before; only those missing there are looked for.
+    """
+
+    def __init__(
+        self, store: UnitImageStore, kind: Kind, layer: str, units: int, size: int, former: LayerTiles | None = None
+    ) -> None:
+        self._store, self._kind, self._layer = store, kind, layer
+        empty: NDArray[np.uint8] = np.full((units, size, size, 3), BACKGROUND, np.uint8)
+        self._pixels = empty if former is None else former.pixels.copy()
+        self._there = np.zeros(units, bool) if former is None else former.there.copy()
+        self._left: list[int] | None = None
+        self._shown_at = time.monotonic()
+        self.done = False
+
+    def advance(self) -> LayerTiles | None:
+        """Reads a little more; the tiles so far where it is time to show them, else None."""
+        if self._left is None:
+            self._left = self._begin()
+        elif self._left:
+            self._put(unit := self._left.pop(), self._read(unit))
+        self.done = not self._left
+        if not self.done and time.monotonic() - self._shown_at < SECONDS_BETWEEN_VIEWS:
+            return None
+        self._shown_at = time.monotonic()
+        return LayerTiles(self._pixels.copy(), self._there.copy(), self.done)
+
+    def _begin(self) -> list[int]:
+        """The units still to be read one by one, last first."""
+        units = len(self._pixels)
+        try:
+            tiles = None if self._there.any() else self._store.read_whole_layer(self._kind, self._layer, units)
+        except ToolboxError:  # a damaged or foreign whole_layer.jpg: the units' own pictures serve
+            tiles = None
+        for unit, tile in enumerate([] if tiles is None else tiles):
+            self._put(unit, tile)
+        on_disk = self._store.units(self._kind, self._layer)
+        return [unit for unit in reversed(on_disk) if unit < units and not self._there[unit]]
+
+    def _read(self, unit: int) -> Picture | None:
+        try:
+            return self._store.read_best(self._kind, self._layer, unit)
+        except ToolboxError:  # its tile stays empty; the unit's own pane says why
+            return None
+
+    def _put(self, unit: int, tile: Picture | None) -> None:
+        if tile is not None:
+            size = self._pixels.shape[1]
+            self._pixels[unit] = scaled_to(tile, size, size)
+            self._there[unit] = True

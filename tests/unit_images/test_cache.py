@@ -1,0 +1,143 @@
+"""Checks the cache: it never waits, keeps to its byte limit, says what is missing and notices what is made later."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from deepvis_toolbox.unit_images import LOADING, Missing, UnitImageCache, UnitImageStore, montage3x3
+from deepvis_toolbox.unit_images import cache as cache_module
+
+
+def wait_for(get, wanted, seconds=10.0):
+    """Asks until the answer is as wanted."""
+    end = time.monotonic() + seconds
+    while not wanted(answer := get()):
+        assert time.monotonic() < end, f"still {answer}"
+        time.sleep(0.005)
+    return answer
+
+
+def montage(value: int) -> np.ndarray:
+    return montage3x3([np.full((20, 20, 3), value, np.uint8)] * 9)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = UnitImageStore(tmp_path)
+    for unit in range(20):
+        store.write_montage("max_im", "conv1", unit, montage(10 * unit))
+    return store
+
+
+def test_a_picture_is_loading_first_and_then_there(store):
+    with UnitImageCache(store) as cache:
+        picture = wait_for(lambda: cache.get("max_im", "conv1", 3), lambda answer: answer is not LOADING)
+        assert np.array_equal(picture, store.read("max_im", "conv1", 3))
+        assert cache.get("max_im", "conv1", 3) is picture
+        assert not picture.flags.writeable
+
+
+def test_asking_never_waits_for_the_disk_and_the_newest_wish_is_served_first(store):
+    gate, order = threading.Event(), []
+
+    class SlowStore(UnitImageStore):
+        def read(self, kind, layer, unit):
+            order.append(unit)
+            assert gate.wait(10)
+            return super().read(kind, layer, unit)
+
+    with UnitImageCache(SlowStore(store.folder)) as cache:
+        cache.get("max_im", "conv1", 0)
+        wait_for(lambda: order, lambda seen: seen == [0])
+        began = time.perf_counter()
+        assert all(cache.get("max_im", "conv1", unit) is LOADING for unit in range(20))
+        assert time.perf_counter() - began < 0.1
+        gate.set()
+        wait_for(lambda: order, lambda seen: len(seen) >= 2)
+        assert order[1] == 19
+
+
+def test_wishes_that_the_selection_left_behind_are_forgotten(store, monkeypatch):
+    monkeypatch.setattr(cache_module, "MAX_WAITING", 4)
+    gate, read = threading.Event(), []
+
+    class SlowStore(UnitImageStore):
+        def read(self, kind, layer, unit):
+            read.append(unit)
+            assert gate.wait(10)
+            return super().read(kind, layer, unit)
+
+    with UnitImageCache(SlowStore(store.folder)) as cache:
+        cache.get("max_im", "conv1", 0)
+        wait_for(lambda: read, lambda seen: seen == [0])
+        for unit in range(1, 20):
+            cache.get("max_im", "conv1", unit)
+        gate.set()
+        wait_for(lambda: read, lambda seen: len(seen) == 5)
+        time.sleep(0.05)
+        assert read == [0, 19, 18, 17, 16]
+
+
+def test_the_bytes_kept_stay_below_the_limit_and_the_oldest_go_first(store):
+    one = montage(0).nbytes
+    with UnitImageCache(store, byte_limit=int(3.5 * one)) as cache:
+        for unit in range(6):
+            wait_for(lambda unit=unit: cache.get("max_im", "conv1", unit), lambda answer: answer is not LOADING)
+            assert cache.bytes <= 3.5 * one
+        assert cache.get("max_im", "conv1", 5) is not LOADING
+        assert cache.get("max_im", "conv1", 0) is LOADING
+
+
+def test_what_is_missing_is_said_with_the_command_and_noticed_once_made(store, monkeypatch):
+    monkeypatch.setattr(cache_module, "SECONDS_UNTIL_LOOKING_AGAIN", 0.05)
+    with UnitImageCache(store, command_for=lambda *key: f"make {key}") as cache:
+        get = lambda: cache.get("regularized_opt", "conv1", 2)  # noqa: E731
+        answer = wait_for(get, lambda answer: isinstance(answer, Missing))
+        assert "not made yet" in answer.reason
+        assert answer.command == "make ('regularized_opt', 'conv1', 2)"
+        store.write_montage("regularized_opt", "conv1", 2, montage(99))
+        wait_for(get, lambda answer: isinstance(answer, np.ndarray))
+
+
+def test_a_damaged_picture_says_so_and_the_next_one_is_read(store):
+    store.montage_path("max_im", "conv1", 1).write_bytes(b"broken")
+    with UnitImageCache(store) as cache:
+        answer = wait_for(lambda: cache.get("max_im", "conv1", 1), lambda answer: answer is not LOADING)
+        assert isinstance(answer, Missing)
+        assert "conv1_0001" in answer.reason
+        wait_for(lambda: cache.get("max_im", "conv1", 2), lambda answer: isinstance(answer, np.ndarray))
+
+
+def test_forget_reads_a_picture_made_again(store):
+    with UnitImageCache(store) as cache:
+        wait_for(lambda: cache.get("max_im", "conv1", 1), lambda answer: answer is not LOADING)
+        store.write_montage("max_im", "conv1", 1, montage(222))
+        cache.forget("conv1", 1)
+        picture = wait_for(lambda: cache.get("max_im", "conv1", 1), lambda answer: answer is not LOADING)
+        assert abs(float(picture[5, 5, 0]) - 222) < 5
+
+
+def test_tiles_of_a_layer_come_from_its_montages_and_missing_ones_are_counted(store, monkeypatch):
+    monkeypatch.setattr(cache_module, "SECONDS_UNTIL_LOOKING_AGAIN", 0.05)
+    with UnitImageCache(store) as cache:
+        get = lambda: cache.get_tiles("max_im", "conv1", 24, 8)  # noqa: E731
+        tiles = wait_for(get, lambda answer: answer is not LOADING and answer.done)
+        assert tiles.pixels.shape == (24, 8, 8, 3)
+        assert tiles.missing == 4
+        assert [round(float(tiles.pixels[unit].mean()) / 10) for unit in range(20)] == list(range(20))
+        store.write_montage("max_im", "conv1", 23, montage(120))
+        tiles = wait_for(get, lambda answer: answer.missing == 3)
+        assert abs(float(tiles.pixels[23].mean()) - 120) < 5
+
+
+def test_tiles_of_a_layer_come_from_its_whole_layer_picture_where_there_is_one(store):
+    store.write_whole_layer("regularized_opt", "conv1", np.full((32, 32, 3), 60, np.uint8))
+    with UnitImageCache(store) as cache:
+        get = lambda: cache.get_tiles("regularized_opt", "conv1", 15, 8)  # noqa: E731
+        tiles = wait_for(get, lambda answer: answer is not LOADING and answer.done)
+        assert tiles.missing == 0
+        assert abs(float(tiles.pixels.mean()) - 60) < 3

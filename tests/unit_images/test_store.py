@@ -1,0 +1,153 @@
+"""Checks the store: file names, our layout, the authors' archives, sharing, damaged files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.unit_images import KINDS, UnitImageStore, file_name_of, layer_name_of, montage3x3
+from deepvis_toolbox.unit_images.montage import tiles_of_3x3, tiles_of_whole_layer, whole_layer
+
+
+def flat_pictures(count: int, height: int = 20, width: int = 28) -> list[np.ndarray]:
+    return [np.full((height, width, 3), 20 + 25 * index, np.uint8) for index in range(count)]
+
+
+def save_jpeg(path: Path, rgb: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+
+
+@given(st.text(min_size=1).filter(lambda name: not any(0xD800 <= ord(char) < 0xE000 for char in name)))
+def test_any_layer_name_comes_back_from_a_file_name_that_stays_in_its_folder(name):
+    file_name = file_name_of(name)
+    assert layer_name_of(file_name) == name
+    assert Path(file_name).name == file_name
+    assert not file_name.startswith(".")
+
+
+@pytest.mark.parametrize("name", ["conv1", "features.3", "layer1.0.relu", "inception_3a-1x1", "block2.expand_conv"])
+def test_ordinary_layer_names_are_their_file_names(name):
+    assert file_name_of(name) == name
+
+
+def test_the_layout_is_that_of_the_published_archives(tmp_path):
+    store = UnitImageStore(tmp_path)
+    preferred = tmp_path / "regularized_opt/conv1"
+    assert store.montage_path("regularized_opt", "conv1", 37) == preferred / "conv1_0037_montage.jpg"
+    assert store.montage_path("max_im", "conv1", 37) == tmp_path / "max_im/conv1/conv1_0037.jpg"
+    assert store.montage_path("max_deconv", "fc8", 12345) == tmp_path / "max_deconv/fc8/fc8_12345.jpg"
+    assert store.whole_layer_path("regularized_opt", "conv1") == preferred / "whole_layer.jpg"
+    assert store.single_path("regularized_opt", "a/b", 3, "0001", ".png").name == "a%2Fb_0003_0001.png"
+
+
+@pytest.mark.parametrize("layout", ["1x1", "2x2"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_written_montage_is_read_back(tmp_path, kind, layout):
+    store = UnitImageStore(tmp_path, layout)
+    montage = montage3x3(flat_pictures(9))
+    store.write_montage(kind, "mixed/3x3:0", 5, montage)
+    assert store.units(kind, "mixed/3x3:0") == [5]
+    assert store.layers(kind) == ["mixed/3x3:0"]
+    read = store.read(kind, "mixed/3x3:0", 5)
+    assert read.shape == montage.shape
+    assert np.abs(read.astype(int) - montage).mean() < 2  # JPEG
+    assert np.abs(store.read_best(kind, "mixed/3x3:0", 5).astype(int) - 20).mean() < 2
+
+
+def test_of_an_archives_2x2_the_lower_left_montage_is_shown_without_its_border(tmp_path):
+    tile, gap, border = 10, 1, 3
+    side = 3 * tile + 2 * gap + 2 * border
+    archive = np.zeros((2 * side, 2 * side, 3), np.uint8)
+    for quarter, value in enumerate((40, 90, 200, 140)):  # upper left, upper right, lower left, lower right
+        top, left = (quarter // 2) * side + border, (quarter % 2) * side + border
+        archive[top : top + side - 2 * border, left : left + side - 2 * border] = value
+    path = tmp_path / "regularized_opt/conv1/conv1_0037_montage.jpg"
+    save_jpeg(path, archive)
+    shown = UnitImageStore(tmp_path, "2x2").read("regularized_opt", "conv1", 37)
+    assert shown.shape == (3 * tile + 2 * gap, 3 * tile + 2 * gap, 3)
+    assert np.abs(shown.astype(int) - 200).max() < 20
+    assert UnitImageStore(tmp_path, "1x1").read("regularized_opt", "conv1", 37).shape == archive.shape
+
+
+def test_an_archives_top_images_are_not_quartered(tmp_path):
+    save_jpeg(tmp_path / "max_im/conv1/conv1_0001.jpg", np.full((60, 60, 3), 77, np.uint8))
+    assert UnitImageStore(tmp_path, "2x2").read("max_im", "conv1", 1).shape == (60, 60, 3)
+
+
+def test_a_layer_can_show_another_layers_pictures(tmp_path):
+    store = UnitImageStore(tmp_path, shared={"pool1": "conv1"})
+    store.write_montage("max_im", "conv1", 4, montage3x3(flat_pictures(2)))
+    store.write_whole_layer("max_im", "conv1", whole_layer(flat_pictures(5)))
+    assert store.has("max_im", "pool1", 4)
+    assert store.units("max_im", "pool1") == [4]
+    assert np.array_equal(store.read("max_im", "pool1", 4), store.read("max_im", "conv1", 4))
+    assert store.read_whole_layer("max_im", "pool1", 5).shape == (5, 20, 28, 3)
+
+
+def test_single_pictures_serve_where_no_montage_was_written(tmp_path):
+    store = UnitImageStore(tmp_path)
+    for seed, picture in enumerate(flat_pictures(3)):
+        store.write_single("regularized_opt", "fc8", 10, f"{seed:04d}", picture, ".png")
+    store.write_single("regularized_opt", "fc8", 100, "0000", flat_pictures(1)[0], ".png")
+    assert [path.name for path in store.singles("regularized_opt", "fc8", 10)] == [
+        "fc8_0010_0000.png",
+        "fc8_0010_0001.png",
+        "fc8_0010_0002.png",
+    ]
+    tiles = tiles_of_3x3(store.read("regularized_opt", "fc8", 10))
+    assert [int(tile.mean()) for tile in tiles[:3]] == [20, 45, 70]
+
+
+def test_a_whole_layer_picture_gives_each_units_tile():
+    pictures = flat_pictures(7, 6, 6)
+    tiles = tiles_of_whole_layer(whole_layer(pictures), 7)
+    assert np.array_equal(tiles, np.stack(pictures))
+
+
+def test_what_is_not_there_is_none(tmp_path):
+    store = UnitImageStore(tmp_path / "nowhere")
+    assert store.read("max_im", "conv1", 0) is None
+    assert store.read_whole_layer("max_im", "conv1", 96) is None
+    assert store.layers("max_im") == []
+    assert not store.has("max_im", "conv1", 0)
+
+
+@pytest.mark.parametrize("damage", [b"", b"this is text", b"\xff\xd8\xff\xe0 cut off"])
+def test_a_damaged_picture_is_named_in_the_error(tmp_path, damage):
+    store = UnitImageStore(tmp_path)
+    path = store.montage_path("max_im", "conv1", 0)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(damage)
+    with pytest.raises(ToolboxError, match="conv1_0000"):
+        store.read("max_im", "conv1", 0)
+
+
+def test_a_decompression_bomb_is_refused(tmp_path):
+    store = UnitImageStore(tmp_path)
+    path = store.montage_path("max_im", "conv1", 0)
+    path.parent.mkdir(parents=True)
+    cv2.imwrite(str(path.with_suffix(".png")), np.zeros((20000, 20000), np.uint8))
+    path.with_suffix(".png").rename(path)
+    with pytest.raises(ToolboxError, match="conv1_0000.jpg.*(20000×20000|400000000)"):
+        store.read("max_im", "conv1", 0)
+
+
+def test_settings_of_a_model_give_its_store(tmp_path):
+    section = {"folder": "unit_images", "montage": "2x2", "shared": {"pool1": "conv1"}}
+    store = UnitImageStore.of_network({"folder": tmp_path, "unit_images": section})
+    assert store.folder == tmp_path / "unit_images"
+    assert (store.montage, store.shared) == ("2x2", {"pool1": "conv1"})
+    assert UnitImageStore.of_network({"folder": tmp_path}) is None
+
+
+@pytest.mark.parametrize("section", [{"montage": "1x1"}, {"folder": "x", "montage": "9x9"}, {"folder": "", "no": 1}])
+def test_wrong_settings_are_refused_by_name(section):
+    with pytest.raises(ToolboxError, match="unit_images"):
+        UnitImageStore.of_network({"unit_images": section})
