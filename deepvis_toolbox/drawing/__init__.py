@@ -1,1 +1,1 @@
-"""Tiles, colour maps, text: arrays in, pixels out."""
+"""Tiles, colour maps, text: arrays in, RGB pixels out. Knows nothing of networks."""

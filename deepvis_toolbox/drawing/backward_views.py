@@ -1,0 +1,78 @@
+"""The four ways to look at what a backward pass brought to the input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+BLUR_RADIUS = 4.0
+"""Standard deviation of the Gaussian of the view "norm blurred", in input pixels."""
+
+_OUTLIERS = 0.2
+"""Per cent of values left to saturate: a few extreme ones would make the rest invisible."""
+
+
+def backward_picture(values: NDArray[np.float32], view: str) -> NDArray[np.uint8]:
+    """`values` (H, W, channels) as an RGB picture (H, W, 3): `raw`, `gray`, `norm` or `norm blurred`.
+
+    Raw and gray are signed: zero is mid gray and both signs have the same scale. The norms (over channels) start at
+    black. Values that are not finite count as zero.
+    """
+    if not np.isfinite(values.sum(dtype=np.float64)):
+        values = np.where(np.isfinite(values), values, np.float32(0))
+    picture = VIEWS[view](values)
+    return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
+
+
+def _raw(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    if values.shape[2] == 3:
+        return _around_gray(values)
+    return _gray(values)
+
+
+def _gray(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return _around_gray(values.mean(axis=2))
+
+
+def _norm(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return _from_black(_channel_norm(values))
+
+
+def _norm_blurred(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    norm = _channel_norm(values)
+    blurred = cv2.GaussianBlur(norm, (0, 0), BLUR_RADIUS, borderType=cv2.BORDER_REFLECT)
+    return _from_black(np.asarray(blurred, np.float32))
+
+
+VIEWS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.uint8]]] = {
+    "raw": _raw,
+    "gray": _gray,
+    "norm": _norm,
+    "norm blurred": _norm_blurred,
+}
+
+
+def _channel_norm(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    largest = np.float32(np.abs(values).max(initial=0)) or np.float32(1)  # squares of tiny or huge values would vanish
+    scaled = values / largest
+    return np.sqrt(np.einsum("hwc,hwc->hw", scaled, scaled)) * largest
+
+
+def _around_gray(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    scaled = values * np.float32(127 / _top(np.abs(values))) + np.float32(127.5)
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def _from_black(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(values * np.float32(255 / _top(values)), 0, 255).astype(np.uint8)
+
+
+def _top(sizes: NDArray[np.float32]) -> float:
+    """The size that gets full brightness: all but the outliers stay below. Any number will do where all are zero."""
+    flat = sizes.ravel()
+    sample = flat[:: 1 + flat.size // 20_000]
+    top = float(np.percentile(sample, 100 - _OUTLIERS)) if sample.size else 0.0
+    return max(top or float(flat.max(initial=0)), 1e-30)

@@ -1,0 +1,170 @@
+"""Anti-aliased lines of text, rendered once and kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from deepvis_toolbox.drawing.colours import Colour, Pixels
+from deepvis_toolbox.errors import ToolboxError
+
+Align = Literal["left", "centre", "right"]
+
+ELLIPSIS = "…"
+_LONGEST = 400
+"""Characters of a line that are looked at: no window shows more."""
+
+
+@dataclass(frozen=True)
+class Font:
+    """A font at a size in pixels."""
+
+    size: int
+    bold: bool = False
+    path: str = ""
+    """A font file; empty: DejaVu Sans as OpenCV's Linux packages ship it, else Pillow's own font."""
+
+    @property
+    def ascent(self) -> int:
+        """Pixels from the baseline up to the top of the line."""
+        return _metrics(self)[0]
+
+    @property
+    def capital_height(self) -> int:
+        """Pixels from the baseline up to the top of a capital letter."""
+        return _metrics(self)[1]
+
+    @property
+    def line_height(self) -> int:
+        """Pixels from one baseline to the next, comfortably."""
+        return round(self.size * 1.5)
+
+
+class _Line(NamedTuple):
+    """A rendered line: `cover` of the colour, `keep` of what is below, both uint16 out of 256; (H, W, 3)."""
+
+    cover: NDArray[np.uint16]
+    keep: NDArray[np.uint16]
+
+
+def draw_text(
+    pixels: Pixels,
+    text: str,
+    x: int,
+    baseline: int,
+    font: Font,
+    colour: Colour,
+    align: Align = "left",
+    width: int | None = None,
+) -> int:
+    """Paints one line over the pixels; returns its width.
+
+    `x` is its left edge, its centre or its right edge, as `align` says. Longer than `width`, it ends in an ellipsis.
+    What lies outside the pixels is cut off.
+    """
+    if width is not None:
+        text = fitted(text, font, width)
+    if not text:
+        return 0
+    line = _rendered(text, font, colour)
+    height, length = line.cover.shape[:2]
+    left = x - (length // 2 if align == "centre" else length if align == "right" else 0)
+    top = baseline - font.ascent
+    first_row, first_column = max(0, -top), max(0, -left)
+    place = pixels[top + first_row : top + height, left + first_column : left + length] if left + length > 0 else None
+    if place is None or top + height <= 0 or not place.size:
+        return length
+    part = np.s_[first_row : first_row + place.shape[0], first_column : first_column + place.shape[1]]
+    place[...] = (place * line.keep[part] + line.cover[part]) >> 8
+    return length
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, font: Font) -> int:
+    """The line's width in pixels."""
+    return math.ceil(_loaded(font).getlength(_printable(text)))
+
+
+@lru_cache(maxsize=2048)
+def fitted(text: str, font: Font, width: int) -> str:
+    """The text, cut and ended with an ellipsis where it is wider than `width` pixels; empty where nothing fits."""
+    if len(text) <= _LONGEST and text_width(text, font) <= width:
+        return text
+    low, high = 0, min(len(text), _LONGEST)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text_width(text[:middle].rstrip() + ELLIPSIS, font) <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + ELLIPSIS if low else ""
+
+
+@lru_cache(maxsize=256)
+def wrapped(text: str, font: Font, width: int, most: int = 12) -> tuple[str, ...]:
+    """The text in at most `most` lines no wider than `width` pixels; cut text ends in an ellipsis."""
+    lines: list[str] = []
+    for paragraph in text[: _LONGEST * most].splitlines():
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}" if line else word
+            if line and text_width(longer, font) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = longer
+        lines.append(line)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} {ELLIPSIS}"]
+    return tuple(fitted(line, font, width) for line in lines)
+
+
+@lru_cache(maxsize=1024)
+def _rendered(text: str, font: Font, colour: Colour) -> _Line:
+    ascent, _, descent = _metrics(font)
+    image = Image.new("L", (text_width(text, font) + 1, ascent + descent))
+    ImageDraw.Draw(image).text((0, ascent), _printable(text), font=_loaded(font), fill=255, anchor="ls")
+    alpha = np.asarray(image, np.uint16)
+    alpha = (alpha + (alpha >> 7))[:, :, None]
+    return _Line(alpha * np.array(colour, np.uint16), np.repeat(256 - alpha, 3, axis=2))
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST])
+
+
+@lru_cache(maxsize=64)
+def _metrics(font: Font) -> tuple[int, int, int]:
+    """Ascent, capital height, descent."""
+    loaded = _loaded(font)
+    top = loaded.getbbox("H", anchor="ls")[1]
+    letters = loaded.getbbox("ÅÖgjpqy|", anchor="ls")
+    return math.ceil(-letters[1]) + 1, math.ceil(-top), math.ceil(letters[3]) + 1
+
+
+@lru_cache(maxsize=64)
+def _loaded(font: Font) -> ImageFont.FreeTypeFont:
+    path = font.path or _shipped(font.bold)
+    if not path:
+        default = ImageFont.load_default(font.size)
+        if not isinstance(default, ImageFont.FreeTypeFont):
+            raise ToolboxError("Pillow was built without FreeType and cannot draw text; install it with pip")
+        return default
+    try:  # the basic layout gives the same picture on every machine, whatever libraries Pillow finds
+        return ImageFont.truetype(path, font.size, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:
+        raise ToolboxError(f'cannot read the font "{path}" ({error}); give the path of a .ttf or .otf file') from error
+
+
+def _shipped(bold: bool) -> str:
+    """The font file of OpenCV's Linux packages; empty where there is none."""
+    path = Path(cv2.__file__).parent / "qt" / "fonts" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+    return str(path) if path.is_file() else ""

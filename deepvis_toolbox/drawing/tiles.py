@@ -1,0 +1,83 @@
+"""A layer's maps as a grid of small pictures, painted as a whole: no step goes tile by tile."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.drawing.colours import Palette, Pixels
+from deepvis_toolbox.drawing.grid import TileGrid
+
+
+def paint_tiles(
+    pixels: Pixels, indices: NDArray[np.uint8], grid: TileGrid, palette: Palette, smooth: bool = True
+) -> None:
+    """Paints maps (C, H, W) of palette indices at the grid's places; gaps and empty places get its index 0."""
+    pitch = grid.tile_height + grid.gap, grid.tile_width + grid.gap
+    board = np.zeros((grid.rows * pitch[0], grid.columns * pitch[1]), np.uint8)
+    cells = board.reshape(grid.rows, pitch[0], grid.columns, pitch[1])[:, : grid.tile_height, :, : grid.tile_width]
+    _fill(cells, resize_each(indices, grid.tile_height, grid.tile_width, smooth))
+    height = min(grid.height, pixels.shape[0] - grid.top)
+    width = min(grid.width, pixels.shape[1] - grid.left)
+    place = pixels[grid.top : grid.top + height, grid.left : grid.left + width]
+    colourise(place, board[:height, :width], palette)
+
+
+def colourise(pixels: Pixels, indices: NDArray[np.uint8], palette: Palette) -> None:
+    """Paints palette indices (H, W) over pixels of the same size."""
+    if indices.size:
+        cv2.applyColorMap(indices, palette, dst=pixels)
+
+
+def resize_each(indices: NDArray[np.uint8], height: int, width: int, smooth: bool = True) -> NDArray[np.uint8]:
+    """Maps (C, H, W) resized each on its own, as (height, C, width).
+
+    The two directions are resized one after the other, each time with all maps side by side along the other
+    direction: so one map's edge never mixes with the next, and all go through two calls.
+    """
+    indices = _reduced(indices, height, width)
+    count, old_height, old_width = indices.shape
+    columns = np.ascontiguousarray(indices.transpose(1, 0, 2)).reshape(old_height, count * old_width)
+    if old_height == old_width == 1:
+        return np.broadcast_to(columns[:, :, None], (height, count, width))
+    if old_height != height:
+        columns = _resized(columns, (height, count * old_width), _method(old_height, height, smooth))
+    rows = columns.reshape(height * count, old_width)
+    if old_width != width:
+        rows = _resized(rows, (height * count, width), _method(old_width, width, smooth))
+    return rows.reshape(height, count, width)
+
+
+def _reduced(indices: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Maps at least twice too large, averaged down by a whole factor: much faster than the general way."""
+    count, old_height, old_width = indices.shape
+    factor = min(old_height // height, old_width // width)
+    while factor > 1 and (old_height % factor or old_width % factor):
+        factor -= 1
+    if factor < 2:
+        return indices
+    stacked = indices.reshape(count * old_height, old_width)
+    size = count * old_height // factor, old_width // factor
+    return _resized(stacked, size, cv2.INTER_AREA).reshape(count, old_height // factor, old_width // factor)
+
+
+def _resized(plane: NDArray[np.uint8], size: tuple[int, int], method: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(plane, (size[1], size[0]), interpolation=method), np.uint8)
+
+
+def _method(old: int, new: int, smooth: bool) -> int:
+    if new * 2 <= old:
+        return cv2.INTER_AREA
+    return cv2.INTER_LINEAR if smooth or new < old else cv2.INTER_NEAREST
+
+
+def _fill(cells: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
+    """Puts tiles (height, C, width) into cells (rows, height, columns, width), row by row."""
+    height, count, width = tiles.shape
+    columns = cells.shape[2]
+    full, rest = divmod(count, columns)
+    whole = tiles[:, : full * columns].reshape(height, full, columns, width)
+    cells[:full] = whole.transpose(1, 0, 2, 3)
+    if rest:
+        cells[full, :, :rest] = tiles[:, full * columns :]
