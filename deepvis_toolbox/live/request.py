@@ -21,3 +21,5 @@ class Request:
     origin_unit: int = 0
     show_gradients: bool = False
     """Tiles show what the backward pass brings to the layer instead of its activations."""
+    stretch: bool = False
+    """The frame is stretched to the network's input; otherwise its largest fitting centre is cropped."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
 from deepvis_toolbox.live.request import LiveBackwardMode, Request
@@ -73,6 +73,8 @@ class State:
     """Class names in the order of the label layers' units; empty where unknown."""
     label_layers: tuple[str, ...] = ()
     """Layers whose units are the classes."""
+    window_timings: dict[str, float] = field(default_factory=dict)
+    """Milliseconds of each step of drawing, for the debug display."""
     window_rate: float = 0.0
     """Windows drawn a second; the main loop measures it."""
     error: str = ""
@@ -146,6 +148,7 @@ _SURVIVES_RESET = {
     "sources",
     "source_index",
     "window_rate",
+    "window_timings",
     "error",
     "message",
     "loading",
@@ -156,7 +159,7 @@ _SURVIVES_RESET = {
 def make_request(state: State) -> Request:
     """What the worker must compute for this state; its layer is empty while the network is loading."""
     if not state.layer or not state.origin:
-        return Request(layer="", unit=0)
+        return Request(layer="", unit=0, stretch=state.stretch)
     return Request(
         layer=state.layer.name,
         unit=state.unit,
@@ -164,6 +167,7 @@ def make_request(state: State) -> Request:
         origin_layer=state.origin.layer,
         origin_unit=state.origin.unit,
         show_gradients=state.show_gradients,
+        stretch=state.stretch,
     )
 
 
@@ -366,9 +370,8 @@ def want_screenshot(state: State) -> None:
 def reset(state: State) -> None:
     """Back to how the window started, with the same network and source."""
     fresh = State()
-    for field in fields(State):
-        if field.name not in _SURVIVES_RESET:
-            setattr(state, field.name, getattr(fresh, field.name))
+    for name in {each.name for each in fields(State)} - _SURVIVES_RESET:
+        setattr(state, name, getattr(fresh, name))
     state.message = "reset"
     _show_layer(state, min(1, len(state.layers) - 1))
 

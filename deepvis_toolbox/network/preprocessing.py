@@ -84,14 +84,21 @@ class Preprocessing:
         """An RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
             raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
-        pixels = self._in_channel_order(self.fit(frame)).transpose(2, 0, 1)
+        return self.values_of(self.fit(frame))
+
+    def values_of(self, fitted: NDArray[np.uint8]) -> Floats:
+        """An RGB picture that has the input's size already, uint8 H×W×3, as network values, float32 (C, H, W)."""
+        pixels = self._in_channel_order(fitted).transpose(2, 0, 1)
         values = pixels - self.mean_map
         values *= self.gain.reshape(-1, 1, 1)
         return np.ascontiguousarray(values)
 
-    def fit(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The part of an RGB frame that the network sees, resized to the input's size, H×W×3."""
-        cropped = centre_crop(frame, self.size, self.crop)
+    def fit(self, frame: NDArray[np.uint8], stretch: bool = False) -> NDArray[np.uint8]:
+        """The part of an RGB frame that the network sees, resized to the input's size, H×W×3.
+
+        With `stretch` all of the frame is seen, whatever its aspect.
+        """
+        cropped = frame if stretch else centre_crop(frame, self.size, self.crop)
         height, width = cropped.shape[:2]
         if (height, width) == self.size:
             return cropped
