@@ -1,0 +1,91 @@
+"""The worker thread: loads the network, then turns the newest frame and request into snapshots."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.inbox import Inbox, Work
+from deepvis_toolbox.live.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.rate import RateMeter
+from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.live.frame_processor import FrameProcessor
+    from deepvis_toolbox.network.interface import Network
+
+_log = logging.getLogger(__name__)
+
+
+class Worker(threading.Thread):
+    """Runs until its inbox is closed. What goes wrong with a frame is told in the snapshot; the thread lives on."""
+
+    def __init__(self, load: Callable[[], Network], inbox: Inbox, snapshots: Mailbox[Snapshot]) -> None:
+        super().__init__(name="worker", daemon=True)
+        self.loaded: LoadedNetwork | None = None
+        """Set once, when the network is there."""
+        self.failure: Exception | None = None
+        """Why there is no network, where loading failed; the thread has ended then."""
+        self._load = load
+        self._inbox = inbox
+        self._snapshots = snapshots
+        self._rate = RateMeter()
+        self._last_error = ""
+
+    def run(self) -> None:
+        try:
+            network = self._load()
+            self._work(network)
+        except Exception as error:
+            _log.debug("the network could not be loaded", exc_info=True)
+            self.failure = error
+
+    def _work(self, network: Network) -> None:
+        from deepvis_toolbox.live.frame_processor import FrameProcessor  # torch; not before the window is open
+
+        with network:
+            processor = FrameProcessor(network)
+            self.loaded = LoadedNetwork.of(network)
+            while work := self._inbox.next_work():
+                self._snapshots.put(self._answer(processor, work))
+
+    def _answer(self, processor: FrameProcessor, work: Work) -> Snapshot:
+        try:
+            snapshot = processor.process(work.frame, work.request)
+            self._last_error = ""
+        except Exception as error:
+            snapshot = self._failed(work, error)
+        self._rate.tick()
+        return replace(
+            snapshot,
+            network_rate=self._rate.rate(),
+            source_rate=work.source_rate,
+            dropped_frames=self._inbox.dropped,
+        )
+
+    def _failed(self, work: Work, error: Exception) -> Snapshot:
+        message = error_sentence(error)
+        if message != self._last_error:  # once, not for every frame
+            _log.error("%s, %s: %s", work.frame.info.source, work.request.layer, message, exc_info=error)
+            self._last_error = message
+        return failed_snapshot(work, message)
+
+
+def failed_snapshot(work: Work, message: str) -> Snapshot:
+    """A snapshot that shows the picture and says what went wrong with it."""
+    image = np.ascontiguousarray(work.frame.image)
+    note = "nothing was computed: see the error"
+    return Snapshot(work.request, work.frame.info, image, None, note, backward_note=note, error=message)
+
+
+def error_sentence(error: BaseException) -> str:
+    """What a person reads: a `ToolboxError` speaks for itself, anything else says its kind, too."""
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return first_line if isinstance(error, ToolboxError) else f"{type(error).__name__}: {first_line}"
