@@ -111,16 +111,16 @@ class Network(ABC):
         mode: BackwardMode = "grad",
         at: Sequence[str] | None = None,
     ) -> dict[str, torch.Tensor]:
-        """What arrives at the layers `at` (the input, by default) when `diff` starts at `origin`: {name as given: (N, …)}.
+        """What arrives at the layers `at` (by default the input) when `diff` starts at `origin`: {name: (N, …)}.
 
         `diff` has the shape of the origin's activations for `x`, (N, …), and enters below the origin's rectifier.
         Layers above the origin get zeros. Called again with the same images, it runs no forward pass again.
         """
         if mode not in BACKWARD_MODES:
             raise ToolboxError(f'unknown backward mode "{mode}"; it is one of {", ".join(BACKWARD_MODES)}')
-        return self._recording_of(x, origin, at).backward(origin, diff, mode, at)
+        return self._recording_of(x).backward(origin, diff, mode, at)
 
-    def _recording_of(self, x: torch.Tensor, origin: str, at: Sequence[str] | None) -> Recording:
+    def _recording_of(self, x: torch.Tensor) -> Recording:
         """The kept recording where the images are the same as in the last call, else a new one."""
         kept: Recording | None = getattr(self, "_kept_recording", None)
         if kept is None or kept.input.shape != x.shape or not torch.equal(kept.input, x.to(kept.input)):
@@ -146,6 +146,13 @@ class Network(ABC):
     def probability_layer(self) -> str | None:
         """The layer whose values are shown as class probabilities; None where the network has no label layer."""
         return self.label_layers[-1] if self.label_layers else None
+
+    def probabilities(self, values: torch.Tensor) -> torch.Tensor:
+        """The probability layer's activations (N, …) as class probabilities (N, classes): the softmax of them where the
+        network itself ends without one."""
+        flat = values.flatten(1)
+        name = self.probability_layer
+        return flat if name and self.layers[name].kind == "softmax" else flat.softmax(1)
 
     def __enter__(self) -> Network:
         return self

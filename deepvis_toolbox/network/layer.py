@@ -103,6 +103,9 @@ class Layers(Mapping[str, Layer]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
 
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._layers)
+
     def __len__(self) -> int:
         return len(self._layers)
 

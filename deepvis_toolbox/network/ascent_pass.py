@@ -1,0 +1,55 @@
+"""Value and gradient of one unit a picture, computed on no more of the image and the network than the units can see."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from deepvis_toolbox.network.interface import Network, Recording
+from deepvis_toolbox.network.layer import Rect
+
+
+class UnitGradients(NamedTuple):
+    """What one pass gives, for N pictures with one unit each."""
+
+    values: torch.Tensor
+    """(N, channels): every unit of the layer at the place, as activations."""
+    below: torch.Tensor
+    """(N, channels): the same below the layer's rectifier."""
+    gradient: torch.Tensor
+    """(N, C, H, W) by network values: of each picture's own unit below its rectifier; zero where it cannot see."""
+
+
+class AscentPass:
+    """Computes units of one layer at one place (None for a layer without places) on any network."""
+
+    region: Rect | None = None
+    """The crop of the input that is computed, inside the image; None for all of it."""
+
+    def __init__(self, network: Network, layer: str, place: tuple[int, int] | None) -> None:
+        self._network = network
+        self._layer = network.layers.canonical(layer)
+        self._place = place if network.layers[layer].is_spatial else None
+
+    def __call__(self, x: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
+        """`x`: network values (N, C, H, W), the whole image. `channels`: int64 (N,), each picture's unit."""
+        return self._gradients(self._network.record(x, [self._layer]), self._place, channels)
+
+    def _gradients(
+        self, recording: Recording, place: tuple[int, int] | None, channels: torch.Tensor
+    ) -> UnitGradients:
+        values = _at_place(recording.activations([self._layer])[self._layer], place)
+        below = recording.below_rectifier(self._layer)
+        diff = torch.zeros_like(below)
+        at_place = _at_place(diff, place)
+        at_place[torch.arange(len(channels), device=diff.device), channels.to(diff.device)] = 1
+        arrived = recording.backward(self._layer, diff, "grad", [self._network.input_name])
+        return UnitGradients(values, _at_place(below, place), arrived[self._network.input_name])
+
+
+def _at_place(layer_values: torch.Tensor, place: tuple[int, int] | None) -> torch.Tensor:
+    """A view of every channel's value at the place, (N, channels)."""
+    if place is not None:
+        return layer_values[:, :, place[0], place[1]]
+    return layer_values.flatten(1) if layer_values.ndim == 2 else layer_values[:, 0]

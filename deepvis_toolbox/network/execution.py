@@ -1,0 +1,190 @@
+"""Runs the part of a graph that some nodes need, step by step, letting values go as soon as nothing reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from deepvis_toolbox.network.layer_nodes import attribute, operation
+
+Values = dict[fx.Node, Any]
+OnValue = Callable[[fx.Node, Values], None]
+Wrap = Callable[[fx.Node, Callable[..., Any]], Callable[..., Any]]
+
+_FRESH = frozenset({"conv", "linear", "norm", "add", "concat"})
+"""Kinds whose result is a tensor of its own, never a view of an earlier one."""
+
+
+class FoldedConvolutions:
+    """Convolutions with the batch norm behind them folded in, each made once."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        self._modules = dict(graph_module.named_modules())
+        self._folded: dict[fx.Node, nn.Module] = {}
+
+    def behind(self, convolution: fx.Node) -> fx.Node | None:
+        """The batch norm that alone reads this convolution, or None."""
+        if convolution.op != "call_module" or len(convolution.users) != 1:
+            return None
+        if type(self._modules[str(convolution.target)]) is not nn.Conv2d:
+            return None
+        reader = next(iter(convolution.users))
+        if reader.op != "call_module" or type(self._modules[str(reader.target)]) is not nn.BatchNorm2d:
+            return None
+        return reader if self._modules[str(reader.target)].running_mean is not None else None  # type: ignore[redundant-expr]
+
+    def __call__(self, convolution: fx.Node, norm: fx.Node) -> nn.Module:
+        """The one convolution that does the work of both."""
+        if norm not in self._folded:
+            module, norm_module = self._modules[str(convolution.target)], self._modules[str(norm.target)]
+            with torch.inference_mode(False), torch.no_grad():
+                folded = fuse_conv_bn_eval(module, norm_module)  # type: ignore[type-var]
+            self._folded[norm] = folded.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self._folded[norm]
+
+
+class _Step:
+    """One node to compute: what to call, on which values, and which values nothing reads afterwards."""
+
+    __slots__ = ("arguments", "call", "keywords", "node", "releases", "single")
+
+    def __init__(
+        self, node: fx.Node, call: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> None:
+        self.node = node
+        self.call = call
+        self.arguments = arguments
+        self.keywords = keywords
+        self.releases: tuple[fx.Node, ...] = ()
+        self.single = (
+            arguments[0] if len(arguments) == 1 and isinstance(arguments[0], fx.Node) and not keywords else None
+        )
+
+    def compute(self, values: Values) -> Any:
+        if self.single is not None:
+            return self.call(values[self.single])
+        arguments = fx.node.map_arg(self.arguments, values.__getitem__)
+        return self.call(*arguments, **fx.node.map_arg(self.keywords, values.__getitem__))
+
+
+class Program:
+    """The steps that compute `wanted` nodes, in the graph's order; the values of `wanted` are kept.
+
+    With `overwrite`, a rectifier may overwrite an input that nobody else reads (never while recording gradients).
+    `wrap` may replace what a node calls by something that gives the same values. Wanted nodes that are `released` are
+    shown to `on_value` and then let go like the rest.
+    """
+
+    def __init__(
+        self,
+        graph_module: fx.GraphModule,
+        wanted: Iterable[fx.Node],
+        folded: FoldedConvolutions,
+        *,
+        overwrite: bool = False,
+        wrap: Wrap | None = None,
+        released: frozenset[fx.Node] = frozenset(),
+    ) -> None:
+        self.wanted = frozenset(wanted)
+        self._released = released
+        self._overwrite = overwrite
+        self._wrap = wrap
+        needed = _needed_for(self.wanted)
+        order = [node for node in graph_module.graph.nodes if node in needed]
+        self.constants: Values = {
+            node: attribute(graph_module, str(node.target)) for node in order if node.op == "get_attr"
+        }
+        self.placeholder = next(node for node in graph_module.graph.nodes if node.op == "placeholder")
+        self._steps = self._make_steps(graph_module, order, folded)
+        self._release_after_last_use()
+
+    def run(self, x: torch.Tensor, on_value: OnValue | None = None) -> Values:
+        """Computes every step for images `x` (N, C, H, W). `on_value` is called after each, with all live values."""
+        values: Values = {**self.constants, self.placeholder: x}
+        if on_value:
+            on_value(self.placeholder, values)
+        for step in self._steps:
+            values[step.node] = step.compute(values)
+            if on_value:
+                on_value(step.node, values)
+            for node in step.releases:
+                del values[node]
+        return values
+
+    def _make_steps(
+        self, graph_module: fx.GraphModule, order: list[fx.Node], folded: FoldedConvolutions
+    ) -> list[_Step]:
+        modules = dict(graph_module.named_modules())
+        steps, done = [], set()
+        for node in order:
+            if node.op in ("placeholder", "get_attr", "output") or node in done:
+                continue
+            norm = folded.behind(node)
+            if norm is not None and norm in order and node not in self.wanted:
+                steps.append(_Step(norm, folded(node, norm), node.args, {}))
+                done.add(norm)
+                continue
+            steps.append(self._step(node, modules))
+        return steps
+
+    def _step(self, node: fx.Node, modules: Mapping[str, nn.Module]) -> _Step:
+        if self._overwrite and self._may_overwrite_input(node):
+            return _Step(node, _OVERWRITING[operation(node).kind], node.args[:1], {})
+        call = _callable_of(node, modules)
+        return _Step(node, self._wrap(node, call) if self._wrap else call, node.args, dict(node.kwargs))
+
+    def _may_overwrite_input(self, node: fx.Node) -> bool:
+        if operation(node).kind not in _OVERWRITING:
+            return False
+        source = node.all_input_nodes[0]
+        return source not in self.wanted and len(source.users) == 1 and operation(source).kind in _FRESH
+
+    def _release_after_last_use(self) -> None:
+        last_use: dict[fx.Node, _Step] = {}
+        for step in self._steps:
+            for node in _nodes_in(step):
+                last_use[node] = step
+            last_use.setdefault(step.node, step)
+        for node, step in last_use.items():
+            if (node not in self.wanted or node in self._released) and node not in self.constants:
+                step.releases += (node,)
+
+
+def _callable_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Callable[..., Any]:
+    if node.op == "call_module":
+        return modules[str(node.target)]
+    if node.op == "call_method":
+        method = str(node.target)
+        return lambda own, *rest, **named: getattr(own, method)(*rest, **named)
+    assert callable(node.target)
+    return node.target
+
+
+_OVERWRITING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "relu": torch.relu_,
+    "relu6": lambda x: F.hardtanh_(x, 0.0, 6.0),
+    "silu": lambda x: F.silu(x, inplace=True),
+    "hardswish": lambda x: F.hardswish(x, inplace=True),
+}
+
+
+def _nodes_in(step: _Step) -> list[fx.Node]:
+    found: list[fx.Node] = []
+    fx.node.map_arg((step.arguments, step.keywords), lambda node: found.append(node) or node)  # type: ignore[func-returns-value]
+    return found
+
+
+def _needed_for(wanted: Iterable[fx.Node]) -> set[fx.Node]:
+    needed: set[fx.Node] = set()
+    waiting = list(wanted)
+    while waiting:
+        node = waiting.pop()
+        if node not in needed:
+            needed.add(node)
+            waiting.extend(node.all_input_nodes)
+    return needed

@@ -1,0 +1,76 @@
+"""Which nodes of a graph make each layer: where its value is, and the node below its rectifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from deepvis_toolbox.network.layer import Layer
+from deepvis_toolbox.network.operations import Operation, operation_of
+
+_DRESSING = frozenset({"pad", "norm", "scale", "bias", "dropout", "identity", "slice", "flatten", "reshape"})
+"""Kinds that say less about a layer of several operations than the others do."""
+
+
+@dataclass(frozen=True)
+class LayerNodes:
+    """`value` computes the layer's activations; a backward pass starts and arrives at `below`."""
+
+    value: fx.Node
+    below: fx.Node
+
+
+def operation(node: fx.Node) -> Operation:
+    """The node's classification, as `classify` left it."""
+    found: Operation = node.meta["operation"]
+    return found
+
+
+def classify(graph_module: fx.GraphModule) -> None:
+    """Notes on every node what operation it is. Constants' shapes first: a convolution's window needs them."""
+    modules = dict(graph_module.named_modules())
+    for node in graph_module.graph.nodes:
+        if node.op == "get_attr":
+            node.meta["value_shape"] = getattr(attribute(graph_module, str(node.target)), "shape", None)
+        node.meta["operation"] = operation_of(node, modules)
+
+
+def attribute(module: nn.Module, path: str) -> Any:
+    """The parameter, buffer or plain attribute at a dotted path."""
+    found: Any = module
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def layer_table(
+    graph_module: fx.GraphModule, values: Mapping[fx.Node, Any]
+) -> tuple[list[Layer], dict[str, LayerNodes]]:
+    """The layers in order of computation, and their nodes. `values`: what each node gave for one image (1, …)."""
+    chains: dict[str, list[fx.Node]] = {}
+    for node in graph_module.graph.nodes:
+        if "layer" in node.meta:
+            chains.setdefault(node.meta["layer"], []).append(node)
+    position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
+    layers, nodes = [], {}
+    for name, chain in sorted(chains.items(), key=lambda item: position[item[1][-1]]):
+        value = values.get(chain[-1])
+        if not isinstance(value, torch.Tensor) or value.ndim < 2 or not value.is_floating_point():
+            continue  # sizes, lists of parts, indices: nothing that has units
+        rectified = [node for node in chain if operation(node).rectifier]
+        below = rectified[0].all_input_nodes[0] if rectified else chain[-1]
+        last_rectifies = len(rectified) == 1 and rectified[0] is chain[-1]
+        rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
+        layers.append(Layer(name, _kind_of(chain), tuple(value.shape[1:]), rectifier))
+        nodes[name] = LayerNodes(chain[-1], below)
+    return layers, nodes
+
+
+def _kind_of(chain: list[fx.Node]) -> str:
+    kinds = [operation(node).kind for node in chain]
+    telling = [kind for kind in kinds if kind not in _DRESSING]
+    return (telling or kinds)[0]

@@ -1,0 +1,305 @@
+"""What each operation of a graph is: its kind, its rectifier if it is one, and what part of its input an output sees.
+
+A module of our own (or a user's) takes part by class attributes: `kind`, `elementwise = True` where each output place
+depends on the same place of its inputs alone, or a `window` that returns a `Window`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+
+class Window(NamedTuple):
+    """What a local operation looks at, as (vertical, horizontal) pairs; `padding` is the one at the top and left."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node of a graph, classified. With neither `window` nor `elementwise`, an output sees the whole input."""
+
+    kind: str
+    elementwise: bool = False
+    window: Window | None = None
+
+    @property
+    def rectifier(self) -> str:
+        """The kind of rectifier that the operation is, or an empty string."""
+        return self.kind if self.kind in RECTIFIERS else ""
+
+
+RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "silu", "gelu", "hardswish", "mish"})
+"""The activations that deconv and guided treat as a rectifier, and below which a backward pass starts. The smooth ones
+are ReLUs with a rounded corner. PReLU, ELU and the squashing functions are not among them: backprop's derivative."""
+
+_ELEMENTWISE_MODULES: dict[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.ReLU6: "relu6",
+    nn.LeakyReLU: "leaky_relu",
+    nn.SiLU: "silu",
+    nn.GELU: "gelu",
+    nn.Hardswish: "hardswish",
+    nn.Mish: "mish",
+    nn.PReLU: "prelu",
+    nn.ELU: "elu",
+    nn.SELU: "elu",
+    nn.CELU: "elu",
+    nn.Sigmoid: "sigmoid",
+    nn.Hardsigmoid: "sigmoid",
+    nn.Tanh: "tanh",
+    nn.Hardtanh: "tanh",
+    nn.Softplus: "softplus",
+    nn.BatchNorm2d: "norm",
+    nn.LocalResponseNorm: "lrn",
+    nn.Dropout: "dropout",
+    nn.Dropout2d: "dropout",
+    nn.AlphaDropout: "dropout",
+    nn.Identity: "identity",
+}
+_OTHER_MODULES: dict[type[nn.Module], str] = {
+    nn.Linear: "linear",
+    nn.Softmax: "softmax",
+    nn.LogSoftmax: "softmax",
+    nn.Flatten: "flatten",
+    nn.AdaptiveAvgPool2d: "pool",
+    nn.AdaptiveMaxPool2d: "pool",
+    nn.LayerNorm: "norm",
+    nn.GroupNorm: "norm",
+    nn.InstanceNorm2d: "norm",
+    nn.BatchNorm1d: "norm",
+    nn.Upsample: "upsample",
+    nn.MultiheadAttention: "attention",
+}
+_ELEMENTWISE_CALLS: dict[str, str] = {
+    "relu": "relu",
+    "relu6": "relu6",
+    "leaky_relu": "leaky_relu",
+    "silu": "silu",
+    "gelu": "gelu",
+    "hardswish": "hardswish",
+    "mish": "mish",
+    "prelu": "prelu",
+    "elu": "elu",
+    "selu": "elu",
+    "celu": "elu",
+    "sigmoid": "sigmoid",
+    "hardsigmoid": "sigmoid",
+    "tanh": "tanh",
+    "hardtanh": "tanh",
+    "softplus": "softplus",
+    "dropout": "dropout",
+    "dropout2d": "dropout",
+    "batch_norm": "norm",
+    "local_response_norm": "lrn",
+    "add": "add",
+    "sub": "add",
+    "rsub": "add",
+    "mul": "multiply",
+    "truediv": "multiply",
+    "div": "multiply",
+    "neg": "multiply",
+    "pow": "power",
+    "sqrt": "power",
+    "exp": "power",
+    "log": "power",
+    "abs": "power",
+    "maximum": "maximum",
+    "minimum": "maximum",
+    "clamp": "clamp",
+    "clone": "identity",
+    "contiguous": "identity",
+    "detach": "identity",
+}
+_OTHER_CALLS: dict[str, str] = {
+    "linear": "linear",
+    "softmax": "softmax",
+    "log_softmax": "softmax",
+    "flatten": "flatten",
+    "reshape": "reshape",
+    "view": "reshape",
+    "permute": "reshape",
+    "transpose": "reshape",
+    "squeeze": "reshape",
+    "unsqueeze": "reshape",
+    "mean": "pool",
+    "adaptive_avg_pool2d": "pool",
+    "adaptive_max_pool2d": "pool",
+    "interpolate": "upsample",
+    "layer_norm": "norm",
+    "group_norm": "norm",
+    "matmul": "matmul",
+    "scaled_dot_product_attention": "attention",
+}
+_CHANNEL_CALLS = {"cat": "concat", "concat": "concat", "chunk": "slice", "split": "slice"}
+
+
+def operation_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Operation:
+    """Classifies a node. An operation that is not known is taken to see its whole input."""
+    if node.op == "placeholder":
+        return Operation("input")
+    if node.op == "call_module":
+        return module_operation(modules[str(node.target)])
+    if node.op in ("call_function", "call_method"):
+        return _call_operation(node)
+    return Operation(node.op)
+
+
+def called_name(node: fx.Node) -> str:
+    """The name of a called function or method, without the underscore of an in-place form: `relu`, `add`."""
+    if node.target in _DISPATCHED:
+        return _DISPATCHED[node.target]
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+    if node.target in _IN_PLACE_OPERATORS:
+        return name.lstrip("_")[1:].rstrip("_")
+    return name.strip("_") or name
+
+
+_DISPATCHED: dict[Any, str] = {F.max_pool2d: "max_pool2d", F.adaptive_max_pool2d: "adaptive_max_pool2d"}
+"""Functions that torch wraps, so that they have lost their name."""
+
+_IN_PLACE_OPERATORS = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
+
+
+def module_operation(module: nn.Module) -> Operation:
+    """Classifies what a module kept as one node computes."""
+    kind = getattr(type(module), "kind", None)
+    if isinstance(kind, str):
+        window = getattr(module, "window", None)
+        return Operation(kind, bool(getattr(module, "elementwise", False)), window() if callable(window) else window)
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        return Operation("conv", window=_convolution_window(module))
+    if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
+        stride = module.kernel_size if module.stride is None else module.stride
+        dilation = getattr(module, "dilation", 1)
+        window = Window(_pair(module.kernel_size), _pair(stride), _pair(module.padding), _pair(dilation))
+        return Operation("pool", window=window)
+    if isinstance(module, nn.ZeroPad2d):
+        return Operation("pad", window=_pad_window(module.padding))
+    for table, elementwise in ((_ELEMENTWISE_MODULES, True), (_OTHER_MODULES, False)):
+        for module_type in type(module).__mro__:
+            if module_type in table:
+                return Operation(table[module_type], elementwise)
+    return Operation(type(module).__name__.lower())
+
+
+def _call_operation(node: fx.Node) -> Operation:
+    name = called_name(node)
+    if name in _WINDOWED_CALLS:
+        return _WINDOWED_CALLS[name](node)
+    if name in _ELEMENTWISE_CALLS:
+        return Operation(_ELEMENTWISE_CALLS[name], elementwise=True)
+    if name in _CHANNEL_CALLS:
+        return Operation(_CHANNEL_CALLS[name], elementwise=_dimension_argument(node, name) == 1)
+    if name == "getitem":
+        parent = node.args[0]
+        of_parts = isinstance(parent, fx.Node) and called_name(parent) in ("chunk", "split")
+        return Operation("slice", elementwise=of_parts or _keeps_places(node.args[1]))
+    return Operation(_OTHER_CALLS.get(name, name))
+
+
+def _keeps_places(index: Any) -> bool:
+    """Whether an index such as x[:, 3:5] takes channels only and leaves every place where it is."""
+    whole = slice(None)
+    return isinstance(index, tuple) and len(index) <= 2 and index[0] == whole and isinstance(index[-1], slice)
+
+
+def _dimension_argument(node: fx.Node, name: str) -> Any:
+    position = 1 if name in ("cat", "concat") else 2
+    return node.kwargs.get("dim", node.args[position] if len(node.args) > position else 0)
+
+
+def _convolution_window(module: nn.Conv2d | nn.ConvTranspose2d) -> Window:
+    kernel, dilation = _pair(module.kernel_size), _pair(module.dilation)
+    transposed = isinstance(module, nn.ConvTranspose2d)
+    return Window(
+        kernel, _pair(module.stride), _convolution_padding(module.padding, kernel, dilation), dilation, transposed
+    )
+
+
+def _convolution_padding(padding: Any, kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
+    if padding == "valid":
+        return 0, 0
+    if padding == "same":
+        return dilation[0] * (kernel[0] - 1) // 2, dilation[1] * (kernel[1] - 1) // 2
+    return _pair(padding)
+
+
+def _pad_window(padding: Any) -> Window:
+    left, _, top, _ = padding if isinstance(padding, (tuple, list)) else (padding,) * 4
+    return Window((1, 1), padding=(int(top), int(left)))
+
+
+def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple[Any, ...]) -> list[Any]:
+    given = dict(zip(names, node.args[1:], strict=False)) | dict(node.kwargs)
+    return [given.get(name, default) for name, default in zip(names, defaults, strict=True)]
+
+
+def _pool_call(node: fx.Node) -> Operation:
+    kernel, stride, padding = _arguments(node, ("kernel_size", "stride", "padding"), (1, None, 0))
+    dilation = (
+        node.args[4] if called_name(node) == "max_pool2d" and len(node.args) > 4 else node.kwargs.get("dilation", 1)
+    )
+    stride = kernel if stride is None or stride == [] else stride
+    return Operation("pool", window=Window(_pair(kernel), _pair(stride), _pair(padding), _pair(dilation)))
+
+
+def _convolution_call(node: fx.Node) -> Operation:
+    names = ("weight", "bias", "stride", "padding", "dilation")
+    weight, _, stride, padding, dilation = _arguments(node, names, (None, None, 1, 0, 1))
+    shape = weight.meta.get("value_shape") if isinstance(weight, fx.Node) else None
+    if shape is None or len(shape) != 4:  # a kernel that is itself computed
+        return Operation("conv")
+    kernel, dilations = (int(shape[2]), int(shape[3])), _pair(dilation)
+    return Operation(
+        "conv", window=Window(kernel, _pair(stride), _convolution_padding(padding, kernel, dilations), dilations)
+    )
+
+
+def _pad_call(node: fx.Node) -> Operation:
+    padding = node.args[1] if len(node.args) > 1 else node.kwargs.get("pad")
+    whole_numbers = isinstance(padding, (tuple, list)) and all(isinstance(part, int) for part in padding)
+    if not whole_numbers or len(padding) not in (2, 4):  # type: ignore[arg-type]
+        return Operation("pad")
+    return Operation("pad", window=_pad_window([*padding, 0, 0][:4]))  # type: ignore[misc]
+
+
+_WINDOWED_CALLS: dict[str, Callable[[fx.Node], Operation]] = {
+    "max_pool2d": _pool_call,
+    "avg_pool2d": _pool_call,
+    "conv2d": _convolution_call,
+    "pad": _pad_call,
+}
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    if isinstance(value, (tuple, list)):
+        return (int(value[0]), int(value[1])) if len(value) > 1 else (int(value[0]), int(value[0]))
+    return int(value), int(value)
+
+
+IN_PLACE_FUNCTIONS: dict[Any, Any] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    F.relu_: F.relu,
+    torch.relu_: torch.relu,
+    F.leaky_relu_: F.leaky_relu,
+    F.elu_: F.elu,
+    F.hardtanh_: F.hardtanh,
+    torch.sigmoid_: torch.sigmoid,
+    torch.tanh_: torch.tanh,
+}
+"""Functions that overwrite their first argument, and the form that does not."""

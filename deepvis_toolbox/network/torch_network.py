@@ -1,0 +1,194 @@
+"""The torch engine: a network as one torch.fx graph, run only as far as asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
+from deepvis_toolbox.network.interface import Network, Visitor
+from deepvis_toolbox.network.layer import Layers, Rect
+from deepvis_toolbox.network.layer_nodes import classify, layer_table, operation
+from deepvis_toolbox.network.model_description import ModelDescription
+from deepvis_toolbox.network.operations import module_operation
+from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
+from deepvis_toolbox.network.recording import TorchRecording
+from deepvis_toolbox.network.regions import receptive_field
+
+_PROGRAMS_KEPT = 64
+
+
+class TorchNetwork(Network):
+    """A network computed by PyTorch, in channels-last memory format.
+
+    `graph_module`: one placeholder; nodes with `meta["layer"]` make up the layers (see `tracing.trace`). It becomes
+    this network's own: it is moved to the device and its parameters no longer ask for gradients.
+    """
+
+    engine = "torch"
+
+    def __init__(self, graph_module: fx.GraphModule, description: ModelDescription, device: torch.device) -> None:
+        self.name = description.name
+        self.device = device
+        self.preprocessing = description.preprocessing
+        self.input_shape = description.preprocessing.input_shape
+        self.labels = description.labels
+        self.settings = description.settings
+        graph_module.eval().requires_grad_(False).to(device)
+        self._graph_module = graph_module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._passes_lrn = description.deconv_passes_lrn
+        classify(self._graph_module)
+        self._switch = DeconvSwitch()
+        self._folded = FoldedConvolutions(self._graph_module)
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
+        listed, self._nodes = layer_table(self._graph_module, self._values_of_zeros())
+        self.layers = Layers(listed)
+        self.label_layers = tuple(map(self.layers.canonical, description.label_layers)) or self._found_label_layers()
+        self._opaque = _modules_with_hidden_rectifiers(self._graph_module)
+
+    def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        nodes = {name: self._nodes[self.layers.canonical(name)].value for name in layers}
+        program = self._program("forward", nodes.values(), overwrite=True)
+        with torch.inference_mode():
+            values = program.run(self._checked(x))
+        return {name: values[node] for name, node in nodes.items()}
+
+    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
+        names = {self._nodes[self.layers.canonical(name)].value: name for name in layers}
+        below = {node: self._nodes[self.layers.canonical(name)].below for node, name in names.items()}
+        program = self._program("visit", [*names], keep=[*below.values()])
+
+        def visit_layer(node: fx.Node, values: Values) -> None:
+            if node in names:
+                source = below[node]
+                visitor(names[node], values[node], None if source is node else values[source])
+
+        with torch.inference_mode():
+            program.run(self._checked(x), visit_layer)
+
+    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> TorchRecording:
+        return self.record_images(self._checked(x), layers)
+
+    def record_images(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> TorchRecording:
+        """As `record`, for images of any height and width that the layers asked for can take."""
+        names = list(self.layers) if layers is None else [self.layers.canonical(name) for name in layers]
+        program = self._program("record", self._recorded_nodes(names), wrap=self._passing_in_deconv)
+        return TorchRecording(program, self._laid_out(x), self.layers, self._nodes, self._switch, self._opaque)
+
+    def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
+        described = self.layers[self.layers.canonical(layer)]
+        if place is not None and described.is_spatial:
+            height, width = described.shape[1:]
+            if not (0 <= place[0] < height and 0 <= place[1] < width):
+                range_of_places = f"0,0 to {height - 1},{width - 1}"
+                raise ToolboxError(f'layer "{layer}" has places {range_of_places}, not {place[0]},{place[1]}')
+        where = place if described.is_spatial else None
+        return receptive_field(self._nodes[described.name].value, where or described.centre, self.input_shape)
+
+    @property
+    def weights_hash(self) -> str:
+        return self._weights_hash
+
+    @cached_property
+    def _weights_hash(self) -> str:
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._graph_module.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
+    def graph_module(self) -> fx.GraphModule:
+        """The network's graph; not to be changed."""
+        return self._graph_module
+
+    def close(self) -> None:
+        self._programs.clear()
+        self._kept_recording = None
+
+    def _values_of_zeros(self) -> Values:
+        """What every node gives for one black image; tells the shapes, and whether the network runs at all."""
+        image = torch.zeros((1, *self.input_shape), device=self.device)
+        nodes = [node for node in self._graph_module.graph.nodes if node.op != "output"]
+        try:
+            with torch.inference_mode():
+                values = Program(self._graph_module, nodes, self._folded).run(self._laid_out(image))
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            shape = "×".join(map(str, self.input_shape))
+            reason = str(error).splitlines()[0]
+            raise ToolboxError(f'network "{self.name}" does not run on a {shape} image: {reason}') from error
+        for node, value in values.items():
+            if isinstance(value, torch.Tensor):
+                node.meta["value_shape"] = tuple(value.shape)
+        return values
+
+    def _found_label_layers(self) -> tuple[str, ...]:
+        """The last softmax over classes and what it is the softmax of; without one, a last linear layer."""
+        of_node = {nodes.value: name for name, nodes in self._nodes.items()}
+        for name in reversed(self.layers):
+            layer = self.layers[name]
+            if any(size != 1 for size in layer.shape[1:]):
+                continue
+            if layer.kind == "softmax":
+                source = of_node.get(self._nodes[name].value.all_input_nodes[0])
+                same_size = source is not None and self.layers[source].channels == layer.channels
+                return (source, name) if source is not None and same_size else (name,)
+        last = next(reversed(self.layers))
+        return (last,) if self.layers[last].kind == "linear" else ()
+
+    def _recorded_nodes(self, names: Sequence[str]) -> list[fx.Node]:
+        """The named layers' nodes, and those of every layer that is computed on the way."""
+        wanted = {node for name in names for node in (self._nodes[name].value, self._nodes[name].below)}
+        waiting, computed = list(wanted), set()
+        while waiting:
+            node = waiting.pop()
+            if node not in computed:
+                computed.add(node)
+                waiting.extend(node.all_input_nodes)
+        for nodes in self._nodes.values():
+            wanted |= {node for node in (nodes.value, nodes.below) if node in computed}
+        return list(wanted)
+
+    def _passing_in_deconv(self, node: fx.Node, call: Callable[..., Any]) -> Callable[..., Any]:
+        passed = node.meta.get("deconv_pass") or (self._passes_lrn and operation(node).kind == "lrn")
+        return passed_in_deconv(call, self._switch) if passed else call
+
+    def _program(self, purpose: str, wanted: Any, keep: Sequence[fx.Node] = (), **options: Any) -> Program:
+        """The program for a purpose and its nodes, from the last ones used where it is among them."""
+        nodes = frozenset(wanted) | frozenset(keep)
+        key = (purpose, nodes)
+        if key not in self._programs:
+            released = frozenset(nodes) if purpose == "visit" else frozenset()
+            self._programs[key] = Program(self._graph_module, nodes, self._folded, released=released, **options)
+            if len(self._programs) > _PROGRAMS_KEPT:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(key)
+        return self._programs[key]
+
+    def _checked(self, x: torch.Tensor) -> torch.Tensor:
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.input_shape:
+            wanted = "×".join(map(str, self.input_shape))
+            raise ToolboxError(f'network "{self.name}" takes images N×{wanted}, not {"×".join(map(str, x.shape))}')
+        return self._laid_out(x)
+
+    def _laid_out(self, x: torch.Tensor) -> torch.Tensor:
+        return x.to(self.device, torch.float32, memory_format=torch.channels_last)
+
+
+def _modules_with_hidden_rectifiers(graph_module: fx.GraphModule) -> list[str]:
+    """Modules kept as one node that have a rectifier inside, where no backward mode can reach it."""
+    found = []
+    modules = dict(graph_module.named_modules())
+    for node in graph_module.graph.nodes:
+        if node.op == "call_module":
+            inner: list[nn.Module] = list(modules[str(node.target)].modules())[1:]
+            if any(module_operation(part).rectifier for part in inner):
+                found.append(str(node.target))
+    return found
