@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from deepvis_toolbox.configuration import Section, validated_file
+from deepvis_toolbox.configuration import InWords, Section, validated, validated_file
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.yaml_file import YamlFile, read_yaml, shown_path
+from deepvis_toolbox.network.mean_file import read_mean
+from deepvis_toolbox.yaml_file import KeyPath, YamlFile, read_yaml, shown_path
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.model_description import ModelDescription
+    from deepvis_toolbox.network.preprocessing import Preprocessing
 
 LARGEST_SIDE = 8192
 LARGEST_LABELS_FILE = 16 << 20
@@ -34,21 +36,33 @@ def _not_zero(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
-Size = Annotated[tuple[Side, Side], BeforeValidator(_pair)]
+Size = Annotated[
+    tuple[Side, Side], BeforeValidator(_pair), InWords(f"one number or [height, width], each 1 to {LARGEST_SIDE}")
+]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Numbers = Annotated[tuple[Finite, ...], BeforeValidator(_numbers), Field(min_length=1, max_length=3)]
+Numbers = Annotated[
+    tuple[Finite, ...],
+    BeforeValidator(_numbers),
+    Field(min_length=1, max_length=3),
+    InWords("a number, or a list with one per channel"),
+]
 Factors = Annotated[Numbers, AfterValidator(_not_zero)]
+Mean = Annotated[str | Numbers, InWords("a number, a list with one per channel, or a file (.npy, .binaryproto)")]
 
 
 class InputSection(Section):
     """How an RGB picture becomes the network's input: value = (pixel - mean) * scale / std, pixels being 0-255."""
 
-    size: Size | None = Field(None, description="Height and width, [H, W], or one number; a Caffe network's prototxt tells")
+    size: Size | None = Field(
+        None, description="Height and width, [H, W], or one number; a Caffe network's prototxt tells"
+    )
     channels: Literal["RGB", "BGR", "gray"] | None = Field(None, description="Order of the input's channels")
-    mean: str | Numbers = Field((0.0,), description="A number, one per channel in the network's order, or a file (.npy)")
+    mean: Mean = Field((0.0,), description="A number, one per channel in the network's order, or a file (.npy)")
     scale: Factors = Field((1.0,), description="Multiplies after the mean is subtracted: a number, or one per channel")
     std: Factors = Field((1.0,), description="Divides after the mean is subtracted: a number, or one per channel")
-    crop: float = Field(1.0, gt=0, le=1, description="How much of the picture's centre is seen, as a fraction of its side")
+    crop: float = Field(
+        1.0, gt=0, le=1, description="How much of the picture's centre is seen, as a fraction of its side"
+    )
 
 
 class DeconvSection(Section):
@@ -94,7 +108,9 @@ class ModelFile(Section):
     label_layers: tuple[str, ...] = Field((), description="Layers whose units are the classes, probabilities last")
     deconv: DeconvSection = Field(default_factory=lambda: DeconvSection.model_validate({}))
     fetch: tuple[Annotated[FetchItem, BeforeValidator(_fetch_item)], ...] = Field((), description="Files to download")
-    presets: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Settings of preferred images, by name")
+    presets: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Settings of preferred images, by name"
+    )
     unit_images: UnitImagesSection = Field(default_factory=lambda: UnitImagesSection.model_validate({}))
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the toolbox for this model")
     _source: YamlFile | None = PrivateAttr(None)
@@ -124,7 +140,7 @@ class ModelFile(Section):
         """The network's name, its folder's where none is written."""
         return self.name or self.folder.name
 
-    def where(self, *key: str) -> str:
+    def where(self, *key: str | int) -> str:
         """The place of a key, for error messages: `file:line`, or `the command line`."""
         return self._source.where(key) if self._source else "the command line"
 
@@ -135,12 +151,80 @@ class ModelFile(Section):
     def changed(self, changes: Mapping[str, Any], input_changes: Mapping[str, Any]) -> ModelFile:
         """The same with values given on a command line instead; `ToolboxError` where they are not allowed."""
         written = self.model_dump(exclude_unset=True)
-        written["input"] = {**written.get("input", {}), **input_changes}
-        changed = validated_model(ModelFile, {**written, **changes}, "the command line")
+        values = {**written, **changes, "input": {**written.get("input", {}), **input_changes}}
+
+        def where(path: KeyPath) -> str:
+            given = (path[:1] == ("input",) and set(path[1:2]) & set(input_changes)) or set(path[:1]) & set(changes)
+            return "the command line" if given else self.where(*path)
+
+        changed = validated(ModelFile, values, where)
         changed._source = self._source
         return changed
 
 
-def validated_model(model: type[ModelFile], values: Mapping[str, Any], where: str) -> ModelFile:
-    """A model described by plain values instead of a file."""
-    return validated_file(model, _Values(where, values))
+def read_model_file(path: Path) -> ModelFile:
+    """Reads and checks a model.yaml. A mistake is a `ToolboxError` with file, line, key, and what is allowed."""
+    file = read_yaml(path)
+    model = validated_file(ModelFile, file)
+    model._source = file
+    return model
+
+
+def describe(
+    model: ModelFile, size: tuple[int, int] | None = None, channel_count: int | None = None
+) -> ModelDescription:
+    """The network's description, its mean and labels read. `size` and `channel_count`: what the network file tells."""
+    from deepvis_toolbox.network.model_description import ModelDescription
+
+    return ModelDescription(
+        name=model.title,
+        preprocessing=preprocessing_of(model, size, channel_count),
+        labels=read_labels(model.path(model.labels)) if model.labels else (),
+        label_layers=model.label_layers,
+        deconv_passes_lrn=model.deconv.lrn == "pass",
+        settings={
+            "folder": str(model.folder),
+            "presets": model.presets,
+            "unit_images": model.unit_images.model_dump(),
+            "settings": model.settings,
+            "fetch": [item.model_dump(exclude_none=True) for item in model.fetch],
+        },
+    )
+
+
+def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_count: int | None) -> Preprocessing:
+    """How pictures become the network's input; what model.yaml leaves out comes from the network file or is usual."""
+    from deepvis_toolbox.network.preprocessing import Preprocessing
+
+    section = model.input
+    size = section.size or size
+    if size is None:
+        raise ToolboxError(
+            f"{model.where()}: the input's size is not known; write input: {{size: 224}} or --input-size 224"
+        )
+    channels = section.channels or _usual_channels(model.framework, channel_count)
+    mean = read_mean(model.path(section.mean)) if isinstance(section.mean, str) else section.mean
+    try:
+        return Preprocessing(size, channels, mean, section.scale, section.std, section.crop)
+    except ToolboxError as error:
+        raise ToolboxError(f"{model.where('input')}: {error}") from None
+
+
+def _usual_channels(framework: str, channel_count: int | None) -> Literal["RGB", "BGR", "gray"]:
+    if channel_count == 1:
+        return "gray"
+    return "BGR" if framework == "caffe" else "RGB"
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """One class name a line, in the order of the units."""
+    name = shown_path(path)
+    if not path.is_file():
+        raise ToolboxError(f"there is no labels file {name}")
+    if path.stat().st_size > LARGEST_LABELS_FILE:
+        raise ToolboxError(f"{name} is larger than {LARGEST_LABELS_FILE} bytes; that is no labels file")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ToolboxError(f"{name} is not a text file in UTF-8") from None
+    return tuple(line.strip() for line in text.rstrip().splitlines())
