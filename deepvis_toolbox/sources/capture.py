@@ -1,0 +1,91 @@
+"""OpenCV's video captures: opened with time limits and without its chatter, frames as RGB."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+OPEN_TIMEOUT_MS = 5000
+READ_TIMEOUT_MS = 3000
+
+
+class Capture(Protocol):
+    """The part of `cv2.VideoCapture` that is used here; tests put their own in its place."""
+
+    def read(self) -> tuple[bool, Any]:
+        """Success, and a BGR uint8 picture."""
+
+    def get(self, prop: int, /) -> float: ...
+
+    def release(self) -> None: ...
+
+
+def open_video(address: str) -> Capture | None:
+    """The video file or stream at `address`, or None; a server that does not answer is given up after some seconds."""
+    _be_quiet()
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+    if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
+        return _opened(cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits))
+    return _opened(cv2.VideoCapture(address))  # the other backends know no time limits
+
+
+def open_camera(device: int | str, width: int | None, height: int | None, fps: float | None) -> Capture | None:
+    """The camera with that number or path, or None. Sizes in pixels; the camera takes the nearest it has."""
+    _be_quiet()
+    capture = _opened(cv2.VideoCapture(device, camera_backend()))
+    if capture is None:
+        return None
+    if max(width or 0, height or 0) > 640:  # uncompressed, USB carries larger pictures only a few times a second
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    wishes = {cv2.CAP_PROP_FRAME_WIDTH: width, cv2.CAP_PROP_FRAME_HEIGHT: height, cv2.CAP_PROP_FPS: fps}
+    for prop, value in wishes.items():
+        if value is not None:
+            capture.set(prop, value)
+    return capture
+
+
+def camera_backend() -> int:
+    """On Linux only V4L2 is asked: the others cannot open cameras, and say so at length."""
+    return cv2.CAP_V4L2 if cv2.videoio_registry.hasBackend(cv2.CAP_V4L2) else cv2.CAP_ANY
+
+
+def frame_rate(capture: Capture, default: float = 25.0) -> float:
+    """Frames a second as the file says, where that makes sense; `default` otherwise."""
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    return rate if math.isfinite(rate) and 0.1 <= rate <= 240 else default
+
+
+def is_finite(capture: Capture) -> bool:
+    """Whether it has an end: a file rather than a live stream."""
+    return capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+
+
+def to_rgb(image: NDArray[np.uint8], mirror: bool = False) -> NDArray[np.uint8]:
+    """A captured picture (grey, BGR or BGRA) as RGB, left and right swapped where `mirror` says so."""
+    if image.ndim == 2 or image.shape[2] == 1:
+        rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    else:
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.flip(rgb, 1) if mirror else rgb, dtype=np.uint8)
+
+
+def _opened(capture: cv2.VideoCapture) -> cv2.VideoCapture | None:
+    if capture.isOpened():
+        return capture
+    capture.release()
+    return None
+
+
+def _be_quiet() -> None:
+    """What OpenCV and FFmpeg print on each attempt, the toolbox says itself; their variables switch it on again."""
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

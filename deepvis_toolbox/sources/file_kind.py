@@ -1,0 +1,36 @@
+"""Tells pictures, lists and videos apart by a file's first bytes and its name's ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
+
+FileKind = Literal["picture", "list", "video"]
+
+
+def file_kind(path: Path) -> FileKind | None:
+    """What the file is most likely to be; None where `path` is not a file. Whether it is sound shows on opening."""
+    if not _is_file(path):
+        return None
+    if path.suffix.lower() in (".txt", ".lst"):
+        return "list"
+    return "picture" if path.name.lower().endswith(PICTURE_SUFFIXES) or _begins_like_a_picture(path) else "video"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be entered
+        return False
+
+
+def _begins_like_a_picture(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")):
+            return True
+    except Exception:  # damaged headers raise nearly anything; then it is for the video reader to refuse
+        return False

@@ -1,0 +1,63 @@
+"""A folder of pictures; those added while the toolbox runs are seen."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Self
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.picture_list import ListedPicture, folder_pictures
+from deepvis_toolbox.sources.picture_sequence import PictureSequence
+from deepvis_toolbox.sources.registry import register_source
+
+# A folder changed this shortly before it was listed may change again without its time stamp changing.
+_STAMP_SECONDS = 2.0
+
+
+@register_source
+class FolderSource(PictureSequence):
+    """The pictures directly in a folder, in natural order. Each move looks at the folder's time stamp first."""
+
+    form = "FOLDER"
+    meaning = "a folder of pictures"
+
+    @classmethod
+    def claims(cls, text: str) -> bool:
+        return os.path.isdir(text)  # noqa: PTH112 - answers False to names no system can have
+
+    @classmethod
+    def open(cls, text: str, options: SourceOptions) -> Self:  # noqa: ARG003
+        return cls(Path(text))
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stamp = -1.0
+        super().__init__(f"folder {folder.resolve().name or folder}", self._listed())
+        if not self._pictures:
+            raise ToolboxError(f"the folder {folder} holds no pictures{_hint_at_subfolders(folder)}")
+
+    def _listed(self) -> list[ListedPicture]:
+        changed = self._folder.stat().st_mtime
+        self._stamp = changed if time.time() - changed > _STAMP_SECONDS else -1.0
+        return folder_pictures(self._folder)
+
+    def _refresh(self) -> None:
+        try:
+            if self._folder.stat().st_mtime == self._stamp:
+                return
+            current = self._pictures[self._position] if self._pictures else None
+            self._pictures = self._listed()
+        except (OSError, ToolboxError):
+            return  # the folder is away; its pictures will be skipped with a note, and may come back
+        if current in self._pictures:
+            self._position = self._pictures.index(current)
+        else:
+            self._position = min(self._position, max(0, len(self._pictures) - 1))
+
+
+def _hint_at_subfolders(folder: Path) -> str:
+    within = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    return f'; it has folders in it, give one of them, such as "{folder / within[0]}"' if within else ""

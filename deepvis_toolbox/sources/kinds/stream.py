@@ -1,0 +1,84 @@
+"""A stream from the network: any URL that OpenCV opens."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+from urllib.parse import urlsplit
+
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.sources.capture import open_video
+from deepvis_toolbox.sources.kinds.video import VideoSource
+from deepvis_toolbox.sources.live_source import LiveSource
+from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.registry import register_source
+from deepvis_toolbox.sources.source import Source
+
+PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443}
+"""The schemes that connect to a server, and where it listens unless the URL says otherwise."""
+SCHEMES = (*PORTS, "rtp", "udp", "tcp", "srt", "mms")
+
+
+@register_source
+class StreamSource(LiveSource):
+    """A live stream, newest frame first; a video on a web server plays at its own rate."""
+
+    form = "URL"
+    meaning = f"a network stream or video ({', '.join(SCHEMES)})"
+    noun = "stream"
+
+    @classmethod
+    def claims(cls, text: str) -> bool:
+        return "://" in text
+
+    @classmethod
+    def open(cls, text: str, options: SourceOptions) -> Source:  # type: ignore[override]
+        _check_scheme(text)
+        name = f"stream {_without_secrets(text)}"
+        if not options.realtime:  # every frame in order: a stream is then read like a file
+            return _opened_as_file(text, name, options)
+        source = cls(name, partial(open_video, text), options)
+        if not source.is_open:
+            raise ToolboxError(_why_closed(text))
+        return source
+
+
+def _opened_as_file(url: str, name: str, options: SourceOptions) -> VideoSource:
+    capture = open_video(url)
+    if capture is None:
+        raise ToolboxError(_why_closed(url))
+    return VideoSource(name, capture, partial(open_video, url), options)
+
+
+def _check_scheme(url: str) -> None:
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() == "file":
+        raise ToolboxError(f"{url}: give a file by its path, without file://")
+    if scheme.lower() not in SCHEMES:
+        hint = nearest_name(scheme, SCHEMES)
+        raise ToolboxError(f'"{scheme}://" is no kind of stream that is known{hint}; known: {", ".join(SCHEMES)}')
+    try:
+        host, _ = urlsplit(url).hostname, urlsplit(url).port
+    except ValueError as error:
+        raise ToolboxError(f"{url} is not a valid URL: {error}") from error
+    if not rest or (scheme.lower() in PORTS and not host):
+        raise ToolboxError(f"{url} is not a valid URL: it names no host")
+
+
+def _without_secrets(url: str) -> str:
+    """Scheme, host and path: names and passwords have no place in a status line or a screenshot."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _why_closed(url: str) -> str:
+    shown = _without_secrets(url)
+    parts = urlsplit(url)
+    port = parts.port or PORTS.get(parts.scheme)
+    if parts.scheme in PORTS and parts.hostname and port:
+        try:
+            socket.create_connection((parts.hostname, port), timeout=2.0).close()
+        except OSError as error:
+            return f"{shown} cannot be opened: {parts.hostname} port {port}: {error.strerror or error}"
+    return f"{shown} cannot be opened: it sends nothing that OpenCV can read as video; try it with ffplay or VLC"

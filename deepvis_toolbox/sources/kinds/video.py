@@ -1,0 +1,101 @@
+"""A video file, at its own rate when live, frame by frame when headless."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.capture import Capture, frame_rate, open_video, to_rgb
+from deepvis_toolbox.sources.file_kind import file_kind
+from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
+from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.pacing import Pacer
+from deepvis_toolbox.sources.registry import register_source
+from deepvis_toolbox.sources.source import Source
+
+
+@register_source
+class VideoSource(Source):
+    """Every frame of a video in order, again from the start after its end unless told otherwise."""
+
+    form = "VIDEO"
+    meaning = "a video file"
+
+    @classmethod
+    def claims(cls, text: str) -> bool:
+        return file_kind(Path(text)) == "video"
+
+    @classmethod
+    def open(cls, text: str, options: SourceOptions) -> Self:
+        path = Path(text)
+        try:
+            with path.open("rb") as file:
+                empty = not file.read(1)
+        except OSError as error:
+            raise ToolboxError(f"{path} cannot be read: {error.strerror}") from error
+        # The full path keeps FFmpeg from taking a name such as "concat:a|b" for one of its own protocols.
+        capture = None if empty else open_video(str(path.resolve()))
+        if capture is None:
+            what = "is empty" if empty else "is neither a picture nor a video that OpenCV can read"
+            raise ToolboxError(f"{path} {what}; a list of pictures must end in .txt")
+        return cls(path.name, capture, lambda: open_video(str(path.resolve())), options)
+
+    def __init__(
+        self, name: str, capture: Capture, reopen: Callable[[], Capture | None], options: SourceOptions
+    ) -> None:
+        self.name = name
+        self._capture: Capture | None = capture
+        self._reopen = reopen
+        self._loop = options.loop
+        self._pacer = Pacer(frame_rate(capture)) if options.realtime else None
+        self._number = 0
+        self._number_in_pass = 0
+
+    def read(self) -> SourceFrame | None:
+        image = self._next_image()
+        if image is None:
+            return None
+        if self._pacer is not None:
+            self._pacer.wait()
+        frame = SourceFrame(to_rgb(image), FrameInfo(self.name, self._number))
+        self._number += 1
+        return frame
+
+    def _next_image(self) -> NDArray[np.uint8] | None:
+        image = self._decoded()
+        if image is None and self._loop and self._number_in_pass:
+            self._rewind()
+            image = self._decoded()
+        if image is None:
+            self.ended = True
+            self.note = f"{self.name} has ended" if self._number else f"{self.name}: no frame can be decoded"
+        return image
+
+    def _decoded(self) -> NDArray[np.uint8] | None:
+        if self._capture is None:
+            return None
+        ok, image = self._capture.read()
+        if not ok:
+            return None
+        self._number_in_pass += 1
+        return np.asarray(image, dtype=np.uint8)
+
+    def _rewind(self) -> None:
+        """Opens the file again: seeking to the start is not exact with every codec."""
+        self.close()
+        self._capture = self._reopen()
+        self._number_in_pass = 0
+
+    def interrupt(self) -> None:
+        if self._pacer is not None:
+            self._pacer.interrupt()
+
+    def close(self) -> None:
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None

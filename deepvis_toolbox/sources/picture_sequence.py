@@ -1,0 +1,71 @@
+"""Still pictures, one at a time, forwards and backwards; broken ones are skipped with a note."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
+from deepvis_toolbox.sources.picture_list import ListedPicture
+from deepvis_toolbox.sources.source import Source
+
+
+class PictureSequence(Source):
+    """Shows its pictures in a circle. Abstract: its kinds say where the pictures come from."""
+
+    is_still = True
+
+    def __init__(self, name: str, pictures: Sequence[ListedPicture]) -> None:
+        self.name = name
+        self._pictures = pictures
+        self._position = 0
+        self._direction = 1
+        self._number = 0
+        self._shown: SourceFrame | None = None
+
+    def read(self) -> SourceFrame | None:
+        if self._shown is None and not self.ended:
+            self._shown = self._first_readable()
+            self.ended = self._shown is None
+        return self._shown
+
+    def next(self) -> bool:
+        return self._move(1)
+
+    def previous(self) -> bool:
+        return self._move(-1)
+
+    def _refresh(self) -> None:
+        """Called before each move; where pictures come and go, brings `_pictures` and `_position` up to date."""
+
+    def _move(self, step: int) -> bool:
+        self._refresh()
+        self._position = (self._position + step) % max(1, len(self._pictures))
+        self._direction = step
+        self._shown = None
+        self.ended = False
+        return True
+
+    def _first_readable(self) -> SourceFrame | None:
+        """The picture at the position, or the next one, in the direction of the last move, that can be decoded."""
+        self.note = ""
+        for _ in self._pictures:
+            frame = self._decoded(self._pictures[self._position])
+            if frame is not None:
+                self._number += 1
+                return frame
+            self._position = (self._position + self._direction) % len(self._pictures)
+        self.note = f"none of the {len(self._pictures)} pictures of {self.name} can be read; {self.note}"
+        return None
+
+    def _decoded(self, picture: ListedPicture) -> SourceFrame | None:
+        try:
+            image = decode_picture(picture.path)
+        except UnreadablePicture as error:
+            self.note = f"skipped {picture.path.name}: {error.reason}"
+            return None
+        return SourceFrame(image, FrameInfo(self._caption(picture), self._number, is_still=True, label=picture.label))
+
+    def _caption(self, picture: ListedPicture) -> str:
+        count = len(self._pictures)
+        return f"{picture.path.name} ({self._position + 1} of {count})" if count > 1 else picture.path.name
