@@ -36,9 +36,7 @@ class AscentPass:
         """`x`: network values (N, C, H, W), the whole image. `channels`: int64 (N,), each picture's unit."""
         return self._gradients(self._network.record(x, [self._layer]), self._place, channels)
 
-    def _gradients(
-        self, recording: Recording, place: tuple[int, int] | None, channels: torch.Tensor
-    ) -> UnitGradients:
+    def _gradients(self, recording: Recording, place: tuple[int, int] | None, channels: torch.Tensor) -> UnitGradients:
         values = _at_place(recording.activations([self._layer])[self._layer], place)
         below = recording.below_rectifier(self._layer)
         diff = torch.zeros_like(below)

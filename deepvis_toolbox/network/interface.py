@@ -14,6 +14,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.layer import Layers, Rect
 
 if TYPE_CHECKING:
+    from deepvis_toolbox.network.ascent_pass import AscentPass
     from deepvis_toolbox.network.preprocessing import Preprocessing
 
 Frame = NDArray[np.uint8]
@@ -127,6 +128,12 @@ class Network(ABC):
             kept = self.record(x)
             self._kept_recording: Recording | None = kept
         return kept
+
+    def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
+        """What computes value and gradient of the layer's units at a place, as often as gradient ascent needs them."""
+        from deepvis_toolbox.network.ascent_pass import AscentPass
+
+        return AscentPass(self, layer, place)
 
     def preprocess(self, frame: Frame) -> torch.Tensor:
         """An RGB uint8 frame H×W×3 as the network's input: float32 (1, C, H, W) on the network's device."""

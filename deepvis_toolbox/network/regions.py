@@ -51,7 +51,7 @@ def regions_below(node: fx.Node, region: Region) -> dict[fx.Node, Region]:
         if current not in needed:
             continue
         for parent in current.all_input_nodes:
-            if parent.op == "get_attr" or _size(parent) is None:
+            if parent.op == "get_attr" or size_of(parent) is None:
                 continue
             wanted = _region_of_input(current, parent, needed[current])
             known = needed.get(parent)
@@ -59,8 +59,8 @@ def regions_below(node: fx.Node, region: Region) -> dict[fx.Node, Region]:
     return needed
 
 
-def _size(node: fx.Node) -> tuple[int, int] | None:
-    """(rows, columns) of a node's value; a value without places counts as one place, one without a batch as none."""
+def size_of(node: fx.Node) -> tuple[int, int] | None:
+    """(rows, columns) of a node's value; (1, 1) where it has no places, None where it is no batch of images."""
     shape = node.meta.get("value_shape")
     if shape is None:  # a list of parts (chunk) has the places of what it was cut from
         parents = [parent for parent in node.all_input_nodes if parent.meta.get("value_shape") is not None]
@@ -71,7 +71,7 @@ def _size(node: fx.Node) -> tuple[int, int] | None:
 
 
 def _region_of_input(node: fx.Node, parent: fx.Node, region: Region) -> Region:
-    input_size, output_size = _size(parent), _size(node)
+    input_size, output_size = size_of(parent), size_of(node)
     assert input_size is not None
     whole = (Span(0, input_size[0]), Span(0, input_size[1]))
     described = operation(node)

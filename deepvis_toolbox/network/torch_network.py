@@ -12,10 +12,11 @@ import torch
 from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.layer import Layers, Rect
-from deepvis_toolbox.network.layer_nodes import classify, layer_table, operation
+from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, layer_table, operation
 from deepvis_toolbox.network.model_description import ModelDescription
 from deepvis_toolbox.network.operations import module_operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
@@ -91,6 +92,15 @@ class TorchNetwork(Network):
                 raise ToolboxError(f'layer "{layer}" has places {range_of_places}, not {place[0]},{place[1]}')
         where = place if described.is_spatial else None
         return receptive_field(self._nodes[described.name].value, where or described.centre, self.input_shape)
+
+    def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
+        from deepvis_toolbox.network.cropping import ascent_pass_on_torch
+
+        return ascent_pass_on_torch(self, layer, place)
+
+    def nodes_of(self, layer: str) -> LayerNodes:
+        """The graph's nodes that make a layer."""
+        return self._nodes[self.layers.canonical(layer)]
 
     @property
     def weights_hash(self) -> str:

@@ -1,0 +1,121 @@
+"""The smallest aligned crop of the input on which a unit at a place has the same value and gradient as on all of it.
+
+A window that hangs over the border of the crop is padded there, as at the border of the image. Where the crop ends
+inside the image that gives wrong values; but only at places which the unit cannot see, since the crop holds its
+receptive field. So the network runs on the crop as it is, once the crop starts on the grid of every layer on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import fx
+
+from deepvis_toolbox.network.ascent_pass import AscentPass, UnitGradients
+from deepvis_toolbox.network.layer import Rect
+from deepvis_toolbox.network.layer_nodes import operation
+from deepvis_toolbox.network.regions import Span, regions_below, size_of
+from deepvis_toolbox.network.torch_network import TorchNetwork
+
+_WORTHWHILE = 0.9
+"""A crop is used where it is at most this share of the image."""
+_TOLERANCE = 1e-4
+
+
+class Crop(NamedTuple):
+    """Where to cut the input, and where the unit's place lies in what the layer computes from that."""
+
+    region: Rect
+    place: tuple[int, int]
+
+
+def unit_crop(network: TorchNetwork, layer: str, place: tuple[int, int]) -> Crop | None:
+    """The crop for a layer's units at a place; None where they see the whole image, or nearly."""
+    nodes = network.nodes_of(layer)
+    seen = regions_below(nodes.value, (Span(place[0], place[0] + 1), Span(place[1], place[1] + 1)))
+    strides = _strides(nodes.value, set(seen))
+    if strides is None:
+        return None
+    placeholder = next(node for node in seen if node.op == "placeholder")
+    spans = []
+    for axis in (0, 1):
+        grid = math.lcm(*(stride[axis] for stride in strides.values()))
+        size = network.input_shape[1 + axis]
+        first = max(seen[placeholder][axis].first, 0) // grid * grid
+        end = min(-(-seen[placeholder][axis].end // grid) * grid, size)
+        spans.append((first, end))
+    (top, bottom), (left, right) = spans
+    if (bottom - top) * (right - left) > _WORTHWHILE * network.input_shape[1] * network.input_shape[2]:
+        return None
+    down, across = strides[nodes.value]
+    return Crop(Rect(top, left, bottom, right), (place[0] - top // down, place[1] - left // across))
+
+
+def _strides(top: fx.Node, seen: set[fx.Node]) -> dict[fx.Node, tuple[int, int]] | None:
+    """How many input pixels lie between neighbours of each node's value; None where an operation is not local."""
+    strides: dict[fx.Node, tuple[int, int]] = {}
+    for node in top.graph.nodes:
+        if node not in seen:
+            continue
+        if node.op == "placeholder":
+            strides[node] = (1, 1)
+            continue
+        described = operation(node)
+        parents = [parent for parent in node.all_input_nodes if parent in seen]
+        below = {strides[parent] for parent in parents}
+        if len(below) != 1 or not (described.elementwise or described.window):
+            return None
+        if described.window is None and any(size_of(parent) != size_of(node) for parent in parents):
+            return None
+        if described.window is not None and described.window.transposed:
+            return None
+        step = described.window.stride if described.window else (1, 1)
+        (stride,) = below
+        strides[node] = (stride[0] * step[0], stride[1] * step[1])
+    return strides
+
+
+class CroppedAscentPass(AscentPass):
+    """An ascent pass on the crop that its units can see."""
+
+    def __init__(self, network: TorchNetwork, layer: str, place: tuple[int, int], crop: Crop) -> None:
+        super().__init__(network, layer, place)
+        self._torch_network = network
+        self.region = crop.region
+        self._crop = crop
+
+    def __call__(self, x: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
+        top, left, bottom, right = self._crop.region
+        recording = self._torch_network.record_images(x[:, :, top:bottom, left:right], [self._layer])
+        found = self._gradients(recording, self._crop.place, channels)
+        gradient = torch.zeros_like(x, device=found.gradient.device)
+        gradient[:, :, top:bottom, left:right] = found.gradient
+        return found._replace(gradient=gradient)
+
+
+def ascent_pass_on_torch(network: TorchNetwork, layer: str, place: tuple[int, int] | None) -> AscentPass:
+    """The cropped pass where it computes the same as the full one (tried once, on noise), else the full one."""
+    full = AscentPass(network, layer, place)
+    if place is None or not network.layers[layer].is_spatial:
+        return full
+    crop = unit_crop(network, layer, place)
+    if crop is None:
+        return full
+    cropped = CroppedAscentPass(network, layer, place, crop)
+    return cropped if _agree(full, cropped, network) else full
+
+
+def _agree(full: AscentPass, cropped: AscentPass, network: TorchNetwork) -> bool:
+    noise = torch.randn(1, *network.input_shape, generator=torch.Generator().manual_seed(0)).to(network.device)
+    first_unit = torch.zeros(1, dtype=torch.int64)
+    try:
+        found = cropped(noise, first_unit)
+    except (RuntimeError, IndexError):  # branches whose sizes differ on a crop
+        return False
+    wanted = full(noise, first_unit)
+    return all(
+        a.shape == b.shape and bool((a - b).abs().max() <= _TOLERANCE * b.abs().max())
+        for a, b in zip(found, wanted, strict=True)
+    )
