@@ -1,0 +1,68 @@
+"""What panes share: the caption line above a pane's body, and the sentence in place of a missing picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deepvis_toolbox.drawing.colours import Colour, Pixels
+from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.text import Font, draw_text, text_width, wrapped
+from deepvis_toolbox.live.keys import KEYS
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.state import State
+
+COMPUTING = "computing …"
+
+
+def body_box(height: int, width: int, look: Look) -> Box:
+    """The part of a pane of this size that lies below its caption."""
+    return Box(min(look.px(look.caption), height), 0, height, width)
+
+
+def body_of(pixels: Pixels, look: Look) -> Pixels:
+    """The pane's pixels below its caption."""
+    return pixels[body_box(pixels.shape[0], pixels.shape[1], look).top :]
+
+
+def draw_caption(
+    pixels: Pixels, look: Look, title: str, detail: str = "", detail_colour: Colour | None = None, active: bool = False
+) -> None:
+    """Writes the title at the left and the detail at the right, on one baseline."""
+    width = pixels.shape[1]
+    baseline = caption_baseline(look)
+    title_width = draw_text(pixels, title, 0, baseline, look.font, look.accent if active else look.dim, width=width)
+    room = width - title_width - look.px(10)
+    if detail and room > 0:
+        draw_text(pixels, detail, width, baseline, look.small, detail_colour or look.dim, "right", width=room)
+
+
+def caption_baseline(look: Look) -> int:
+    """Where the caption's text stands."""
+    return look.px(look.caption) - look.px(8)
+
+
+def draw_note(pixels: Pixels, look: Look, text: str, colour: Colour | None = None, font: Font | None = None) -> None:
+    """Writes a sentence in the middle of the pane: why there is nothing to see."""
+    font = font or look.font
+    height, width = pixels.shape[:2]
+    lines = wrapped(text, font, max(1, width - 2 * look.px(look.margin)), max(1, height // font.line_height))
+    baseline = (height - (len(lines) - 1) * font.line_height + font.capital_height) // 2
+    for number, line in enumerate(lines):
+        draw_text(
+            pixels, line, width // 2, baseline + number * font.line_height, font, colour or look.dim, align="centre"
+        )
+
+
+def draw_badge(pixels: Pixels, look: Look, text: str) -> None:
+    """Writes a short sentence on a dark ground at the bottom of a picture."""
+    pad = look.px(6)
+    width = min(text_width(text, look.small) + 2 * pad, pixels.shape[1])
+    top = pixels.shape[0] - look.small.line_height - pad
+    ground = pixels[max(0, top) : pixels.shape[0] - pad, pad : pad + width]
+    ground[...] = look.window
+    draw_text(ground, text, pad, look.small.ascent + look.px(2), look.small, look.text, width=max(0, width - 2 * pad))
+
+
+def key_for(action: Callable[[State], None]) -> str:
+    """The key, as the help writes it, that does this action."""
+    return next((binding.label for binding in KEYS if binding.action is action), "?")

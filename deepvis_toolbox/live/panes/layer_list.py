@@ -1,0 +1,96 @@
+"""The layer list: the layer shown, the frozen origin, each layer's shape; long lists scroll."""
+
+from __future__ import annotations
+
+from deepvis_toolbox.drawing.colours import Pixels
+from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.shapes import fill
+from deepvis_toolbox.drawing.text import draw_text, text_width
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
+from deepvis_toolbox.live.panes.naming import shape_text
+from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.state import LayerEntry, State
+
+ORIGIN_MARK = "◆"
+
+
+def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:  # noqa: ARG001
+    """Names, with the shown layer's row marked."""
+    position = f"{state.layer_index + 1} of {len(state.layers)}" if state.layers else ""
+    draw_caption(pixels, look, "layers", position, active=not state.unit_is_selected)
+    body = body_of(pixels, look)
+    body[...] = look.panel
+    if not state.layers:
+        draw_note(body, look, state.loading or "no network yet")
+        return
+    rows, first = visible_rows(pixels.shape[0], look), first_row(state, pixels.shape[0], look)
+    pad, row = _list_pad(look), look.px(look.row)
+    for number, entry in enumerate(state.layers[first : first + rows]):
+        top = pad + number * row
+        _draw_row(body[top : top + row, : body.shape[1]], state, entry, first + number == state.layer_index, look)
+    _draw_scroll_mark(body, first, rows, len(state.layers), look)
+
+
+def visible_rows(height: int, look: Look) -> int:
+    """How many names a pane of this height shows."""
+    body = body_box(height, 0, look)
+    return max(1, (body.height - 2 * _list_pad(look)) // look.px(look.row))
+
+
+def first_row(state: State, height: int, look: Look) -> int:
+    """The first name shown in a pane of this height: where the wheel put it, else so that the shown layer is seen."""
+    rows = visible_rows(height, look)
+    last = max(0, len(state.layers) - rows)
+    wanted = state.layer_index - rows // 2 if state.layer_scroll is None else state.layer_scroll
+    return min(max(wanted, 0), last)
+
+
+def layer_at(height: int, state: State, look: Look, y: int) -> int | None:
+    """The layer whose name is in row `y` of a pane of this height; None where there is none."""
+    body = body_box(height, 0, look)
+    number = (y - body.top - _list_pad(look)) // look.px(look.row)
+    if not 0 <= number < visible_rows(height, look):
+        return None
+    index = first_row(state, height, look) + number
+    return index if index < len(state.layers) else None
+
+
+def _list_pad(look: Look) -> int:
+    return look.px(5)
+
+
+def _draw_row(pixels: Pixels, state: State, entry: LayerEntry, is_shown: bool, look: Look) -> None:
+    height, width = pixels.shape[:2]
+    if is_shown:
+        pixels[...] = look.line
+        fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.unit_is_selected else look.dim)
+    baseline = (height + look.font.capital_height) // 2
+    right = width - look.px(10)
+    hint = shape_text(entry.shape)
+    right -= draw_text(pixels, hint, right, baseline, look.small, look.dim, "right", width=width // 2) + look.px(8)
+    if state.frozen_origin and state.frozen_origin.layer == entry.name:
+        mark = f"{ORIGIN_MARK} {state.frozen_origin.unit}"
+        right -= draw_text(pixels, mark, right, baseline, look.small, look.accent, "right") + look.px(8)
+    _draw_name(pixels, entry.name, look.px(10), right, baseline, is_shown, look)
+
+
+def _draw_name(pixels: Pixels, name: str, left: int, right: int, baseline: int, is_shown: bool, look: Look) -> None:
+    """The name, what precedes its last dot dimmed: blocks look alike, their parts differ."""
+    group, dot, part = name.rpartition(".")
+    head = group + dot
+    head_width = text_width(head, look.font) if head else 0
+    if left + head_width + text_width(part, look.font) > right:
+        draw_text(pixels, name, left, baseline, look.font, look.text, width=max(0, right - left))
+        return
+    draw_text(pixels, head, left, baseline, look.font, look.dim)
+    draw_text(pixels, part, left + head_width, baseline, look.font, look.accent if is_shown else look.text)
+
+
+def _draw_scroll_mark(pixels: Pixels, first: int, rows: int, count: int, look: Look) -> None:
+    if count <= rows:
+        return
+    height, width = pixels.shape[:2]
+    length = max(look.px(16), height * rows // count)
+    top = (height - length) * first // (count - rows)
+    fill(pixels, Box(top, width - look.px(3), top + length, width), look.faint)

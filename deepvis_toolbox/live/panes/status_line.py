@@ -1,0 +1,97 @@
+"""The status line: what is shown and how fast, in columns that stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deepvis_toolbox.drawing.colours import Pixels
+from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.shapes import fill
+from deepvis_toolbox.drawing.text import Align, draw_text
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.panes.naming import unit_name
+from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.state import State
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value with its label. Widths are pixels at scale 1."""
+
+    label: str
+    value: Callable[[State, Snapshot | None], str]
+    width: float
+    stretch: float = 0
+    """Its share of the width that is left over."""
+    rank: int = 0
+    """Where the window is narrow, columns of a higher rank are left out first."""
+    is_number: bool = False
+
+
+def _class(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
+    if state.layer is None:
+        return ""
+    return unit_name(state, state.layer.name, state.unit) if state.show_labels else f"channel {state.unit}"
+
+
+def _backward(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
+    return "off" if state.backward == "off" else f"{state.backward} {state.backward_view}"
+
+
+def _source(state: State, snapshot: Snapshot | None) -> str:
+    name = snapshot.frame.source if snapshot else ""
+    return f"{name} (frozen)" if state.camera_frozen and name else name
+
+
+def _rate(rate: float) -> str:
+    return f"{min(rate, 9999):.1f}" if rate > 0 else "–"
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("unit", lambda state, _: state.address, 150, stretch=3),
+    Column("class or channel", _class, 120, stretch=3, rank=1),
+    Column("backward", _backward, 136, rank=1),
+    Column("gamma", lambda state, _: f"{state.gamma:g}", 44, rank=3),
+    Column("per channel", lambda state, _: f"{state.channel_boost:g}", 66, rank=3),
+    Column("source", _source, 110, stretch=4, rank=2),
+    Column("source fps", lambda _, snapshot: _rate(snapshot.source_rate if snapshot else 0), 62, 0, 4, True),
+    Column("network fps", lambda _, snapshot: _rate(snapshot.network_rate if snapshot else 0), 70, 0, 1, True),
+    Column("window fps", lambda state, _: _rate(state.window_rate), 66, 0, 5, True),
+    Column("dropped", lambda _, snapshot: str(snapshot.dropped_frames if snapshot else 0), 54, 0, 4, True),
+    Column("device", lambda _, snapshot: snapshot.device if snapshot else "", 52, 0, 5),
+)
+
+
+def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
+    """Labels above, values below, one baseline each."""
+    pixels[...] = look.window
+    height, width = pixels.shape[:2]
+    fill(pixels, Box(0, 0, look.px(1), width), look.line)
+    value_baseline = height - look.px(10)
+    label_baseline = value_baseline - look.px(17)
+    for column, left, room in _places(width, look):
+        align: Align = "right" if column.is_number else "left"
+        x = left + room if column.is_number else left
+        draw_text(pixels, column.label, x, label_baseline, look.small, look.dim, align, room)
+        draw_text(pixels, column.value(state, snapshot), x, value_baseline, look.font, look.text, align, room)
+
+
+def _places(width: int, look: Look) -> list[tuple[Column, int, int]]:
+    """The columns that fit, each with its left edge and its width."""
+    space, margin = look.px(16), look.px(look.margin)
+    columns = list(COLUMNS)
+    while len(columns) > 1 and _least(columns, look, space) > width - 2 * margin:
+        columns.remove(max(reversed(columns), key=lambda column: column.rank))
+    spare = max(0, width - 2 * margin - _least(columns, look, space))
+    stretch = sum(column.stretch for column in columns) or 1
+    places, left = [], margin
+    for column in columns:
+        room = look.px(column.width) + int(spare * column.stretch / stretch)
+        places.append((column, left, room))
+        left += room + space
+    return places
+
+
+def _least(columns: list[Column], look: Look, space: int) -> int:
+    return sum(look.px(column.width) for column in columns) + space * (len(columns) - 1)

@@ -1,0 +1,40 @@
+"""The debug display: milliseconds of each step of the worker."""
+
+from __future__ import annotations
+
+from deepvis_toolbox.drawing.colours import Pixels
+from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.shapes import bar
+from deepvis_toolbox.drawing.text import draw_text
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.panes.card import draw_card
+from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.state import State
+
+
+def is_shown(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001
+    return state.show_timings
+
+
+def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:  # noqa: ARG001
+    """A card at the bottom right: name, bar, milliseconds."""
+    timings = dict(snapshot.timings) if snapshot else {}
+    total = sum(time for time in timings.values() if time == time)
+    lines = [*timings.items(), ("all steps", total)]
+    pad, row, width = look.px(14), look.px(20), look.px(330)
+    height = row * len(lines) + 2 * pad
+    bottom, right = pixels.shape[0] - look.px(12), pixels.shape[1] - look.px(12)
+    card = draw_card(pixels, Box(bottom - height, right - width, bottom, right), look)
+    for number, (name, time) in enumerate(lines):
+        inside = card[pad + number * row : pad + (number + 1) * row, pad : card.shape[1] - pad]
+        _draw_step(inside, name, time, total, look)
+
+
+def _draw_step(pixels: Pixels, name: str, time: float, total: float, look: Look) -> None:
+    height, width = pixels.shape[:2]
+    baseline = (height + look.font.capital_height) // 2
+    draw_text(pixels, name, 0, baseline, look.font, look.dim, width=look.px(130))
+    draw_text(pixels, f"{time:.2f} ms", width, baseline, look.font, look.text, "right")
+    middle = height // 2
+    box = Box(middle - look.px(1.5), look.px(140), middle + look.px(1.5), width - look.px(80))
+    bar(pixels, box, time / total if total else 0.0, look.accent, look.line)
