@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -70,16 +71,21 @@ def field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
 
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a field that is itself a group of keys."""
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-    return None
+    """The model of a field that is a group of keys, or a list of such."""
+    return _model_in(field.annotation)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
 def _section_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     section: type[BaseModel] | None = model
     for key in path:
+        if isinstance(key, int):  # a place in a list, all of whose parts are alike
+            continue
         field = section.model_fields.get(str(key)) if section else None
         section = section_of(field) if field else None
     return section
@@ -107,7 +113,7 @@ def _sentence(model: type[BaseModel], path: KeyPath, error: dict[str, Any]) -> s
         reason = str(error["ctx"]["error"])
         return f"{key}: {reason}" if key else reason
     field = field_at(model, path)
-    if field is not None and (section := section_of(field)) is not None:
+    if field is not None and (section := section_of(field)) is not None and error["type"] == "model_type":
         return f'"{key}" is a group of keys: {", ".join(section.model_fields)}'
     if field is not None:
         allowed = allowed_values(field)
@@ -153,8 +159,8 @@ def _type_in_words(annotation: Any) -> str:
         return f"{count}, each {_type_in_words(arguments[0])}" if arguments else count
     if get_origin(annotation) is dict:
         return "a group of keys"
-    if get_origin(annotation) is Union or type(annotation).__name__ == "UnionType":
-        return " or ".join(_type_in_words(part) for part in arguments)
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(_type_in_words(part) for part in arguments if part is not type(None))
     return str(getattr(annotation, "__name__", annotation))
 
 

@@ -170,6 +170,11 @@ def read_model_file(path: Path) -> ModelFile:
     return model
 
 
+def model_from_values(values: Mapping[str, Any]) -> ModelFile:
+    """A model described on a command line instead of in a file."""
+    return validated(ModelFile, values, lambda _: "the command line")
+
+
 def describe(
     model: ModelFile, size: tuple[int, int] | None = None, channel_count: int | None = None
 ) -> ModelDescription:

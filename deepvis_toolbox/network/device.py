@@ -1,0 +1,44 @@
+"""Which device a word such as `auto`, `cpu`, `cuda:1` or `mps` means on this machine."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+
+_DEVICE = re.compile(r"(auto|cpu|mps|cuda(?::(\d{1,3}))?)")
+
+
+def parsed_device(name: str) -> str:
+    """The same word, in lower case; `ToolboxError` where it is none of those known."""
+    word = name.strip().lower()
+    if not _DEVICE.fullmatch(word):
+        hint = nearest_name(word, ("auto", "cpu", "cuda", "mps"))
+        raise ToolboxError(f'unknown device "{name}"{hint or "; it is one of auto, cpu, cuda, cuda:N, mps"}')
+    return word
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device, checked to be there. `auto`: the GPU where there is one (CUDA, then Apple's), else the CPU."""
+    word = parsed_device(name)
+    if word == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+    if word.startswith("cuda"):
+        _check_cuda(word)
+    if word == "mps" and not _has_mps():
+        raise ToolboxError("this machine has no Apple GPU that PyTorch can use (mps); choose --device cpu or auto")
+    return torch.device(word)
+
+
+def _check_cuda(word: str) -> None:
+    if not torch.cuda.is_available():
+        raise ToolboxError("PyTorch finds no CUDA GPU on this machine; choose --device cpu or auto")
+    count, index = torch.cuda.device_count(), int(word.partition(":")[2] or 0)
+    if index >= count:
+        raise ToolboxError(f"there is no {word}; this machine has cuda:0 to cuda:{count - 1}")
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()

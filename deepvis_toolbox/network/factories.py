@@ -1,0 +1,156 @@
+"""PyTorch modules by name: `torchvision:NAME`, `timm:NAME`, and anybody's `package.module:function`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+
+
+@dataclass(frozen=True)
+class MadeModule:
+    """A module and what its maker knows of it, in the words of a model.yaml's `input` section."""
+
+    module: nn.Module
+    input: dict[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+
+def make_module(factory: str, where: str, *, trained: bool = True) -> MadeModule:
+    """Calls the factory. `trained`: with the weights it publishes, where it is a library of trained networks.
+
+    Raises `ToolboxError` that starts with `where` when there is no such factory, it fails, or it returns no module.
+    """
+    library, _, name = factory.partition(":")
+    made = _LIBRARIES[library](name, where, trained) if library in _LIBRARIES else _own(factory, where)
+    if not isinstance(made.module, nn.Module):
+        raise ToolboxError(f"{where}: {factory} returned {type(made.module).__name__}, not a torch.nn.Module")
+    return made
+
+
+def _own(factory: str, where: str) -> MadeModule:
+    module_name, _, function_name = factory.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
+        raise ToolboxError(f'{where}: "{factory}" is not of the form package.module:function')
+    with _working_directory_importable():
+        module = _imported(module_name, factory, where)
+        function = getattr(module, function_name, None)
+        if function is None:
+            callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+            hint = nearest_name(function_name, callables)
+            raise ToolboxError(f'{where}: the module {module_name} has no "{function_name}"{hint}')
+        if isinstance(function, nn.Module):
+            return MadeModule(function)
+        if not callable(function):
+            raise ToolboxError(
+                f"{where}: {factory} is a {type(function).__name__}; it must be a function without arguments"
+            )
+        return MadeModule(_called(function, factory, where))
+
+
+def _imported(name: str, factory: str, where: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise ToolboxError(
+                f'{where}: there is no module "{error.name}" for {factory}; it must be installed, or lie in '
+                f"the working directory {Path.cwd()} or on PYTHONPATH"
+            ) from None
+        raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
+    except Exception as error:  # whatever a user's module does when it is imported
+        raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
+
+
+def _called(function: Callable[[], Any], factory: str, where: str) -> Any:
+    try:
+        return function()
+    except ToolboxError:
+        raise
+    except Exception as error:  # whatever a user's factory does
+        raise ToolboxError(f"{where}: {factory} failed: {_own_line(error)}") from error
+
+
+def _own_line(error: Exception) -> str:
+    """The error in one line, with the last line of code that it passed."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    at = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames and not frames[-1].filename.startswith("<") else ""
+    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}{at}"
+
+
+@contextmanager
+def _working_directory_importable() -> Iterator[None]:
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _torchvision(name: str, where: str, trained: bool) -> MadeModule:
+    models = _library("torchvision.models", "torchvision")
+    if name not in models.list_models():
+        raise _unknown("torchvision", name, models.list_models(), where)
+    if not trained:
+        return MadeModule(_called(lambda: models.get_model(name, weights=None), f"torchvision:{name}", where))
+    weights = models.get_model_weights(name).DEFAULT
+    module = _called(lambda: models.get_model(name, weights=weights), f"torchvision:{name}", where)
+    transforms = weights.transforms()
+    values: dict[str, Any] = {"mean": _in_pixel_units(transforms.mean), "std": _in_pixel_units(transforms.std)}
+    if getattr(transforms, "crop_size", None):
+        values["size"] = int(transforms.crop_size[0])
+        values["crop"] = min(1.0, transforms.crop_size[0] / transforms.resize_size[0])
+    return MadeModule(module, values, tuple(weights.meta.get("categories", ())))
+
+
+def _timm(name: str, where: str, trained: bool) -> MadeModule:
+    timm = _library("timm", "timm")
+    if not timm.is_model(name):
+        raise _unknown("timm", name, timm.list_models(), where)
+    module = _called(lambda: timm.create_model(name, pretrained=trained), f"timm:{name}", where)
+    config = getattr(module, "pretrained_cfg", {})
+    values: dict[str, Any] = {}
+    if config.get("input_size"):
+        values["size"] = tuple(int(side) for side in config["input_size"][1:])
+    for key in ("mean", "std"):
+        if config.get(key):
+            values[key] = _in_pixel_units(config[key])
+    if config.get("crop_pct"):
+        values["crop"] = float(config["crop_pct"])
+    return MadeModule(module, values)
+
+
+_LIBRARIES: dict[str, Callable[[str, str, bool], MadeModule]] = {"torchvision": _torchvision, "timm": _timm}
+
+
+def _library(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        if error.name not in (package, module):
+            raise ToolboxError(f"{package} is installed but cannot be imported: {error}") from None
+        raise ToolboxError(
+            f"{package} is not installed; it is an optional extra: pip install {package}, fitting your version of torch"
+        ) from None
+
+
+def _unknown(library: str, name: str, known: list[str], where: str) -> ToolboxError:
+    hint = nearest_name(name, known) or f"; it has {len(known)}, such as {', '.join(known[:5])}"
+    return ToolboxError(f'{where}: {library} has no model "{name}"{hint}')
+
+
+def _in_pixel_units(values: Any) -> list[float]:
+    """From the libraries' 0-1 scale to pixels of 0-255."""
+    return [float(value) * 255 for value in values]
