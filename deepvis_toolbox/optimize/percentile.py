@@ -1,0 +1,40 @@
+"""What lies strictly below a percentile, for each picture of a batch, as `numpy.percentile` defines it."""
+
+from __future__ import annotations
+
+from math import floor
+
+import numpy as np
+import torch
+
+
+def below_percentile(values: torch.Tensor, percentile: float) -> torch.Tensor:
+    """Bool (N, …): where `values` (N, …) lie strictly below their picture's `percentile` (0 to 100).
+
+    The percentile is `numpy.percentile`'s, interpolated linearly between the two order statistics next to it. No value
+    lies between those two, so a comparison with one of them gives the same answer, and one selection is enough.
+    """
+    rows = values.flatten(1)
+    position = (rows.shape[1] - 1) * (percentile / 100)
+    lower, fraction = floor(position), position - floor(position)
+    if fraction == 0:
+        threshold = _order_statistic(rows, lower)
+    elif fraction > 1e-6:  # the interpolated value is above the lower one, or both are the same
+        threshold = _order_statistic(rows, lower + 1)
+    else:
+        threshold = _near_lower(_order_statistic(rows, lower), _order_statistic(rows, lower + 1), fraction)
+    return values < threshold.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _near_lower(lower: torch.Tensor, upper: torch.Tensor, fraction: float) -> torch.Tensor:
+    """The lower one where the interpolation, in double precision, does not leave it, else the upper one."""
+    interpolated = lower.double() + (upper.double() - lower.double()) * fraction
+    return torch.where(interpolated == lower.double(), lower, upper)
+
+
+def _order_statistic(rows: torch.Tensor, rank: int) -> torch.Tensor:
+    """The value of that rank (0: the smallest) of each row, (N,). On a CPU, NumPy's selection is the faster one."""
+    if rows.device.type != "cpu":
+        return torch.kthvalue(rows, rank + 1, dim=1).values
+    selected = np.partition(rows.numpy(), rank, axis=1)[:, rank]
+    return torch.from_numpy(np.ascontiguousarray(selected))

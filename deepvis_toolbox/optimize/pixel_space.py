@@ -1,0 +1,30 @@
+"""Zero-centred pixels on a device: the space the ascent works in, whatever the network's own scaling."""
+
+from __future__ import annotations
+
+import torch
+
+from deepvis_toolbox.network.preprocessing import Preprocessing
+
+
+class PixelSpace:
+    """Between zero-centred pixels (0-255 scale, mean subtracted) and a network's values, for images (N, C, H, W)."""
+
+    def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
+        black, white = preprocessing.zero_centred_range
+        self._black = torch.tensor(black, device=device)
+        self._white = torch.tensor(white, device=device)
+        gain = torch.tensor(preprocessing.gain, device=device).reshape(-1, 1, 1)
+        self._gain = None if bool((gain == 1).all()) else gain
+
+    def clip(self, x: torch.Tensor) -> torch.Tensor:
+        """A copy of `x` with every pixel between black and white; NaN stays NaN."""
+        return torch.clamp(x, self._black, self._white)
+
+    def to_network(self, x: torch.Tensor) -> torch.Tensor:
+        """The network's values for zero-centred pixels."""
+        return x if self._gain is None else x * self._gain
+
+    def gradient(self, gradient: torch.Tensor) -> torch.Tensor:
+        """The gradient with respect to pixels of what has `gradient` with respect to the network's values."""
+        return gradient if self._gain is None else gradient * self._gain

@@ -1,0 +1,59 @@
+"""Small networks of random weights for the tests of the optimizer."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from deepvis_toolbox.network.model_description import ModelDescription
+from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.network.tracing import trace
+
+
+def network_of(module: nn.Module, size: tuple[int, int] = (24, 20), **preprocessing: object) -> TorchNetwork:
+    """A network on the CPU around `module`, for RGB images of `size` unless told otherwise."""
+    given = Preprocessing(size, **{"mean": 110.0, **preprocessing})
+    graph = trace(module, given.input_shape)
+    return TorchNetwork(graph, ModelDescription(name="small", preprocessing=given), torch.device("cpu"))
+
+
+def linear_network(**preprocessing: object) -> TorchNetwork:
+    """One convolution, then a linear layer: every unit is a linear function of the image."""
+    torch.manual_seed(0)
+    parts = [nn.Conv2d(3, 6, 5, stride=2, padding=2), nn.Flatten(), nn.Linear(6 * 12 * 10, 7)]
+    return network_of(_named(conv=parts[0], flat=parts[1], fc=parts[2]), **preprocessing)
+
+
+def curved_network(**preprocessing: object) -> TorchNetwork:
+    """Two smoothed convolutions and a softmax: nothing is linear, and nothing has a kink to fall off."""
+    torch.manual_seed(1)
+    first, second, third = nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.Conv2d(8, 10, 3, padding=1), nn.Linear(10, 7)
+    for layer in (first, second, third):
+        layer.weight.data *= 0.2
+    return network_of(
+        _named(
+            conv1=first, act1=nn.Tanh(), conv2=second, act2=nn.Softplus(),
+            pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), fc=third, prob=nn.Softmax(1),
+        ),
+        **{"std": 64.0, **preprocessing},
+    )
+
+
+def rectified_network(**preprocessing: object) -> TorchNetwork:
+    """Two rectified convolutions, a pooling, a saturating rectifier and a linear layer."""
+    torch.manual_seed(2)
+    return network_of(
+        _named(
+            conv1=nn.Conv2d(3, 8, 5, stride=2, padding=2), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(8, 10, 3, padding=1), relu2=nn.ReLU6(), flat=nn.Flatten(), fc=nn.Linear(10 * 6 * 5, 7),
+        ),
+        **{"std": 64.0, **preprocessing},
+    )
+
+
+def _named(**parts: nn.Module) -> nn.Sequential:
+    module = nn.Sequential()
+    for name, part in parts.items():
+        module.add_module(name, part)
+    return module
