@@ -23,13 +23,15 @@ MAX_PIXELS = 89_000_000
 MAX_FILE_BYTES = 1 << 29
 
 # Only formats that Pillow decodes itself: EPS, for one, would start another program.
-_FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _NEUTRAL = 128  # the grey behind transparent pixels
 _EXIF_ORIENTATION = 0x0112
 _TIFF_BITS_PER_SAMPLE = 258
 
 # Sizes are checked here, by MAX_PIXELS, and refused with a reason; Pillow's warning would only add noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Remarks about metadata that nobody reads, thousands of them in a scan of a data set.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class UnreadablePicture(ToolboxError):  # noqa: N818 - named for what it is about, as the rest of its family
@@ -51,8 +53,9 @@ def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
         data = source if isinstance(source, bytes) else _read_bytes(Path(source))
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             _check_size(picture.size)
-            orientation = picture.getexif().get(_EXIF_ORIENTATION, 1)
-            return _turned_upright(_to_rgb(picture, data), orientation)
+            pixels = _to_rgb(picture, data)
+            # Asked for after decoding: a TIFF was turned while it was decoded, and then says so.
+            return _turned_upright(pixels, picture.getexif().get(_EXIF_ORIENTATION, 1))
     except _Refused as error:
         raise UnreadablePicture(what, str(error)) from None
     # Damaged files make the decoders raise nearly anything: ValueError, SyntaxError, struct.error, zlib.error, ...
@@ -135,4 +138,4 @@ def _turned_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.ui
     quarter_turns = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}.get(orientation, 0)
     turned = np.rot90(image, quarter_turns)
     mirrored = turned[:, ::-1] if orientation in (2, 4, 5, 7) else turned
-    return np.ascontiguousarray(mirrored)
+    return np.require(mirrored, requirements=["C_CONTIGUOUS", "WRITEABLE"])

@@ -48,7 +48,7 @@ class Scene:
 # Photographs in the wheel itself (nothing is downloaded), chosen for a clear subject in the central square.
 SCENES = (
     Scene("chelsea.png", View(0.47, 0.5, 0.88), View(0.49, 0.46, 0.66)),
-    Scene("coffee.png", View(0.55, 0.5, 0.66), View(0.54, 0.5, 0.88)),
+    Scene("coffee.png", View(0.54, 0.38, 0.66), View(0.54, 0.5, 0.88)),
     Scene("motorcycle_left.png", View(0.5, 0.52, 0.85), View(0.58, 0.5, 0.62)),
     Scene("astronaut.png", View(0.45, 0.3, 0.6), View(0.5, 0.42, 0.98)),
     Scene("rocket.jpg", View(0.5, 0.5, 0.87), View(0.5, 0.56, 0.62)),

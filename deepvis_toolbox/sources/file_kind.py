@@ -18,6 +18,8 @@ def file_kind(path: Path) -> FileKind | None:
         return None
     if path.suffix.lower() in (".txt", ".lst"):
         return "list"
+    if path.suffix.lower() in (".mjpg", ".mjpeg"):  # a video that begins like a picture
+        return "video"
     return "picture" if path.name.lower().endswith(PICTURE_SUFFIXES) or _begins_like_a_picture(path) else "video"
 
 
