@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.conftest import missing
 from tests.optimize import plain_ascent
-from tests.optimize.networks import curved_network, rectified_network
+from tests.optimize.networks import curved_module, curved_network, rectified_network
 
 from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
 from deepvis_toolbox.optimize.presets import PAPER_PRESETS
@@ -16,22 +16,18 @@ ALONE = {name: values for name, (values, _) in plain_ascent.REGULARIZERS.items()
 TOGETHER = {key: value for values in ALONE.values() for key, value in values.items()}
 
 
-def look_by_finite_network(net, unit, direction=1):
-    """Objective and gradient in double precision for one picture (C, H, W), by autograd on the plain modules."""
-    modules = [module.double() for module in net.test_modules()]
-    gain, places = torch.tensor(net.preprocessing.gain).double().reshape(-1, 1, 1), net.layers
+def plain_look(unit):
+    """Objective and gradient of the curved network for one picture (C, H, W), in double precision, by autograd."""
+    module = curved_module().double()
+    modules = list(module.named_children())
+    upto = [name for name, _ in modules].index(unit.layer) + 1
 
     def look(x):
         leaf = torch.tensor(x, dtype=torch.float64, requires_grad=True)
-        value = (leaf * gain)[None]
-        for name, module in zip(list(places)[1:], modules, strict=True):
-            value = module(value)
-            if name == unit.layer:
-                break
-        row = value[0, unit.channel]
-        objective = row if unit.place is None else row.mean() if unit.place == "mean" else row[unit.place]
-        (gradient,) = torch.autograd.grad(objective * direction, leaf)
-        return float(objective), gradient.numpy()
+        values = module[:upto]((leaf / 64)[None])[0, unit.channel]
+        objective = values if unit.place is None else values.mean() if unit.place == "mean" else values[unit.place]
+        (gradient,) = torch.autograd.grad(objective, leaf)
+        return float(objective.detach()), gradient.numpy()
 
     return look
 
@@ -56,7 +52,7 @@ def test_25_steps_are_those_of_the_plain_version_from_the_same_image(unit, regul
     net = curved_network()
     settings = AscentSettings(max_iter=25, **PROGRESS, **regularizers)
     seen, _ = images_seen(net, [unit], settings)
-    look, mean = look_by_finite_network(net, unit), net.preprocessing.mean_map.astype(float)
+    look, mean = plain_look(unit), net.preprocessing.mean_map.astype(float)
     for step in range(24):
         expected = plain_ascent.next_image(seen[step, 0], look, step, settings, mean)
         assert share_off(seen[step + 1, 0], expected, seen[step, 0]) < 0.005, f"step {step}"
@@ -69,7 +65,7 @@ def test_every_step_policy_takes_the_plain_versions_steps(policy):
     net, unit = curved_network(), Unit("prob", 5)
     settings = AscentSettings(max_iter=25, decay=0.01, **policy)
     seen, _ = images_seen(net, [unit], settings)
-    look, mean = look_by_finite_network(net, unit), net.preprocessing.mean_map.astype(float)
+    look, mean = plain_look(unit), net.preprocessing.mean_map.astype(float)
     for step in range(24):
         expected = plain_ascent.next_image(seen[step, 0], look, step, settings, mean)
         assert share_off(seen[step + 1, 0], expected, seen[step, 0]) < 0.005, f"step {step}"
@@ -101,17 +97,12 @@ def test_pictures_are_the_same_in_batches_of_one_and_of_many_while_float_noise_i
         np.testing.assert_allclose(a.objective, b.objective, rtol=1e-4)
 
 
-@pytest.mark.parametrize("gain", [1.0, 64.0])
-def test_the_same_flags_do_the_same_to_a_network_scaled_otherwise(gain):
-    unit, settings = Unit("act2", 3, (5, 5)), AscentSettings(max_iter=15, **PROGRESS, **TOGETHER)
-    plain, scaled = curved_network(std=1.0), curved_network(std=gain)
-    scaled_first = dict(scaled.graph_module.named_modules())["conv1"]
-    scaled_first.weight.data *= gain
-    np.testing.assert_allclose(
-        preferred_images(plain, [unit], [0], settings)[0].last,
-        preferred_images(scaled, [unit], [0], settings)[0].last,
-        atol=0.05,
-    )
+@pytest.mark.parametrize("std", [1.0, 128.0])
+def test_the_same_flags_do_the_same_to_a_network_scaled_otherwise(std):
+    unit, settings = Unit("act2", 3, (5, 5)), AscentSettings(max_iter=10, **PROGRESS, **TOGETHER)
+    (expected,) = preferred_images(curved_network(), [unit], [0], settings)
+    (got,) = preferred_images(curved_network(std=std), [unit], [0], settings)
+    assert (np.abs(got.last - expected.last) > 0.05).mean() < 0.005
 
 
 # -- the original's own optimizer on real Caffe ------------------------------------------------------------------------
