@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class TileGrid:
-    """A row-major grid of equal tiles with gaps between them, `top` and `left` pixels inside its pane."""
+    """A row-major grid of equal tiles with gaps between them, from the top left of its pane."""
 
     count: int
     rows: int
@@ -40,8 +40,6 @@ class TileGrid:
     tile_height: int
     tile_width: int
     gap: int
-    top: int
-    left: int
 
     @property
     def height(self) -> int:
@@ -56,14 +54,14 @@ class TileGrid:
         if not 0 <= index < self.count:
             raise IndexError(f"tile {index} of {self.count}")
         row, column = divmod(index, self.columns)
-        top = self.top + row * (self.tile_height + self.gap)
-        left = self.left + column * (self.tile_width + self.gap)
+        top = row * (self.tile_height + self.gap)
+        left = column * (self.tile_width + self.gap)
         return Box(top, left, top + self.tile_height, left + self.tile_width)
 
     def tile_at(self, x: int, y: int) -> int | None:
         """The tile at the pane's column `x` and row `y`; None in a gap and beside the grid."""
-        row, below = divmod(y - self.top, self.tile_height + self.gap)
-        column, beside = divmod(x - self.left, self.tile_width + self.gap)
+        row, below = divmod(y, self.tile_height + self.gap)
+        column, beside = divmod(x, self.tile_width + self.gap)
         inside = 0 <= row < self.rows and 0 <= column < self.columns
         if not inside or below >= self.tile_height or beside >= self.tile_width:
             return None
@@ -76,7 +74,7 @@ def fit_grid(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap:
     """The grid with the largest tiles for `count` maps of `map_shape` (height, width) in a `pane` (height, width).
 
     Of grids with equally large tiles the one with the fewest empty places is taken, so 256 tiles in a square pane
-    are 16×16. The grid is centred. Where tiles would be thinner than three gaps, the gaps go first.
+    are 16×16. Where tiles would be thinner than three gaps, the gaps go first.
     """
     height, width = pane
     columns = np.arange(1, max(count, 1) + 1)
@@ -91,10 +89,4 @@ def fit_grid(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap:
     tile_height, tile_width = int(tile_heights[best]), int(tile_widths[best])
     if gap and min(tile_height, tile_width) < 3 * gap:
         return fit_grid(count, map_shape, pane, gap - 1)
-    return _centred(count, int(rows[best]), int(columns[best]), max(1, tile_height), max(1, tile_width), gap, pane)
-
-
-def _centred(count: int, rows: int, columns: int, height: int, width: int, gap: int, pane: tuple[int, int]) -> TileGrid:
-    grid = TileGrid(count, rows, columns, height, width, gap, 0, 0)
-    top, left = max(0, (pane[0] - grid.height) // 2), max(0, (pane[1] - grid.width) // 2)
-    return TileGrid(count, rows, columns, height, width, gap, top, left)
+    return TileGrid(count, int(rows[best]), int(columns[best]), max(1, tile_height), max(1, tile_width), gap)

@@ -2,43 +2,67 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
-import numpy as np
 
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.drawing.grid import Box
 
 
+def clear(pixels: Pixels, colour: Colour) -> None:
+    """Paints everything in one colour."""
+    height, width = pixels.shape[:2]
+    fill(pixels, Box(0, 0, height, width), colour)
+
+
 def fill(pixels: Pixels, box: Box, colour: Colour) -> None:
-    """Paints a rectangle; what lies outside the pixels is cut off."""
-    top, left = max(0, box.top), max(0, box.left)
-    pixels[top : max(top, box.bottom), left : max(left, box.right)] = colour
+    """Paints a rectangle; what lies outside the pixels is cut off. OpenCV does this many times faster than NumPy."""
+    if pixels.size and box.height > 0 and box.width > 0:
+        cv2.rectangle(pixels, (box.left, box.top), (box.right - 1, box.bottom - 1), colour, cv2.FILLED)
 
 
 def frame(pixels: Pixels, box: Box, colour: Colour, thickness: int = 1) -> None:
-    """Paints a frame around the box, just outside it."""
-    outer = Box(box.top - thickness, box.left - thickness, box.bottom + thickness, box.right + thickness)
-    fill(pixels, outer._replace(bottom=box.top), colour)
-    fill(pixels, outer._replace(top=box.bottom), colour)
-    fill(pixels, outer._replace(right=box.left), colour)
-    fill(pixels, outer._replace(left=box.right), colour)
+    """Paints a frame around the box, just outside it; at the edge of the pixels, just inside them."""
+    top, left, bottom, right = _around(pixels, box, thickness)
+    fill(pixels, Box(top, left, top + thickness, right), colour)
+    fill(pixels, Box(bottom - thickness, left, bottom, right), colour)
+    fill(pixels, Box(top, left, bottom, left + thickness), colour)
+    fill(pixels, Box(top, right - thickness, bottom, right), colour)
 
 
 def corners(pixels: Pixels, box: Box, colour: Colour, thickness: int, length: int) -> None:
     """Paints the four corners of a frame around the box, each arm `length` pixels long: a mark that is no selection."""
-    for top, bottom in ((box.top - thickness, box.top), (box.bottom, box.bottom + thickness)):
-        fill(pixels, Box(top, box.left - thickness, bottom, box.left + length), colour)
-        fill(pixels, Box(top, box.right - length, bottom, box.right + thickness), colour)
-    for left, right in ((box.left - thickness, box.left), (box.right, box.right + thickness)):
-        fill(pixels, Box(box.top, left, box.top + length, right), colour)
-        fill(pixels, Box(box.bottom - length, left, box.bottom, right), colour)
+    outer = _around(pixels, box, thickness)
+    length = min(length, outer.height, outer.width)
+    for top in (outer.top, outer.bottom - thickness):
+        fill(pixels, Box(top, outer.left, top + thickness, outer.left + length), colour)
+        fill(pixels, Box(top, outer.right - length, top + thickness, outer.right), colour)
+    for left in (outer.left, outer.right - thickness):
+        fill(pixels, Box(outer.top, left, outer.top + length, left + thickness), colour)
+        fill(pixels, Box(outer.bottom - length, left, outer.bottom, left + thickness), colour)
 
 
-def bar(pixels: Pixels, box: Box, share: float, colour: Colour, background: Colour) -> None:
-    """A horizontal bar, filled from the left by `share` (0 to 1; anything else is cut off, NaN counts as 0)."""
-    share = min(max(share, 0.0), 1.0) if np.isfinite(share) else 0.0
+def _around(pixels: Pixels, box: Box, thickness: int) -> Box:
+    """The box grown by the thickness, within the pixels."""
+    height, width = pixels.shape[:2]
+    return Box(
+        max(0, box.top - thickness),
+        max(0, box.left - thickness),
+        min(height, box.bottom + thickness),
+        min(width, box.right + thickness),
+    )
+
+
+def bar(pixels: Pixels, box: Box, share: float, colour: Colour, background: Colour, start: float = 0.0) -> None:
+    """A horizontal bar, filled from `start` to `share` (0 to 1; anything else is cut off, NaN counts as 0)."""
+    ends = sorted(box.left + round(box.width * _within_one(end)) for end in (start, share))
     fill(pixels, box, background)
-    fill(pixels, box._replace(right=box.left + round(box.width * share)), colour)
+    fill(pixels, box._replace(left=ends[0], right=ends[1]), colour)
+
+
+def _within_one(share: float) -> float:
+    return min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
 
 
 def dim(pixels: Pixels, share: float) -> None:

@@ -30,7 +30,7 @@ class Font:
     size: int
     bold: bool = False
     path: str = ""
-    """A font file; empty: DejaVu Sans as OpenCV's Linux packages ship it, else Pillow's own font."""
+    """A font file; empty: DejaVu Sans Condensed as OpenCV's Linux packages ship it, else Pillow's own font."""
 
     @property
     def ascent(self) -> int:
@@ -166,5 +166,5 @@ def _loaded(font: Font) -> ImageFont.FreeTypeFont:
 
 def _shipped(bold: bool) -> str:
     """The font file of OpenCV's Linux packages; empty where there is none."""
-    path = Path(cv2.__file__).parent / "qt" / "fonts" / f"DejaVuSans{'-Bold' if bold else ''}.ttf"
+    path = Path(cv2.__file__).parent / "qt" / "fonts" / f"DejaVuSansCondensed{'-Bold' if bold else ''}.ttf"
     return str(path) if path.is_file() else ""

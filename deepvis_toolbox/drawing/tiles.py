@@ -18,10 +18,8 @@ def paint_tiles(
     board = np.zeros((grid.rows * pitch[0], grid.columns * pitch[1]), np.uint8)
     cells = board.reshape(grid.rows, pitch[0], grid.columns, pitch[1])[:, : grid.tile_height, :, : grid.tile_width]
     _fill(cells, resize_each(indices, grid.tile_height, grid.tile_width, smooth))
-    height = min(grid.height, pixels.shape[0] - grid.top)
-    width = min(grid.width, pixels.shape[1] - grid.left)
-    place = pixels[grid.top : grid.top + height, grid.left : grid.left + width]
-    colourise(place, board[:height, :width], palette)
+    height, width = min(grid.height, pixels.shape[0]), min(grid.width, pixels.shape[1])
+    colourise(pixels[:height, :width], board[:height, :width], palette)
 
 
 def colourise(pixels: Pixels, indices: NDArray[np.uint8], palette: Palette) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes import (
     backward,
@@ -118,7 +119,7 @@ def draw_window(pixels: Pixels, state: State, snapshot: Snapshot | None, look: L
     """
     height, width = pixels.shape[:2]
     layout = make_layout(width, height, state, snapshot, look)
-    pixels[...] = look.window
+    clear(pixels, look.window)
     draws = {pane.name: pane.draw for pane in PANES}
     for name, box in layout.boxes.items():
         place = pixels[box.top : box.bottom, box.left : box.right]
@@ -151,7 +152,7 @@ def _draw_safely(name: str, draw: Draw, pixels: Pixels, state: State, snapshot: 
         draw(pixels, state, snapshot, look)
     except Exception as problem:
         _LOG.exception("the pane %s could not be drawn", name)
-        pixels[...] = look.panel
+        clear(pixels, look.panel)
         draw_note(pixels, look, f"the pane {name} could not be drawn: {problem}", look.warning)
 
 

@@ -28,7 +28,7 @@ class Look:
     panel: Colour = (25, 28, 33)
     line: Colour = (44, 48, 56)
     text: Colour = (226, 229, 233)
-    dim: Colour = (128, 135, 146)
+    dim: Colour = (138, 145, 156)
     accent: Colour = (255, 179, 38)
     warning: Colour = (255, 112, 96)
     zero: Colour = (4, 5, 7)

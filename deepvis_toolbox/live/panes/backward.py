@@ -5,7 +5,7 @@ from __future__ import annotations
 from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.pictures import paint_picture
-from deepvis_toolbox.drawing.shapes import dim
+from deepvis_toolbox.drawing.shapes import clear, dim
 from deepvis_toolbox.live import state as actions
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_badge, draw_caption, draw_note, key_for
@@ -20,7 +20,7 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     title = "backward" if state.backward == "off" else f"{state.backward} · {state.backward_view}"
     draw_caption(pixels, look, title, _origin_text(state, snapshot), look.accent if state.frozen_origin else look.dim)
     body = body_of(pixels, look)
-    body[...] = look.panel
+    clear(body, look.panel)
     draw_result(body, state, snapshot, look)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import Font, draw_text, text_width, wrapped
 from deepvis_toolbox.live.keys import KEYS
 from deepvis_toolbox.live.look import Look
@@ -59,7 +60,7 @@ def draw_badge(pixels: Pixels, look: Look, text: str) -> None:
     width = min(text_width(text, look.small) + 2 * pad, pixels.shape[1])
     top = pixels.shape[0] - look.small.line_height - pad
     ground = pixels[max(0, top) : pixels.shape[0] - pad, pad : pad + width]
-    ground[...] = look.window
+    clear(ground, look.window)
     draw_text(ground, text, pad, look.small.ascent + look.px(2), look.small, look.text, width=max(0, width - 2 * pad))
 
 

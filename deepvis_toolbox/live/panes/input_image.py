@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.pictures import paint_picture
+from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note
 from deepvis_toolbox.live.panes.naming import class_name
@@ -15,13 +16,13 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     """The picture, and its class where a list of pictures gives one."""
     detail = ""
     if snapshot and snapshot.frame.label is not None and state.show_labels:
-        detail = class_name(state, snapshot.frame.label)
+        detail = "label: " + class_name(state, snapshot.frame.label)
     elif state.camera_frozen:
         detail = "frozen"
     draw_caption(pixels, look, "input", detail)
     body = body_of(pixels, look)
     if snapshot is None or not snapshot.input_image.size:
-        body[...] = look.panel
+        clear(body, look.panel)
         draw_note(body, look, state.loading or "waiting for the first picture …")
         return
     paint_picture(body, snapshot.input_image)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
-from deepvis_toolbox.drawing.shapes import fill
+from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
@@ -20,7 +20,7 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     position = f"{state.layer_index + 1} of {len(state.layers)}" if state.layers else ""
     draw_caption(pixels, look, "layers", position, active=not state.unit_is_selected)
     body = body_of(pixels, look)
-    body[...] = look.panel
+    clear(body, look.panel)
     if not state.layers:
         draw_note(body, look, state.loading or "no network yet")
         return
@@ -63,12 +63,13 @@ def _list_pad(look: Look) -> int:
 def _draw_row(pixels: Pixels, state: State, entry: LayerEntry, is_shown: bool, look: Look) -> None:
     height, width = pixels.shape[:2]
     if is_shown:
-        pixels[...] = look.line
+        clear(pixels, look.line)
         fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.unit_is_selected else look.dim)
     baseline = (height + look.font.capital_height) // 2
     right = width - look.px(10)
-    hint = shape_text(entry.shape)
-    right -= draw_text(pixels, hint, right, baseline, look.small, look.dim, "right", width=width // 2) + look.px(8)
+    hint, name_right = shape_text(entry.shape), look.px(18) + text_width(entry.name, look.font)
+    if name_right + text_width(hint, look.small) <= right or width >= look.px(look.list_width):
+        right -= draw_text(pixels, hint, right, baseline, look.small, look.dim, "right", width=width // 2) + look.px(8)
     if state.frozen_origin and state.frozen_origin.layer == entry.name:
         mark = f"{ORIGIN_MARK} {state.frozen_origin.unit}"
         right -= draw_text(pixels, mark, right, baseline, look.small, look.accent, "right") + look.px(8)

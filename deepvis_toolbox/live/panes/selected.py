@@ -7,7 +7,7 @@ import numpy as np
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.pictures import paint_map
-from deepvis_toolbox.drawing.shapes import bar
+from deepvis_toolbox.drawing.shapes import bar, clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import state as actions
 from deepvis_toolbox.live.look import Look
@@ -23,7 +23,7 @@ CLASSES = 5
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
     """The unit where one is selected, else the classes."""
     body = body_of(pixels, look)
-    body[...] = look.panel
+    clear(body, look.panel)
     if state.unit_is_selected:
         draw_caption(pixels, look, "selected unit", state.address)
         draw_unit(body, state, snapshot, look)
@@ -58,10 +58,10 @@ def _draw_value(pixels: Pixels, state: State, snapshot: Snapshot, maps: ShownMap
     name = unit_name(state, snapshot.request.layer, state.unit) if state.show_labels else f"channel {state.unit}"
     draw_text(pixels, name, centre, baseline - look.px(30), look.font, look.dim, "centre", width - look.px(24))
     low, high = min(maps.levels.low, 0.0), max(maps.levels.high, 0.0)
-    share = (value - low) / (high - low) if high > low else 0.0
+    span = (high - low) or 1.0
     side = min(look.px(look.margin) * 2, width // 4)
     box = Box(baseline + look.px(20), side, baseline + look.px(25), width - side)
-    bar(pixels, box, share, look.accent, look.line)
+    bar(pixels, box, (value - low) / span, look.accent, look.line, start=-low / span)
     below = box.bottom + look.px(6) + look.small.capital_height
     draw_text(pixels, f"{low:.3g}", box.left, below, look.small, look.dim)
     draw_text(pixels, f"{high:.3g}", box.right, below, look.small, look.dim, "right")

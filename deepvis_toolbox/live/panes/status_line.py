@@ -53,7 +53,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("class or channel", _class, 120, stretch=3, rank=1),
     Column("backward", _backward, 136, rank=1),
     Column("gamma", lambda state, _: f"{state.gamma:g}", 44, rank=3),
-    Column("per channel", lambda state, _: f"{state.channel_boost:g}", 66, rank=3),
+    Column("per channel", lambda state, _: f"{state.channel_boost:g}", 72, rank=3),
     Column("source", _source, 110, stretch=4, rank=2),
     Column("source fps", lambda _, snapshot: _rate(snapshot.source_rate if snapshot else 0), 62, 0, 4, True),
     Column("network fps", lambda _, snapshot: _rate(snapshot.network_rate if snapshot else 0), 70, 0, 1, True),
@@ -65,7 +65,6 @@ COLUMNS: tuple[Column, ...] = (
 
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
     """Labels above, values below, one baseline each."""
-    pixels[...] = look.window
     height, width = pixels.shape[:2]
     fill(pixels, Box(0, 0, look.px(1), width), look.line)
     value_baseline = height - look.px(10)

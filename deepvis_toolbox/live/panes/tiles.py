@@ -31,6 +31,7 @@ from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
 STALE_BRIGHTNESS = 0.4
+MANY = 80
 
 
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
@@ -58,7 +59,12 @@ def tile_grid(height: int, width: int, state: State, snapshot: Snapshot | None, 
     body = body_box(height, width, look)
     if shape is None or body.height < 1 or body.width < 1:
         return None
-    return fit_grid(state.layer.units, shape, (body.height, body.width), look.px(look.tile_gap))
+    return _fitted(state.layer.units, shape, (body.height, body.width), look)
+
+
+def _fitted(count: int, shape: tuple[int, int], pane: tuple[int, int], look: Look) -> TileGrid:
+    """Few tiles are large, and stand wider apart."""
+    return fit_grid(count, shape, pane, look.px(look.tile_gap * (1 if count > MANY else 2)))
 
 
 def map_shape(state: State, snapshot: Snapshot | None) -> tuple[int, int] | None:
@@ -93,7 +99,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot |
     if not stale:
         _draw_legend(pixels, state, maps, text_width(title, look.font), look)
     sizes = maps.levels.indices.shape
-    grid = fit_grid(sizes[0], (sizes[1], sizes[2]), (body.shape[0], body.shape[1]), look.px(look.tile_gap))
+    grid = _fitted(sizes[0], (sizes[1], sizes[2]), (body.shape[0], body.shape[1]), look)
     paint_tiles(body, maps.levels.indices, grid, maps.palette, look.smooth)
     _draw_marks(body, state, snapshot, grid, look)
     if stale:
@@ -148,7 +154,7 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
 
     Where channels are boosted each on its own, one colour means many values, and no numbers are written.
     """
-    number, length, space = look.px(52), look.px(90), look.px(8)
+    number, length, space = look.px(46), look.px(90), look.px(7)
     right, baseline = pixels.shape[1], caption_baseline(look)
     left = right - 2 * number - length
     if left < title_width + look.px(16):
@@ -160,8 +166,8 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
     size = max(abs(levels.low), abs(levels.high))
     low, high = (-size, size) if levels.signed else (0.0, levels.high)
     colour = look.dim
-    draw_text(pixels, f"{low:.3g}", left + number - space, baseline, look.small, colour, "right")
-    draw_text(pixels, f"{high:.3g}", left + number + length + space, baseline, look.small, colour)
+    draw_text(pixels, f"{low:#.3g}", left + number - space, baseline, look.small, colour, "right")
+    draw_text(pixels, f"{high:#.3g}", right, baseline, look.small, colour, "right")
 
 
 def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baseline: int, look: Look) -> None:
