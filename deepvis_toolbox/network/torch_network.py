@@ -18,7 +18,7 @@ from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.layer import Layers, Rect
 from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, layer_table, operation
 from deepvis_toolbox.network.model_description import ModelDescription
-from deepvis_toolbox.network.operations import module_operation
+from deepvis_toolbox.network.operations import RECTIFIERS, module_operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import TorchRecording
 from deepvis_toolbox.network.regions import receptive_field
@@ -198,7 +198,13 @@ def _modules_with_hidden_rectifiers(graph_module: fx.GraphModule) -> list[str]:
     modules = dict(graph_module.named_modules())
     for node in graph_module.graph.nodes:
         if node.op == "call_module":
-            inner: list[nn.Module] = list(modules[str(node.target)].modules())[1:]
-            if any(module_operation(part).rectifier for part in inner):
+            kept = modules[str(node.target)]
+            inner: list[nn.Module] = list(kept.modules())[1:]
+            if any(module_operation(part).rectifier for part in inner) or _calls_rectifier(kept):
                 found.append(str(node.target))
     return found
+
+
+def _calls_rectifier(module: nn.Module) -> bool:
+    """Whether a module keeps a rectifying function among its attributes, as torch's transformer layers do."""
+    return any(getattr(value, "__name__", "") in RECTIFIERS for value in vars(module).values() if callable(value))

@@ -1,0 +1,134 @@
+"""Any module of a user becomes a graph with readable layer names, or an error that names the line that stopped it."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from deepvis_toolbox import ToolboxError
+from deepvis_toolbox.network.tracing import trace
+from tests.nets import opened
+
+
+class Decides(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        if x.sum() > 0:  # the line that the message must name
+            return x
+        return -x
+
+
+def test_control_flow_on_values_is_refused_with_the_users_own_line() -> None:
+    with pytest.raises(ToolboxError) as caught:
+        trace(Decides(), (3, 8, 8))
+    message = str(caught.value)
+    assert f"test_tracing.py:{inspect.getsourcelines(Decides.forward)[1] + 2}:" in message
+    assert "if x.sum() > 0" in message
+    assert "kind" in message
+
+
+class ConvRelu(nn.Module):
+    one_layer = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.norm(self.conv(F.pad(x, (0, 0, 0, 0)))))
+
+
+class Named(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage = nn.Sequential(ConvRelu(), nn.MaxPool2d(2))
+        self.twice = ConvRelu()
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stage(x)
+        x = self.twice(self.twice(x)) + x
+        return self.head(x)
+
+
+def test_layers_are_named_by_module_path_scope_and_use() -> None:
+    network = opened(Named(), (16, 16))
+    assert list(network.layers) == [
+        "data", "stage.0", "stage.1", "twice", "twice_1", "add", "head.0", "head.1",
+    ]  # fmt: skip
+    assert network.layers["stage.0"].kind == "conv"
+    assert network.layers["stage.0"].rectifier == "relu"
+    assert "stage" in network.layers
+    assert network.layers.canonical("head") == "head.1"
+
+
+def test_a_module_shown_as_one_layer_starts_below_its_rectifier() -> None:
+    network = opened(Named(), (16, 16))
+    x = torch.randn(1, 3, 16, 16)
+    recording = network.record(x)
+    below, value = recording.below_rectifier("stage.0"), recording.activations(["stage.0"])["stage.0"]
+    assert (below < 0).any()
+    assert torch.equal(below.clamp_min(0), value)
+
+
+class Opaque(nn.Module):
+    kind = "custom"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x if x.sum() > 0 else -x
+
+
+class HoldsOpaque(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.odd = Opaque()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.odd(self.conv(x))
+
+
+def test_a_module_that_names_its_kind_is_kept_as_one_layer() -> None:
+    network = opened(HoldsOpaque(), (8, 8))
+    assert network.layers["odd"].kind == "custom"
+    assert network.receptive_field("odd", (2, 2)) == (0, 0, 8, 8)
+
+
+class Tokens(nn.Module):
+    """A small vision transformer without its blocks: patches, a class token, a norm, a head on the class token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, stride=4)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, 8))
+        self.norm = nn.LayerNorm(8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1)
+        return self.head(self.norm(x).mean(1))
+
+
+def test_tokens_are_layers_with_a_grid() -> None:
+    network = opened(Tokens(), (16, 16))
+    norm = network.layers["norm"]
+    assert norm.shape == (17, 8)
+    assert norm.token_grid == (4, 4)
+    assert norm.channels == 8
+    assert network.label_layers == ("head",)
+    assert network.backward(torch.randn(2, 3, 16, 16), "head", torch.ones(2, 5))["data"].any()
+
+
+def test_a_network_that_does_not_fit_the_image_size_says_so() -> None:
+    with pytest.raises(ToolboxError, match=r"does not run on a 3×20×20 image"):
+        opened(Named(), (20, 20))
