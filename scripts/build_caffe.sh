@@ -21,8 +21,9 @@ PYTHON="${PYTHON:-$default_python}"
 JOBS="${JOBS:-$(nproc)}"
 PREFIX="${1:-${XDG_DATA_HOME:-$HOME/.local/share}/deepvis-toolbox/caffe}"
 SOURCE="brocolli-caffe==9.0.2 --hash=sha256:c6410cc60bdd6db685d441b66be7df05410f8850ac88d6b75d48ef9b2315c08a"
-# Debian's protoc (3.21) makes Python code for this line of protobuf; it goes beside Caffe, away from your own.
-PROTOBUF="protobuf==4.25.8"
+# What pycaffe needs of its own, put beside it and away from your packages: Debian's protoc (3.21) makes Python code for
+# this line of protobuf.
+SITE="protobuf==4.25.8 six==1.17.0"
 PACKAGES="g++ make cmake libboost-system-dev libboost-filesystem-dev libboost-thread-dev libboost-regex-dev
   libboost-python-dev libprotobuf-dev protobuf-compiler libgoogle-glog-dev libgflags-dev libhdf5-dev libopenblas-dev"
 
@@ -117,12 +118,12 @@ put_in_place() {
   mkdir -p "$PREFIX/python"
   cp -rL "$work/caffe/python/caffe" "$PREFIX/python/caffe"
   strip --strip-unneeded "$PREFIX/python/caffe/_caffe.so"
-  "$PYTHON" -m pip --disable-pip-version-check -q install --no-deps --target "$PREFIX/site" "$PROTOBUF" 2> "$work/pip.log" \
-    || { cat "$work/pip.log" >&2; stop "pip could not install $PROTOBUF into $PREFIX/site"; }
+  # shellcheck disable=SC2086  # a list of words
+  "$PYTHON" -m pip --disable-pip-version-check -q install --no-deps --target "$PREFIX/site" $SITE 2> "$work/pip.log" \
+    || { cat "$work/pip.log" >&2; stop "pip could not install $SITE into $PREFIX/site"; }
 }
 
 [ -n "$PYTHON" ] || stop "no Python found; set PYTHON=/path/to/python"
-"$PYTHON" -c 'import numpy, scipy, skimage, six, pip' 2>/dev/null || true
 "$PYTHON" -c 'import numpy, scipy, skimage, pip' \
   || stop "$PYTHON lacks NumPy, SciPy, scikit-image or pip; name another: PYTHON=.venv/bin/python $0"
 mkdir -p "$PREFIX"
@@ -141,7 +142,7 @@ mkdir -p "$work"
 boost="boost_python$("$PYTHON" -c 'import sys; print("%d%d" % sys.version_info[:2])')"
 say "building Caffe for $("$PYTHON" -V) ($PYTHON) in $PREFIX"
 install_packages
-ls /usr/lib/*/lib"$boost".so /usr/lib/lib"$boost".so >/dev/null 2>&1 || [ "$(ls /usr/lib/*/lib"$boost".so 2>/dev/null)" ] \
+compgen -G "/usr/lib/*/lib$boost.so" >/dev/null || compgen -G "/usr/lib*/lib$boost.so" >/dev/null \
   || stop "this system has no lib$boost: its Boost.Python is for another Python; name that one: PYTHON=/usr/bin/python3 $0"
 fetch_source
 mend_source

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -41,7 +42,7 @@ class Installation:
 
 
 def find_caffe(where: str | None = None) -> Installation:
-    """The Caffe at `where` (else the variable DEEPVIS_CAFFE, the default folder of the build script, this Python's own).
+    """The Caffe at `where`, else where DEEPVIS_CAFFE says, else in the build script's usual folder, else this Python's.
 
     Raises `ToolboxError` that says how to get it where there is none.
     """
@@ -55,7 +56,7 @@ def find_caffe(where: str | None = None) -> Installation:
         return Installation(sys.executable)
     raise ToolboxError(
         "real Caffe is not here: scripts/build_caffe.sh builds it in a few minutes (Debian), or set DEEPVIS_CAFFE to the "
-        'folder of such a build or to a Python that can import caffe; the engine "torch" runs the same files without it'
+        "folder of such a build or a Python that can import caffe; without it, the engine torch runs the same files"
     )
 
 
@@ -77,7 +78,7 @@ class CaffeProcess:
     """
 
     def __init__(self, installation: Installation, gpu: int | None = None) -> None:
-        self._printed: IO[bytes] = tempfile.TemporaryFile()
+        self._printed: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self._process = subprocess.Popen(
             [installation.python, str(_WORKER)],
             stdin=subprocess.PIPE,
@@ -90,7 +91,9 @@ class CaffeProcess:
         except ToolboxError as error:
             self.close()
             if _CPU_ONLY in str(error):
-                raise ToolboxError("this Caffe was built for the CPU only; ask for device cpu, or build it with CUDA") from None
+                raise ToolboxError(
+                    "this Caffe was built for the CPU only; ask for the device cpu, or build Caffe with CUDA"
+                ) from None
             if "ImportError" in str(error) or "ModuleNotFoundError" in str(error):
                 raise ToolboxError(f"{installation.python} cannot import caffe: {error}") from None
             raise
@@ -123,10 +126,8 @@ class CaffeProcess:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with suppress(OSError):  # what was left to send has nowhere to go
                     stream.close()
-                except OSError:  # what was left to send has nowhere to go
-                    pass
         self._process.wait()
         self._printed.close()
 
@@ -156,20 +157,22 @@ class CaffeProcess:
         stream = self._process.stdout
         assert stream is not None
         array = np.empty(shape, "<f4")
-        if array.size and stream.readinto(memoryview(array).cast("B")) < array.nbytes:  # type: ignore[attr-defined]
+        buffer = array.reshape(-1).view(np.uint8)
+        if array.size and stream.readinto(buffer) < array.nbytes:  # type: ignore[attr-defined]
             raise EOFError
         return array
 
     def _last_words(self) -> str:
         """What Caffe printed last: its failed check, or else its last line, or how the process ended."""
-        status = self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
         self._printed.seek(0)
         printed = self._printed.read().decode(errors="replace")
         fatal = _FATAL.findall(printed)
         if fatal:
             return str(fatal[-1]).strip()
         lines = [line.strip() for line in printed.splitlines() if line.strip()]
-        return lines[-1] if lines else f"its process ended with status {status}"
+        return lines[-1] if lines else f"its process ended with status {self._process.poll()}"
 
 
 def _environment(installation: Installation) -> dict[str, str]:

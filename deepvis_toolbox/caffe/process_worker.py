@@ -69,7 +69,7 @@ class Worker:
             self.net.copy_from(str(header["weights"]))
         net = self.net
         layers = [
-            [name, layer.type, list(net._bottom_ids(i)), list(net._top_ids(i)), [list(b.shape) for b in layer.blobs]]
+            [name, layer.type, list(net._bottom_ids(i)), list(net._top_ids(i))]
             for i, (name, layer) in enumerate(zip(net._layer_names, net.layers))  # noqa: B905 (runs on older Pythons too)
         ]
         blobs = [[name, list(blob.shape)] for name, blob in zip(net._blob_names, net._blobs)]  # noqa: B905

@@ -1,0 +1,91 @@
+"""The prototxt that real Caffe is given: the user's network with nothing in place, so that no value is overwritten.
+
+Layers that write over their bottom get a top of their own: with `conv1` -> BatchNorm -> Scale -> ReLU on one blob, the
+blob `conv1` is what the ReLU gives, and the values before are kept in blobs with private names. What only training
+needs is left out. `force_backward` makes Caffe ready for a backward pass from any blob to the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import text_format
+
+from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
+from deepvis_toolbox.caffe.network_ends import interior
+from deepvis_toolbox.caffe.prototxt import Prototxt
+
+_OF_FORKS = {
+    "pooling_param": ("force_pad",),
+    "convolution_param": ("force_pad",),
+    "lrn_param": ("deconv_ignore",),
+}
+"""Fields of the author's branch, which stock Caffe cannot read. None changes what the layers compute there."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What to give to Caffe, and where the layers are in it."""
+
+    text: str
+    """A prototxt that stock Caffe reads."""
+    input_blob: str
+    """The blob that holds the images."""
+    below: dict[str, str]
+    """Layers that end in a rectifier, or have one before an in-place end: the blob below that rectifier."""
+    passed: frozenset[str]
+    """Names of Caffe layers through which a deconv signal passes unchanged (`deconv_ignore`)."""
+
+
+def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...]) -> Definition:
+    """The network between its ends, for one image of `input_shape` (C, H, W)."""
+    inside = interior(prototxt)
+    input_name = inside.input_name
+    kept = [layer for layer in inside.layers if layer.top]
+    blobs = _Unfolded(kept, input_name)
+    net = formats.NetParameter(name=prototxt.name, force_backward=True)
+    images = net.layer.add(name=input_name, type="Input", top=[blobs.input_blob])
+    images.input_param.shape.add(dim=[1, *input_shape])
+    below: dict[str, str] = {}
+    for layer in kept:
+        copy = net.layer.add()
+        copy.CopyFrom(layer)
+        _clear_fields_of_forks(copy)
+        copy.bottom[:], copy.top[:] = blobs.read(layer.bottom), blobs.write(layer.top)
+        if layer.type == "ReLU":
+            below.setdefault(layer.top[0], copy.bottom[0])
+    passed = frozenset(layer.name for layer in kept if layer.deconv_ignore or layer.lrn_param.deconv_ignore)
+    return Definition(text_format.MessageToString(net), blobs.input_blob, below, passed)
+
+
+class _Unfolded:
+    """The names of the blobs once every layer writes a blob of its own; the last writer of a blob gives its name."""
+
+    def __init__(self, layers: list[Any], input_name: str) -> None:
+        self._left = {input_name: 1}
+        for layer in layers:
+            for top in layer.top:
+                self._left[top] = self._left.get(top, 0) + 1
+        self._current: dict[str, str] = {}
+        self.input_blob = self.write([input_name])[0]
+
+    def read(self, bottoms: Collection[str]) -> list[str]:
+        """The blobs that hold what a layer reads, at this place of the network."""
+        return [self._current[name] for name in bottoms]
+
+    def write(self, tops: Collection[str]) -> list[str]:
+        """The blobs for what a layer writes."""
+        for name in tops:
+            self._left[name] -= 1
+            self._current[name] = f"{name} before {self._left[name]} in place" if self._left[name] else name
+        return [self._current[name] for name in tops]
+
+
+def _clear_fields_of_forks(layer: Any) -> None:
+    layer.ClearField("deconv_ignore")
+    for message, names in _OF_FORKS.items():
+        if layer.HasField(message):
+            for name in names:
+                getattr(layer, message).ClearField(name)
