@@ -1,0 +1,57 @@
+"""Writes a torch.fx graph node by node: modules under names of their own, functions, one input, one output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from torch import fx, nn
+
+
+class GraphWriter:
+    """A graph in the making. `meta` is given to every node written while it is set."""
+
+    def __init__(self) -> None:
+        self.graph = fx.Graph()
+        self.root = nn.Module()
+        self.meta: dict[str, Any] = {}
+
+    def input(self, name: str) -> fx.Node:
+        """The graph's placeholder."""
+        return self._marked(self.graph.placeholder(_identifier(name)))
+
+    def module(self, name: str, module: nn.Module, *inputs: fx.Node) -> fx.Node:
+        """A call of `module`, kept under `name` made an identifier that is not taken yet."""
+        target = base = _identifier(name)
+        number = 1
+        while hasattr(self.root, target):
+            number += 1
+            target = f"{base}_{number}"
+        self.root.add_module(target, module.eval())
+        return self._marked(self.graph.call_module(target, inputs))
+
+    def function(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
+        """A call of a function."""
+        return self._marked(self.graph.call_function(function, arguments))
+
+    def internal(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
+        """A call whose result is no blob of the network, only a step towards one."""
+        return self.graph.call_function(function, arguments)
+
+    def finish(self, outputs: list[fx.Node]) -> fx.GraphModule:
+        """The graph module, whose output is the tuple of `outputs`."""
+        self.graph.output(tuple(outputs))
+        self.root.requires_grad_(False)
+        graph_module = fx.GraphModule(self.root, self.graph)
+        return graph_module.eval()
+
+    def _marked(self, node: fx.Node) -> fx.Node:
+        node.meta.update(self.meta)
+        return node
+
+
+def _identifier(name: str) -> str:
+    """A name that Python and nn.Module accept."""
+    text = re.sub(r"\W", "_", name, flags=re.ASCII) or "layer"
+    return f"_{text}" if text[0].isdigit() or text.startswith("__") else text

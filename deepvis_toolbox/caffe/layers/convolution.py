@@ -1,0 +1,96 @@
+"""Convolution and Deconvolution: groups, dilation, kernels that are not square."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from deepvis_toolbox.caffe.geometry import repeated_pair
+from deepvis_toolbox.caffe.layer_types import ModuleLayer, Shape, layer_type
+
+
+class _Convolving(ModuleLayer):
+    """What the two share: the fields, the checks, the stored weights."""
+
+    def setup(self) -> list[Shape]:
+        param = self.definition.convolution_param
+        channels, height, width = self.spatial()
+        self.axis_is_channels()
+        self.outputs = self.positive("num_output", param.num_output)
+        self.groups = self.positive("group", param.group)
+        self.kernel = repeated_pair(self, param, "kernel_size", "kernel", None)
+        self.stride = repeated_pair(self, param, "stride", "stride", 1)
+        self.padding = repeated_pair(self, param, "pad", "pad", 0)
+        self.dilation = repeated_pair(self, param, "dilation", "dilation", 1)
+        for name, pair in (("kernel_size", self.kernel), ("stride", self.stride), ("dilation", self.dilation)):
+            self.positive(name, min(pair))
+        if channels % self.groups or self.outputs % self.groups:
+            raise self.error(
+                "group", f"{self.groups} groups do not divide {channels} channels into {self.outputs} outputs"
+            )
+        self.parameters = [self.weight_shape(channels)] + ([(self.outputs,)] if param.bias_term else [])
+        size = tuple(self.output_extent(extent, axis) for axis, extent in enumerate((height, width)))
+        if min(size) < 1:
+            raise self.error("kernel_size", f"the kernel is larger than its input of {height}×{width}")
+        return [(self.outputs, *size)]
+
+    def axis_is_channels(self) -> None:
+        """Refuses any other `axis` than that of the channels."""
+        if self.axis("axis", self.definition.convolution_param.axis, self.bottom) != 1:
+            raise self.error("axis", "only two-dimensional layers over the channels (axis 1) are supported")
+
+    def weight_shape(self, channels: int) -> Shape:
+        """The shape of the stored weights."""
+        raise NotImplementedError
+
+    def output_extent(self, extent: int, axis: int) -> int:
+        """How many rows (axis 0) or columns (axis 1) come out."""
+        raise NotImplementedError
+
+    def reach(self, axis: int) -> int:
+        """The extent of the dilated kernel."""
+        return self.dilation[axis] * (self.kernel[axis] - 1) + 1
+
+    def filled(self, module: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+        """The module with the stored weights, which it was made without."""
+        module.weight = nn.Parameter(self.blobs[0], requires_grad=False)
+        module.bias = nn.Parameter(self.blobs[1], requires_grad=False) if len(self.blobs) > 1 else None
+        return module
+
+
+@layer_type("Convolution", old_name="CONVOLUTION")
+class Convolution(_Convolving):
+    """A convolution, rounding down."""
+
+    def weight_shape(self, channels: int) -> Shape:
+        return (self.outputs, channels // self.groups, *self.kernel)
+
+    def output_extent(self, extent: int, axis: int) -> int:
+        return (extent + 2 * self.padding[axis] - self.reach(axis)) // self.stride[axis] + 1
+
+    def module(self) -> nn.Module:
+        arguments = (self.bottom[0], self.outputs, self.kernel, self.stride, self.padding, self.dilation, self.groups)
+        return self.filled(nn.Conv2d(*arguments, device="meta"))
+
+
+@layer_type("Deconvolution", old_name="DECONVOLUTION")
+class Deconvolution(_Convolving):
+    """A convolution's transpose."""
+
+    def weight_shape(self, channels: int) -> Shape:
+        return (channels, self.outputs // self.groups, *self.kernel)
+
+    def output_extent(self, extent: int, axis: int) -> int:
+        return self.stride[axis] * (extent - 1) + self.reach(axis) - 2 * self.padding[axis]
+
+    def module(self) -> nn.Module:
+        module = nn.ConvTranspose2d(
+            self.bottom[0],
+            self.outputs,
+            self.kernel,
+            self.stride,
+            self.padding,
+            groups=self.groups,
+            dilation=self.dilation,
+            device="meta",
+        )
+        return self.filled(module)

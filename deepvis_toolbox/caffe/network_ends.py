@@ -1,0 +1,112 @@
+"""Where a network begins and ends: its one input, and the data and loss layers of a training prototxt, left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from deepvis_toolbox.caffe.prototxt import Prototxt
+from deepvis_toolbox.errors import ToolboxError
+
+DATA_TYPES = frozenset(
+    {
+        "Data",
+        "DummyData",
+        "HDF5Data",
+        "ImageData",
+        "MemoryData",
+        "WindowData",
+        "AnnotatedData",
+        "DenseImageData",
+        "VideoData",
+    }
+)
+LOSS_TYPES = frozenset({"Accuracy", "SoftmaxWithLoss", "HDF5Output"})
+
+
+def is_loss(layer_type: str) -> bool:
+    """Whether a layer of this type only measures or writes down how well the network does."""
+    return layer_type in LOSS_TYPES or layer_type.endswith("Loss")
+
+
+@dataclass(frozen=True)
+class Interior:
+    """The layers between a network's ends, in order, its input blob, and what was left out."""
+
+    input_name: str
+    input_shape: tuple[int, ...]
+    """As declared, batch first; empty where a data layer does not say it."""
+    layers: tuple[Any, ...]
+    notes: tuple[str, ...]
+
+
+def interior(prototxt: Prototxt) -> Interior:
+    """Takes the ends off. Raises `ToolboxError` where there is no input, or more than one is used."""
+    declared = dict(prototxt.inputs)
+    labels: set[str] = set()
+    layers, left_out = [], []
+    for layer in prototxt.layers:
+        if layer.type == "Input":
+            declared.update(_input_layer(layer, prototxt))
+        elif layer.type in DATA_TYPES:
+            left_out.append(layer.name)
+            declared.update({top: _data_shape(layer) for top in layer.top[:1]})
+            labels.update(layer.top[1:])
+        elif is_loss(layer.type) or (layer.bottom and labels.issuperset(layer.bottom)):
+            left_out.append(layer.name)
+            labels.update(top for top in layer.top if top not in layer.bottom)
+        else:
+            layers.append(layer)
+    notes = [*prototxt.notes]
+    if left_out:
+        notes.append(f"left out, data and loss layers: {', '.join(dict.fromkeys(left_out))}")
+    name = _used_input(declared, layers, prototxt, notes)
+    return Interior(name, declared[name], tuple(layers), tuple(notes))
+
+
+def _used_input(
+    declared: dict[str, tuple[int, ...]], layers: Iterable[Any], prototxt: Prototxt, notes: list[str]
+) -> str:
+    read = {bottom for layer in layers for bottom in layer.bottom if layer.type != "Silence"}
+    used = [name for name in declared if name in read]
+    unused = [name for name in declared if name not in read]
+    if len(used) > 1:
+        raise ToolboxError(f"{prototxt.path}: has the inputs {', '.join(used)}; networks of one input are supported")
+    if not used:
+        raise ToolboxError(
+            f'{prototxt.path}: has no input that a layer reads; add one: input: "data" and '
+            "input_shape { dim: 1 dim: 3 dim: 227 dim: 227 }"
+        )
+    if unused:
+        notes.append(f"left out, inputs that nothing reads: {', '.join(unused)}")
+    return used[0]
+
+
+def _input_layer(layer: Any, prototxt: Prototxt) -> dict[str, tuple[int, ...]]:
+    shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
+    if len(shapes) not in (1, len(layer.top)):
+        raise ToolboxError(
+            f'{prototxt.path}: layer "{layer.name}" (Input), field "shape": has {len(shapes)} for {len(layer.top)} tops'
+        )
+    return {top: shapes[0 if len(shapes) == 1 else index] for index, top in enumerate(layer.top)}
+
+
+def _data_shape(layer: Any) -> tuple[int, ...]:
+    """What a data layer says about its images, batch first; 0 where it does not say, empty where it says nothing."""
+    if layer.type == "MemoryData":
+        memory = layer.memory_data_param
+        return (1, memory.channels, memory.height, memory.width)
+    if layer.type == "DummyData" and layer.dummy_data_param.shape:
+        return tuple(layer.dummy_data_param.shape[0].dim)
+    crop = layer.transform_param.crop_size or layer.data_param.crop_size or layer.image_data_param.crop_size
+    crop = crop or layer.window_data_param.crop_size
+    height, width = (crop, crop) if crop else (layer.image_data_param.new_height, layer.image_data_param.new_width)
+    return (1, _data_channels(layer), height, width) if height and width else ()
+
+
+def _data_channels(layer: Any) -> int:
+    """1 for grey images, 3 for colour, 0 where only the stored weights can tell."""
+    if layer.transform_param.force_gray or (layer.type == "ImageData" and not layer.image_data_param.is_color):
+        return 1
+    return 3 if layer.transform_param.force_color or layer.type in ("ImageData", "WindowData") else 0
