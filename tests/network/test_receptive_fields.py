@@ -69,7 +69,7 @@ def test_the_field_inside_the_image_is_where_the_gradient_is(net: type[nn.Module
             inside = (max(field.top, 0), max(field.left, 0), min(field.bottom, 32), min(field.right, 32))
             found = seen_by_gradient(network, layer.name, place)
             if found is None:
-                assert layer.kind == "pad", (layer.name, place)
+                assert place != layer.centre, (layer.name, place)
             elif place != layer.centre or layer.kind == "pool":
                 # at the border a part is padding, or rows that no window reaches; a maximum shows where it was
                 holds = inside[0] <= found[0], inside[1] <= found[1], inside[2] >= found[2], inside[3] >= found[3]
