@@ -55,8 +55,8 @@ def find_caffe(where: str | None = None) -> Installation:
     if importlib.util.find_spec("caffe") is not None:
         return Installation(sys.executable)
     raise ToolboxError(
-        "real Caffe is not here: scripts/build_caffe.sh builds it in a few minutes (Debian), or set DEEPVIS_CAFFE to the "
-        "folder of such a build or a Python that can import caffe; without it, the engine torch runs the same files"
+        "real Caffe is not here: scripts/build_caffe.sh builds it in a few minutes (Debian), or set DEEPVIS_CAFFE to "
+        "the folder of such a build or a Python that can import caffe; without it, the engine torch runs the same files"
     )
 
 

@@ -119,18 +119,13 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     if engine == "caffe":
         from deepvis_toolbox.caffe.engine import CaffeNetwork
 
-        return _labelled(CaffeNetwork(prototxt, weights, description, lambda: graph, _gpu_number(device)), model)
+        # Whether real Caffe can use a GPU is for Caffe to say, not for PyTorch.
+        named = torch.device("cpu" if device == "auto" else device)
+        return _labelled(CaffeNetwork(prototxt, weights, graph, description, named), model)
 
     from deepvis_toolbox.network.torch_network import TorchNetwork
 
     return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
-
-
-def _gpu_number(device: str) -> int | None:
-    """The GPU that real Caffe shall use; whether it can is for Caffe to say, not for PyTorch."""
-    if device == "mps":
-        raise ToolboxError("real Caffe computes on cpu or cuda, not on mps")
-    return int(device.partition(":")[2] or 0) if device.startswith("cuda") else None
 
 
 def _labelled(network: Network, model: ModelFile) -> Network:
