@@ -26,8 +26,8 @@ class CaffeNetwork(Network):
     """A network that real Caffe computes. Tensors given and returned are on the CPU.
 
     `graph_module`: what `build_graph` made of the same files; it describes the layers, and making it has checked that
-    every layer has its weights, which Caffe does not. It becomes this network's own. `gpu`: the number of a
-    GPU, or None for the CPU. `where`: see `find_caffe`.
+    every layer has its weights, which Caffe does not. It becomes this network's own. `device`: where Caffe
+    computes, cpu, cuda or cuda:N. `where`: see `find_caffe`.
     Raises `ToolboxError` where there is no Caffe, no GPU in it, or where it refuses the files, with what it printed.
     A process that has died is started again by the next call.
     """
@@ -40,11 +40,11 @@ class CaffeNetwork(Network):
         weights: Path,
         graph_module: fx.GraphModule,
         description: ModelDescription,
-        gpu: int | None = None,
+        device: torch.device,
         where: str | None = None,
     ) -> None:
         self._installation = find_caffe(where)
-        self._gpu = gpu
+        self._gpu = _gpu_number(device)
         self._process = CaffeProcess(self._installation, self._gpu)
         try:
             self._described = TorchNetwork(graph_module, description, torch.device("cpu"))
@@ -164,3 +164,9 @@ class CaffeNetwork(Network):
             wanted = "×".join(map(str, self.input_shape))
             raise ToolboxError(f'network "{self.name}" takes images N×{wanted}, not {"×".join(map(str, x.shape))}')
         return np.array(x.detach().to("cpu", torch.float32).numpy(), order="C")
+
+
+def _gpu_number(device: torch.device) -> int | None:
+    if device.type not in ("cpu", "cuda"):
+        raise ToolboxError(f'real Caffe computes on the devices cpu and cuda, not on "{device}"')
+    return None if device.type == "cpu" else device.index or 0
