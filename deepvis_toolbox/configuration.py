@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
-from deepvis_toolbox.yaml_file import KeyPath, YamlFile
+from deepvis_toolbox.yaml_file import KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -38,11 +38,6 @@ def validated(model: type[Model], values: Mapping[str, Any], where: Callable[[Ke
         first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
         path = _written_part(first["loc"], values)
         raise ToolboxError(f"{where(path)}: {_sentence(model, path, dict(first))}") from None
-
-
-def validated_file(model: type[Model], file: YamlFile) -> Model:
-    """The checked model of a whole YAML file."""
-    return validated(model, file.values, file.where)
 
 
 def allowed_values(field: FieldInfo) -> str:
@@ -115,11 +110,13 @@ def _sentence(model: type[BaseModel], path: KeyPath, error: dict[str, Any]) -> s
     field = field_at(model, path)
     if field is not None and (section := section_of(field)) is not None and error["type"] == "model_type":
         return f'"{key}" is a group of keys: {", ".join(section.model_fields)}'
-    if field is not None:
+    if field is None and path and isinstance(path[-1], int):  # a part of a list: the list's own words say more
+        field = field_at(model, path[:-1])
+    if field is not None and error["type"] not in ("model_type", "dict_type"):
         allowed = allowed_values(field)
     else:
         allowed = "a group of keys" if error["type"] in ("dict_type", "model_type") else _lowered(error["msg"])
-    return f'"{key}" is {_quoted(error["input"])}; it must be {allowed}{_nearest_choice(field, error["input"])}'
+    return f'"{key}" is {_quoted(error["input"])}; it must be {allowed}{_hint(field, error)}'
 
 
 def _unknown_key(model: type[BaseModel], path: KeyPath) -> str:
@@ -130,9 +127,11 @@ def _unknown_key(model: type[BaseModel], path: KeyPath) -> str:
     return f'unknown key "{".".join(map(str, path))}"{nearest_name(str(path[-1]), known)}; {listed}'
 
 
-def _nearest_choice(field: FieldInfo | None, value: Any) -> str:
-    choices = [str(choice) for choice in _choices(field.annotation)] if field else []
-    return nearest_name(str(value), choices) if isinstance(value, str) else ""
+def _hint(field: FieldInfo | None, error: dict[str, Any]) -> str:
+    value = error["input"]
+    if isinstance(value, str) and field is not None:
+        return nearest_name(value, map(str, _choices(field.annotation)))
+    return f' (in quotes: "{value}")' if error["type"] == "string_type" and isinstance(value, (int, float)) else ""
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:

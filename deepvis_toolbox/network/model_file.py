@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from deepvis_toolbox.configuration import InWords, Section, validated, validated_file
+from deepvis_toolbox.configuration import InWords, Section, validated
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.mean_file import read_mean
-from deepvis_toolbox.yaml_file import KeyPath, YamlFile, read_yaml, shown_path
+from deepvis_toolbox.yaml_file import KeyPath, read_yaml, shown_path
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.model_description import ModelDescription
     from deepvis_toolbox.network.preprocessing import Preprocessing
 
+COMMAND_LINE = "the command line"
 LARGEST_SIDE = 8192
 LARGEST_LABELS_FILE = 16 << 20
+
+Where = Callable[[KeyPath], str]
 
 
 def _pair(value: Any) -> Any:
@@ -113,7 +116,8 @@ class ModelFile(Section):
     )
     unit_images: UnitImagesSection = Field(default_factory=lambda: UnitImagesSection.model_validate({}))
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the toolbox for this model")
-    _source: YamlFile | None = PrivateAttr(None)
+    _folder: Path | None = PrivateAttr(None)
+    _where: Where = PrivateAttr(default=lambda _: COMMAND_LINE)
 
     @field_validator("label_layers", mode="before")
     @classmethod
@@ -133,7 +137,7 @@ class ModelFile(Section):
     @property
     def folder(self) -> Path:
         """What relative paths start from: the folder of the file, else the working directory."""
-        return self._source.path.resolve().parent if self._source else Path.cwd()
+        return self._folder or Path.cwd()
 
     @property
     def title(self) -> str:
@@ -141,8 +145,8 @@ class ModelFile(Section):
         return self.name or self.folder.name
 
     def where(self, *key: str | int) -> str:
-        """The place of a key, for error messages: `file:line`, or `the command line`."""
-        return self._source.where(key) if self._source else "the command line"
+        """Where a key was written, for error messages: `file:line`, or `the command line`."""
+        return self._where(key)
 
     def path(self, value: str) -> Path:
         """A path written in the file."""
@@ -154,25 +158,30 @@ class ModelFile(Section):
         values = {**written, **changes, "input": {**written.get("input", {}), **input_changes}}
 
         def where(path: KeyPath) -> str:
-            given = (path[:1] == ("input",) and set(path[1:2]) & set(input_changes)) or set(path[:1]) & set(changes)
-            return "the command line" if given else self.where(*path)
+            given = (
+                set(path[1:2] or input_changes) & set(input_changes)
+                if path[:1] == ("input",)
+                else {*path[:1]} & {*changes}
+            )
+            return COMMAND_LINE if given else self._where(path)
 
-        changed = validated(ModelFile, values, where)
-        changed._source = self._source
-        return changed
+        return _placed(validated(ModelFile, values, where), self._folder, where)
 
 
 def read_model_file(path: Path) -> ModelFile:
     """Reads and checks a model.yaml. A mistake is a `ToolboxError` with file, line, key, and what is allowed."""
     file = read_yaml(path)
-    model = validated_file(ModelFile, file)
-    model._source = file
-    return model
+    return _placed(validated(ModelFile, file.values, file.where), path.resolve().parent, file.where)
 
 
 def model_from_values(values: Mapping[str, Any]) -> ModelFile:
     """A model described on a command line instead of in a file."""
-    return validated(ModelFile, values, lambda _: "the command line")
+    return validated(ModelFile, values, lambda _: COMMAND_LINE)
+
+
+def _placed(model: ModelFile, folder: Path | None, where: Where) -> ModelFile:
+    model._folder, model._where = folder, where
+    return model
 
 
 def describe(
