@@ -10,7 +10,7 @@ from deepvis_toolbox.drawing.text import Font
 
 REFERENCE_SIZE = (1500, 930)
 """The window (width, height) at which scale is 1."""
-SCALE_RANGE = (0.85, 6.0)
+SCALE_RANGE = (0.9, 6.0)
 """Below, text would be too small to read."""
 
 
@@ -39,18 +39,18 @@ class Look:
     negative: Colour = (255, 72, 62)
     positive: Colour = (74, 222, 110)
 
-    text_size: float = 13
-    small_size: float = 11
-    large_size: float = 17
+    text_size: float = 14
+    small_size: float = 12
+    large_size: float = 19
     margin: float = 12
     gap: float = 10
     """Between panes."""
-    caption: float = 25
-    row: float = 19
+    caption: float = 26
+    row: float = 20
     """Height of one line of a list."""
-    status: float = 46
+    status: float = 48
     tile_gap: float = 1.5
-    list_width: float = 216
+    list_width: float = 224
     unit_images_width: float = 280
 
     def px(self, size: float) -> int:

@@ -9,6 +9,7 @@ from deepvis_toolbox.drawing.shapes import clear, dim
 from deepvis_toolbox.live import state as actions
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_badge, draw_caption, draw_note, key_for
+from deepvis_toolbox.live.panes.naming import ORIGIN_MARK
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
@@ -51,7 +52,7 @@ def _origin_text(state: State, snapshot: Snapshot | None) -> str:
     request = snapshot.request if snapshot and snapshot.request.backward != "off" else None
     layer = request.origin_layer if request else state.origin.layer
     unit = request.origin_unit if request else state.origin.unit
-    return f"{'frozen ' if state.frozen_origin else ''}{layer}:{unit}"
+    return f"{ORIGIN_MARK} {layer}:{unit}" if state.frozen_origin else f"{layer}:{unit}"
 
 
 def _is_stale(state: State, snapshot: Snapshot) -> bool:

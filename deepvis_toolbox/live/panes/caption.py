@@ -33,7 +33,7 @@ def draw_caption(
     baseline = caption_baseline(look)
     title_width = draw_text(pixels, title, 0, baseline, look.font, look.accent if active else look.dim, width=width)
     room = width - title_width - look.px(10)
-    if detail and room > 0:
+    if detail and room >= look.px(50):
         draw_text(pixels, detail, width, baseline, look.small, detail_colour or look.dim, "right", width=room)
 
 

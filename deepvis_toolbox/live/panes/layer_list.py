@@ -8,11 +8,9 @@ from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
-from deepvis_toolbox.live.panes.naming import shape_text
+from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import LayerEntry, State
-
-ORIGIN_MARK = "◆"
 
 
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:  # noqa: ARG001
@@ -67,12 +65,11 @@ def _draw_row(pixels: Pixels, state: State, entry: LayerEntry, is_shown: bool, l
         fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.unit_is_selected else look.dim)
     baseline = (height + look.font.capital_height) // 2
     right = width - look.px(10)
-    hint, name_right = shape_text(entry.shape), look.px(18) + text_width(entry.name, look.font)
-    if name_right + text_width(hint, look.small) <= right or width >= look.px(look.list_width):
-        right -= draw_text(pixels, hint, right, baseline, look.small, look.dim, "right", width=width // 2) + look.px(8)
     if state.frozen_origin and state.frozen_origin.layer == entry.name:
-        mark = f"{ORIGIN_MARK} {state.frozen_origin.unit}"
-        right -= draw_text(pixels, mark, right, baseline, look.small, look.accent, "right") + look.px(8)
+        hint, colour = f"{ORIGIN_MARK} {state.frozen_origin.unit}", look.accent
+    else:  # in a narrow list names come first
+        hint, colour = shape_text(entry.shape) if width >= look.px(look.list_width * 0.75) else "", look.dim
+    right -= draw_text(pixels, hint, right, baseline, look.small, colour, "right", width=width // 2) + look.px(8)
     _draw_name(pixels, entry.name, look.px(10), right, baseline, is_shown, look)
 
 

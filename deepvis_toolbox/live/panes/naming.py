@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from deepvis_toolbox.live.state import State
 
+ORIGIN_MARK = "◆"
+"""Stands before a frozen origin."""
+
 
 def class_name(state: State, index: int) -> str:
     """The name of a class; its number where names are unknown."""

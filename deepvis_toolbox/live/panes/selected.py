@@ -11,7 +11,7 @@ from deepvis_toolbox.drawing.shapes import bar, clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import state as actions
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_caption, draw_note, key_for
+from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_badge, draw_caption, draw_note, key_for
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
 from deepvis_toolbox.live.panes.naming import class_name, unit_name
 from deepvis_toolbox.live.snapshot import Snapshot
@@ -38,14 +38,17 @@ def draw_unit(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Loo
         draw_note(pixels, look, state.loading or "waiting for the first picture …")
     elif is_stale(state, snapshot):
         draw_note(pixels, look, COMPUTING)
-    elif (maps := shown_maps(state, snapshot, look)) is None:
+    elif snapshot.maps is None or (maps := shown_maps(state, snapshot, look)) is None:
         draw_note(pixels, look, snapshot.maps_note or COMPUTING)
     elif state.unit >= len(maps.levels.indices):
         draw_note(pixels, look, f"the network gave no map for {state.address}")
     elif maps.is_flat:
         _draw_value(pixels, state, snapshot, maps, look)
     else:
-        paint_map(pixels, maps.levels.indices[state.unit], maps.palette, look.smooth)
+        box = paint_map(pixels, maps.levels.indices[state.unit], maps.palette, look.smooth)
+        if not snapshot.maps[state.unit].any():
+            what = "gradient" if state.show_gradients else "activation"
+            draw_badge(pixels[box.top : box.bottom, box.left : box.right], look, f"{what} exactly zero")
 
 
 def _draw_value(pixels: Pixels, state: State, snapshot: Snapshot, maps: ShownMaps, look: Look) -> None:

@@ -30,7 +30,7 @@ from deepvis_toolbox.live.panes.naming import shape_text
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
-STALE_BRIGHTNESS = 0.4
+STALE_BRIGHTNESS = 0.5
 MANY = 80
 
 
@@ -103,7 +103,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot |
     paint_tiles(body, maps.levels.indices, grid, maps.palette, look.smooth)
     _draw_marks(body, state, snapshot, grid, look)
     if stale:
-        dim(body, STALE_BRIGHTNESS)
+        dim(body[: grid.height, : grid.width], STALE_BRIGHTNESS)
     elif note := _note(snapshot, maps):
         draw_badge(body, look, note)
 
@@ -152,7 +152,7 @@ def _draw_marks(pixels: Pixels, state: State, snapshot: Snapshot, grid: TileGrid
 def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int, look: Look) -> None:
     """The scale of the tiles' colours, in columns that do not move with the numbers.
 
-    Where channels are boosted each on its own, one colour means many values, and no numbers are written.
+    Where channels are boosted each on its own, one colour means many values: no numbers are written.
     """
     number, length, space = look.px(46), look.px(90), look.px(7)
     right, baseline = pixels.shape[1], caption_baseline(look)
@@ -160,10 +160,10 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
     if left < title_width + look.px(16):
         return
     _draw_scale(pixels, maps, left + number, length, baseline, look)
-    if state.channel_boost:
-        return
     levels = maps.levels
     size = max(abs(levels.low), abs(levels.high))
+    if state.channel_boost or not size:
+        return
     low, high = (-size, size) if levels.signed else (0.0, levels.high)
     colour = look.dim
     draw_text(pixels, f"{low:#.3g}", left + number - space, baseline, look.small, colour, "right")
