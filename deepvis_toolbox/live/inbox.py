@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from deepvis_toolbox.live.rate import RateMeter
 from deepvis_toolbox.live.request import Request
 from deepvis_toolbox.mailbox import Mailbox
+from deepvis_toolbox.rate_meter import RateMeter
 from deepvis_toolbox.sources.frame import SourceFrame
 
 
@@ -52,7 +52,7 @@ class Inbox(Mailbox[SourceFrame]):
                 self._frame = self._items.pop()
             assert self._frame is not None  # `_has_work` has seen a frame
             self._request_is_new = False
-            return Work(self._frame, self._request, self._frames_in.rate())
+            return Work(self._frame, self._request, self._frames_in.rate)
 
     def _has_work(self) -> bool:
         waiting = bool(self._items) or (self._request_is_new and self._frame is not None)

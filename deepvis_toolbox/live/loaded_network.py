@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepvis_toolbox.live.state import LayerEntry, State, set_layers
+from deepvis_toolbox.addresses import Unit, parse_unit
+from deepvis_toolbox.live.state import LayerEntry, State, go_to, set_layers
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -19,13 +20,19 @@ class LoadedNetwork:
     layers: tuple[LayerEntry, ...]
     labels: tuple[str, ...]
     label_layers: tuple[str, ...]
+    start: Unit | None = None
+    """The unit to start at."""
 
     @classmethod
-    def of(cls, network: Network) -> LoadedNetwork:
+    def of(cls, network: Network, goto: str = "") -> LoadedNetwork:
+        """`goto`: an address, or empty. `ToolboxError` where the network has no such unit."""
         entries = tuple(LayerEntry(layer.name, layer.shape, layer.kind) for layer in network.layers.values())
-        return cls(network.name, entries, network.labels, network.label_layers)
+        start = parse_unit(goto, network.layers) if goto else None
+        return cls(network.name, entries, network.labels, network.label_layers, start)
 
     def introduce(self, state: State) -> None:
-        """Lets the state list the layers and name the classes."""
+        """Lets the state list the layers and name the classes, and goes to the unit to start at."""
         state.labels, state.label_layers = self.labels, self.label_layers
         set_layers(state, self.layers)
+        if self.start:
+            go_to(state, self.start.layer, self.start.channel)

@@ -13,9 +13,9 @@ import numpy as np
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.inbox import Inbox, Work
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
-from deepvis_toolbox.live.rate import RateMeter
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.mailbox import Mailbox
+from deepvis_toolbox.rate_meter import RateMeter
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.frame_processor import FrameProcessor
@@ -27,13 +27,16 @@ _log = logging.getLogger(__name__)
 class Worker(threading.Thread):
     """Runs until its inbox is closed. What goes wrong with a frame is told in the snapshot; the thread lives on."""
 
-    def __init__(self, load: Callable[[], Network], inbox: Inbox, snapshots: Mailbox[Snapshot]) -> None:
+    def __init__(
+        self, load: Callable[[], Network], inbox: Inbox, snapshots: Mailbox[Snapshot], goto: str = ""
+    ) -> None:
         super().__init__(name="worker", daemon=True)
         self.loaded: LoadedNetwork | None = None
         """Set once, when the network is there."""
         self.failure: Exception | None = None
         """Why there is no network, where loading failed; the thread has ended then."""
         self._load = load
+        self._goto = goto
         self._inbox = inbox
         self._snapshots = snapshots
         self._rate = RateMeter()
@@ -52,7 +55,7 @@ class Worker(threading.Thread):
 
         with network:
             processor = FrameProcessor(network)
-            self.loaded = LoadedNetwork.of(network)
+            self.loaded = LoadedNetwork.of(network, self._goto)
             while work := self._inbox.next_work():
                 self._snapshots.put(self._answer(processor, work))
 
@@ -65,7 +68,7 @@ class Worker(threading.Thread):
         self._rate.tick()
         return replace(
             snapshot,
-            network_rate=self._rate.rate(),
+            network_rate=self._rate.rate,
             source_rate=work.source_rate,
             dropped_frames=self._inbox.dropped,
         )

@@ -1,0 +1,170 @@
+"""The main thread: keys and clicks change the state, the state makes the request, snapshots are drawn."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.keys import press
+from deepvis_toolbox.live.mouse import do_mouse
+from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.recording import VideoRecording
+from deepvis_toolbox.live.session import Session
+from deepvis_toolbox.live.shooter import Shooter
+from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.source_control import SourceControl
+from deepvis_toolbox.live.state import State, make_request
+from deepvis_toolbox.live.window import Window
+from deepvis_toolbox.live.worker import error_sentence
+from deepvis_toolbox.rate_meter import RateMeter
+
+KEYS_AT_ONCE = 16
+"""All keys that wait are taken before the window is drawn: a held key never piles up."""
+MESSAGE_SECONDS = 5.0
+IDLE_MS = 10
+"""How long the window system waits for a key before new snapshots are looked for."""
+
+
+@dataclass
+class LoopOptions:
+    """What the command line says about the window."""
+
+    max_fps: float = 30.0
+    drawing_share: float = 0.1
+    """How much of the time new snapshots may be drawn, 0 to 1; keys and clicks are drawn at once in any case."""
+    frames: int | None = None
+    """Quit after so many snapshots."""
+    script: Sequence[str] = ()
+    """Keys to press, one for each snapshot."""
+    recording: VideoRecording | None = None
+
+
+@dataclass
+class MainLoop:
+    """Ties the window to the other threads. `step` never waits for them."""
+
+    session: Session
+    window: Window
+    painter: Painter
+    state: State
+    shooter: Shooter
+    options: LoopOptions = field(default_factory=LoopOptions)
+
+    snapshot: Snapshot | None = None
+    """The newest, drawn at the next opportunity."""
+    drawn: int = 0
+    """How many windows have been drawn."""
+
+    def __post_init__(self) -> None:
+        self._script = deque(self.options.script)
+        self._source_control = SourceControl(self.session.reader)
+        self._rate = RateMeter()
+        self._snapshots_seen = 0
+        self._changed = True  # something is to be drawn
+        self._urgent = True  # and at once: a person is waiting for it
+        self._next_draw = 0.0
+        self._message_until = 0.0
+        self._size = (0, 0)
+
+    def run(self) -> None:
+        """Until somebody quits or closes the window. Raises `ToolboxError` where the network cannot be loaded."""
+        while not self.state.quit and self.window.is_open:
+            self.step()
+
+    def step(self) -> None:
+        """One round: what was pressed, what has come, what is to be drawn."""
+        self._take_keys()
+        self._take_clicks()
+        self._meet_network()
+        self._take_snapshot()
+        self.session.inbox.ask(make_request(self.state))
+        self._changed |= self._source_control.follow(self.state)
+        self._follow_messages()
+        if self._changed and (self._urgent or time.monotonic() >= self._next_draw):
+            self._draw()
+
+    def _take_keys(self) -> None:
+        wait = self._milliseconds_to_wait()
+        for _ in range(KEYS_AT_ONCE):
+            key = self.window.wait_key(wait)
+            if not key:
+                return
+            self._press(key)
+            wait = 1
+
+    def _milliseconds_to_wait(self) -> int:
+        if not self._changed:
+            return IDLE_MS
+        due = 0.0 if self._urgent else self._next_draw - time.monotonic()
+        return min(IDLE_MS, max(1, round(due * 1000)))
+
+    def _press(self, key: str) -> None:
+        if press(self.state, key):
+            self._touched()
+
+    def _touched(self) -> None:
+        self._changed = self._urgent = True
+        self._message_until = time.monotonic() + MESSAGE_SECONDS
+
+    def _take_clicks(self) -> None:
+        for event in self.window.mouse_events():
+            do_mouse(event, self.state, self.painter)
+            self._touched()
+        if self.window.size != self._size:
+            self._changed = self._urgent = True
+
+    def _meet_network(self) -> None:
+        worker = self.session.worker
+        if isinstance(worker.failure, ToolboxError):
+            raise worker.failure
+        if worker.failure is not None and not self.state.error:
+            self.state.error = f"the network could not be loaded: {error_sentence(worker.failure)}"
+            self.state.loading, self._changed = "", True
+        elif worker.loaded is not None and not self.state.layers:
+            worker.loaded.introduce(self.state)
+            self._changed = True
+
+    def _take_snapshot(self) -> None:
+        snapshot = self.session.snapshots.get(timeout=0)
+        if snapshot is None:
+            return
+        self.snapshot, self._changed = snapshot, True
+        self._snapshots_seen += 1
+        if self._script:
+            key = self._script.popleft()
+            if key:
+                self._press(key)
+        elif self.options.frames is not None and self._snapshots_seen >= self.options.frames:
+            self._urgent = self.state.quit = True
+
+    def _follow_messages(self) -> None:
+        outcome = self.shooter.outcome()
+        if outcome is not None:
+            self.state.message = outcome
+            self._touched()
+        if self.state.message and time.monotonic() > self._message_until:
+            self.state.message = ""
+            self._changed = True
+
+    def _draw(self) -> None:
+        """Draws, and lets the network have the processor for a while before the next snapshot is drawn."""
+        started = time.monotonic()
+        self._changed = self._urgent = False
+        self._size = self.window.size
+        pixels = self.painter.paint(self.state, self.snapshot, self._size)
+        painted = time.monotonic()
+        self.window.show(pixels)
+        shown = time.monotonic()
+        self._rate.tick()
+        self.drawn += 1
+        self.state.window_rate = self._rate.rate
+        self.state.window_timings = {"panes": (painted - started) * 1000, "window": (shown - painted) * 1000}
+        self._next_draw = started + max(1 / self.options.max_fps, (shown - started) / self.options.drawing_share)
+        if self.options.recording:
+            self.options.recording.add(pixels)
+        if self.state.screenshot_wanted:
+            self.state.screenshot_wanted = False
+            self.shooter.shoot(pixels, self.state, self.snapshot)
