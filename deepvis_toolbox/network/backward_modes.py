@@ -27,7 +27,7 @@ def deconv_rule(signal: torch.Tensor, _activation: torch.Tensor) -> torch.Tensor
 
 def guided_rule(signal: torch.Tensor, activation: torch.Tensor) -> torch.Tensor:
     """max(signal, 0) where the activation is positive, else 0."""
-    return torch.where(activation > 0, signal.clamp_min(0), 0)
+    return torch.ops.aten.threshold_backward(signal.clamp_min(0), activation, 0)
 
 
 RULES: dict[str, SignalRule] = {"deconv": deconv_rule, "guided": guided_rule}
