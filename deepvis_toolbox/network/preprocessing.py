@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+
+if TYPE_CHECKING:  # the processes that only decode pictures start without it
+    import torch
 
 ChannelOrder = Literal["RGB", "BGR", "gray"]
 CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)
 
 Floats = NDArray[np.float32]
 PerChannel = float | Sequence[float] | Floats
-Values = TypeVar("Values", Floats, torch.Tensor)
+Values = TypeVar("Values", Floats, "torch.Tensor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +130,7 @@ class Preprocessing:
 
     def _gain_like(self, values: Floats | torch.Tensor) -> Floats | torch.Tensor:
         gain = self.gain.reshape(-1, 1, 1)
-        return torch.tensor(gain, dtype=values.dtype, device=values.device) if torch.is_tensor(values) else gain
+        return gain if isinstance(values, np.ndarray) else values.new_tensor(gain)
 
     def _in_channel_order(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.channels == "gray":

@@ -1,0 +1,143 @@
+"""Which pictures a scan looks at, in a fixed order: a folder with archives in it, or a list file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
+from deepvis_toolbox.sources.picture_list import read_picture_list
+from find_maxes.archives import COMPRESSED_SUFFIXES, SEPARATOR, Members, is_archive, open_archive
+
+NO_LABEL = -1
+
+
+@dataclass(frozen=True)
+class PictureList:
+    """Pictures by name, and their class indices where known. A name inside an archive is `archive.tar::member`.
+
+    `names` are relative to `root`; an empty root means that they are paths as they stand.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+    """-1 where there is none."""
+    root: str = ""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What was left out on the way, a sentence each."""
+
+    @classmethod
+    def of_paths(cls, paths: Sequence[str | Path], labels: Sequence[int | None] | None = None) -> PictureList:
+        """The list of given paths, with a label each or none at all."""
+        if labels is not None and len(labels) != len(paths):
+            raise ToolboxError(f"{len(paths)} pictures but {len(labels)} labels")
+        known = [NO_LABEL if label is None else int(label) for label in labels] if labels is not None else None
+        return cls(tuple(map(str, paths)), tuple(known or [NO_LABEL] * len(paths)))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, index: int) -> str:
+        """Where a picture is."""
+        return os.path.join(self.root, self.names[index]) if self.root else self.names[index]  # noqa: PTH118
+
+    @property
+    def paths(self) -> list[str]:
+        """Where the pictures are, in order."""
+        return [self.path(index) for index in range(len(self))]
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of names and labels, in hexadecimal: tells one list from another, wherever its root is."""
+        digest = hashlib.sha256()
+        for name, label in zip(self.names, self.labels, strict=True):
+            digest.update(f"{name}\t{label}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+
+def list_pictures(images: str | Path, list_file: str | Path | None = None) -> PictureList:
+    """The pictures below a folder, sorted by name, and those in tar and zip archives in it, in the archives' order.
+
+    `list_file`: only these, in the list's order: a path below the folder and optionally a class index a line. In
+    archives, a `.cls` file beside a picture (WebDataset) gives its class index. `images` may also be one archive.
+    `ToolboxError` where there is nothing to look at.
+    """
+    root = Path(images).expanduser().absolute()
+    if list_file is not None:
+        return _from_list(root, Path(list_file).expanduser())
+    if not root.exists():
+        raise ToolboxError(f'the folder of pictures "{images}" does not exist')
+    notes: list[str] = []
+    found = list(_below(root, notes) if root.is_dir() else _members_of(root, root.name))
+    if not found:
+        explained = f" ({notes[0]})" if notes else f"; their names end in {', '.join(PICTURE_SUFFIXES[:5])}, …"
+        raise ToolboxError(f'"{images}" holds no pictures{explained}')
+    names, labels = zip(*found, strict=True)
+    return PictureList(names, labels, str(root if root.is_dir() else root.parent), tuple(notes))
+
+
+def _from_list(root: Path, list_file: Path) -> PictureList:
+    listed = read_picture_list(list_file.absolute())
+    beside = list_file.absolute().parent
+    names = tuple(str(_relative(picture.path, beside)) for picture in listed)
+    labels = tuple(NO_LABEL if picture.label is None else picture.label for picture in listed)
+    return PictureList(names, labels, str(root))
+
+
+def _relative(path: Path, folder: Path) -> Path:
+    """The path as the list has it: list files are read relative to their own folder, ours are below the images."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
+    def unreadable(error: OSError) -> None:
+        notes.append(f'the folder "{error.filename}" cannot be read: {error.strerror}')
+
+    for folder, subfolders, names in os.walk(root, onerror=unreadable):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = Path(folder, name)
+            relative = path.relative_to(root).as_posix()
+            if name.lower().endswith(PICTURE_SUFFIXES):
+                yield relative, NO_LABEL
+            elif is_archive(path):
+                yield from _noted(path, relative, notes)
+            elif name.lower().endswith(COMPRESSED_SUFFIXES):
+                notes.append(f'"{path}" is compressed and cannot be read in place; make it a plain .tar or a .zip')
+
+
+def _noted(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
+    try:
+        yield from _members_of(path, relative)
+    except ToolboxError as error:
+        notes.append(str(error))
+
+
+def _members_of(path: Path, relative: str) -> Iterator[tuple[str, int]]:
+    if not is_archive(path):
+        raise ToolboxError(f'"{path}" is neither a folder nor a .tar or .zip archive; give the folder of pictures')
+    archive = open_archive(path)
+    try:
+        names = archive.names()
+        classes = {name[: -len(".cls")] for name in names if name.endswith(".cls")}
+        for name in names:
+            if name.lower().endswith(PICTURE_SUFFIXES):
+                label = _label_beside(archive, name, classes)
+                yield f"{relative}{SEPARATOR}{name}", label
+    finally:
+        archive.close()
+
+
+def _label_beside(archive: Members, name: str, classes: set[str]) -> int:
+    """The class index in the picture's `.cls` file, -1 where there is none or it is no number."""
+    folder, slash, base = name.rpartition("/")
+    key = folder + slash + base.partition(".")[0]
+    if key not in classes:
+        return NO_LABEL
+    text = archive.read(f"{key}.cls").decode(errors="replace").strip()
+    return int(text) if text.isdecimal() else NO_LABEL
