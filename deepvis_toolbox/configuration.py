@@ -102,7 +102,7 @@ def _sentence(model: type[BaseModel], path: KeyPath, error: dict[str, Any]) -> s
     key = ".".join(map(str, path))
     if error["type"] == "extra_forbidden":
         return _unknown_key(model, path)
-    if error["type"] == "missing":
+    if error["type"] == "missing" and isinstance(error["loc"][-1], str):
         return f'"{".".join(map(str, error["loc"]))}" is missing'
     if error["type"] == "value_error":
         reason = str(error["ctx"]["error"])

@@ -73,7 +73,7 @@ def _described(model: str | Path | None, paths: dict[str, str], values: dict[str
     if "prototxt" in paths:
         name = Path(paths["prototxt"]).parent.name
         return model_from_values({"framework": "caffe", "name": name, **paths, "input": values})
-    if model is None:
+    if not model:
         raise ToolboxError("name a model, or give a prototxt and weights")
     if is_factory(str(model)):
         return model_from_values({"name": str(model), "factory": str(model), **paths, "input": values})
@@ -107,15 +107,15 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     if model.weights is None:
         raise ToolboxError(f"{model.where()}: the Caffe network {model.title} needs its weights (a .caffemodel)")
     weights = _existing(model, "weights", model.weights)
-    graph = build_graph(prototxt, weights)
+    graph = build_graph(prototxt, weights, _wanted_shape(model))
     channel_count, height, width = graph.meta["input_shape"]
     description = describe(model, (height, width), channel_count)
-    if description.preprocessing.input_shape != (channel_count, height, width):
-        own = "×".join(map(str, description.preprocessing.input_shape))
+    if description.preprocessing.channel_count != channel_count:
         raise ToolboxError(
-            f"{model.where('input')}: the input is said to be {own}, but {prototxt.name} says "
-            f"{channel_count}×{height}×{width}; make them agree"
+            f"{model.where('input', 'channels')}: channels is {description.preprocessing.channels}, but the network of "
+            f"{prototxt.name} takes {channel_count}"
         )
+    description.settings["notes"] = graph.meta.get("notes", [])
     if engine == "caffe":
         from deepvis_toolbox.caffe.engine import CaffeNetwork
 
@@ -126,6 +126,14 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     from deepvis_toolbox.network.torch_network import TorchNetwork
 
     return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
+
+
+def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
+    """(C, H, W) where the model.yaml or a flag gives a size; C is 0 where it is for the weights to tell."""
+    if model.input.size is None:
+        return None
+    channel_count = {None: 0, "gray": 1}.get(model.input.channels, 3)
+    return (channel_count, *model.input.size)
 
 
 def _labelled(network: Network, model: ModelFile) -> Network:

@@ -117,7 +117,7 @@ class ModelFile(Section):
     unit_images: UnitImagesSection = Field(default_factory=lambda: UnitImagesSection.model_validate({}))
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the toolbox for this model")
     _folder: Path | None = PrivateAttr(None)
-    _where: Where = PrivateAttr(default=lambda _: COMMAND_LINE)
+    _where: Where | None = PrivateAttr(None)
 
     @field_validator("label_layers", mode="before")
     @classmethod
@@ -146,7 +146,7 @@ class ModelFile(Section):
 
     def where(self, *key: str | int) -> str:
         """Where a key was written, for error messages: `file:line`, or `the command line`."""
-        return self._where(key)
+        return self._where(key) if self._where else COMMAND_LINE
 
     def path(self, value: str) -> Path:
         """A path written in the file."""
@@ -163,7 +163,7 @@ class ModelFile(Section):
                 if path[:1] == ("input",)
                 else {*path[:1]} & {*changes}
             )
-            return COMMAND_LINE if given else self._where(path)
+            return COMMAND_LINE if given else self.where(*path)
 
         return _placed(validated(ModelFile, values, where), self._folder, where)
 
