@@ -76,7 +76,7 @@ class WindowSettings(Section):
     title: str = Field(
         "Deep Visualization Toolbox", min_length=1, max_length=200, description="What its title bar says"
     )
-    max_fps: float = Field(60.0, ge=1, le=1000, description="Pictures drawn per second, at most")
+    max_fps: float = Field(30.0, ge=1, le=1000, description="Pictures drawn per second, at most")
 
 
 class LookSettings(Section):

@@ -36,9 +36,9 @@ class VideoRecording:
         if self._writer is None:
             self._size = _even(pixels)
             self._writer = self._open()
-        frame = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+        frame: NDArray[np.uint8] = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
         if _even(frame) != self._size:
-            frame = cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA)
+            frame = np.asarray(cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA), np.uint8)
         self._writer.write(np.ascontiguousarray(frame[: self._size[1], : self._size[0]]))
 
     def close(self) -> None:

@@ -47,7 +47,6 @@ class SourceControl:
         self._reader = reader
         self._orders = SourceOrders(reader)
         self._error = ""
-        self._note = ""
 
     def follow(self, state: State) -> bool:
         """Orders what the state asks for, shows the source's errors and notes; whether the state was changed."""
@@ -56,6 +55,6 @@ class SourceControl:
         changed = False
         if status.error != self._error:
             state.error, self._error, changed = status.error, status.error, True
-        if status.note != self._note:
-            state.message, self._note, changed = status.note, status.note, True
+        if status.note != state.source_note:
+            state.source_note, changed = status.note, True
         return changed

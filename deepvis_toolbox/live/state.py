@@ -65,6 +65,8 @@ class State:
     """How many columns the tile grid has now; the tile pane says so, up and down need it."""
     sources: int = 1
     source_index: int = 0
+    source_note: str = ""
+    """What the source says about itself: `camera lost, retrying`."""
     message: str = ""
     """One sentence for the status line: what the last key did, or why it did nothing."""
     loading: str = ""
@@ -147,6 +149,7 @@ _SURVIVES_RESET = {
     "tile_columns",
     "sources",
     "source_index",
+    "source_note",
     "window_rate",
     "window_timings",
     "error",

@@ -41,6 +41,8 @@ def _backward(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
 
 def _source(state: State, snapshot: Snapshot | None) -> str:
     name = snapshot.frame.source if snapshot else ""
+    if state.source_note:
+        return state.source_note
     return f"{name} (frozen)" if state.camera_frozen and name else name
 
 

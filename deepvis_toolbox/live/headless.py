@@ -1,0 +1,76 @@
+"""The toolbox without a window: every frame in order, none dropped; the same call draws the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.keys import press
+from deepvis_toolbox.live.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.source_control import SourceOrders
+from deepvis_toolbox.live.state import State, make_request
+from deepvis_toolbox.sources.frame import SourceFrame
+from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.sources.switch import SourceSwitch
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+
+READS_WITHOUT_FRAME = 30
+"""So many reads in a row may bring nothing (each waits about a second) before the source counts as silent."""
+
+
+@dataclass
+class HeadlessRun:
+    """Source, network and drawing in lock-step."""
+
+    network: Network
+    sources: Sequence[Source]
+    painter: Painter
+    state: State
+    size: tuple[int, int]
+    """Width and height of the window that is not there."""
+    on_window: Callable[[NDArray[np.uint8], Snapshot], None]
+    """Called with each drawn window (RGB H×W×3, overwritten later) and its snapshot."""
+    goto: str = ""
+
+    def run(self, frames: int, script: Sequence[str] = ()) -> int:
+        """Processes `frames` frames, a key of `script` before each; returns how many there were.
+
+        Fewer than asked for where the source ends or a key quits. `ToolboxError` where the source brings nothing.
+        """
+        from deepvis_toolbox.live.frame_processor import FrameProcessor
+
+        LoadedNetwork.of(self.network, self.goto).introduce(self.state)
+        processor = FrameProcessor(self.network)
+        self.painter.paint(self.state, None, self.size)  # keys that move by rows need to know the rows
+        switch = SourceSwitch(self.sources)
+        orders = SourceOrders(switch)
+        for number in range(frames):
+            if number < len(script):
+                press(self.state, script[number])
+            orders.follow(self.state)
+            frame = None if self.state.quit else _next_frame(switch)
+            if frame is None:
+                return number
+            snapshot = processor.process(frame, make_request(self.state))
+            self.on_window(self.painter.paint(self.state, snapshot, self.size), snapshot)
+        return frames
+
+
+def _next_frame(switch: SourceSwitch) -> SourceFrame | None:
+    """The next frame; None where the source has ended."""
+    for _ in range(READS_WITHOUT_FRAME):
+        frame = switch.read()
+        if frame is not None:
+            return frame
+        if switch.current.ended:
+            return None
+    raise ToolboxError(f"{switch.current.name} brings no frames; {switch.current.note or 'try another --input'}")
