@@ -1,0 +1,208 @@
+"""Folders and lists of pictures: order, labels, moving, new files, broken files."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from deepvis_toolbox.sources.frame import SourceFrame
+from deepvis_toolbox.sources.opening import open_source
+from deepvis_toolbox.sources.picture_list import folder_pictures, natural_order, read_picture_list
+from deepvis_toolbox.sources.source import Source
+
+
+def red(source: Source) -> int:
+    """The number of the test picture that is shown."""
+    frame = source.read()
+    assert frame is not None
+    return int(frame.image[0, 0, 0])
+
+
+def caption(source: Source) -> str:
+    frame = source.read()
+    assert frame is not None
+    return frame.info.source
+
+
+def test_names_are_sorted_as_people_sort_them() -> None:
+    expected = ["a.png", "B.png", "c1.png", "c2.png", "c02.png", "c10.png", "img2x3.png", "img2x20.png", "img10.png"]
+    shuffled = random.Random(0).sample(expected, len(expected))
+    ordered = sorted(shuffled, key=natural_order)
+    assert [name for name in ordered if name != "c02.png"] == [name for name in expected if name != "c02.png"]
+    assert sorted(reversed(ordered), key=natural_order) == ordered
+
+
+def test_names_that_mix_letters_and_numbers_in_any_way_can_be_compared() -> None:
+    names = ["1", "a", "", "1a", "a1", "²", "٣", "9" * 200, "-1", "1.5", "ß1", "SS1"]
+    assert sorted(names, key=natural_order) == sorted(reversed(names), key=natural_order)
+
+
+def test_a_folder_shows_its_pictures_in_a_circle_both_ways(pictures: Path) -> None:
+    with open_source(str(pictures)) as source:
+        assert source.is_still
+        assert [red(source), red(source)] == [1, 1]
+        forwards = []
+        for _ in range(5):
+            assert source.next()
+            forwards.append(red(source))
+        assert forwards == [2, 10, 20, 1, 2]
+        backwards = []
+        for _ in range(3):
+            assert source.previous()
+            backwards.append(red(source))
+        assert backwards == [1, 20, 10]
+        assert caption(source) == "img10.png (3 of 4)"
+
+
+def test_the_same_picture_keeps_its_number_and_another_gets_the_next(pictures: Path) -> None:
+    with open_source(str(pictures)) as source:
+        first, again = source.read(), source.read()
+        source.next()
+        second = source.read()
+    assert first is again
+    assert isinstance(second, SourceFrame)
+    assert second.info.number == 1
+
+
+def test_only_pictures_are_listed(pictures: Path) -> None:
+    (pictures / "UPPER.JPG").write_bytes(b"")
+    assert [item.path.name for item in folder_pictures(pictures)] == [
+        "img1.png",
+        "img2.png",
+        "img10.png",
+        "img20.png",
+        "UPPER.JPG",
+    ]
+
+
+def test_a_file_added_later_is_seen_at_the_next_move_and_the_place_is_kept(pictures: Path) -> None:
+    with open_source(str(pictures)) as source:
+        source.next()
+        assert red(source) == 2
+        Image.new("RGB", (8, 6), (0, 0, 0)).save(pictures / "img0.png")
+        Image.new("RGB", (8, 6), (3, 0, 0)).save(pictures / "img3.png")
+        source.next()
+        assert red(source) == 3
+        assert caption(source) == "img3.png (4 of 6)"
+
+
+def test_an_unchanged_folder_is_not_listed_again(pictures: Path, monkeypatch) -> None:
+    old = time.time() - 100
+    os.utime(pictures, (old, old))
+    with open_source(str(pictures)) as source:
+        calls: list[object] = []
+        monkeypatch.setattr("deepvis_toolbox.sources.kinds.folder.folder_pictures", calls.append)
+        for _ in range(5):
+            source.next()
+        assert calls == []
+
+
+def test_deleted_pictures_and_a_deleted_folder_leave_a_note_not_an_error(pictures: Path) -> None:
+    with open_source(str(pictures)) as source:
+        red(source)
+        (pictures / "img2.png").unlink()
+        source.next()
+        assert red(source) == 10
+        pictures.rename(pictures.parent / "away")
+        source.next()
+        assert source.read() is None
+        assert source.ended
+        assert source.note.startswith("none of the 3 pictures of folder pictures can be read; skipped")
+        (pictures.parent / "away").rename(pictures)
+        source.next()
+        assert red(source) in (1, 10, 20)
+        assert source.note == ""
+
+
+def png_claiming(side: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(bytes(9))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in (header, data)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "no picture format that is known here"),
+        (b"hello", "no picture format that is known here"),
+        (png_claiming(50_000), "50000×50000 is more than the 89 million pixels allowed"),
+    ],
+)
+def test_a_broken_picture_is_skipped_in_both_directions_with_its_reason(
+    pictures: Path, content: bytes, reason: str
+) -> None:
+    (pictures / "img5.png").write_bytes(content)
+    with open_source(str(pictures)) as source:
+        source.next()
+        source.next()
+        assert red(source) == 10
+        assert source.note == f"skipped img5.png: {reason}"
+        source.previous()
+        assert red(source) == 2
+        assert source.note == f"skipped img5.png: {reason}"
+        source.previous()
+        assert red(source) == 1
+        assert source.note == ""
+
+
+def test_a_truncated_picture_is_called_so(pictures: Path) -> None:
+    Image.effect_noise((200, 200), 50).convert("RGB").save(pictures / "img0.jpg")
+    data = (pictures / "img0.jpg").read_bytes()
+    (pictures / "img0.jpg").write_bytes(data[: len(data) // 2])
+    with open_source(str(pictures)) as source:
+        assert red(source) == 1
+        assert source.note == "skipped img0.jpg: truncated"
+
+
+def test_a_folder_of_broken_pictures_ends_with_a_note(tmp_path: Path) -> None:
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / name).write_bytes(b"nothing")
+    with open_source(str(tmp_path)) as source:
+        assert source.read() is None
+        assert source.ended
+        assert source.note.startswith("none of the 2 pictures")
+
+
+def test_a_list_gives_order_and_class_indices(tmp_path: Path, pictures: Path) -> None:
+    lines = ["\ufeff# a remark", "", "pictures/img10.png 10", f"{pictures / 'img1.png'}\t1", "  pictures/img2.png  "]
+    (tmp_path / "some list.txt").write_text("\r\n".join(lines), encoding="utf-8")
+    with open_source(str(tmp_path / "some list.txt")) as source:
+        seen = []
+        for _ in range(3):
+            frame = source.read()
+            assert frame is not None
+            seen.append((int(frame.image[0, 0, 0]), frame.info.label, frame.info.source))
+            source.next()
+    assert seen == [(10, 10, "img10.png (1 of 3)"), (1, 1, "img1.png (2 of 3)"), (2, None, "img2.png (3 of 3)")]
+
+
+def test_file_names_with_blanks_and_numbers_are_not_mistaken_for_class_indices(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("my photo 12.jpg\nmy photo 12.jpg 7\nphoto.jpg 007\n12\n")
+    listed = [(item.path.name, item.label) for item in read_picture_list(tmp_path / "list.txt")]
+    assert listed == [("my photo 12.jpg", None), ("my photo 12.jpg", 7), ("photo.jpg", 7), ("12", None)]
+
+
+def test_a_missing_file_of_a_list_is_skipped_with_a_note(tmp_path: Path, pictures: Path) -> None:  # noqa: ARG001
+    (tmp_path / "list.txt").write_text("gone.png 1\npictures/img2.png 2\n")
+    with open_source(str(tmp_path / "list.txt")) as source:
+        assert red(source) == 2
+        assert source.note == "skipped gone.png: no such file"
+
+
+def test_the_list_of_the_shared_pictures_reads_as_its_file_says(shared: Path) -> None:
+    listed = read_picture_list(shared / "images" / "filelist.txt")
+    assert len(listed) == 500
+    # The file names are WordNet ids, and class indices count the sorted ids.
+    assert [item.label for item in sorted(listed, key=lambda item: item.path.name)] == sorted(
+        item.label for item in listed if item.label is not None
+    )
+    assert all(item.path.is_file() for item in listed)
