@@ -1,4 +1,4 @@
-"""Random trained parameters for a prototxt, written as a .caffemodel; values keep activations near 1 in deep networks."""
+"""Random parameters for a prototxt, written as a .caffemodel; their size keeps activations near 1 in deep networks."""
 
 from __future__ import annotations
 

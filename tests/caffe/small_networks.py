@@ -30,13 +30,17 @@ def inception(name: str, bottom: str) -> str:
 
 
 def googlenet_like() -> str:
-    """conv, max pooling that rounds up, LRN on both sides, two inception modules, dropout, a classifier."""
+    """conv, max pooling that rounds up, LRN on both sides, two inception modules, dropout, a classifier.
+
+    Unlike GoogLeNet's, the windows of pool1 do not overlap: two that share their maximum make an exact tie in the
+    pooling layer of the module above, which float noise then decides.
+    """
     lrn = "local_size: 5 alpha: 0.5 beta: 0.75"
     return (
-        'name: "googlenet-like"\ninput: "data"\ninput_shape { dim: 1 dim: 3 dim: 40 dim: 36 }\n'
+        'name: "googlenet-like"\ninput: "data"\ninput_shape { dim: 1 dim: 3 dim: 42 dim: 38 }\n'
         + convolution("conv1", "data", 8, 5, "pad: 2 stride: 2")
         + relu("conv1/relu", "conv1")
-        + layer("pool1", "Pooling", "conv1", pooling_param="pool: MAX kernel_size: 3 stride: 2")
+        + layer("pool1", "Pooling", "conv1", pooling_param="pool: MAX kernel_size: 2 stride: 2")
         + layer("norm1", "LRN", "pool1", lrn_param=lrn)
         + inception("3a", "norm1")
         + layer("norm2", "LRN", "3a/output", lrn_param=lrn)
@@ -50,7 +54,9 @@ def googlenet_like() -> str:
 
 def _normalized(name: str, bottom: str, outputs: int, kernel: int, more: str, is_rectified: bool) -> str:
     text = convolution(name, bottom, outputs, kernel, more + " bias_term: false")
-    text += layer(f"bn_{name}", "BatchNorm", name, name) + layer(f"scale_{name}", "Scale", name, name, scale_param="bias_term: true")
+    text += layer(f"bn_{name}", "BatchNorm", name, name) + layer(
+        f"scale_{name}", "Scale", name, name, scale_param="bias_term: true"
+    )
     return text + (relu(f"{name}_relu", name) if is_rectified else "")
 
 
