@@ -16,6 +16,7 @@ from deepvis_toolbox.live.session import Session
 from deepvis_toolbox.live.shooter import Shooter
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.source_control import SourceControl
+from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, make_request
 from deepvis_toolbox.live.window import Window
 from deepvis_toolbox.live.worker import error_sentence
@@ -52,6 +53,7 @@ class MainLoop:
     state: State
     shooter: Shooter
     options: LoopOptions = field(default_factory=LoopOptions)
+    clock: StartupClock = field(default_factory=StartupClock)
 
     snapshot: Snapshot | None = None
     """The newest, drawn at the next opportunity."""
@@ -125,6 +127,7 @@ class MainLoop:
             self.state.loading, self._changed = "", True
         elif worker.loaded is not None and not self.state.layers:
             worker.loaded.introduce(self.state)
+            self.clock.mark("network")
             self._changed = True
 
     def _take_snapshot(self) -> None:
@@ -158,6 +161,7 @@ class MainLoop:
         painted = time.monotonic()
         self.window.show(pixels)
         shown = time.monotonic()
+        self.clock.mark("first window" if self.snapshot is None else "first frame")
         self._rate.tick()
         self.drawn += 1
         self.state.window_rate = self._rate.rate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from deepvis_toolbox.live.request import LiveBackwardMode, Request
 
@@ -77,6 +77,8 @@ class State:
     """Layers whose units are the classes."""
     window_timings: dict[str, float] = field(default_factory=dict)
     """Milliseconds of each step of drawing, for the debug display."""
+    start_values: dict[str, Any] = field(default_factory=dict)
+    """Fields that the settings want to start with something else than what stands here; a reset returns to them."""
     window_rate: float = 0.0
     """Windows drawn a second; the main loop measures it."""
     error: str = ""
@@ -152,11 +154,17 @@ _SURVIVES_RESET = {
     "source_note",
     "window_rate",
     "window_timings",
+    "start_values",
     "error",
     "message",
     "loading",
     "quit",
 }
+
+
+def started_with(**values: Any) -> State:
+    """A state with some fields set from the settings; a reset returns to them."""
+    return State(**values, start_values=values)
 
 
 def make_request(state: State) -> Request:
@@ -374,7 +382,7 @@ def reset(state: State) -> None:
     """Back to how the window started, with the same network and source."""
     fresh = State()
     for name in {each.name for each in fields(State)} - _SURVIVES_RESET:
-        setattr(state, name, getattr(fresh, name))
+        setattr(state, name, state.start_values.get(name, getattr(fresh, name)))
     state.message = "reset"
     _show_layer(state, min(1, len(state.layers) - 1))
 

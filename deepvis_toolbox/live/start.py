@@ -1,0 +1,155 @@
+"""Starts the toolbox, with a window or without one, from what the command line and the settings say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.recording import VideoRecording
+from deepvis_toolbox.live.screenshot import save_screenshot
+from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.startup import StartupClock
+from deepvis_toolbox.live.state import State, started_with
+from deepvis_toolbox.sources.kinds.camera import first_camera
+from deepvis_toolbox.sources.opening import open_source
+from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.source import Source
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    """What a run of the toolbox is made of."""
+
+    load: Callable[[], Network]
+    inputs: Sequence[str] = ()
+    """As after `--input`; empty: the first camera, else the demo."""
+    source_options: SourceOptions = SourceOptions()
+    goto: str = ""
+    script: Sequence[str] = ()
+    frames: int | None = None
+    record: Path | None = None
+    snapshot: Path | None = None
+    """Headless: the last window is saved here."""
+    size: tuple[int, int] = (1500, 930)
+    scale: float | None = None
+    title: str = "Deep Visualization Toolbox"
+    max_fps: float = 30.0
+    look: Look = Look()
+    screenshots: Path = Path("screenshots")
+    start_values: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the state to start with."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Written into every screenshot's metadata."""
+    clock: StartupClock = field(default_factory=StartupClock)
+
+    @property
+    def painter(self) -> Painter:
+        return Painter(self.look, self.scale)
+
+
+def run_live(options: StartOptions) -> bool:
+    """Opens the window and returns when it is closed; False where a thread was still busy then."""
+    from deepvis_toolbox.live.display import check_display
+    from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
+    from deepvis_toolbox.live.session import Session
+    from deepvis_toolbox.live.shooter import Shooter
+    from deepvis_toolbox.live.window import Window
+
+    check_display()
+    cv2.setNumThreads(1)  # the network has the other processors; small pictures gain nothing from more
+    with ExitStack() as stack:
+        recording = _recording(options, stack)
+        sources = open_sources(options)
+        options.clock.mark("sources")
+        session = Session(options.load, sources, options.goto)
+        session.start()
+        try:
+            window = Window(options.title, *options.size)
+            options.clock.mark("window")
+            shooter = Shooter(options.screenshots, options.settings)
+            stack.callback(shooter.close)
+            stack.callback(window.close)
+            limits = LoopOptions(options.max_fps, frames=options.frames, script=options.script, recording=recording)
+            state = _start_state(options, len(sources))
+            MainLoop(session, window, options.painter, state, shooter, limits, clock=options.clock).run()
+        finally:
+            ended = session.close()
+    return ended
+
+
+def run_headless(options: StartOptions) -> None:
+    """Processes `frames` frames (as many as the script has keys, one at least) and saves what was asked for."""
+    from deepvis_toolbox.live.headless import HeadlessRun
+
+    frames = max(1, len(options.script)) if options.frames is None else options.frames
+    if frames < len(options.script):
+        raise ToolboxError(f"--frames {frames} is too few for the {len(options.script)} keys of --script")
+    state = _start_state(options, max(1, len(options.inputs)))
+    with ExitStack() as stack:
+        recording = _recording(options, stack)
+        sources = open_sources(options)
+        for source in sources:
+            stack.callback(source.close)
+        network = stack.enter_context(options.load())
+        last: list[tuple[NDArray[np.uint8], Snapshot]] = []
+
+        def keep(pixels: NDArray[np.uint8], snapshot: Snapshot) -> None:
+            last[:] = [(pixels, snapshot)]
+            if recording:
+                recording.add(pixels)
+
+        run = HeadlessRun(network, sources, options.painter, state, options.size, keep, options.goto)
+        done = run.run(frames, options.script)
+        if done < frames:
+            _log.info("the input ended, or a key quit, after %d of %d frames", done, frames)
+        if options.snapshot:
+            if not last:
+                raise ToolboxError("there is no picture to save: the input brought no frame")
+            save_screenshot(options.snapshot, last[0][0], state, last[0][1], options.settings)
+
+
+def open_sources(options: StartOptions) -> list[Source]:
+    """The sources asked for. Where one does not open, those already open are closed again."""
+    sources: list[Source] = []
+    try:
+        for text in options.inputs or [_default_input()]:
+            sources.append(open_source(text, options.source_options))
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+    return sources
+
+
+def _default_input() -> str:
+    camera = first_camera()
+    return "demo" if camera is None else f"camera:{camera}"
+
+
+def _start_state(options: StartOptions, sources: int) -> State:
+    state = started_with(**options.start_values)
+    state.sources = sources
+    state.loading = "loading the network …"
+    return state
+
+
+def _recording(options: StartOptions, stack: ExitStack) -> VideoRecording | None:
+    if options.record is None:
+        return None
+    return stack.enter_context(VideoRecording(options.record, options.max_fps))
