@@ -34,7 +34,10 @@ EXAMPLES = """examples:
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="run_toolbox.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="run_toolbox.py",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--input", action="append", metavar="INPUT",
                         help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip

@@ -39,7 +39,7 @@ class StartOptions:
     load: Callable[[], Network]
     inputs: Sequence[str] = ()
     """As after `--input`; empty: the first camera, else the demo."""
-    source_options: SourceOptions = SourceOptions()
+    source_options: SourceOptions = field(default_factory=SourceOptions)
     goto: str = ""
     script: Sequence[str] = ()
     frames: int | None = None
@@ -50,7 +50,7 @@ class StartOptions:
     scale: float | None = None
     title: str = "Deep Visualization Toolbox"
     max_fps: float = 30.0
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
     screenshots: Path = Path("screenshots")
     start_values: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the state to start with."""
