@@ -92,11 +92,11 @@ class CaptureThread:
             log.debug("reading failed", exc_info=True)
         finally:
             capture.release()
-        if count == 1:  # a web camera's address may bring one picture each time: ask for it once a second, not always
+        if count == 1:  # the address of a web camera's newest picture: asked for once a second, not all the time
             self._stopped.wait(self._retry_seconds)
         at_end = finite and count > 0
         self.finished = at_end and not self._replay
-        return at_end or self._stopped.is_set()
+        return at_end or count == 1 or self._stopped.is_set()
 
     def _lose(self) -> None:
         if not self.lost:

@@ -91,7 +91,7 @@ def test_a_camera_that_hangs_holds_nobody_up(camera: FakeCamera) -> None:
         assert time.monotonic() - began < 4
 
 
-def test_a_driver_that_raises_counts_as_a_lost_camera(camera: FakeCamera) -> None:
+def test_a_driver_that_raises_counts_as_a_lost_camera() -> None:
     class Raising(FakeCamera):
         def read(self) -> tuple[bool, np.ndarray | None]:
             if not self.plugged:
@@ -107,7 +107,7 @@ def test_a_driver_that_raises_counts_as_a_lost_camera(camera: FakeCamera) -> Non
         read_until(source.read, lambda: source.note == "")
 
 
-def test_the_newest_picture_is_delivered_not_an_old_one(camera: FakeCamera) -> None:
+def test_the_newest_picture_is_delivered_not_an_old_one() -> None:
     class Counting(FakeCamera):
         count = 0
 
@@ -127,7 +127,7 @@ def test_the_newest_picture_is_delivered_not_an_old_one(camera: FakeCamera) -> N
     assert before > 10
 
 
-def test_a_grey_camera_is_shown_as_rgb(camera: FakeCamera) -> None:
+def test_a_grey_camera_is_shown_as_rgb() -> None:
     class Grey(FakeCamera):
         def read(self) -> tuple[bool, np.ndarray | None]:
             super().read()
@@ -155,7 +155,7 @@ def test_a_camera_that_does_not_open_is_an_error_with_advice(monkeypatch) -> Non
 
 def test_a_camera_whose_opening_hangs_is_given_up(monkeypatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(camera_module, "open_camera", lambda *_: released.wait(30))
+    monkeypatch.setattr(camera_module, "open_camera", lambda *_: None if released.wait(30) else None)
     monkeypatch.setattr(live_source, "OPEN_SECONDS", 0.2)
     begin = time.monotonic()
     with pytest.raises(ToolboxError, match="does not open"):
@@ -182,7 +182,7 @@ def test_without_a_camera_the_search_is_quick_and_quiet(monkeypatch, capfd) -> N
 def test_a_driver_that_hangs_does_not_hold_up_the_search(monkeypatch) -> None:
     released = threading.Event()
     monkeypatch.setattr(camera_module, "_numbers_here", lambda: [0])
-    monkeypatch.setattr(camera_module, "open_camera", lambda *_: released.wait(30))
+    monkeypatch.setattr(camera_module, "open_camera", lambda *_: None if released.wait(30) else None)
     monkeypatch.setattr(camera_module, "_PROBE_SECONDS", 0.2)
     assert first_camera() is None
     released.set()

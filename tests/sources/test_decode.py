@@ -14,6 +14,9 @@ from PIL import Image, ImageOps
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.decode import MAX_PIXELS, UnreadablePicture, decode_picture
 
+# As when the toolbox runs: pytest switches the filters of modules off.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
+
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
 DEEP = RNG.integers(0, 65536, (20, 30, 3), dtype=np.uint16)
@@ -231,7 +234,6 @@ def test_what_is_no_picture_is_refused(data: bytes) -> None:
         decode_picture(data)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_bytes_flipped_at_random_never_raise_anything_else() -> None:
     for file_format in ("JPEG", "PNG", "GIF", "TIFF", "WEBP"):
         data = bytearray(saved(Image.fromarray(SMOOTH), file_format))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,10 +58,10 @@ def test_every_view_stays_inside_its_photograph_which_is_in_the_wheel(scene: Sce
 def test_the_film_never_jumps() -> None:
     film = DemoFilm()
     length = SCENE_FRAMES * len(SCENES)
-    marks = [edge + step for edge in range(SCENE_FRAMES, length + 1, SCENE_FRAMES) for step in (-2, 0, DISSOLVE_FRAMES - 2)]
-    for mark in [0, 100, *marks]:
+    starts = range(SCENE_FRAMES, length + 1, SCENE_FRAMES)
+    for mark in [0, 100, *(start + step for start in starts for step in (-2, 0, DISSOLVE_FRAMES - 2))]:
         frames = [film.frame(mark + step).astype(np.int16) for step in range(4)]
-        changes = [np.abs(after - before).mean() for before, after in zip(frames[:-1], frames[1:], strict=True)]
+        changes = [np.abs(after - before).mean() for before, after in pairwise(frames)]
         assert 0 < max(changes) < 6
 
 

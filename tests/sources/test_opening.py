@@ -75,7 +75,7 @@ def test_each_kind_delivers_rgb_frames_that_count_from_zero(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_each_kind_moves_or_says_that_it_does_not_and_closes_twice(kind: type[Source], examples: dict[str, str]) -> None:
+def test_each_kind_moves_or_says_that_it_cannot_and_closes_twice(kind: type[Source], examples: dict[str, str]) -> None:
     source = open_source(examples[kind.form], SourceOptions(realtime=False))
     assert source.read() is not None
     for move in (source.next, source.previous, source.next):

@@ -18,6 +18,10 @@ from deepvis_toolbox.sources.picture_list import folder_pictures, natural_order,
 from deepvis_toolbox.sources.source import Source
 
 
+# As when the toolbox runs: pytest switches the filters of modules off.
+pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+
+
 def red(source: Source) -> int:
     """The number of the test picture that is shown."""
     frame = source.read()
@@ -32,16 +36,14 @@ def caption(source: Source) -> str:
 
 
 def test_names_are_sorted_as_people_sort_them() -> None:
-    expected = ["a.png", "B.png", "c1.png", "c2.png", "c02.png", "c10.png", "img2x3.png", "img2x20.png", "img10.png"]
-    shuffled = random.Random(0).sample(expected, len(expected))
-    ordered = sorted(shuffled, key=natural_order)
-    assert [name for name in ordered if name != "c02.png"] == [name for name in expected if name != "c02.png"]
-    assert sorted(reversed(ordered), key=natural_order) == ordered
+    expected = ["a.png", "B.png", "c1.png", "c2.png", "c10.png", "img2x3.png", "img2x20.png", "img10.png"]
+    assert sorted(random.Random(0).sample(expected, len(expected)), key=natural_order) == expected
 
 
 def test_names_that_mix_letters_and_numbers_in_any_way_can_be_compared() -> None:
     names = ["1", "a", "", "1a", "a1", "²", "٣", "9" * 200, "-1", "1.5", "ß1", "SS1"]
-    assert sorted(names, key=natural_order) == sorted(reversed(names), key=natural_order)
+    orders = {tuple(sorted(random.Random(seed).sample(names, len(names)), key=natural_order)) for seed in range(9)}
+    assert len(orders) == 1
 
 
 def test_a_folder_shows_its_pictures_in_a_circle_both_ways(pictures: Path) -> None:
@@ -134,8 +136,10 @@ def png_claiming(side: int) -> bytes:
     [
         (b"", "no picture format that is known here"),
         (b"hello", "no picture format that is known here"),
-        (png_claiming(50_000), "50000×50000 is more than the 89 million pixels allowed"),
+        (png_claiming(10_000), "10000×10000 is more than the 89 million pixels allowed"),
+        (png_claiming(50_000), "more than the 89 million pixels allowed"),
     ],
+    ids=["empty", "no picture", "too large", "far too large"],
 )
 def test_a_broken_picture_is_skipped_in_both_directions_with_its_reason(
     pictures: Path, content: bytes, reason: str

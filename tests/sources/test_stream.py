@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.kinds.stream import StreamSource
 from deepvis_toolbox.sources.opening import open_source
@@ -74,6 +77,23 @@ def test_a_stream_that_breaks_is_lost_and_picked_up_again() -> None:
     finally:
         source.close()
         server.stop()
+
+
+def test_a_web_address_of_one_picture_is_asked_again_and_not_called_lost(file_server: Server, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48), (200, 0, 0)).save(tmp_path / "now.jpg")
+    url = f"{file_server.url}/now.jpg"
+    with StreamSource("stream", partial(open_video, url), SourceOptions(), retry_seconds=0.1) as source:
+        assert source.read() is not None
+        Image.new("RGB", (64, 48), (20, 0, 0)).save(tmp_path / "now.jpg")
+        reds: list[int] = []
+
+        def read() -> None:
+            frame = source.read()
+            assert frame is not None
+            assert source.note == ""
+            reds.append(int(frame.image[0, 0, 0]))
+
+        read_until(read, lambda: bool(reds) and reds[-1] < 30)
 
 
 def test_a_server_that_accepts_and_never_answers_is_given_up_after_seconds() -> None:

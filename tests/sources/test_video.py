@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deepvis_toolbox.sources.opening import open_source
@@ -72,8 +73,10 @@ def test_waiting_for_a_slow_video_can_be_interrupted(tmp_path: Path) -> None:
 
 
 def test_a_video_damaged_in_the_middle_ends_instead_of_raising(video: Path) -> None:
-    data = video.read_bytes()
-    video.write_bytes(data[: len(data) // 2])
+    data = bytearray(video.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 3000] = np.random.default_rng(0).bytes(3000)
+    video.write_bytes(data)
     with open_source(str(video), SourceOptions(realtime=False, loop=False)) as source:
         count = 0
         while source.read() is not None:
