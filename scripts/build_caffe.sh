@@ -81,8 +81,8 @@ install_packages() {
 fetch_source() {
   say "downloading ${SOURCE%% *}"
   echo "$SOURCE" > "$work/requirements.txt"
-  "$PYTHON" -m pip --disable-pip-version-check -q download --no-deps --no-binary :all: --no-build-isolation \
-    --require-hashes -r "$work/requirements.txt" -d "$work" 2> "$work/pip.log" \
+  "$PYTHON" -m pip --disable-pip-version-check -q download --no-deps --no-binary brocolli-caffe --require-hashes \
+    -r "$work/requirements.txt" -d "$work" 2> "$work/pip.log" \
     || { cat "$work/pip.log" >&2; stop "pip could not download ${SOURCE%% *} (its last words are above)"; }
   tar -xzf "$work"/brocolli-caffe-*.tar.gz -C "$work"
   mv "$work"/brocolli-caffe-*/ "$work/caffe"
@@ -123,7 +123,9 @@ put_in_place() {
     || { cat "$work/pip.log" >&2; stop "pip could not install $SITE into $PREFIX/site"; }
 }
 
-[ -n "$PYTHON" ] || stop "no Python found; set PYTHON=/path/to/python"
+PYTHON="$(command -v "$PYTHON" || true)"
+[ -n "$PYTHON" ] || stop "no such Python; set PYTHON=/path/to/python"
+[ "${PYTHON#/}" != "$PYTHON" ] || PYTHON="$PWD/$PYTHON"       # the folder changes on the way
 "$PYTHON" -c 'import numpy, scipy, skimage, pip' \
   || stop "$PYTHON lacks NumPy, SciPy, scikit-image or pip; name another: PYTHON=.venv/bin/python $0"
 mkdir -p "$PREFIX"
