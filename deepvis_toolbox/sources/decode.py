@@ -96,7 +96,8 @@ def _to_rgb(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
     pixels = _deep_pixels(picture, data)
     if pixels is None:
         with_alpha = picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
-        pixels = np.asarray(picture.convert("RGBA" if with_alpha else "RGB"))
+        mode = "RGBA" if with_alpha else "RGB"
+        pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
     return _on_neutral_ground(pixels) if pixels.shape[2] == 4 else pixels
 
 

@@ -35,11 +35,11 @@ class PictureSequence(Source):
     def previous(self) -> bool:
         return self._move(-1)
 
-    def _refresh(self) -> None:
-        """Called before each move; where pictures come and go, brings `_pictures` and `_position` up to date."""
+    def _refresh(self, step: int) -> None:
+        """Called before each move by `step`; where pictures come and go, brings `_pictures`, `_position` up to date."""
 
     def _move(self, step: int) -> bool:
-        self._refresh()
+        self._refresh(step)
         self._position = (self._position + step) % max(1, len(self._pictures))
         self._direction = step
         self._shown = None

@@ -34,7 +34,7 @@ class Source(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, text: str, options: SourceOptions) -> Self:
+    def open(cls, text: str, options: SourceOptions) -> Source:
         """Opens what `text` names; ToolboxError where that fails. Never takes longer than some seconds."""
 
     @abstractmethod

@@ -22,6 +22,11 @@ def plugged_in(camera: FakeCamera, **settings: bool) -> CameraSource:
     return CameraSource("camera 0", camera.open, SourceOptions(**settings), mirror=True, retry_seconds=0.05)
 
 
+def hang_until(released: threading.Event) -> None:
+    """As a driver that does not come back; the camera then turns out not to be there."""
+    released.wait(30)
+
+
 def left_of(frame: SourceFrame | None) -> list[int]:
     assert frame is not None
     return list(frame.image[3, 1])
@@ -155,7 +160,7 @@ def test_a_camera_that_does_not_open_is_an_error_with_advice(monkeypatch) -> Non
 
 def test_a_camera_whose_opening_hangs_is_given_up(monkeypatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(camera_module, "open_camera", lambda *_: None if released.wait(30) else None)
+    monkeypatch.setattr(camera_module, "open_camera", lambda *_: hang_until(released))
     monkeypatch.setattr(live_source, "OPEN_SECONDS", 0.2)
     begin = time.monotonic()
     with pytest.raises(ToolboxError, match="does not open"):
@@ -182,7 +187,7 @@ def test_without_a_camera_the_search_is_quick_and_quiet(monkeypatch, capfd) -> N
 def test_a_driver_that_hangs_does_not_hold_up_the_search(monkeypatch) -> None:
     released = threading.Event()
     monkeypatch.setattr(camera_module, "_numbers_here", lambda: [0])
-    monkeypatch.setattr(camera_module, "open_camera", lambda *_: None if released.wait(30) else None)
+    monkeypatch.setattr(camera_module, "open_camera", lambda *_: hang_until(released))
     monkeypatch.setattr(camera_module, "_PROBE_SECONDS", 0.2)
     assert first_camera() is None
     released.set()

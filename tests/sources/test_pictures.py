@@ -17,7 +17,6 @@ from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.picture_list import folder_pictures, natural_order, read_picture_list
 from deepvis_toolbox.sources.source import Source
 
-
 # As when the toolbox runs: pytest switches the filters of modules off.
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 
@@ -104,6 +103,27 @@ def test_an_unchanged_folder_is_not_listed_again(pictures: Path, monkeypatch) ->
         for _ in range(5):
             source.next()
         assert calls == []
+
+
+def test_deleting_the_picture_that_is_shown_skips_no_other(pictures: Path) -> None:
+    with open_source(str(pictures)) as source:
+        source.next()
+        assert red(source) == 2
+        (pictures / "img2.png").unlink()
+        source.next()
+        assert red(source) == 10
+        (pictures / "img10.png").unlink()
+        source.previous()
+        assert red(source) == 1
+        (pictures / "img1.png").unlink()
+        source.previous()
+        assert red(source) == 20
+        (pictures / "img20.png").unlink()
+        source.next()
+        assert source.read() is None
+        Image.new("RGB", (8, 6), (5, 0, 0)).save(pictures / "img5.png")
+        source.next()
+        assert red(source) == 5
 
 
 def test_deleted_pictures_and_a_deleted_folder_leave_a_note_not_an_error(pictures: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left
 from pathlib import Path
 from typing import Self
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.picture_list import ListedPicture, folder_pictures
+from deepvis_toolbox.sources.picture_list import ListedPicture, folder_pictures, natural_order
 from deepvis_toolbox.sources.picture_sequence import PictureSequence
 from deepvis_toolbox.sources.registry import register_source
 
@@ -44,18 +45,23 @@ class FolderSource(PictureSequence):
         self._stamp = changed if time.time() - changed > _STAMP_SECONDS else -1.0
         return folder_pictures(self._folder)
 
-    def _refresh(self) -> None:
+    def _refresh(self, step: int) -> None:
         try:
             if self._folder.stat().st_mtime == self._stamp:
                 return
-            current = self._pictures[self._position] if self._pictures else None
-            self._pictures = self._listed()
+            pictures = self._listed()
         except (OSError, ToolboxError):
             return  # the folder is away; its pictures will be skipped with a note, and may come back
-        if current in self._pictures:
-            self._position = self._pictures.index(current)
-        else:
-            self._position = min(self._position, max(0, len(self._pictures) - 1))
+        if self._pictures:
+            current = self._pictures[self._position]
+            self._position = bisect_left(pictures, _order(current), key=_order)
+            if current not in pictures[self._position : self._position + 1] and step > 0:
+                self._position -= 1  # the one that was shown is gone: the next is the one in its place
+        self._pictures = pictures
+
+
+def _order(picture: ListedPicture) -> tuple[list[str | int], str]:
+    return natural_order(picture.path.name)
 
 
 def _hint_at_subfolders(folder: Path) -> str:

@@ -32,7 +32,7 @@ class StreamSource(LiveSource):
         return "://" in text
 
     @classmethod
-    def open(cls, text: str, options: SourceOptions) -> Source:  # type: ignore[override]
+    def open(cls, text: str, options: SourceOptions) -> Source:
         _check_scheme(text)
         name = f"stream {_without_secrets(text)}"
         if not options.realtime:  # every frame in order: a stream is then read like a file
