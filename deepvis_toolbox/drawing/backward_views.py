@@ -8,46 +8,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-BLUR_RADIUS = 4.0
-"""Standard deviation of the Gaussian of the view "norm blurred", in input pixels."""
-
 _OUTLIERS = 0.2
 """Per cent of values left to saturate: a few extreme ones would make the rest invisible."""
 
 
-def backward_picture(values: NDArray[np.float32], view: str) -> NDArray[np.uint8]:
+def backward_picture(values: NDArray[np.float32], view: str, blur_radius: float = 4.0) -> NDArray[np.uint8]:
     """`values` (H, W, channels) as an RGB picture (H, W, 3): `raw`, `gray`, `norm` or `norm blurred`.
 
     Raw and gray are signed: zero is mid gray and both signs have the same scale. The norms (over channels) start at
-    black. Values that are not finite count as zero.
+    black. `blur_radius` is the standard deviation of the blur's Gaussian, in input pixels. Values that are not finite
+    count as zero.
     """
     if not np.isfinite(values.sum(dtype=np.float64)):
         values = np.where(np.isfinite(values), values, np.float32(0))
-    picture = VIEWS[view](values)
+    picture = VIEWS[view](values, blur_radius)
     return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
 
 
-def _raw(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _raw(values: NDArray[np.float32], blur_radius: float) -> NDArray[np.uint8]:
     if values.shape[2] == 3:
         return _around_gray(values)
-    return _gray(values)
+    return _gray(values, blur_radius)
 
 
-def _gray(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _gray(values: NDArray[np.float32], _: float) -> NDArray[np.uint8]:
     return _around_gray(values.mean(axis=2))
 
 
-def _norm(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _norm(values: NDArray[np.float32], _: float) -> NDArray[np.uint8]:
     return _from_black(_channel_norm(values))
 
 
-def _norm_blurred(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _norm_blurred(values: NDArray[np.float32], blur_radius: float) -> NDArray[np.uint8]:
     norm = _channel_norm(values)
-    blurred = cv2.GaussianBlur(norm, (0, 0), BLUR_RADIUS, borderType=cv2.BORDER_REFLECT)
+    blurred = cv2.GaussianBlur(norm, (0, 0), blur_radius, borderType=cv2.BORDER_REFLECT)
     return _from_black(np.asarray(blurred, np.float32))
 
 
-VIEWS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.uint8]]] = {
+VIEWS: dict[str, Callable[[NDArray[np.float32], float], NDArray[np.uint8]]] = {
     "raw": _raw,
     "gray": _gray,
     "norm": _norm,

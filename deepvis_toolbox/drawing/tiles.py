@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.drawing.colours import Palette, Pixels
+from deepvis_toolbox.drawing.colours import Colour, Palette, Pixels
 from deepvis_toolbox.drawing.grid import TileGrid
 
 
@@ -79,3 +79,21 @@ def _fill(cells: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
     cells[:full] = whole.transpose(1, 0, 2, 3)
     if rest:
         cells[full, :, :rest] = tiles[:, full * columns :]
+
+
+def paint_pictures(
+    pixels: Pixels, pictures: NDArray[np.uint8], there: NDArray[np.bool_], grid: TileGrid, empty: Colour
+) -> None:
+    """Paints RGB pictures (N, S, S, 3) at the grid's places; those not `there` (N,) become tiles of colour `empty`."""
+    size = grid.tile_height, grid.tile_width
+    if pictures.shape[1:3] != size:  # the pane has just changed its size; the right ones are being read
+        pictures = np.stack([cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA) for picture in pictures])
+    filled = np.where(there[:, None, None, None], pictures, np.asarray(empty, np.uint8))
+    pitch = size[0] + grid.gap, size[1] + grid.gap
+    board = np.zeros((grid.rows, pitch[0], grid.columns, pitch[1], 3), np.uint8)
+    cells = np.zeros((grid.rows * grid.columns, *size, 3), np.uint8)
+    cells[: len(filled)] = filled[: len(cells)]
+    board[:, : size[0], :, : size[1]] = cells.reshape(grid.rows, grid.columns, *size, 3).transpose(0, 2, 1, 3, 4)
+    whole = board.reshape(grid.rows * pitch[0], grid.columns * pitch[1], 3)
+    height, width = min(grid.height, pixels.shape[0]), min(grid.width, pixels.shape[1])
+    pixels[:height, :width] = whole[:height, :width]

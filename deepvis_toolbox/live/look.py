@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from deepvis_toolbox.drawing.colours import Colour, Palette, blend, ramp_palette
 from deepvis_toolbox.drawing.text import Font
@@ -23,6 +25,8 @@ class Look:
     """A font file; empty: DejaVu Sans where OpenCV brings it."""
     smooth: bool = True
     """Enlarged maps are interpolated; else every value stays a square."""
+    blur_radius: float = 4.0
+    """The Gaussian of the view "norm blurred", in input pixels."""
 
     window: Colour = (17, 19, 23)
     panel: Colour = (25, 28, 33)
@@ -92,6 +96,11 @@ class Look:
     def faint(self) -> Colour:
         """Between dim text and its background: tracks of bars, marks without focus."""
         return blend(self.window, self.dim, 0.45)
+
+
+def look_from(section: Mapping[str, Any], blur_radius: float = Look.blur_radius) -> Look:
+    """The look that the settings' section `look` describes, already checked."""
+    return Look(**section, blur_radius=blur_radius)
 
 
 def look_for(look: Look, width: int, height: int, scale: float | None = None) -> Look:

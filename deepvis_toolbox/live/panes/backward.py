@@ -37,7 +37,7 @@ def draw_result(pixels: Pixels, state: State, snapshot: Snapshot | None, look: L
     elif not snapshot.backward_image.any():
         draw_note(pixels, look, snapshot.backward_note or "the gradient is exactly zero here")
     else:
-        box = paint_picture(pixels, backward_picture(snapshot.backward_image, state.backward_view))
+        box = paint_picture(pixels, backward_picture(snapshot.backward_image, state.backward_view, look.blur_radius))
         place = pixels[box.top : box.bottom, box.left : box.right]
         if _is_stale(state, snapshot):
             dim(place, STALE_BRIGHTNESS)

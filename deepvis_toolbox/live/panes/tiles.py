@@ -27,6 +27,8 @@ from deepvis_toolbox.live.panes.caption import (
 )
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
 from deepvis_toolbox.live.panes.naming import shape_text
+from deepvis_toolbox.live.panes.pattern import draw_pattern
+from deepvis_toolbox.live.panes.unit_images import TITLES
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
@@ -71,6 +73,8 @@ def map_shape(state: State, snapshot: Snapshot | None) -> tuple[int, int] | None
     """Height and width of one map of the shown layer; (1, 1) for a flat layer."""
     if state.layer is None:
         return None
+    if state.pattern != "off":
+        return 1, 1
     if snapshot and snapshot.maps is not None and snapshot.request.layer == state.layer.name:
         sizes = snapshot.maps.shape
         return (sizes[1], sizes[2]) if len(sizes) == 3 else (1, 1)
@@ -88,6 +92,12 @@ def unit_at(height: int, width: int, state: State, snapshot: Snapshot | None, lo
 
 
 def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
+    grid = tile_grid(pixels.shape[0], pixels.shape[1], state, snapshot, look)
+    if state.pattern != "off" and grid:
+        draw_caption(pixels, look, f"{_title(state)} · {TITLES[state.pattern]}", active=state.unit_is_selected)
+        draw_pattern(body, state, grid, look)
+        _draw_selection(body, state, grid, look)
+        return
     maps = shown_maps(state, snapshot, look) if snapshot else None
     stale = snapshot is not None and is_stale(state, snapshot)
     title = _title(state)
@@ -117,6 +127,8 @@ def _waiting(state: State, snapshot: Snapshot | None) -> str:
 def _title(state: State) -> str:
     if state.layer is None:
         return "tiles"
+    if state.pattern != "off":
+        return state.layer.name
     what = "gradients" if state.show_gradients else "activations"
     return f"{state.layer.name} · {shape_text(state.layer.shape)} · {what}"
 
@@ -140,13 +152,19 @@ def _draw_marks(pixels: Pixels, state: State, snapshot: Snapshot, grid: TileGrid
         length = max(look.px(4), min(box.height, box.width) // 3)
         corners(pixels, box, look.window, look.px(3.5), length + look.px(1))
         corners(pixels, box, look.accent, look.px(2.5), length)
-    if state.layer and state.layer.name == layer and state.unit < grid.count:
-        box = grid.tile_rect(state.unit)
-        if state.unit_is_selected:
-            frame(pixels, box, look.window, look.px(3.5))
-            frame(pixels, box, look.accent, look.px(2.5))
-        else:
-            frame(pixels, box, look.dim, look.px(1))
+    if state.layer and state.layer.name == layer:
+        _draw_selection(pixels, state, grid, look)
+
+
+def _draw_selection(pixels: Pixels, state: State, grid: TileGrid, look: Look) -> None:
+    if state.unit >= grid.count:
+        return
+    box = grid.tile_rect(state.unit)
+    if state.unit_is_selected:
+        frame(pixels, box, look.window, look.px(3.5))
+        frame(pixels, box, look.accent, look.px(2.5))
+    else:
+        frame(pixels, box, look.dim, look.px(1))
 
 
 def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int, look: Look) -> None:

@@ -1,0 +1,565 @@
+"""Every pane, at several sizes, with nothing, the usual and the extreme; and what the panes say and mark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.live import layout as layout_module
+from deepvis_toolbox.live.keys import KEYS
+from deepvis_toolbox.live.layout import PANES, Slot, draw_window, hit, make_layout
+from deepvis_toolbox.live.look import Look, look_for, look_from
+from deepvis_toolbox.live.panes import help_overlay, layer_list, maps, status_line, tiles
+from deepvis_toolbox.live.panes import selected as selected_pane
+from deepvis_toolbox.live.snapshot import FrameInfo, Snapshot
+from deepvis_toolbox.live.state import LayerEntry, Origin, State, make_request
+
+LAYERS = (
+    LayerEntry("data", (3, 32, 32), "input"),
+    LayerEntry("conv1", (16, 8, 8), "conv"),
+    LayerEntry("block2.expand", (256, 6, 6), "conv"),
+    LayerEntry("fc", (1000,), "linear"),
+)
+SIZES = ((640, 400), (1280, 720), (1500, 930), (500, 900))
+
+
+def state_at(layer: str = "conv1", unit: int = 0, layers: tuple[LayerEntry, ...] = LAYERS, **changes: object) -> State:
+    state = State(layers=layers, labels=tuple(f"class {i}" for i in range(1000)), label_layers=("fc",))
+    state.layer_index = [entry.name for entry in layers].index(layer)
+    state.unit, state.cursor_area = unit, "tiles"
+    for name, value in changes.items():
+        setattr(state, name, value)
+    return state
+
+
+def snapshot_for(state: State, maps: np.ndarray | None = None, **changes: object) -> Snapshot:
+    """A snapshot that answers the state's request, with random maps of the layer's shape."""
+    random = np.random.default_rng(0)
+    assert state.layer
+    if maps is None:
+        maps = random.uniform(0, 1, state.layer.shape).astype(np.float32)
+    snapshot = Snapshot(
+        request=make_request(state),
+        frame=FrameInfo("ostrich.jpg (3 of 500)", 3, label=9),
+        input_image=random.integers(0, 255, (32, 32, 3)).astype(np.uint8),
+        maps=maps,
+        probabilities=random.dirichlet(np.ones(1000)).astype(np.float32),
+        backward_image=random.normal(size=(32, 32, 3)).astype(np.float32) if state.backward != "off" else None,
+        network_rate=24.3,
+        source_rate=30.0,
+        device="cpu",
+        timings={"forward": 28.4, "backward": 31.0},
+    )
+    return replace(snapshot, **changes)  # type: ignore[arg-type]
+
+
+def everything(state: State) -> State:
+    """All overlays at once."""
+    state.show_help = state.show_timings = True
+    state.message, state.error = "a message", "an error"
+    return state
+
+
+def loading() -> tuple[State, None]:
+    return everything(State(loading="loading the network …")), None
+
+
+def no_snapshot() -> tuple[State, None]:
+    return everything(state_at(backward="grad")), None
+
+
+def usual() -> tuple[State, Snapshot]:
+    state = everything(state_at("block2.expand", 7, backward="guided", frozen_origin=Origin("block2.expand", 9)))
+    return state, snapshot_for(state)
+
+
+def flat() -> tuple[State, Snapshot]:
+    state = everything(state_at("fc", 999, gamma_index=3, channel_boost_index=4))
+    return state, snapshot_for(state)
+
+
+def one_channel() -> tuple[State, Snapshot]:
+    layers = (LayerEntry("depth", (1, 5, 9)),)
+    state = everything(state_at("depth", layers=layers, backward="grad", show_gradients=True))
+    return state, snapshot_for(state, backward_image=np.ones((4, 9, 1), np.float32))
+
+
+def many_channels() -> tuple[State, Snapshot]:
+    layers = tuple(LayerEntry(f"stage{number}.part", (2048, 7, 7)) for number in range(150))
+    state = everything(state_at("stage149.part", 2047, layers=layers))
+    return state, snapshot_for(state)
+
+
+def not_finite() -> tuple[State, Snapshot]:
+    state = everything(state_at("conv1", 3, backward="grad", backward_view="norm blurred"))
+    bad = np.full((16, 8, 8), np.nan, np.float32)
+    bad[0, 0] = (np.inf, -np.inf, 1, 2, 3, 4, 3e38, -3e38)
+    image = np.full((32, 32, 3), np.nan, np.float32)
+    odd = {"forward": float("nan"), "backward": float("inf")}
+    probabilities = np.full(1000, np.nan, np.float32)
+    return state, snapshot_for(state, bad, backward_image=image, probabilities=probabilities, timings=odd)
+
+
+def no_numbers() -> tuple[State, Snapshot]:
+    state = everything(state_at(backward="deconv"))
+    notes = {"maps_note": "no maps", "backward_note": "no picture", "error": "E" * 5000}
+    snapshot = snapshot_for(state, backward_image=None, probabilities=None, timings={}, **notes)
+    return state, replace(snapshot, maps=None)
+
+
+def empty_arrays() -> tuple[State, Snapshot]:
+    state = everything(state_at(backward="deconv"))
+    empty = np.zeros((0, 0, 3), np.float32)
+    return state, snapshot_for(
+        state,
+        np.zeros((0, 8, 8), np.float32),
+        backward_image=empty,
+        input_image=empty.astype(np.uint8),
+        probabilities=np.zeros(0, np.float32),
+    )
+
+
+def huge_names() -> tuple[State, Snapshot]:
+    layers = (LayerEntry("stage." * 400 + "x" * 3000, (8, 4, 4)), LayerEntry("\n\t\x00", (8, 4, 4)))
+    state = everything(state_at("\n\t\x00", layers=layers, backward="grad"))
+    state.labels, state.message = ("label " * 900,) * 1000, "message " * 900
+    state.frozen_origin, state.layer_index = Origin(layers[0].name, 3), 0
+    return state, snapshot_for(state, frame=FrameInfo("folder/" * 900, 0, label=5), device="device" * 200)
+
+
+def stale() -> tuple[State, Snapshot]:
+    state = state_at("conv1", backward="grad")
+    snapshot = snapshot_for(state)
+    state.layer_index, state.unit = 2, 200
+    return everything(state), snapshot
+
+
+def tokens() -> tuple[State, Snapshot]:
+    layers = (LayerEntry("attention", (197, 192)),)
+    state = everything(state_at("attention", 191, layers=layers))
+    return state, snapshot_for(state, np.random.default_rng(0).normal(size=(192, 14, 14)).astype(np.float32))
+
+
+CASES: tuple[Callable[[], tuple[State, Snapshot | None]], ...] = (
+    loading,
+    no_snapshot,
+    usual,
+    flat,
+    one_channel,
+    many_channels,
+    not_finite,
+    no_numbers,
+    empty_arrays,
+    huge_names,
+    stale,
+    tokens,
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("pane", PANES, ids=lambda pane: pane.name)
+def test_every_pane_draws_every_case_within_its_own_pixels(pane: layout_module.Pane, case: Callable) -> None:
+    state, snapshot = case()
+    for width, height in SIZES:
+        look = look_for(Look(), width, height)
+        window = np.full((height, width, 3), 77, np.uint8)
+        layout = make_layout(width, height, state, snapshot, look)
+        box = layout.boxes.get(pane.name)
+        if box is None:
+            assert not pane.is_shown(state, snapshot)
+            continue
+        place = window[box.top : box.bottom, box.left : box.right]
+        for zoom in ("tiles", "unit", "backward") if pane.name == "tiles" else ("tiles",):
+            state.zoom = zoom
+            with np.errstate(all="raise", under="ignore"):
+                pane.draw(place, state, snapshot, look)
+            assert len(np.unique(place.reshape(-1, 3), axis=0)) > 2, "the pane is silently blank"
+        place[...] = 77
+        assert (window == 77).all()
+
+
+@pytest.mark.parametrize("pane", PANES, ids=lambda pane: pane.name)
+@pytest.mark.parametrize("size", [(1, 1), (1, 60), (60, 1), (9, 9), (40, 25)])
+def test_panes_survive_having_no_room(pane: layout_module.Pane, size: tuple[int, int]) -> None:
+    for case in CASES:
+        state, snapshot = case()
+        pane.draw(np.zeros((*size, 3), np.uint8), state, snapshot, Look())
+
+
+@pytest.mark.parametrize(
+    "size", [(640, 400), (641, 777), (1280, 720), (1500, 930), (3840, 2160), (2000, 500), (700, 1600)]
+)
+def test_panes_lie_side_by_side_inside_the_window(size: tuple[int, int]) -> None:
+    width, height = size
+    state, snapshot = usual()
+    layout = make_layout(width, height, state, snapshot, look_for(Look(), width, height))
+    owners = np.zeros((height, width), int)
+    overlays = {pane.name for pane in PANES if pane.slot is Slot.OVERLAY}
+    for name, box in layout.boxes.items():
+        assert 0 <= box.top < box.bottom <= height, name
+        assert 0 <= box.left < box.right <= width, name
+        if name not in overlays:
+            owners[box.top : box.bottom, box.left : box.right] += 1
+            assert layout.pane_at(box.left, box.top) == name
+            assert layout.pane_at(box.right - 1, box.bottom - 1) == name
+    assert owners.max() == 1
+    assert layout.pane_at(0, 0) is None
+
+
+def test_boxes_do_not_jump_when_what_is_shown_changes() -> None:
+    look = look_for(Look(), 1500, 930)
+    first = make_layout(1500, 930, *no_snapshot(), look).boxes
+    for case in CASES:
+        state, snapshot = case()
+        for name, box in make_layout(1500, 930, state, snapshot, look).boxes.items():
+            assert first[name] == box
+
+
+def test_a_pane_in_the_right_column_takes_its_room_from_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, look = state_at(), look_for(Look(), 1500, 930)
+    before = make_layout(1500, 930, state, None, look).boxes
+    extra = layout_module.Pane("extra", Slot.RIGHT, status_line.draw, lambda state, _: state.show_unit_images)
+    monkeypatch.setattr(layout_module, "PANES", (*PANES, extra))
+    state.show_unit_images = True
+    after = make_layout(1500, 930, state, None, look).boxes
+    assert after["extra"].right == before["tiles"].right
+    assert after["tiles"].right < after["extra"].left
+    assert {name: after[name] for name in before if name != "tiles"} == {
+        name: box for name, box in before.items() if name != "tiles"
+    }
+    state.show_unit_images = False
+    assert make_layout(1500, 930, state, None, look).boxes == before
+
+
+def drawn(
+    state: State, snapshot: Snapshot | None, width: int = 1500, height: int = 930
+) -> tuple[np.ndarray, dict[str, Box]]:
+    pixels = np.zeros((height, width, 3), np.uint8)
+    layout = draw_window(pixels, state, snapshot, look_for(Look(), width, height))
+    return pixels, layout.boxes
+
+
+def part(pixels: np.ndarray, box: Box) -> np.ndarray:
+    return pixels[box.top : box.bottom, box.left : box.right]
+
+
+def test_a_click_anywhere_in_a_tile_finds_its_unit() -> None:
+    for case in (usual, flat, many_channels, tokens, one_channel):
+        state, snapshot = case()
+        look = look_for(Look(), 1500, 930)
+        layout = make_layout(1500, 930, state, snapshot, look)
+        box = layout.boxes["tiles"]
+        grid = tiles.tile_grid(box.height, box.width, state, snapshot, look)
+        assert grid
+        top = box.bottom - box.height + look.px(look.caption)
+        for unit in {0, grid.count // 2, grid.count - 1}:
+            tile = grid.tile_rect(unit)
+            found = hit(layout, state, snapshot, look, box.left + tile.right - 1, top + tile.top)
+            assert found
+            assert (found.pane, found.unit, found.layer_index) == ("tiles", unit, None)
+        caption = hit(layout, state, snapshot, look, box.left + 3, box.top + 3)
+        assert caption
+        assert caption.unit is None
+
+
+def test_the_tile_found_under_the_mouse_is_the_one_drawn_there() -> None:
+    state = state_at("conv1", 15)
+    values = np.zeros((16, 8, 8), np.float32)
+    values[6] = 1
+    snapshot = snapshot_for(state, values)
+    pixels, boxes = drawn(state, snapshot)
+    look = look_for(Look(), 1500, 930)
+    body = part(pixels, boxes["tiles"])[look.px(look.caption) :]
+    rows, columns = np.nonzero((body == 255).all(axis=2))
+    x, y = (
+        int(np.median(columns)) + boxes["tiles"].left,
+        int(np.median(rows)) + boxes["tiles"].top + look.px(look.caption),
+    )
+    found = hit(make_layout(1500, 930, state, snapshot, look), state, snapshot, look, x, y)
+    assert found
+    assert found.unit == 6
+
+
+def test_tile_columns_of_the_state_follow_the_grid() -> None:
+    state = state_at("block2.expand")
+    drawn(state, snapshot_for(state))
+    look = look_for(Look(), 1500, 930)
+    box = make_layout(1500, 930, state, None, look).boxes["tiles"]
+    grid = tiles.tile_grid(box.height, box.width, state, None, look)
+    assert grid
+    assert state.tile_columns == grid.columns > 1
+
+
+def test_every_layer_name_in_view_is_found_where_it_stands_and_the_shown_one_is_in_view() -> None:
+    layers = tuple(LayerEntry(f"layer{number}", (4, 2, 2)) for number in range(137))
+    look, height = Look(), 700
+    for index in (0, 5, 70, 130, 136):
+        state = state_at(f"layer{index}", layers=layers)
+        first, rows = layer_list.first_row(state, height, look), layer_list.visible_rows(height, look)
+        assert first <= index < first + rows
+        found = [layer_list.layer_at(height, state, look, y) for y in range(height)]
+        assert list(dict.fromkeys(layer for layer in found if layer is not None)) == list(range(first, first + rows))
+        assert found[0] is None
+    state.layer_scroll = 10
+    assert layer_list.first_row(state, height, look) == 10
+    state.layer_scroll = 136
+    assert layer_list.first_row(state, height, look) == 137 - layer_list.visible_rows(height, look)
+
+
+def test_the_selected_tile_is_framed_in_the_accent_colour() -> None:
+    accent = np.array(Look().accent)
+    for unit in (0, 15):
+        state = state_at("conv1", unit)
+        pixels, boxes = drawn(state, snapshot_for(state))
+        look = look_for(Look(), 1500, 930)
+        grid = tiles.tile_grid(boxes["tiles"].height, boxes["tiles"].width, state, None, look)
+        assert grid
+        body = part(pixels, boxes["tiles"])[look.px(look.caption) :]
+        rows, columns = np.nonzero((body == accent).all(axis=2))
+        tile = grid.tile_rect(unit)
+        assert abs(rows.min() - tile.top) <= 4
+        assert abs(columns.max() + 1 - tile.right) <= 4
+
+
+def test_in_the_layer_list_no_tile_is_framed_in_the_accent_colour_and_classes_are_shown() -> None:
+    state = state_at("conv1", 3, cursor_area="layers")
+    snapshot = snapshot_for(state)
+    pixels, boxes = drawn(state, snapshot)
+    look = look_for(Look(), 1500, 930)
+    assert not (part(pixels, boxes["tiles"])[look.px(look.caption) :] == np.array(look.accent)).all(axis=2).any()
+    with_classes = part(pixels, boxes["selected"]).copy()
+    state.show_labels = False
+    pixels, _ = drawn(state, snapshot)
+    assert (part(pixels, boxes["selected"]) != with_classes).any()
+
+
+def texts(monkeypatch: pytest.MonkeyPatch, state: State, snapshot: Snapshot | None) -> str:
+    """All that is written in the window, one line a text, before anything is cut to fit."""
+    from deepvis_toolbox.drawing import text as text_module
+
+    written: list[str] = []
+    real = text_module.draw_text
+
+    def draw_text(pixels: np.ndarray, text: str, *rest: object, **named: object) -> int:
+        written.append(text)
+        return real(pixels, text, *rest, **named)  # type: ignore[arg-type]
+
+    for pane in (
+        "backward",
+        "caption",
+        "error",
+        "help_overlay",
+        "layer_list",
+        "message",
+        "selected",
+        "status_line",
+        "tiles",
+        "timings",
+    ):
+        module = f"deepvis_toolbox.live.panes.{pane}"
+        monkeypatch.setattr(f"{module}.draw_text", draw_text, raising=False)
+    drawn(state, snapshot)
+    monkeypatch.undo()
+    return "\n".join(written)
+
+
+def test_the_five_likeliest_classes_are_named_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_at("conv1", cursor_area="layers")
+    state.labels = tuple(f"kind {i}" for i in range(1000))
+    probabilities = np.zeros(1000, np.float32)
+    probabilities[[700, 3, 999, 0, 42]] = (0.5, 0.3, 0.1, 0.06, 0.04)
+    written = texts(monkeypatch, state, snapshot_for(state, probabilities=probabilities, frame=FrameInfo("x", 0)))
+    named = [line for line in written.splitlines() if line.startswith("kind")]
+    assert named == ["kind 700", "kind 3", "kind 999", "kind 0", "kind 42"]
+    assert "50.0 %" in written
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        (lambda: (State(loading="loading squeezenet …"), None), "loading squeezenet …"),
+        (lambda: (state_at(), None), "waiting for the first picture"),
+        (lambda: with_snapshot(state_at()), "backward is off; press b"),
+        (
+            lambda: with_snapshot(state_at(backward="grad"), backward_image=np.zeros((9, 9, 3), np.float32)),
+            "exactly zero",
+        ),
+        (lambda: with_snapshot(state_at(backward="grad"), backward_image=None), "computing"),
+        (lambda: with_snapshot(state_at(backward="grad"), backward_image=None, backward_note="why not"), "why not"),
+        (lambda: with_snapshot(state_at(), np.zeros((16, 8, 8), np.float32)), "all activations are exactly zero"),
+        (
+            lambda: with_snapshot(
+                state_at("fc", backward="grad", show_gradients=True, frozen_origin=Origin("conv1", 1)),
+                np.zeros(1000, np.float32),
+                maps_note="fc lies above the origin",
+            ),
+            "fc lies above the origin",
+        ),
+        (lambda: with_snapshot(state_at(), np.full((16, 8, 8), np.nan, np.float32)), "1024 values are not finite"),
+        (lambda: with_snapshot(state_at(cursor_area="layers", show_labels=False)), "class labels are off; press 8"),
+        (
+            lambda: with_snapshot(state_at(cursor_area="layers", label_layers=()), probabilities=None),
+            "this network has no label layer",
+        ),
+        (lambda: with_snapshot(state_at(), error="the worker fell"), "the worker fell"),
+        (stale, "computing"),
+    ],
+)
+def test_a_pane_with_nothing_to_show_says_why(
+    case: Callable[[], tuple[State, Snapshot | None]], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, snapshot = case()
+    assert sentence in " ".join(texts(monkeypatch, state, snapshot).splitlines())
+
+
+def with_snapshot(state: State, maps: np.ndarray | None = None, **changes: object) -> tuple[State, Snapshot]:
+    return state, snapshot_for(state, maps, **changes)
+
+
+def test_the_help_lists_every_key_that_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = texts(monkeypatch, state_at(show_help=True), None).splitlines()
+    for binding in KEYS:
+        if binding.help:
+            assert binding.label in written
+            assert binding.help in written
+    assert {group for group, _ in help_overlay.help_groups()} <= set(written)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1500, 930), (3840, 2160)])
+def test_the_help_fits_its_window(size: tuple[int, int]) -> None:
+    state = state_at(show_help=True)
+    pixels, boxes = drawn(state, snapshot_for(state), *size)
+    look = look_for(Look(), *size)
+    lit = (part(pixels, boxes["help"]) == np.array(look.panel)).all(axis=2)
+    rows, columns = np.nonzero(lit)
+    height, width = lit.shape
+    assert rows.min() > 0
+    assert rows.max() < height - 1
+    assert columns.min() > 0
+    assert columns.max() < width - 1
+
+
+def test_the_status_line_says_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_at("fc", 7, backward="deconv", backward_view="gray", gamma_index=2, channel_boost_index=1)
+    state.window_rate = 59.8
+    snapshot = snapshot_for(state, dropped_frames=12)
+    written = texts(monkeypatch, state, snapshot).splitlines()
+    for text in (
+        "fc:7",
+        "class 7",
+        "deconv gray",
+        "0.5",
+        "0.3",
+        "ostrich.jpg (3 of 500)",
+        "30.0",
+        "24.3",
+        "59.8",
+        "12",
+    ):
+        assert text in written
+
+
+def test_numbers_in_the_status_line_do_not_move_other_columns() -> None:
+    state = state_at("conv1")
+    look = look_for(Look(), 1500, 930)
+    pictures = []
+    for rate in (1.0, 9876.5):
+        state.window_rate = rate
+        pixels = np.zeros((48, 1500, 3), np.uint8)
+        status_line.draw(pixels, state, snapshot_for(state, network_rate=rate, dropped_frames=int(rate)), look)
+        pictures.append(pixels)
+    changed = np.nonzero((pictures[0] != pictures[1]).any(axis=(0, 2)))[0]
+    columns = {place[0].label: place[1:] for place in status_line._places(1500, look)}
+    allowed = np.zeros(1500, bool)
+    for label in ("network fps", "window fps", "dropped"):
+        left, room = columns[label]
+        allowed[left : left + room + 2] = True
+    assert allowed[changed].all()
+
+
+def test_gradients_are_red_and_green_and_activations_are_not() -> None:
+    values = np.zeros((16, 8, 8), np.float32)
+    values[0], values[1] = -1, 1
+    look = look_for(Look(), 1500, 930)
+    for show, first, second in ((True, look.negative, look.positive), (False, look.below_zero, look.full)):
+        state = state_at("conv1", 5, backward="grad", show_gradients=show)
+        snapshot = snapshot_for(state, values)
+        pixels, boxes = drawn(state, snapshot)
+        grid = tiles.tile_grid(boxes["tiles"].height, boxes["tiles"].width, state, snapshot, look)
+        assert grid
+        body = part(pixels, boxes["tiles"])[look.px(look.caption) :]
+        for unit, colour in ((0, first), (1, second)):
+            tile = grid.tile_rect(unit)
+            assert tuple(body[(tile.top + tile.bottom) // 2, (tile.left + tile.right) // 2]) == colour
+
+
+def test_zoom_fills_the_tile_pane_with_the_unit_or_the_backward_result() -> None:
+    state = state_at("conv1", 3, backward="grad")
+    snapshot = snapshot_for(state)
+    pictures = []
+    for zoom in ("tiles", "unit", "backward"):
+        state.zoom = zoom  # type: ignore[assignment]
+        pixels, boxes = drawn(state, snapshot)
+        pictures.append(part(pixels, boxes["tiles"]).copy())
+        assert (tiles.tile_grid(900, 900, state, snapshot, Look()) is None) == (zoom != "tiles")
+    assert (pictures[0] != pictures[1]).any()
+    assert (pictures[1] != pictures[2]).any()
+
+
+def test_a_pane_that_fails_says_so_in_its_place_and_the_others_are_drawn(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("a broken pane")
+
+    state = state_at()
+    snapshot = snapshot_for(state)
+    expected, boxes = drawn(state, snapshot)
+    panes = tuple(replace(pane, draw=broken) if pane.name == "input" else pane for pane in PANES)
+    monkeypatch.setattr(layout_module, "PANES", panes)
+    pixels, _ = drawn(state, snapshot)
+    changed = (pixels != expected).any(axis=2)
+    part(changed, boxes["input"])[...] = False
+    assert not changed.any()
+    assert "a broken pane" in caplog.text
+
+
+def test_stale_is_what_answers_another_request() -> None:
+    state = state_at("conv1", 1)
+    snapshot = snapshot_for(state)
+    assert not maps.is_stale(state, snapshot)
+    state.unit = 2
+    assert not maps.is_stale(state, snapshot)  # the same layer's activations, whatever unit is selected
+    state.show_gradients = True
+    assert maps.is_stale(state, snapshot)
+    state = state_at("conv1", 1, backward="grad", show_gradients=True)
+    snapshot = snapshot_for(state)
+    assert not maps.is_stale(state, snapshot)
+    state.unit = 2
+    assert maps.is_stale(state, snapshot)  # gradients start at the selected unit
+
+
+def test_a_selected_unit_that_is_zero_is_not_silently_black(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_at("conv1", 3)
+    values = np.ones((16, 8, 8), np.float32)
+    values[3] = 0
+    assert "activation exactly zero" in texts(monkeypatch, state, snapshot_for(state, values))
+    assert selected_pane.CLASSES == 5
+
+
+def test_text_grows_with_the_window_and_with_the_scale() -> None:
+    assert look_for(Look(), 1500, 930).font.size == 14
+    assert look_for(Look(), 3840, 2160).font.size >= 30
+    assert look_for(Look(), 1280, 720).font.size >= 12
+    assert look_for(Look(), 1500, 930, scale=2).font.size == 28
+
+
+def test_the_settings_have_the_looks_defaults() -> None:
+    from settings import Settings
+
+    section = Settings.model_validate({}).look
+    assert look_from(section.model_dump()) == Look()
