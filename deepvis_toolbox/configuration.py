@@ -99,11 +99,11 @@ def _written_part(location: tuple[int | str, ...], values: Any) -> KeyPath:
 
 
 def _sentence(model: type[BaseModel], path: KeyPath, error: dict[str, Any]) -> str:
-    key = ".".join(map(str, path))
+    key = _dotted(path)
     if error["type"] == "extra_forbidden":
         return _unknown_key(model, path)
     if error["type"] == "missing" and isinstance(error["loc"][-1], str):
-        return f'"{".".join(map(str, error["loc"]))}" is missing'
+        return f'"{_dotted(error["loc"])}" is missing'
     if error["type"] == "value_error":
         reason = str(error["ctx"]["error"])
         return f"{key}: {reason}" if key else reason
@@ -122,9 +122,9 @@ def _sentence(model: type[BaseModel], path: KeyPath, error: dict[str, Any]) -> s
 def _unknown_key(model: type[BaseModel], path: KeyPath) -> str:
     section = _section_at(model, path[:-1])
     known = list(section.model_fields) if section else []
-    parent = ".".join(map(str, path[:-1]))
+    parent = _dotted(path[:-1])
     listed = f"the keys {f'of {parent} ' if parent else ''}are {', '.join(known)}"
-    return f'unknown key "{".".join(map(str, path))}"{nearest_name(str(path[-1]), known)}; {listed}'
+    return f'unknown key "{_dotted(path)}"{nearest_name(str(path[-1]), known)}; {listed}'
 
 
 def _hint(field: FieldInfo | None, error: dict[str, Any]) -> str:
@@ -174,8 +174,13 @@ _WORDS: dict[Any, str] = {
 }
 
 
+def _dotted(path: KeyPath) -> str:
+    return " ".join(".".join(map(str, path)).split())
+
+
 def _quoted(value: Any) -> str:
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    text = " ".join(text.split())
     text = text if len(text) <= 60 else f"{text[:57]}..."
     return f'"{text}"' if isinstance(value, str) else text
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
 from deepvis_toolbox.configuration import Section, allowed_values, section_of
@@ -34,14 +36,17 @@ def as_yaml(settings: Section, origin: Callable[[KeyPath], str]) -> str:
     return "\n".join(lines)
 
 
+_PLAIN_WORDS = re.compile(r"[\w./](?:[\w ./()-]*[\w./()-])?", re.ASCII)
+
+
 def _in_yaml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_in_yaml, value))}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
-        plain = value and parse_value(value, "") == value and all(mark not in value for mark in ":#,[]{}\"'")
-        return value if plain else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        plain = _PLAIN_WORDS.fullmatch(value) and parse_value(value, "") == value
+        return value if plain else yaml.safe_dump(value, default_style='"', allow_unicode=True, width=1 << 30).strip()
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

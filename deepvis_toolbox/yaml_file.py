@@ -74,6 +74,8 @@ def _text_of(path: Path) -> str:
     name = shown_path(path)
     if path.is_dir():
         raise ToolboxError(f"{name} is a folder; a YAML file is wanted")
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ToolboxError(f"{name} is no regular file")
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)

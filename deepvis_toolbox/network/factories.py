@@ -53,7 +53,7 @@ def _own(factory: str, where: str) -> MadeModule:
             return MadeModule(function)
         if not callable(function):
             raise ToolboxError(
-                f"{where}: {factory} is a {type(function).__name__}; it must be a function without arguments"
+                f"{where}: {factory} is of type {type(function).__name__}; it must be a function without arguments"
             )
         return MadeModule(_called(function, factory, where))
 

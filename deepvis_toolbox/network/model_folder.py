@@ -26,6 +26,13 @@ def is_factory(model: str) -> bool:
 
 def model_path(model: str) -> Path:
     """The model.yaml that a name, a folder or a file means. `ToolboxError` with the known names where there is none."""
+    try:
+        return _found(model)
+    except (OSError, RuntimeError, ValueError):  # a name too long for a file, ~nobody, a null character
+        raise ToolboxError(f'"{model[:60]}" can be no file; known are {_known()}') from None
+
+
+def _found(model: str) -> Path:
     given = Path(model).expanduser()
     named = MODELS / model / MODEL_FILE
     if model and Path(model).name == model and named.is_file():
