@@ -57,7 +57,7 @@ class LiveSource(Source):
         elif self._capture.lost:
             self.note = f"{self.noun} lost, retrying" if self._realtime else f"{self.noun} lost"
         elif waited:
-            self.note = f"no picture from {self.name} yet"
+            self.note = f"waiting for {self.name}"
 
     def interrupt(self) -> None:
         self._capture.wake()

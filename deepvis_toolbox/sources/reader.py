@@ -47,7 +47,7 @@ class FrameReader:
 
         A still picture is delivered once; it comes again only after something was switched, moved or unfrozen.
         """
-        self.frames: Mailbox[SourceFrame] = mailbox or Mailbox()
+        self.frames: Mailbox[SourceFrame] = Mailbox() if mailbox is None else mailbox
         self._switch = SourceSwitch(sources)
         self._changed = threading.Condition()
         self._commands: deque[Callable[[], None]] = deque()

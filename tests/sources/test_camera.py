@@ -89,7 +89,7 @@ def test_a_camera_that_hangs_holds_nobody_up(camera: FakeCamera) -> None:
         source.read()
         camera.hanging = threading.Event()
         began = time.monotonic()
-        read_until(source.read, lambda: source.note == "no picture from camera 0 yet")
+        read_until(source.read, lambda: source.note == "waiting for camera 0")
         threading.Timer(0.1, source.interrupt).start()
         source.read()
         source.close()
