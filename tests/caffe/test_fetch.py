@@ -1,4 +1,4 @@
-"""`--fetch` against a local server that stalls, breaks off, lies about the length, and serves wrong or hostile files."""
+"""`--fetch` against a local server that stalls, breaks off, lies about the length, serves wrong and hostile files."""
 
 from __future__ import annotations
 
@@ -268,14 +268,14 @@ def test_an_archive_that_grows_too_large_is_refused(tmp_path: Path, monkeypatch:
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, 6 << 30  # a header of 6 GiB
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
-    with pytest.raises(ToolboxError, match="not an honest archive|broken one"):
+    with pytest.raises(ToolboxError, match=r"not an honest archive|broken one"):
         fetch_archive.unpack(tmp_path / "b.tar.gz", tmp_path / "out")
 
 
 @pytest.mark.parametrize("kept", [10, 60, -30])
 def test_a_broken_archive_is_an_error_of_one_sentence(tmp_path: Path, kept: int) -> None:
     (tmp_path / "a.tar.gz").write_bytes(_archive(*((f"{i}", bytes([i])) for i in range(30)))[:kept])
-    with pytest.raises(ToolboxError, match="a.tar.gz"):
+    with pytest.raises(ToolboxError, match=r"a\.tar\.gz"):
         fetch_archive.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
