@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
@@ -81,6 +82,14 @@ def _called(function: Callable[[], Any], factory: str, where: str) -> Any:
         raise ToolboxError(f"{where}: {factory} failed: {_own_line(error)}") from error
 
 
+def _downloaded(function: Callable[[], Any], factory: str, where: str) -> Any:
+    """As `_called`; these libraries download their weights, which is what fails most often."""
+    try:
+        return _called(function, factory, where)
+    except ToolboxError as error:
+        raise ToolboxError(f"{error}; weights from a file can be given with --weights") from None
+
+
 def _own_line(error: Exception) -> str:
     """The error in one line, with the last line of code that it passed."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
@@ -103,23 +112,28 @@ def _torchvision(name: str, where: str, trained: bool) -> MadeModule:
     models = _library("torchvision.models", "torchvision")
     if name not in models.list_models():
         raise _unknown("torchvision", name, models.list_models(), where)
-    if not trained:
-        return MadeModule(_called(lambda: models.get_model(name, weights=None), f"torchvision:{name}", where))
-    weights = models.get_model_weights(name).DEFAULT
-    module = _called(lambda: models.get_model(name, weights=weights), f"torchvision:{name}", where)
+    weights = getattr(models.get_model_weights(name), "DEFAULT", None)
+    if trained and weights is None:
+        raise ToolboxError(f"{where}: torchvision publishes no weights of {name}; give a file with --weights")
+    module = _downloaded(
+        lambda: models.get_model(name, weights=weights if trained else None), f"torchvision:{name}", where
+    )
+    if weights is None:
+        return MadeModule(module)
     transforms = weights.transforms()
     values: dict[str, Any] = {"mean": _in_pixel_units(transforms.mean), "std": _in_pixel_units(transforms.std)}
     if getattr(transforms, "crop_size", None):
         values["size"] = int(transforms.crop_size[0])
         values["crop"] = min(1.0, transforms.crop_size[0] / transforms.resize_size[0])
-    return MadeModule(module, values, tuple(weights.meta.get("categories", ())))
+    # Other weights than the published ones may know other classes, yet mostly expect the same pictures.
+    return MadeModule(module, values, tuple(weights.meta.get("categories", ())) if trained else ())
 
 
 def _timm(name: str, where: str, trained: bool) -> MadeModule:
     timm = _library("timm", "timm")
     if not timm.is_model(name):
         raise _unknown("timm", name, timm.list_models(), where)
-    module = _called(lambda: timm.create_model(name, pretrained=trained), f"timm:{name}", where)
+    module = _downloaded(lambda: timm.create_model(name, pretrained=trained), f"timm:{name}", where)
     config = getattr(module, "pretrained_cfg", {})
     values: dict[str, Any] = {}
     if config.get("input_size"):
@@ -138,12 +152,20 @@ _LIBRARIES: dict[str, Callable[[str, str, bool], MadeModule]] = {"torchvision": 
 def _library(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
-    except ImportError as error:
-        if error.name not in (package, module):
-            raise ToolboxError(f"{package} is installed but cannot be imported: {error}") from None
-        raise ToolboxError(
-            f"{package} is not installed; it is an optional extra: pip install {package}, fitting your version of torch"
-        ) from None
+    except ModuleNotFoundError as error:
+        if error.name in (package, module):
+            raise ToolboxError(
+                f"{package} is not installed; it is an optional extra: pip install {package}, the one for torch "
+                f"{torch.__version__}"
+            ) from None
+        raise _unusable(package, error) from None
+    except Exception as error:  # one made for another torch fails with a RuntimeError, among others
+        raise _unusable(package, error) from None
+
+
+def _unusable(package: str, error: Exception) -> ToolboxError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return ToolboxError(f"{package} cannot be imported ({reason}); install the one made for torch {torch.__version__}")
 
 
 def _unknown(library: str, name: str, known: list[str], where: str) -> ToolboxError:

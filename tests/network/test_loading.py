@@ -271,6 +271,20 @@ def test_flags_come_before_what_torchvision_says(fake_torchvision: dict[str, Any
     assert fake_torchvision["weights"] is None
     assert network.input_shape == (3, 16, 12)
     assert network.preprocessing.mean.tolist() == [0, 0, 0]  # type: ignore[union-attr]
+    np.testing.assert_allclose(network.preprocessing.std, [51, 51, 25.5], rtol=1e-6)
+    assert network.labels == ()
+
+
+def test_weights_that_cannot_be_downloaded_can_come_from_a_file(
+    fake_torchvision: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(name: str, weights: Any) -> nn.Module:
+        raise OSError(f"no route to the weights {weights} of {name}")
+
+    assert fake_torchvision == {}
+    monkeypatch.setattr(sys.modules["torchvision.models"], "get_model", offline)
+    with pytest.raises(ToolboxError, match=r"OSError: no route .* --weights"):
+        load_network("torchvision:tinynet")
 
 
 @pytest.mark.usefixtures("fake_torchvision")
@@ -304,6 +318,14 @@ def test_a_library_that_is_not_installed_is_one_sentence(library: str, monkeypat
     monkeypatch.setitem(sys.modules, f"{library}.models", None)
     with pytest.raises(ToolboxError, match=f"{library} is not installed; .*pip install {library}"):
         load_network(f"{library}:resnet18")
+
+
+def test_a_library_made_for_another_torch_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "timm.py").write_text("raise RuntimeError('operator nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    with pytest.raises(ToolboxError, match=r"timm cannot be imported \(operator nms does not exist\); .* torch 2"):
+        load_network("timm:resnet18")
 
 
 def test_a_caffe_network_tells_its_own_size_and_can_be_given_another(shared: Path) -> None:
