@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import torch
 
-from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.objective import Objective, Reading, UnitObjective
 from deepvis_toolbox.optimize.pixel_space import PixelSpace
@@ -23,7 +22,7 @@ def look_for(net: Network, objective: Objective, space: PixelSpace) -> Look:
     """
     if not isinstance(objective, UnitObjective) or not _has_one_value(objective):
         return lambda x, batch: _full_look(net, batch, space, x)
-    see = _ascent_pass(net, objective.layer.name, objective.place)
+    see = net.ascent_pass(objective.layer.name, objective.place)
 
     def look(x: torch.Tensor, batch: Objective) -> tuple[Reading, torch.Tensor]:
         assert isinstance(batch, UnitObjective)
@@ -33,12 +32,6 @@ def look_for(net: Network, objective: Objective, space: PixelSpace) -> Look:
         return reading, gradient if batch.direction > 0 else -gradient
 
     return look
-
-
-def _ascent_pass(net: Network, layer: str, place: tuple[int, int] | None) -> AscentPass:
-    """The engine's own pass where it has one, else the one that every engine can do."""
-    own = getattr(net, "ascent_pass", None)
-    return own(layer, place) if own else AscentPass(net, layer, place)
 
 
 def _has_one_value(objective: UnitObjective) -> bool:

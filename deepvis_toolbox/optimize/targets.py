@@ -58,7 +58,7 @@ def checked_target(target: Target, net: Network) -> Target:
     """The target with its layer's listed name and its place filled in. `ToolboxError` where the network lacks it."""
     if isinstance(target, Unit):
         unit = checked_unit(target, net.layers)
-        return Unit(unit.layer, unit.channel, _filled_place(unit.place, unit.layer, net))
+        return Unit(unit.layer, unit.channel, filled_place(unit.place, unit.layer, net))
     layer = net.layers[net.layers.canonical(target.layer)]
     if isinstance(target, LikePicture):
         return LikePicture(layer.name, target.picture, target.name)
@@ -66,7 +66,7 @@ def checked_target(target: Target, net: Network) -> Target:
     if weights.shape != (layer.channels,) or not np.isfinite(weights).all():
         wanted = f'a direction in layer "{layer.name}" is {layer.channels} finite weights'
         raise ToolboxError(f'{wanted}; "{target.name}" has the shape {weights.shape}')
-    return Direction(layer.name, weights, target.name, _filled_place(target.place, layer.name, net))
+    return Direction(layer.name, weights, target.name, filled_place(target.place, layer.name, net))
 
 
 def batch_key(target: Target) -> Hashable:
@@ -89,7 +89,7 @@ def objective_of(targets: Sequence[Target], net: Network, direction: int) -> Obj
     return UnitObjective(layer, place, torch.tensor(channels, device=net.device), direction)
 
 
-def _filled_place(place: Place, layer_name: str, net: Network) -> Place:
+def filled_place(place: Place, layer_name: str, net: Network) -> Place:
     """The centre of a spatial layer where none is given; the mean over a layer of tokens; None for a flat one."""
     layer = net.layers[layer_name]
     if layer.is_spatial:

@@ -1,0 +1,82 @@
+"""Joins the single pictures in the store: 3×3 montages of units, one picture of a whole layer, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepvis_toolbox.addresses import Unit
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.compare import comparison
+from deepvis_toolbox.optimize.output import SHOWN
+from deepvis_toolbox.optimize.picture_files import KIND, PictureFiles, StoreFiles
+from deepvis_toolbox.optimize.targets import Target
+from deepvis_toolbox.unit_images.montage import Picture, montage3x3, scaled_to, whole_layer
+from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
+
+LARGEST_TILE = 100
+"""Pixels; a unit's picture in the picture of its whole layer is no larger."""
+PANEL = 9
+"""How many pictures a montage shows: those with the smallest seeds, from whichever run."""
+
+
+def write_montages(net: Network, files: PictureFiles, targets: Sequence[Target]) -> list[Path]:
+    """Writes the montage of every unit that has pictures, and of every layer whose units all have one; their paths.
+
+    Nothing is done for files under the original's names, or for what is no unit.
+    """
+    if not isinstance(files, StoreFiles):
+        return []
+    units = [target for target in dict.fromkeys(targets) if isinstance(target, Unit)]
+    written = [_write_unit_montage(files, unit) for unit in units]
+    for layer in dict.fromkeys(unit.layer for unit in units if not files.tag(unit)):
+        written.append(_write_whole_layer(net, files, layer))
+    return [path for path in written if path is not None]
+
+
+def write_comparison(panels: Sequence[tuple[str, PictureFiles]], targets: Sequence[Target]) -> list[Path]:
+    """For every unit, one picture of its pictures under several presets: (title, the files of that run) each."""
+    written = []
+    for unit in dict.fromkeys(targets):
+        runs = [(title, files) for title, files in panels if isinstance(files, StoreFiles)]
+        if not isinstance(unit, Unit) or not runs:
+            continue
+        drawn = [(title, pictures) for title, files in runs if (pictures := _shown(files, unit))]
+        if drawn:
+            path = runs[0][1].store.single_path(KIND, unit.layer, unit.channel, "compare")
+            write_picture(path, comparison(drawn))
+            written.append(path)
+    return written
+
+
+def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
+    shown = _shown(files, unit)
+    if not shown:
+        return None
+    if not files.tag(unit):
+        return files.store.write_montage(KIND, unit.layer, unit.channel, montage3x3(shown))
+    path = files.store.single_path(KIND, unit.layer, unit.channel, f"{files.tag(unit)}montage")
+    write_picture(path, montage3x3(shown))
+    return path
+
+
+def _shown(files: StoreFiles, unit: Unit) -> list[Picture]:
+    tag = f"{files.tag(unit)}s0000_{SHOWN}"
+    example = files.store.single_path(KIND, unit.layer, unit.channel, tag, files.suffix)
+    found = example.parent.glob(example.name.replace("_s0000_", "_s[0-9]*_"))
+    in_order = sorted(found, key=lambda path: (len(path.name), path.name))
+    return [read_picture(path) for path in in_order[:PANEL]]
+
+
+def _write_whole_layer(net: Network, files: StoreFiles, layer: str) -> Path | None:
+    units = net.layers[layer].channels
+    if len(files.store.units(KIND, layer)) < units:
+        return None
+    tiles = []
+    for unit in range(units):
+        tile = files.store.read_best(KIND, layer, unit)
+        if tile is None:
+            return None
+        height, width = (min(side, LARGEST_TILE) for side in tile.shape[:2])
+        tiles.append(scaled_to(tile, height, width))
+    return files.store.write_whole_layer(KIND, layer, whole_layer(tiles))

@@ -1,0 +1,128 @@
+"""Makes and keeps the pictures of many units: skips what is finished, goes on where one fails, joins the montages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.montages import write_montages
+from deepvis_toolbox.optimize.output import Output
+from deepvis_toolbox.optimize.picture_files import StoreFiles
+from deepvis_toolbox.optimize.preferred import BatchWatch, Picture, climbed_batches
+from deepvis_toolbox.optimize.result import AscentResult
+from deepvis_toolbox.optimize.settings import AscentSettings
+from deepvis_toolbox.optimize.targets import Target, checked_target, filled_place
+from deepvis_toolbox.progress import Progress
+from deepvis_toolbox.unit_images.file_names import file_name_of
+from deepvis_toolbox.unit_images.store import UnitImageStore
+
+
+@dataclass
+class Summary:
+    """What came of a run."""
+
+    made: int = 0
+    skipped: int = 0
+    """Were there already, the same."""
+    problems: list[str] = field(default_factory=list)
+    """A sentence for each picture that could not be made, or came out with a zero gradient or a value not finite."""
+    written: list[Path] = field(default_factory=list)
+    """The montages."""
+
+
+def store_of(net: Network, folder: str | None = None) -> UnitImageStore:
+    """The store in `folder`, or else the one that the network's model.yaml names, or `unit_images/<network>`."""
+    section = dict(net.settings.get("unit_images") or {})
+    if folder is not None:
+        section["folder"] = str(Path(folder).expanduser().resolve())
+    elif not section.get("folder"):
+        section["folder"] = str(Path.cwd() / "unit_images" / file_name_of(net.name))
+    store = UnitImageStore.of_network({**net.settings, "unit_images": section})
+    assert store is not None
+    return store
+
+
+def store_files(net: Network, store: UnitImageStore, suffix: str = ".png", group: str = "") -> StoreFiles:
+    """The names of pictures in the store of a network; `group` keeps runs that are compared apart."""
+    return StoreFiles(store, lambda layer: filled_place(None, layer, net), suffix, group)
+
+
+def pictures_to_make(
+    net: Network,
+    targets: Sequence[Target],
+    seeds: Sequence[int],
+    settings: AscentSettings,
+    output: Output,
+    summary: Summary,
+) -> list[Picture]:
+    """The pictures that are not there yet. `summary` counts those that are, and says which must not be touched."""
+    wanted = []
+    for picture in (Picture(checked_target(target, net), seed) for target in targets for seed in seeds):
+        if output.overwrite:
+            wanted.append(picture)
+        elif output.is_finished(net, picture, settings):
+            summary.skipped += 1
+        elif blocked := output.in_the_way(net, picture, settings):
+            summary.problems.append(blocked)
+        else:
+            wanted.append(picture)
+    return wanted
+
+
+def make_pictures(
+    net: Network,
+    pictures: Sequence[Picture],
+    settings: AscentSettings,
+    output: Output,
+    summary: Summary,
+    progress: Progress,
+    batch_size: int | Literal["auto"] = "auto",
+    watch: BatchWatch | None = None,
+) -> Summary:
+    """Makes the pictures, writing each batch as soon as it is done; returns the summary, filled in.
+
+    Raises `ToolboxError` where a file cannot be written: on a full disk nothing that follows could be kept.
+    """
+    for batch, results in climbed_batches(net, pictures, settings, batch_size, progress, watch):
+        for picture, result in zip(batch, results, strict=True):
+            output.write(net, picture, settings, result)
+            summary.made += 1
+            if problem := _problem(picture, result):
+                summary.problems.append(problem)
+                progress.say(problem)
+    return summary
+
+
+def make_unit_images(
+    net: Network,
+    units: Sequence[Target],
+    seeds: Sequence[int],
+    settings: AscentSettings,
+    store: UnitImageStore,
+    progress: Progress,
+    batch_size: int | Literal["auto"] = "auto",
+    overwrite: bool = False,
+) -> Summary:
+    """Preferred images of units into the store, with their montages: what is there already is kept."""
+    output = Output(store_files(net, store), overwrite=overwrite)
+    summary = Summary()
+    pictures = pictures_to_make(net, units, seeds, settings, output, summary)
+    make_pictures(net, pictures, settings, output, summary, progress, batch_size)
+    summary.written += write_montages(net, output.files, [checked_target(unit, net) for unit in units])
+    return summary
+
+
+def _problem(picture: Picture, result: AscentResult) -> str:
+    name = f"{picture.target}, seed {picture.seed}"
+    step = len(result.objective)
+    if result.outcome == "zero gradient":
+        return (
+            f"{name}: the gradient is exactly zero at step {step}, nothing leads upwards from there; "
+            "try other seeds or another start (--start-at)"
+        )
+    if result.outcome == "not finite":
+        return f"{name}: at step {step} a value is not finite; try smaller steps (--lr-params)"
+    return ""
