@@ -1,0 +1,74 @@
+"""Takes batches through the network and adds what they show to the tally."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from deepvis_toolbox.network.interface import Network, Visitor
+from find_maxes.channel_extremes import ChannelExtremes
+from find_maxes.picture_batches import PictureBatch
+from find_maxes.place_sample import PlaceSample
+from find_maxes.tally import Tally
+
+_BUFFER_BYTES = 64 << 20
+_MOST_ROWS, _LEAST_ROWS = 512, 16
+
+
+class BatchScanner:
+    """Adds batches to a tally; batches come in ascending order. `flush` before the tally is used."""
+
+    def __init__(self, net: Network, tally: Tally) -> None:
+        self.tally = tally
+        self._net = net
+        self._index = tally.settings.index
+        self._clips = tally.calibration.clips
+        ranked_below = [name in self._clips for name in self._index.names]
+        self._by_below = self._index.spread(ranked_below).astype(bool)
+        self._rows = int(np.clip(_BUFFER_BYTES // (4 * self._index.total), _LEAST_ROWS, _MOST_ROWS))
+        self._maxima: list[torch.Tensor] = []
+
+    def take(self, batch: PictureBatch) -> None:
+        """Scans one batch."""
+        if batch.readable.any():
+            with torch.inference_mode():
+                self._scan(batch)
+        self.tally.skipped |= batch.reasons
+        self.tally.mark_done(batch.number, batch.number + 1)
+
+    def _scan(self, batch: PictureBatch) -> None:
+        device = self._net.device
+        inputs, readable = batch.inputs.to(device), torch.from_numpy(batch.readable).to(device)
+        extremes = {}
+        for name, table in self.tally.tables.items():
+            thresholds = torch.from_numpy(table.thresholds(self._by_below)).to(device)
+            extremes[name] = ChannelExtremes(self._index, self._clips, thresholds, readable, table.largest)
+        sample = PlaceSample(self._index, readable, device) if self.tally.places is not None else None
+        visitors: list[Visitor] = [*extremes.values(), *([sample] if sample else [])]
+
+        def visit(layer: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
+            for visitor in visitors:
+                visitor(layer, value, below)
+
+        self._net.visit(inputs, self._index.names, visit)
+        for name, found in extremes.items():
+            self.tally.tables[name].insert(found.candidates(), batch.first)
+        if sample and self.tally.places is not None:
+            self.tally.places.add(sample.values)
+        self._buffer(extremes["top"].extremes[readable])
+
+    def _buffer(self, maxima: torch.Tensor) -> None:
+        """Sums of products are taken over many pictures at once."""
+        self._maxima.append(maxima)
+        if sum(map(len, self._maxima)) >= self._rows:
+            self.flush()
+
+    def flush(self) -> None:
+        """Brings the statistics up to date."""
+        if self._maxima:
+            with torch.inference_mode():
+                maxima = torch.cat(self._maxima)
+                self.tally.maxima.add(maxima)
+                if self.tally.correlations is not None:
+                    self.tally.correlations.add(maxima)
+            self._maxima = []

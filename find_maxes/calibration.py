@@ -1,0 +1,67 @@
+"""What is fixed before a scan by its first batch: how large a layer's values are, and which rectifiers only clip.
+
+Every shard and every restart looks at the same batch, so all find the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from deepvis_toolbox.network.interface import Network
+from find_maxes.picture_batches import PictureBatch
+from find_maxes.unit_index import UnitIndex
+
+HEADROOM = 16
+"""Statistics clip at this multiple of the largest magnitude in the first batch."""
+_CLIPPING_RECTIFIERS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
+
+Clip = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`limits`: per layer, a power of two above `HEADROOM` times its largest magnitude in the first batch.
+
+    `clips`: (low, high) of the layers whose value is exactly that below their rectifier, clipped; such a layer's
+    largest value lies where the one below lies, and needs no pass of its own.
+    """
+
+    limits: dict[str, float]
+    clips: dict[str, Clip]
+
+    def record(self) -> dict[str, Any]:
+        """As plain data; an endless clip's end is written as null."""
+        clips = {name: [low, None if math.isinf(high) else high] for name, (low, high) in self.clips.items()}
+        return {"limits": self.limits, "clips": clips}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Calibration:
+        """What `record` wrote down."""
+        clips = {name: (low, math.inf if high is None else high) for name, (low, high) in record["clips"].items()}
+        return cls(dict(record["limits"]), clips)
+
+
+def calibrate(net: Network, index: UnitIndex, batch: PictureBatch) -> Calibration:
+    """Looks at the readable pictures of the first batch that has one."""
+    limits: dict[str, float] = {}
+    clips: dict[str, Clip] = {}
+    rectifiers = {layer.name: layer.rectifier for layer in index.layers}
+
+    def look(name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
+        limits[name] = _limit(float(value.abs().amax()))
+        clip = _CLIPPING_RECTIFIERS.get(rectifiers[name])
+        if clip and below is not None and torch.equal(value, below.clamp(*clip)):
+            clips[name] = clip
+
+    net.visit(batch.inputs[torch.from_numpy(batch.readable)], index.names, look)
+    return Calibration(limits, clips)
+
+
+def _limit(largest: float) -> float:
+    if largest == 0 or not math.isfinite(largest):
+        return 1.0
+    return float(2.0 ** math.ceil(math.log2(largest))) * HEADROOM

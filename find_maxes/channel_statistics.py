@@ -1,0 +1,98 @@
+"""Mean, deviation, zeros and histogram of every unit's values: sums of integers, so that parts add up exactly.
+
+A value is rounded to a fixed step (a fraction of its layer's calibrated limit) before it is summed. Sums of integers do
+not depend on their order: any cut into batches, shards and restarts gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_FIRST_OCTAVE, _LAST_OCTAVE = -16, 10
+_STEPS_A_SIDE = 2 * (_LAST_OCTAVE - _FIRST_OCTAVE) + 1
+BINS = 2 * _STEPS_A_SIDE + 1
+_ROWS_AT_ONCE = 64
+_MOST_BITS = 20
+
+
+def histogram_edges() -> NDArray[np.float64]:
+    """The `BINS + 1` edges of every histogram: two bins an octave, 2^e and 1.5 * 2^e, from 2^-16 to 2^10 on both sides.
+
+    Positive bins contain their lower edge, negative ones their upper in size; the one in the middle holds what is
+    smaller than 2^-16, the outermost what is beyond 2^10.
+    """
+    sizes = [2.0**octave * step for octave in range(_FIRST_OCTAVE, _LAST_OCTAVE) for step in (1.0, 1.5)]
+    positive = np.array([*sizes, 2.0**_LAST_OCTAVE, np.inf])
+    return np.concatenate([-positive[::-1], positive])
+
+
+def summable_bits(values_a_unit: int) -> int:
+    """To how many bits a value is rounded so that the sum of this many squares fits into 63 bits."""
+    return min(_MOST_BITS, (62 - math.ceil(math.log2(max(2, values_a_unit)))) // 2)
+
+
+def rounded(values: torch.Tensor, limits: torch.Tensor, bits: int) -> torch.Tensor:
+    """Values (…, units) in steps of limit / 2^bits: whole numbers as float64; NaN is 0, what is beyond is clipped."""
+    largest = float(1 << bits)
+    steps = torch.nan_to_num(values, nan=0.0).double() * (largest / limits)
+    return steps.round_().clamp_(-largest, largest)
+
+
+class ChannelStatistics:
+    """Sums over the values of each of `units` units; NaN counts as no value.
+
+    `limits` (units,): float64, powers of two; `bits`: see `summable_bits`.
+    """
+
+    NAMES = ("count", "sum", "squares", "zeros", "not_positive", "histogram")
+
+    def __init__(self, limits: torch.Tensor, bits: int) -> None:
+        self._limits, self._bits = limits, bits
+        units, device = len(limits), limits.device
+        self._sums = {name: torch.zeros(units, dtype=torch.int64, device=device) for name in self.NAMES[:-1]}
+        self._sums["histogram"] = torch.zeros((units, BINS), dtype=torch.int64, device=device)
+        self._first_bins = torch.arange(units, device=device) * BINS
+
+    def add(self, values: torch.Tensor) -> None:
+        """Takes in rows of values, float32 (R, units)."""
+        for rows in values.split(_ROWS_AT_ONCE):
+            self._add_rows(rows)
+
+    def _add_rows(self, values: torch.Tensor) -> None:
+        known = ~values.isnan()
+        steps = rounded(values, self._limits, self._bits)
+        self._sums["count"] += known.sum(0)
+        self._sums["sum"] += steps.sum(0).long()
+        self._sums["squares"] += (steps * steps).sum(0).long()
+        self._sums["zeros"] += (values == 0).sum(0)
+        self._sums["not_positive"] += (values <= 0).sum(0)
+        bins = self._first_bins + _bin_of(values)
+        counts = torch.bincount(bins[known], minlength=values.shape[1] * BINS)
+        self._sums["histogram"] += counts.view(-1, BINS)
+
+    def merge(self, other: ChannelStatistics) -> None:
+        """Adds what another part of the same scan has seen."""
+        for name in self.NAMES:
+            self._sums[name] += other._sums[name]
+
+    def arrays(self) -> dict[str, NDArray[np.int64]]:
+        """The sums, int64 (units,), and the histogram (units, BINS)."""
+        return {name: self._sums[name].cpu().numpy() for name in self.NAMES}
+
+    def load(self, arrays: Mapping[str, NDArray]) -> None:
+        """Takes the place of the sums so far."""
+        for name in self.NAMES:
+            self._sums[name] = torch.from_numpy(np.array(arrays[name], np.int64)).to(self._limits.device)
+
+
+def _bin_of(values: torch.Tensor) -> torch.Tensor:
+    """The histogram bin of each float32 value, from its exponent and the first bit of its mantissa."""
+    bits = values.contiguous().view(torch.int32)
+    size = ((bits & 0x7FFFFFFF) >> 22) - (2 * (127 + _FIRST_OCTAVE) - 1)
+    size.clamp_(0, _STEPS_A_SIDE)
+    return torch.where(bits < 0, _STEPS_A_SIDE - size, _STEPS_A_SIDE + size)

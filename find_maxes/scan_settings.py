@@ -1,0 +1,101 @@
+"""What is asked of a scan, checked; and what tells two scans apart."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+import deepvis_toolbox
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from find_maxes.channel_statistics import summable_bits
+from find_maxes.picture_list import PictureList
+from find_maxes.place_sample import PLACES_A_SIDE
+from find_maxes.unit_index import UnitIndex
+
+FORMAT = 1
+BATCH_SIZE = 8
+"""Small enough for a layer's values to be in the processor's cache still when they are looked at."""
+MOST_PICTURES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """`index`: the layers; `top`: how many pictures a unit; `bottom`: also the smallest; `statistics`: over places too.
+
+    Every field changes the result, so scans with other settings are not merged or continued.
+    """
+
+    index: UnitIndex
+    top: int = 9
+    bottom: bool = False
+    statistics: bool = False
+    correlations: bool = True
+    batch_size: int = BATCH_SIZE
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.top <= 1000:
+            raise ToolboxError(f"top is {self.top}; it must be 1 to 1000 pictures a unit")
+        if not 1 <= self.batch_size <= 4096:
+            raise ToolboxError(f"the batch size is {self.batch_size}; it must be 1 to 4096 pictures")
+
+    def identity(self, net: Network, pictures: PictureList) -> dict[str, Any]:
+        """What the result depends on, as plain data: equal for all shards and restarts of one scan."""
+        if not 0 < len(pictures) <= MOST_PICTURES:
+            raise ToolboxError(f"a scan looks at 1 to {MOST_PICTURES} pictures, not {len(pictures)}")
+        return {
+            "format": FORMAT,
+            "network": {"name": net.name, "engine": net.engine, "weights_hash": net.weights_hash},
+            "preprocessing": _preprocessing_identity(net),
+            "pictures": {"count": len(pictures), "hash": pictures.hash},
+            "layers": self.index.record(),
+            "top": self.top,
+            "bottom": self.bottom,
+            "statistics": self.statistics,
+            "correlations": self.correlations,
+            "batch_size": self.batch_size,
+            "bits": summable_bits(len(pictures) * PLACES_A_SIDE**2),
+            "versions": versions(),
+        }
+
+
+def settings_of(identity: dict[str, Any]) -> ScanSettings:
+    """The settings that an identity was made from."""
+    names = ("top", "bottom", "statistics", "correlations", "batch_size")
+    return ScanSettings(UnitIndex.from_record(identity["layers"]), **{name: identity[name] for name in names})
+
+
+def versions() -> dict[str, str]:
+    """Of what computes the result."""
+    return {
+        "deepvis_toolbox": deepvis_toolbox.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """The first thing in which two identities differ, in words; empty where they are the same."""
+    for key, value in one.items():
+        if other.get(key) != value:
+            return key.replace("_", " ")
+    return ""
+
+
+def _preprocessing_identity(net: Network) -> dict[str, Any]:
+    preprocessing = net.preprocessing
+    digest = hashlib.sha256()
+    for values in (preprocessing.mean, preprocessing.scale, preprocessing.std):
+        digest.update(np.ascontiguousarray(values, np.float32).tobytes())
+    return {
+        "size": list(preprocessing.size),
+        "channels": preprocessing.channels,
+        "crop": preprocessing.crop,
+        "mean_scale_std": digest.hexdigest(),
+    }

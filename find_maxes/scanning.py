@@ -1,0 +1,147 @@
+"""The scan: one pass over a list of pictures, checkpointed, in parts where asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.progress import Progress, Silence
+from find_maxes.batch_scanner import BatchScanner
+from find_maxes.calibration import Calibration, calibrate
+from find_maxes.picture_batches import PictureBatch, PictureBatches
+from find_maxes.picture_list import PictureList
+from find_maxes.result_folder import ResultFolder, manifest_of
+from find_maxes.scan_settings import BATCH_SIZE, ScanSettings
+from find_maxes.tally import Tally
+from find_maxes.top_images import TopImages
+from find_maxes.unit_index import UnitIndex, chosen_layers
+
+CHECKPOINT_EVERY = 5000
+"""Pictures between two checkpoints."""
+_FEW_PICTURES = 64
+
+
+def scan(
+    net: Network,
+    paths: PictureList | Sequence[str | Path],
+    labels: Sequence[int | None] | None = None,
+    layers: Sequence[str] | None = None,
+    top: int = 9,
+    out: str | Path | None = None,
+    *,
+    bottom: bool = False,
+    statistics: bool = False,
+    correlations: bool = True,
+    batch_size: int = BATCH_SIZE,
+    workers: int | None = None,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+    shard: tuple[int, int] = (0, 1),
+    progress: Progress | None = None,
+) -> TopImages:
+    """The `top` pictures that excite each unit of `layers` most, with places and values.
+
+    `paths`: picture files, `archive.tar::member` among them, or a `PictureList`; `labels`: a class index each.
+    `layers`: names, groups or patterns, by default all but the input. `out`: a folder; a scan that was killed goes on
+    from its last checkpoint there. `bottom`: also the smallest. `statistics`: also over places. `workers`: decoding
+    processes. `shard` (i, n): only the i-th of n parts (from 0), to be merged. Pictures that cannot be read are listed
+    in `skipped`. `ToolboxError` where nothing can be read, or `out` holds another scan.
+    """
+    pictures = paths if isinstance(paths, PictureList) else PictureList.of_paths(paths, labels)
+    names = chosen_layers(net.layers, layers)
+    index = UnitIndex(tuple(net.layers[name] for name in names))
+    settings = ScanSettings(index, top, bottom, statistics, correlations, batch_size)
+    run = ScanRun(net, pictures, settings, out, shard)
+    with run.batches(default_workers(pictures) if workers is None else workers) as batches:
+        run.go_on(batches, checkpoint_every, progress or Silence())
+    asked = {name: net.layers.canonical(name) for name in layers or () if name in net.layers}
+    return run.finish(asked)
+
+
+class ScanRun:
+    """One scan (or shard) from where it was left to its end."""
+
+    def __init__(
+        self,
+        net: Network,
+        pictures: PictureList,
+        settings: ScanSettings,
+        out: str | Path | None,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.net, self.pictures, self.settings = net, pictures, settings
+        self.identity: dict[str, Any] = settings.identity(net, pictures)
+        self.extent = shard_extent(-(-len(pictures) // settings.batch_size), shard)
+        self.folder = ResultFolder(out) if out is not None else None
+        self.tally: Tally | None = None
+        if self.folder is not None:
+            self.folder.prepare(self.identity, pictures)
+            self.tally = self.folder.kept(statistics_device(net))
+
+    def batches(self, workers: int) -> PictureBatches:
+        """What decodes the list."""
+        return PictureBatches(self.pictures, self.net.preprocessing, self.settings.batch_size, workers)
+
+    def go_on(self, batches: PictureBatches, checkpoint_every: int, progress: Progress) -> None:
+        """Scans what is not in the tally yet."""
+        if self.tally is None:
+            self.tally = Tally(
+                self.settings, self.calibration(batches), len(self.pictures), statistics_device(self.net)
+            )
+        scanner = BatchScanner(self.net, self.tally)
+        since_checkpoint = 0
+        progress.advance(self.tally.batches_done * self.settings.batch_size)
+        for batch in self._left(batches):
+            scanner.take(batch)
+            progress.advance(len(batch.inputs))
+            since_checkpoint += len(batch.inputs)
+            if since_checkpoint >= checkpoint_every and self.folder is not None:
+                scanner.flush()
+                self.folder.write_checkpoint(self.identity, self.tally)
+                since_checkpoint = 0
+        scanner.flush()
+
+    def calibration(self, batches: PictureBatches) -> Calibration:
+        """From the first batch of the whole list that holds a readable picture."""
+        first_reason = ""
+        for number in range(batches.count):
+            batch = batches.read(number)
+            if batch.readable.any():
+                return calibrate(self.net, self.settings.index, batch)
+            first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
+        raise ToolboxError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
+
+    def finish(self, asked: dict[str, str]) -> TopImages:
+        """Writes the result and hands it back."""
+        assert self.tally is not None
+        if self.folder is not None:
+            self.folder.write_result(self.identity, self.tally, self.pictures)
+        return TopImages(manifest_of(self.identity, self.tally), self.tally.arrays(), self.pictures, asked)
+
+    def _left(self, batches: PictureBatches) -> Iterator[PictureBatch]:
+        assert self.tally is not None
+        return batches(chain.from_iterable(self.tally.left_of(*self.extent)))
+
+
+def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
+    """The first batch of a shard (i, n) and the one behind its last."""
+    number, count = shard
+    if count < 1 or not 0 <= number < count:
+        raise ToolboxError(f"there is no shard {number}/{count}; the shards of n are 0/n to n-1/n")
+    return batches * number // count, batches * (number + 1) // count
+
+
+def statistics_device(net: Network) -> torch.device:
+    """Where sums are kept: beside the network, or on the CPU where its device has no float64."""
+    return net.device if net.device.type == "cuda" else torch.device("cpu")
+
+
+def default_workers(pictures: PictureList) -> int:
+    """Decoding processes for a list: half of the cores, none for a handful of pictures."""
+    return 0 if len(pictures) < _FEW_PICTURES else max(1, min(16, (os.cpu_count() or 2) // 2))
