@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,13 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
     ]
     if any(problems):
         raise ToolboxError(f"{source} does not fit the network: {'; '.join(filter(None, problems))}")
-    module.load_state_dict(state, strict=False)
+    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ToolboxError(f"{source} holds values that are not finite: {_listed('in', broken)}")
+    try:
+        module.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # sparse or quantized tensors, say, that cannot be copied into plain ones
+        raise ToolboxError(f"{source} does not fit the network: {str(error).splitlines()[-1].strip()}") from None
 
 
 def _check_size(path: Path) -> None:
@@ -53,6 +60,16 @@ def _check_size(path: Path) -> None:
     size = path.stat().st_size
     if not 0 < size <= LARGEST_FILE:
         raise ToolboxError(f"{path} has {size} bytes; a weights file has between 1 and {LARGEST_FILE}")
+    if zipfile.is_zipfile(path) and _unpacked_size(path) > 2 * size + (1 << 20):
+        raise ToolboxError(f"{path} unpacks to more than it can hold; PyTorch does not compress weights")
+
+
+def _unpacked_size(path: Path) -> int:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return 0  # what cannot be listed, torch will not read either
 
 
 def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -149,6 +150,9 @@ def test_a_model_yaml_gives_a_users_network_its_weights_labels_and_input(users_f
     (lambda state: state.pop("fc.bias"), r"missing: fc.bias"),
     (lambda state: state.update(extra=torch.zeros(1)), r"left over: extra"),
     (lambda state: state.update({"fc.bias": torch.zeros(3)}), r"of another shape: fc.bias"),
+    (lambda state: state.update({"fc.bias": torch.full((5,), torch.nan)}), r"not finite: in: fc.bias"),
+    (lambda state: state.update({"fc.bias": torch.zeros(1).expand(10**12)}), r"of another shape: fc.bias"),
+    (lambda state: state.update({"fc.bias": 3}), r"no state dict"),
 ])  # fmt: skip
 def test_weights_that_do_not_fit_are_named(users_folder: Path, change: Callable[[dict], Any], message: str) -> None:
     state = load_small(users_folder)
@@ -173,6 +177,17 @@ def test_a_weights_file_never_runs_code(users_folder: Path) -> None:
     with pytest.raises(ToolboxError, match="cannot be read as weights"):
         load_network("users_own_module:small", input_size=8, weights="w.pth")
     assert not (users_folder / "sprung").exists()
+
+
+def test_a_compressed_bomb_is_refused_before_it_is_unpacked(users_folder: Path) -> None:
+    torch.save({"fc.bias": torch.zeros(5_000_000)}, users_folder / "plain.pth")
+    with zipfile.ZipFile(users_folder / "plain.pth") as plain:
+        members = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(users_folder / "w.pth", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name, content in members.items():
+            bomb.writestr(name, content)
+    with pytest.raises(ToolboxError, match="unpacks to more"):
+        load_network("users_own_module:small", input_size=8, weights="w.pth")
 
 
 @pytest.mark.parametrize("content", [b"", b"some text", b"PK\x03\x04" + bytes(50)])
