@@ -115,7 +115,7 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
             f"{model.where('input', 'channels')}: channels is {description.preprocessing.channels}, but the network of "
             f"{prototxt.name} takes {channel_count}"
         )
-    description.settings["notes"] = graph.meta.get("notes", [])
+    description.settings.update(files=_files(model), notes=graph.meta["notes"])
     if engine == "caffe":
         from deepvis_toolbox.caffe.engine import CaffeNetwork
 
@@ -134,6 +134,13 @@ def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
         return None
     channel_count = {None: 0, "gray": 1}.get(model.input.channels, 3)
     return (channel_count, *model.input.size)
+
+
+def _files(model: ModelFile) -> dict[str, str]:
+    """Where the files of a Caffe network are."""
+    mean = model.input.mean if isinstance(model.input.mean, str) else None
+    named = {"prototxt": model.prototxt, "weights": model.weights, "mean": mean, "labels": model.labels}
+    return {key: str(model.path(value)) for key, value in named.items() if value is not None}
 
 
 def _labelled(network: Network, model: ModelFile) -> Network:
