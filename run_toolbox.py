@@ -11,6 +11,7 @@ import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
@@ -18,6 +19,7 @@ from deepvis_toolbox.command_line import run_command  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError  # noqa: E402
 
 if TYPE_CHECKING:
+    from deepvis_toolbox.live.picture_shelf import OpenShelf
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.network.interface import Network
     from settings import LogSettings, Settings
@@ -59,6 +61,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--prototxt", metavar="FILE", help="Caffe: the network's definition")
     group.add_argument("--weights", metavar="FILE", help="trained weights")
     group.add_argument("--labels", metavar="FILE", help="class names, one a line")
+    group.add_argument("--save-model", type=Path, metavar="DIR",
+                       help="write the model.yaml of --prototxt and --weights, and do nothing else")  # fmt: skip
+    group.add_argument("--fetch", metavar="NAME", help="download the files of a model, and do nothing else")
     group.add_argument("--mean", help="one number, one for each channel (104,117,123), or a file")
     group.add_argument("--scale", help="factor after the mean: one number, or one for each channel")
     group.add_argument("--std", help="divisor after the mean: one number, or one for each channel")
@@ -79,11 +84,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     if given.keys:
         return _check_keys()
+    if given.fetch:
+        return _fetch(given.fetch)
     if given.snapshot and not given.headless:
         raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
     if len(given.input or []) > 2:
         raise ToolboxError("--input may be given twice at most; a folder or a list holds many pictures")
     options = _options(given)
+    if given.save_model:
+        return _save_model(options, given.save_model)
     options.clock.mark("settings")
     if given.headless:
         from deepvis_toolbox.live.start import run_headless
@@ -107,6 +116,21 @@ def _check_keys() -> int:
 
     check_display()
     check_keys()
+    return 0
+
+
+def _fetch(name: str) -> int:
+    from deepvis_toolbox.caffe.fetch import fetch_model
+
+    fetch_model(name)
+    return 0
+
+
+def _save_model(options: StartOptions, folder: Path) -> int:
+    from deepvis_toolbox.caffe.found_out import save_model
+
+    with options.load() as network:
+        print(f"written: {save_model(network, folder)}")
     return 0
 
 
@@ -141,8 +165,18 @@ def _options(given: argparse.Namespace) -> StartOptions:
             **live.model_dump(include={"backward", "backward_view", "show_labels", "show_unit_images"}),
             "stretch": settings.sources.fit == "stretch",
         },
+        open_shelf=_shelf_opener(settings),
         settings=settings.model_dump(mode="json"),
         clock=StartupClock(BEGAN),
+    )
+
+
+def _shelf_opener(settings: Settings) -> OpenShelf:
+    from deepvis_toolbox.live.picture_shelf import open_shelf
+
+    images = settings.unit_images
+    return partial(
+        open_shelf, model=settings.model, folder=images.folder, byte_limit=images.cache_megabytes << 20
     )
 
 
@@ -156,8 +190,9 @@ def _source_options(settings: Settings, headless: bool) -> Any:
 def _load(given: argparse.Namespace, settings: Settings) -> Network:
     """Opens the network; called in the worker thread, where importing torch holds nobody up."""
     from deepvis_toolbox import load_network
+    from deepvis_toolbox.caffe.found_out import found_out
 
-    return load_network(
+    network = load_network(
         None if given.prototxt else settings.model,
         settings.engine,
         settings.device,
@@ -171,6 +206,9 @@ def _load(given: argparse.Namespace, settings: Settings) -> Network:
         std=_numbers("--std", given.std),
         crop=given.crop,
     )
+    for line in found_out(network) if given.prototxt else ():
+        print(line, flush=True)
+    return network
 
 
 def _positive(text: str) -> int:
