@@ -54,6 +54,12 @@ class Inbox(Mailbox[SourceFrame]):
             self._request_is_new = False
             return Work(self._frame, self._request, self._frames_in.rate)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker has taken all there is."""
+        with self._changed:
+            return not self._has_work()
+
     def _has_work(self) -> bool:
         waiting = bool(self._items) or (self._request_is_new and self._frame is not None)
         return waiting and self._request is not None

@@ -18,29 +18,31 @@ class Painter:
         """`scale`: how large text and gaps are; None: as the window's size suggests."""
         self._look = look or Look()
         self._scale = scale
-        self._pixels: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
-        self._layout: Layout | None = None
+        self.pixels: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
+        """The window painted last, RGB H×W×3."""
+        self.layout: Layout | None = None
+        """Where the panes lie in the window painted last."""
         self._snapshot: Snapshot | None = None
 
     def paint(self, state: State, snapshot: Snapshot | None, size: tuple[int, int]) -> NDArray[np.uint8]:
         """The window as RGB uint8 H×W×3, for a size (width, height); overwritten by the next call."""
         width, height = size
-        if self._pixels.shape[:2] != (height, width):
-            self._pixels = np.empty((height, width, 3), np.uint8)
+        if self.pixels.shape[:2] != (height, width):
+            self.pixels = np.empty((height, width, 3), np.uint8)
             self._look = look_for(self._look, width, height, self._scale)
-        self._layout = draw_window(self._pixels, state, snapshot, self._look)
+        self.layout = draw_window(self.pixels, state, snapshot, self._look)
         self._snapshot = snapshot
-        return self._pixels
+        return self.pixels
 
     def hit(self, state: State, x: int, y: int) -> Hit | None:
         """What lies at a pixel of the window painted last; None between panes and before the first painting."""
-        return None if self._layout is None else hit(self._layout, state, self._snapshot, self._look, x, y)
+        return None if self.layout is None else hit(self.layout, state, self._snapshot, self._look, x, y)
 
     def rows_in_list(self, state: State) -> tuple[int, int]:
         """The layer list's first name and how many it shows."""
         from deepvis_toolbox.live.panes import layer_list
 
-        if self._layout is None:
+        if self.layout is None:
             return 0, 1
-        height = self._layout.boxes["layers"].height
+        height = self.layout.boxes["layers"].height
         return layer_list.first_row(state, height, self._look), layer_list.visible_rows(height, self._look)

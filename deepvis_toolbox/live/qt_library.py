@@ -26,6 +26,16 @@ _SYMBOLS = {  # library, the symbol in the wheels' namespace, and in Qt's own
         f"{_WITHIN}12QApplication8widgetAtERKNS_6QPointE",
         "_ZN12QApplication8widgetAtERK6QPoint",
     ),
+    "register_callback": (
+        "Core",
+        f"{_WITHIN}9QInternal16registerCallbackENS0_8CallbackEPFbPPvE",
+        "_ZN9QInternal16registerCallbackENS_8CallbackEPFbPPvE",
+    ),
+    "unregister_callback": (
+        "Core",
+        f"{_WITHIN}9QInternal18unregisterCallbackENS0_8CallbackEPFbPPvE",
+        "_ZN9QInternal18unregisterCallbackENS_8CallbackEPFbPPvE",
+    ),
     "invoke_method": (
         "Core",
         f"{_WITHIN}11QMetaObject12invokeMethodEPNS_7QObjectEPKcNS_2Qt14ConnectionTypeE"
@@ -44,7 +54,7 @@ class _Argument(ctypes.Structure):
 
 def shift_was_down() -> bool | None:
     """Whether Shift was down at the last event that Qt delivered; None where there is no Qt to ask."""
-    modifiers = _function("keyboard_modifiers", ctypes.c_uint)
+    modifiers = qt_function("keyboard_modifiers", ctypes.c_uint)
     return None if modifiers is None else bool(modifiers() & _SHIFT)
 
 
@@ -54,9 +64,9 @@ def forget_zoom() -> None:
     To be called from the mouse callback, that is, before the window magnifies. The view under the pointer has a slot
     `resetZoom` (it is what Ctrl+Z calls there), which is put in the queue before the next painting.
     """
-    position = _function("cursor_position", ctypes.c_int64)
-    widget_at = _function("widget_at", ctypes.c_void_p)
-    invoke = _function("invoke_method", ctypes.c_bool)
+    position = qt_function("cursor_position", ctypes.c_int64)
+    widget_at = qt_function("widget_at", ctypes.c_void_p)
+    invoke = qt_function("invoke_method", ctypes.c_bool)
     if position is None or widget_at is None or invoke is None:
         return
     invoke.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, *[_Argument] * 11]
@@ -74,8 +84,8 @@ def _parent(qobject: int) -> int | None:
 
 
 @cache
-def _function(name: str, result: type[Any]) -> Any:
-    """The function of the Qt that this process has loaded, or None."""
+def qt_function(name: str, result: type[Any]) -> Any:
+    """A function of the Qt that this process has loaded, by its name in the table above, or None."""
     library_name, *symbols = _SYMBOLS[name]
     library = _loaded(library_name)
     symbol = next((symbol for symbol in symbols if library is not None and hasattr(library, symbol)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import cv2
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.live.key_codes import key_name
+from deepvis_toolbox.live.qt_keys import QtKeys
 from deepvis_toolbox.live.qt_library import forget_zoom
 from deepvis_toolbox.live.shift_key import shift_query
 
@@ -42,6 +44,7 @@ class Window:
         cv2.setMouseCallback(title, self._on_mouse)
         self._size = width, height
         self._shift_was_down = shift_query()
+        self._qt_keys = _qt_keys()
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
         """Shows RGB pixels H×W×3; the screen follows at the next `wait_key`."""
@@ -54,9 +57,13 @@ class Window:
         return self.wait_key_code(milliseconds)[1]
 
     def wait_key_code(self, milliseconds: int) -> tuple[int, str]:
-        """As `wait_key`, with the number that OpenCV gives for the key."""
-        code = cv2.waitKeyEx(max(1, milliseconds))
-        return code, key_name(code, self._shift_was_down())
+        """As `wait_key`, with the key's number (-1: no key)."""
+        if self._qt_keys is None:
+            code = cv2.waitKeyEx(max(1, milliseconds))
+            return code, key_name(code, self._shift_was_down())
+        if not self._qt_keys.presses:
+            cv2.waitKeyEx(max(1, milliseconds))
+        return self._qt_keys.presses.popleft() if self._qt_keys.presses else (-1, "")
 
     def mouse_events(self) -> list[MouseEvent]:
         """What the mouse did since the last call, oldest first."""
@@ -96,6 +103,13 @@ class Window:
         elif event == cv2.EVENT_MOUSEWHEEL:
             forget_zoom()
             self._mouse.append(MouseEvent("wheel", x, y, _turns(flags)))
+
+
+@cache
+def _qt_keys() -> QtKeys | None:
+    """The queue of key presses, once a window is open; None where OpenCV's own key codes have to do."""
+    keys = QtKeys()
+    return keys if keys.listen() else None
 
 
 def _turns(flags: int) -> int:

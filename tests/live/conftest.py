@@ -1,0 +1,212 @@
+"""A virtual display, a real window on it that is driven by real keys, and a small network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from deepvis_toolbox.live import main_loop
+from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
+from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.session import Session
+from deepvis_toolbox.live.shooter import Shooter
+from deepvis_toolbox.live.state import State, make_request
+from deepvis_toolbox.live.window import Window
+from deepvis_toolbox.sources.source import Source
+
+SCREEN = (1600, 1000)
+WINDOW = (1500, 930)
+main_loop.MESSAGE_SECONDS = 0.5  # tests wait until it is gone
+
+
+class Display:
+    """An X server without a screen; its picture lies in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        read, write = os.pipe()
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24", "-nocursor"]
+            + ["-fbdir", str(folder)],
+            pass_fds=[write],
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            self.name = f":{pipe.readline().strip()}"
+        self._file = folder / "Xvfb_screen0"
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What is on the display now, RGB H×W×3."""
+        data = np.memmap(self._file, np.uint8, "r")
+        header = data[:100].view(">u4")
+        height, line, start = int(header[5]), int(header[12]), int(header[0] + header[19] * 12)
+        pixels = data[start : start + height * line].reshape(height, line // 4, 4)
+        return np.ascontiguousarray(pixels[:, : int(header[4]), 2::-1])
+
+    def xdotool(self, *arguments: str) -> None:
+        subprocess.run(["xdotool", *arguments], check=True, env={**os.environ, "DISPLAY": self.name})
+
+    def close(self) -> None:
+        self._server.terminate()
+        self._server.wait()
+
+
+@pytest.fixture(scope="session")
+def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
+    for program in ("Xvfb", "xdotool"):
+        if shutil.which(program) is None:
+            if os.environ.get("CI"):
+                pytest.fail(f"{program} is missing, and CI is set")
+            pytest.skip(f"{program} is missing")
+    before = os.environ.get("DISPLAY")
+    display = Display(tmp_path_factory.mktemp("display"))
+    os.environ["DISPLAY"] = display.name
+    yield display
+    cv2.destroyAllWindows()
+    os.environ.pop("DISPLAY") if before is None else os.environ.update(DISPLAY=before)
+    display.close()
+
+
+class Driver:
+    """A real window with all its threads, and hands for it."""
+
+    def __init__(self, display: Display, load: Callable[[], object], sources: list[Source], folder: Path) -> None:
+        self.display = display
+        self.state = State(sources=len(sources), loading="loading")
+        self.session = Session(load, sources)  # type: ignore[arg-type]
+        self.session.start()
+        self.shots = folder / "shots"
+        shooter = Shooter(self.shots, {"model": "under test"})
+        window = Window("Toolbox under test", *WINDOW)
+        self.loop = MainLoop(self.session, window, Painter(), self.state, shooter, LoopOptions(drawing_share=1.0))
+        display.xdotool("mousemove", "400", "920")
+
+    def run_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+        """Lets the main loop run until something holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            self.loop.step()
+
+    def settle(self) -> None:
+        """Until the window shows the answer to what the state asks for."""
+
+        def settled() -> bool:
+            snapshot = self.loop.snapshot
+            asked = snapshot is not None and snapshot.request == make_request(self.state)
+            return asked and not self.loop.is_dirty and self.session.inbox.is_idle and not self.state.message
+
+        self.run_until(settled)
+        for _ in range(3):  # the window system paints
+            self.loop.step()
+
+    def key(self, name: str) -> None:
+        """Presses a real key, and waits until the window shows what it did."""
+        drawn = self.loop.drawn
+        self.display.xdotool("key", name)
+        self.run_until(lambda: self.loop.drawn > drawn)
+        self.settle()
+
+    def mouse(self, *arguments: str) -> None:
+        """Real clicks and turns of the wheel, as xdotool writes them."""
+        drawn = self.loop.drawn
+        self.display.xdotool(*arguments)
+        self.run_until(lambda: self.loop.drawn > drawn)
+        self.settle()
+
+    @property
+    def picture(self) -> tuple[str, int]:
+        """The source and the number of the frame that is shown."""
+        assert self.loop.snapshot is not None
+        return self.loop.snapshot.frame.source, self.loop.snapshot.frame.number
+
+    def screen(self) -> NDArray[np.uint8]:
+        """What the display shows of the window, RGB."""
+        width, height = self.loop.window.size
+        return self.display.picture()[:height, :width]
+
+    def panes(self) -> dict[str, NDArray[np.uint8]]:
+        """What the display shows of every pane that is drawn."""
+        screen, layout = self.screen(), self.loop.painter.layout
+        assert layout is not None
+        return {name: screen[box.top : box.bottom, box.left : box.right] for name, box in layout.boxes.items()}
+
+    def reset(self) -> None:
+        """Back to the start: every test begins with it."""
+        if self.state.source_index:
+            self.key("c")
+        self.key("Escape")
+
+    def close(self) -> None:
+        self.loop.shooter.close()
+        self.loop.window.close()
+        assert self.session.close(2.0)
+
+
+class SmallNet(nn.Module):
+    """Two convolutions, a pool, a concatenation and classes, 32×32 in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 12, 3, stride=2, padding=1)
+        self.relu = nn.ReLU()
+        self.pool = nn.MaxPool2d(2)
+        self.fc = nn.Linear(12 * 8 * 8 + 0, 10)
+        self.prob = nn.Softmax(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv1(x))
+        x = self.pool(self.relu(self.conv2(x)))
+        return self.prob(self.fc(x.flatten(1)))
+
+
+@pytest.fixture(scope="session")
+def load_small() -> Callable[[], object]:
+    """A function that loads a small network of its own."""
+    module = types.ModuleType("live_test_network")
+    module.make = SmallNet  # type: ignore[attr-defined]
+    sys.modules[module.__name__] = module
+
+    def load() -> object:
+        from deepvis_toolbox import load_network
+
+        return load_network("live_test_network:make", device="cpu", input_size=32, mean=127, std=128)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three photos."""
+    from skimage import data
+
+    folder = tmp_path_factory.mktemp("photos")
+    for name, picture in {"cat.png": data.chelsea(), "coffee.png": data.coffee(), "rocket.png": data.rocket()}.items():
+        cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 40 frames, 25 a second; the frame's number is written in its brightness."""
+    path = tmp_path_factory.mktemp("video") / "steps.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (160, 120))
+    for number in range(40):
+        writer.write(np.full((120, 160, 3), 20 + 5 * number, np.uint8))
+    writer.release()
+    return path

@@ -1,0 +1,245 @@
+"""The real window: mouse, sizes, held keys, errors, and leaving it."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepvis_toolbox.live.keys import press
+from deepvis_toolbox.live.panes import layer_list
+from deepvis_toolbox.live.window import Window
+from deepvis_toolbox.sources.frame import SourceFrame
+from deepvis_toolbox.sources.opening import open_source
+from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.source import Source
+
+from .conftest import Display, Driver
+
+pytestmark = pytest.mark.display
+
+
+@pytest.fixture(scope="module")
+def driver(
+    display: Display, photos: Path, load_small: Callable[[], object], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Driver]:
+    driver = Driver(display, load_small, [open_source(str(photos))], tmp_path_factory.mktemp("window"))
+    driver.run_until(lambda: bool(driver.state.layers))
+    driver.settle()
+    yield driver
+    driver.close()
+
+
+def place_of(driver: Driver, unit: int) -> tuple[str, str]:
+    """The middle of a unit's tile in the window."""
+    for y in range(0, driver.loop.window.size[1], 4):
+        for x in range(0, driver.loop.window.size[0], 4):
+            under = driver.loop.painter.hit(driver.state, x, y)
+            if under and under.unit == unit:
+                return str(x + 8), str(y + 8)
+    raise AssertionError(f"no tile of unit {unit} in the window")
+
+
+def row_of(driver: Driver, index: int) -> tuple[str, str]:
+    """The middle of a layer's name in the window."""
+    layout = driver.loop.painter.layout
+    assert layout is not None
+    box = layout.boxes["layers"]
+    for y in range(box.top, box.bottom):
+        under = driver.loop.painter.hit(driver.state, box.left + 20, y)
+        if under and under.layer_index == index:
+            return str(box.left + 20), str(y + 5)
+    raise AssertionError(f"no name of layer {index} in the window")
+
+
+def test_click_on_a_tile_selects_its_unit_and_arrow_keys_still_work(driver: Driver) -> None:
+    driver.reset()
+    before = driver.panes()
+    driver.mouse("mousemove", *place_of(driver, 5), "click", "1")
+    assert (driver.state.cursor_area, driver.state.unit) == ("tiles", 5)
+    assert not np.array_equal(before["tiles"], driver.panes()["tiles"])
+    driver.key("Right")
+    assert driver.state.unit == 6
+
+
+def test_click_on_a_layer_name_shows_that_layer(driver: Driver) -> None:
+    driver.reset()
+    driver.mouse("mousemove", *row_of(driver, 3), "click", "1")
+    assert (driver.state.cursor_area, driver.state.layer_index) == ("layers", 3)
+
+
+def test_double_click_zooms_in_and_out(driver: Driver) -> None:
+    driver.reset()
+    where = place_of(driver, 2)
+    driver.mouse("mousemove", *where, "click", "--repeat", "2", "--delay", "60", "1")
+    driver.run_until(lambda: driver.state.zoom == "unit")
+    assert driver.state.unit == 2
+    time.sleep(0.5)  # else the next click belongs to this double click
+    driver.mouse("mousemove", *where, "click", "--repeat", "2", "--delay", "60", "1")
+    driver.run_until(lambda: driver.state.zoom == "tiles")
+
+
+def test_wheel_over_tiles_changes_the_layer_and_leaves_the_picture_its_size(driver: Driver) -> None:
+    driver.reset()
+    driver.mouse("mousemove", *place_of(driver, 0), "click", "5")
+    assert driver.state.layer_index == 2
+    driver.mouse("mousemove", *place_of(driver, 0), "click", "4")
+    assert driver.state.layer_index == 1
+    assert np.array_equal(driver.screen(), driver.loop.painter.pixels)  # OpenCV's window would magnify it
+
+
+def test_wheel_over_the_layer_list_scrolls_it(driver: Driver) -> None:
+    driver.reset()
+    driver.loop.window._mouse.clear()
+    where = row_of(driver, 1)
+    driver.mouse("mousemove", *where, "click", "5")
+    assert driver.state.layer_scroll is not None
+    assert driver.state.layer_index == 1
+
+
+def test_window_can_be_resized_and_the_panes_follow(driver: Driver) -> None:
+    driver.reset()
+    driver.mouse("search", "--name", "Toolbox under test", "windowsize", "1100", "700")
+    driver.run_until(lambda: driver.loop.painter.pixels.shape == (700, 1100, 3))
+    driver.settle()
+    assert np.array_equal(driver.screen(), driver.loop.painter.pixels)
+    driver.mouse("search", "--name", "Toolbox under test", "windowsize", "1500", "930")
+    driver.run_until(lambda: driver.loop.painter.pixels.shape == (930, 1500, 3))
+
+
+def test_held_key_does_not_pile_up(driver: Driver) -> None:
+    driver.reset()
+    driver.key("Down")
+    driver.display.xdotool("keydown", "Right")
+    started = time.monotonic()
+    driver.run_until(lambda: time.monotonic() - started > 1.2)
+    driver.display.xdotool("keyup", "Right")
+    moved = driver.state.unit
+    started = time.monotonic()
+    driver.run_until(lambda: time.monotonic() - started > 0.4)
+    assert moved > 3
+    assert driver.state.unit <= moved + 2
+
+
+def test_quick_keys_are_all_taken_in_order_with_shift(driver: Driver) -> None:
+    driver.reset()
+    driver.display.xdotool("key", "--delay", "0", "Down", "shift+Right", "Right", "T", "t", "t")
+    driver.run_until(lambda: driver.state.gamma_index == 2)
+    assert (driver.state.unit, driver.state.channel_boost_index) == (4, 1)
+
+
+def test_no_key_codes_change_nothing(driver: Driver) -> None:
+    for name in ("", "shift+home", "no such key"):
+        assert not press(driver.state, name)
+
+
+def close_window(display: Display, title: str) -> None:
+    """What a window manager does when its close button is clicked: WM_DELETE_WINDOW."""
+    import subprocess
+
+    x11 = ctypes.CDLL("libX11.so.6")
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XInternAtom.restype = ctypes.c_ulong
+    connection = ctypes.c_void_p(x11.XOpenDisplay(display.name.encode()))
+    found = subprocess.run(
+        ["xdotool", "search", "--name", title], env={"DISPLAY": display.name, "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    window = int(found.stdout.split()[0])
+    protocols, delete = (x11.XInternAtom(connection, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
+    event = (ctypes.c_long * 24)()
+    event[0], event[4], event[5], event[6], event[7] = 33, window, protocols, 32, delete
+    x11.XSendEvent(connection, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(event))
+    x11.XFlush(connection)
+    x11.XCloseDisplay(connection)
+
+
+def test_closing_the_window_ends_the_loop(display: Display) -> None:
+    window = Window("To be closed", 300, 200)
+    window.show(np.zeros((200, 300, 3), np.uint8))
+    for _ in range(20):
+        window.wait_key(10)
+    assert window.is_open
+    close_window(display, "To be closed")
+    for _ in range(50):
+        window.wait_key(10)
+    assert not window.is_open
+    window.close()  # once more does no harm
+
+
+class BrokenSource(Source):
+    """Brings two frames and then only errors."""
+
+    form, meaning, name = "broken", "a source that fails", "broken source"
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    @classmethod
+    def claims(cls, text: str) -> bool:  # noqa: ARG003
+        return False
+
+    @classmethod
+    def open(cls, text: str, options: SourceOptions) -> BrokenSource:  # noqa: ARG003
+        return cls()
+
+    def read(self) -> SourceFrame | None:
+        from deepvis_toolbox.sources.frame import FrameInfo
+
+        self.reads += 1
+        if self.reads > 2:
+            raise RuntimeError("the cable is out")
+        return SourceFrame(np.full((40, 40, 3), 90, np.uint8), FrameInfo(self.name, self.reads))
+
+
+def test_source_and_network_that_raise_show_it_and_the_window_lives(
+    display: Display, load_small: Callable[[], object], tmp_path: Path
+) -> None:
+    class Moody:
+        """The small network, failing for one layer."""
+
+        def __init__(self) -> None:
+            self.network = load_small()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.network, name)
+
+        def __enter__(self) -> Moody:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def forward(self, x: object, layers: list[str]) -> object:
+            if "pool" in layers:
+                raise RuntimeError("out of memory, say")
+            return self.network.forward(x, layers)  # type: ignore[attr-defined]
+
+        record = forward
+
+    driver = Driver(display, Moody, [BrokenSource()], tmp_path)  # type: ignore[list-item]
+    driver.run_until(lambda: "the cable is out" in driver.state.error)
+    driver.run_until(lambda: driver.loop.snapshot is not None and bool(driver.state.layers))
+    names = [layer.name for layer in driver.state.layers]
+    driver.state.layer_index = names.index("pool")
+    driver.run_until(lambda: "out of memory, say" in (driver.loop.snapshot.error if driver.loop.snapshot else ""))
+    driver.run_until(lambda: not driver.loop.is_dirty)
+    assert "error" in driver.panes()
+    assert driver.session.worker.is_alive()
+    driver.key("h")
+    assert driver.state.show_help
+    started = time.monotonic()
+    driver.close()
+    assert time.monotonic() - started < 2
+
+
+def test_list_scrolls_only_as_far_as_there_are_names(driver: Driver) -> None:
+    driver.reset()
+    layout = driver.loop.painter.layout
+    assert layout is not None
+    rows = layer_list.visible_rows(layout.boxes["layers"].height, driver.loop.painter._look)
+    driver.mouse("mousemove", *row_of(driver, 1), "click", "5")
+    assert driver.state.layer_scroll == max(0, min(len(driver.state.layers) - rows, 3))
