@@ -86,7 +86,7 @@ def _torch_network(model: ModelFile, device: torch.device) -> Network:
 
     made = make_module(str(model.factory), model.where("factory"), trained=model.weights is None)
     if model.weights is not None:
-        file = _existing(model, "weights", model.weights)
+        file = model.existing("weights", model.weights)
         fill(made.module, read_state_dict(file), str(file))
     description = _with_makers_knowledge(model, made)
     graph = trace(made.module, description.preprocessing.input_shape)
@@ -103,10 +103,10 @@ def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescripti
 def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     from deepvis_toolbox.caffe.graph import build_graph
 
-    prototxt = _existing(model, "prototxt", str(model.prototxt))
+    prototxt = model.existing("prototxt", str(model.prototxt))
     if model.weights is None:
         raise ToolboxError(f"{model.where()}: the Caffe network {model.title} needs its weights (a .caffemodel)")
-    weights = _existing(model, "weights", model.weights)
+    weights = model.existing("weights", model.weights)
     graph = build_graph(prototxt, weights, _wanted_shape(model))
     channel_count, height, width = graph.meta["input_shape"]
     description = describe(model, (height, width), channel_count)
@@ -152,15 +152,6 @@ def _labelled(network: Network, model: ModelFile) -> Network:
             lines = f"{model.labels} has {len(network.labels)} lines"
             raise ToolboxError(f'{model.where("labels")}: {lines}, layer "{name}" has {classes} units')
     return network
-
-
-def _existing(model: ModelFile, key: str, value: str) -> Path:
-    """A file of the network; where it is missing, the error says how to get it."""
-    path = model.path(value)
-    if path.is_file():
-        return path
-    fetch = f"; python run_toolbox.py --fetch {model.title} downloads it" if model.fetch else ""
-    raise ToolboxError(f"{model.where(key)}: the network's {key} {path} is not there{fetch}")
 
 
 def _absolute(path: str | Path | None) -> str | None:

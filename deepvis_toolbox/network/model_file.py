@@ -152,6 +152,14 @@ class ModelFile(Section):
         """A path written in the file."""
         return self.folder / Path(value).expanduser()
 
+    def existing(self, what: str, value: str, *key: str) -> Path:
+        """A file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""
+        path = self.path(value)
+        if path.is_file():
+            return path
+        fetch = f"; python run_toolbox.py --fetch {self.title} downloads it" if self.fetch else ""
+        raise ToolboxError(f"{self.where(*(key or (what,)))}: the network's {what} file {path} is not there{fetch}")
+
     def changed(self, changes: Mapping[str, Any], input_changes: Mapping[str, Any]) -> ModelFile:
         """The same with values given on a command line instead; `ToolboxError` where they are not allowed."""
         written = self.model_dump(exclude_unset=True)
@@ -193,7 +201,7 @@ def describe(
     return ModelDescription(
         name=model.title,
         preprocessing=preprocessing_of(model, size, channel_count),
-        labels=read_labels(model.path(model.labels)) if model.labels else (),
+        labels=read_labels(model.existing("labels", model.labels)) if model.labels else (),
         label_layers=model.label_layers,
         deconv_passes_lrn=model.deconv.lrn == "pass",
         settings={
@@ -217,7 +225,8 @@ def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_cou
             f"{model.where()}: the input's size is not known; write input: {{size: 224}} or --input-size 224"
         )
     channels = section.channels or _usual_channels(model.framework, channel_count)
-    mean = read_mean(model.path(section.mean)) if isinstance(section.mean, str) else section.mean
+    written = section.mean
+    mean = read_mean(model.existing("mean", written, "input", "mean")) if isinstance(written, str) else written
     try:
         return Preprocessing(size, channels, mean, section.scale, section.std, section.crop)
     except ToolboxError as error:

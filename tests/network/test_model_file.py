@@ -116,6 +116,14 @@ def test_the_centre_of_a_mean_file_larger_than_the_input_is_used(shared: Path) -
     np.testing.assert_array_equal(describe(model).preprocessing.mean, mean[:, 14:241, 14:241].astype(np.float32))
 
 
+def test_a_missing_mean_file_tells_what_would_fetch_it(tmp_path: Path) -> None:
+    path = model_file(
+        tmp_path, "name: far\nfactory: a:b\ninput:\n  size: 8\n  mean: mean.npy\nfetch: [http://example.org/mean.npy]"
+    )
+    with pytest.raises(ToolboxError, match=r"model.yaml:5: .*mean.npy is not there; .*--fetch far downloads it"):
+        describe(read_model_file(path))
+
+
 @pytest.mark.parametrize(("content", "message"), [
     (b"no array", "not an array"),
     (b"", "not an array"),
@@ -147,7 +155,9 @@ def test_a_pickle_in_a_mean_file_is_never_run(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "no labels file"), (b"\xff\xfe", "not a text file")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, r"model.yaml:3: .*labels.txt is not there"), (b"\xff\xfe", "not a text file")]
+)
 def test_a_labels_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:
         (tmp_path / "labels.txt").write_bytes(content)
