@@ -36,6 +36,8 @@ def paint_map(pixels: Pixels, indices: NDArray[np.uint8], palette: Palette, smoo
 
 
 def _resize_into(target: NDArray[np.uint8], source: NDArray[np.uint8], smooth: bool) -> None:
+    if not target.size:
+        return
     height, width = target.shape[:2]
     shrinks = height < source.shape[0]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST

@@ -173,11 +173,14 @@ def test_every_pane_draws_every_case_within_its_own_pixels(pane: layout_module.P
             assert not pane.is_shown(state, snapshot)
             continue
         place = window[box.top : box.bottom, box.left : box.right]
+        if not place.size:  # beyond the edge of a window smaller than the smallest
+            assert width < layout_module.SMALLEST[0] or height < layout_module.SMALLEST[1]
+            continue
         for zoom in ("tiles", "unit", "backward") if pane.name == "tiles" else ("tiles",):
             state.zoom = zoom
             with np.errstate(all="raise", under="ignore"):
                 pane.draw(place, state, snapshot, look)
-            assert len(np.unique(place.reshape(-1, 3), axis=0)) > 2, "the pane is silently blank"
+            assert (place != place[0, 0]).any(), "the pane is silently blank"
         place[...] = 77
         assert (window == 77).all()
 
@@ -221,9 +224,11 @@ def test_boxes_do_not_jump_when_what_is_shown_changes() -> None:
 
 def test_a_pane_in_the_right_column_takes_its_room_from_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     state, look = state_at(), look_for(Look(), 1500, 930)
+    others = tuple(pane for pane in PANES if pane.slot is not Slot.RIGHT)
+    monkeypatch.setattr(layout_module, "PANES", others)
     before = make_layout(1500, 930, state, None, look).boxes
     extra = layout_module.Pane("extra", Slot.RIGHT, status_line.draw, lambda state, _: state.show_unit_images)
-    monkeypatch.setattr(layout_module, "PANES", (*PANES, extra))
+    monkeypatch.setattr(layout_module, "PANES", (*others, extra))
     state.show_unit_images = True
     after = make_layout(1500, 930, state, None, look).boxes
     assert after["extra"].right == before["tiles"].right

@@ -1,0 +1,90 @@
+"""How long a whole 1500×930 window takes to draw, for three layers of the default network's shapes.
+
+Every picture is drawn from a new snapshot, as when the network runs; nothing but text is kept from the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from deepvis_toolbox.live.layout import draw_window
+from deepvis_toolbox.live.look import Look, look_for
+from deepvis_toolbox.live.snapshot import FrameInfo, Snapshot
+from deepvis_toolbox.live.state import LayerEntry, State, make_request
+
+SHOWN = (("stem", (32, 112, 112)), ("block10.expand", (672, 14, 14)), ("fc", (1000,)))
+LISTED = 64
+"""Names in the layer list; the default network has about as many."""
+SIZE = (1500, 930)
+LIMIT = 8.0
+"""Milliseconds that the median may take."""
+
+
+def example(name: str, shape: tuple[int, ...]) -> tuple[State, Snapshot]:
+    """The layer shown, a unit selected, the backward pass on: everything that can be drawn is drawn."""
+    random = np.random.default_rng(0)
+    names = [LayerEntry(f"block{number // 3}.part{number % 3}", (192, 14, 14), "conv") for number in range(LISTED - 1)]
+    state = State(layers=(LayerEntry(name, shape, "conv"), *names), labels=tuple(f"class {i}" for i in range(1000)))
+    state.cursor_area, state.unit, state.backward = "tiles", 5, "grad"
+    snapshot = Snapshot(
+        request=make_request(state),
+        frame=FrameInfo("camera 0", 0),
+        input_image=random.integers(0, 255, (224, 224, 3)).astype(np.uint8),
+        maps=np.maximum(random.normal(size=shape), 0).astype(np.float32),
+        probabilities=random.dirichlet(np.ones(1000)).astype(np.float32),
+        backward_image=random.normal(size=(224, 224, 3)).astype(np.float32),
+        network_rate=20.0,
+        source_rate=30.0,
+        device="cpu",
+    )
+    return state, snapshot
+
+
+def milliseconds(name: str, shape: tuple[int, ...], rounds: int, gamma_index: int = 0) -> list[float]:
+    """The time of each of `rounds` windows, after five that are not counted."""
+    state, snapshot = example(name, shape)
+    state.gamma_index = gamma_index
+    look, pixels = look_for(Look(), *SIZE), np.empty((SIZE[1], SIZE[0], 3), np.uint8)
+    times = []
+    for number in range(rounds + 5):
+        fresh = replace(snapshot, network_rate=20 + number % 7)
+        start = time.perf_counter()
+        draw_window(pixels, state, fresh, look)
+        times.append(1000 * (time.perf_counter() - start))
+    return times[5:]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=100, help="windows drawn for each layer (100)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="threads that OpenCV may use (1: the network has the rest)"
+    )
+    given = parser.parse_args(arguments)
+    cv2.setNumThreads(given.threads)
+    print(f"A window of {SIZE[0]}×{SIZE[1]}, OpenCV with {given.threads} thread(s), {given.rounds} rounds")
+    print(f"{'layer':16}{'shape':>14}{'median':>10}{'95 %':>10}{'gamma 0.5':>12}   ms")
+    slowest = 0.0
+    for name, shape in SHOWN:
+        times = milliseconds(name, shape, given.rounds)
+        boosted = statistics.median(milliseconds(name, shape, given.rounds, gamma_index=2))
+        median, late = statistics.median(times), float(np.percentile(times, 95))
+        slowest = max(slowest, median)
+        print(f"{name:16}{'×'.join(map(str, shape)):>14}{median:10.2f}{late:10.2f}{boosted:12.2f}")
+    print(f"slowest median {slowest:.2f} ms, limit {LIMIT:g} ms: {'kept' if slowest <= LIMIT else 'missed'}")
+    return 0 if slowest <= LIMIT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
