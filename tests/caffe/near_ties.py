@@ -1,0 +1,106 @@
+"""Shows that a gradient differs only because a rectifier or a pooling window sits within float noise of a tie.
+
+In double precision the same gradient is computed again with one value, that of a near tie, moved by no more than float
+noise, so that the tie falls the other way. Where that gives the reference, the difference is a tie's and no error.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+NOISE = 3e-7
+"""Of a blob's largest value: what float32 sums of some hundred products leave uncertain."""
+
+MOST_TRIED = 60
+
+
+class NearTie(NamedTuple):
+    """A value that `step` takes to the other side of a tie; `distance` is the step relative to the blob's largest."""
+
+    distance: float
+    node: str
+    place: tuple[int, ...]
+    step: float
+
+
+class _Nudged(fx.Interpreter):
+    """Runs a graph with one value moved, and finds the near ties."""
+
+    def __init__(self, graph_module: fx.GraphModule, moved: NearTie | None) -> None:
+        super().__init__(graph_module)
+        self.moved = moved
+        self.by_layer: dict[str, torch.Tensor] = {}
+        self.near_ties: list[NearTie] = []
+
+    def run_node(self, n: fx.Node) -> Any:
+        module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
+        if isinstance(module, (nn.ReLU, nn.MaxPool2d)):
+            result = module(self._nudged(n, module))
+        else:
+            result = super().run_node(n)
+        if "layer" in n.meta:
+            self.by_layer[n.meta["layer"]] = result
+        return result
+
+    def _nudged(self, n: fx.Node, module: nn.Module) -> torch.Tensor:
+        x = self.env[n.all_input_nodes[0]]
+        if self.moved is None:
+            ties = _rectifier_ties(x.detach()) if isinstance(module, nn.ReLU) else _window_ties(x.detach(), module)
+            largest = float(x.detach().abs().max())
+            self.near_ties += [NearTie(abs(step) / largest, n.name, place, step) for place, step in ties]
+        elif self.moved.node == n.name:
+            offset = torch.zeros_like(x)
+            offset[self.moved.place] = self.moved.step
+            x = x + offset
+        return x
+
+
+def _rectifier_ties(x: torch.Tensor) -> list[tuple[tuple[int, ...], float]]:
+    """Values next to zero; a constant channel's many equal ones are no accident and are left out."""
+    near = (x != 0) & (x.abs() < NOISE * x.abs().max())
+    near &= near.sum((2, 3), keepdim=True) < 10
+    return [(tuple(at), -2 * float(x[tuple(at)])) for at in near.nonzero().tolist()]
+
+
+def _window_ties(x: torch.Tensor, pool: Any) -> list[tuple[tuple[int, ...], float]]:
+    """Runners-up next to the largest value of their window, which is above zero."""
+    kernel, stride = pool.kernel_size[0], pool.stride[0]
+    height, width = x.shape[2:]
+    padded = F.pad(x, (0, kernel, 0, kernel), value=-torch.inf)
+    windows = padded.unfold(2, kernel, stride).unfold(3, kernel, stride).flatten(4)
+    values, places = windows.topk(2, -1)
+    gap = values[..., 0] - values[..., 1]
+    near = (gap > 0) & (gap < NOISE * x.abs().max()) & (values[..., 0] > 0)
+    ties = {}
+    for n, c, i, j in near.nonzero().tolist():
+        row, column = divmod(int(places[n, c, i, j, 1]), kernel)
+        at = (n, c, i * stride + row, j * stride + column)
+        if at[2] < height and at[3] < width:
+            ties[at] = 2 * float(gap[n, c, i, j])
+    return list(ties.items())
+
+
+def gradients_of_near_ties(network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor) -> Iterator[np.ndarray]:
+    """The gradient at the input with nothing moved, then with each near tie turned round, the nearest first."""
+    graph_module = copy.deepcopy(network.graph_module).double()
+    gradient, near_ties = _gradient(graph_module, x, origin, diff, None)
+    yield gradient
+    for tie in sorted(near_ties)[:MOST_TRIED]:
+        yield _gradient(graph_module, x, origin, diff, tie)[0]
+
+
+def _gradient(
+    graph_module: fx.GraphModule, x: torch.Tensor, origin: str, diff: torch.Tensor, moved: NearTie | None
+) -> tuple[np.ndarray, list[NearTie]]:
+    image = x.double().requires_grad_(True)
+    nudged = _Nudged(graph_module, moved)
+    nudged.run(image)
+    (gradient,) = torch.autograd.grad(nudged.by_layer[origin], image, diff.double())
+    return gradient.numpy(), nudged.near_ties
