@@ -49,8 +49,13 @@ def rectified_network(**preprocessing: object) -> TorchNetwork:
     torch.manual_seed(2)
     return network_of(
         _named(
-            conv1=nn.Conv2d(3, 8, 5, stride=2, padding=2), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
-            conv2=nn.Conv2d(8, 10, 3, padding=1), relu2=nn.ReLU6(), flat=nn.Flatten(), fc=nn.Linear(10 * 6 * 5, 7),
+            conv1=nn.Conv2d(3, 8, 5, stride=2, padding=2),
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(8, 10, 3, padding=1),
+            relu2=nn.ReLU6(),
+            flat=nn.Flatten(),
+            fc=nn.Linear(10 * 6 * 5, 7),
         ),  # fmt: skip
         **{"std": 64.0, **preprocessing},
     )

@@ -76,7 +76,9 @@ def step_size(s: object, objective: float, g: Array) -> float:
     p, squared = s.lr_params, float((g**2).sum())
     if s.lr_policy == "constant":
         return p["lr"]
-    desired = p["desired_prog"] if s.lr_policy == "progress" else min(p["early_prog"], p["late_prog_mult"] * (1 - objective))
+    desired = (
+        p["desired_prog"] if s.lr_policy == "progress" else min(p["early_prog"], p["late_prog_mult"] * (1 - objective))
+    )
     return min(p["max_lr"], desired / squared)
 
 

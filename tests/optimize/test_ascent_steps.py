@@ -36,7 +36,12 @@ def images_seen(net, units, settings, seeds=(3,), **options):
     """Every image that a forward pass saw, (steps, pictures, C, H, W)."""
     seen = []
     results = preferred_images(
-        net, units, list(seeds), settings, watch=lambda pictures, step, rows, x, o: seen.append(x.numpy().copy()), **options
+        net,
+        units,
+        list(seeds),
+        settings,
+        watch=lambda pictures, step, rows, x, o: seen.append(x.numpy().copy()),
+        **options,
     )
     return np.stack(seen), results
 
@@ -155,7 +160,9 @@ def test_steps_from_the_originals_images_are_the_originals(squeezenet, shared):
         settings = AscentSettings(**{**REFERENCE_PRESETS[preset], "max_iter": 3}, start_at=arrays["before"])
         seen, results = images_seen(squeezenet, [unit_of(squeezenet, layer, channel, place)], settings)
         assert share_off(seen[1, 0], arrays["after1"], arrays["before"]) < 0.005, run
-        again = AscentSettings(**{**REFERENCE_PRESETS[preset], "max_iter": 2, "blur_every": 0}, start_at=arrays["after1"])
+        again = AscentSettings(
+            **{**REFERENCE_PRESETS[preset], "max_iter": 2, "blur_every": 0}, start_at=arrays["after1"]
+        )
         if (int(k) + 1) % REFERENCE_PRESETS[preset]["blur_every"]:
             second, _ = images_seen(squeezenet, [unit_of(squeezenet, layer, channel, place)], again)
             assert share_off(second[1, 0], arrays["after2"], arrays["after1"]) < 0.005, run
