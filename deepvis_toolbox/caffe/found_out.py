@@ -47,7 +47,8 @@ def save_model(network: Network, folder: str | Path) -> Path:
         raise ToolboxError(f"{network.name} was not opened from Caffe files; there is nothing to save")
     if target.exists():
         raise ToolboxError(f"{target} is there already; remove it, or save to another folder")
-    text = yaml.safe_dump(_description(network, target.parent), sort_keys=False, allow_unicode=True, width=100)
+    described = _description(network, target.parent)
+    text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None)
     write_text(
         target, f"# Written by run_toolbox.py --save-model; python run_toolbox.py --model {target.parent}\n{text}"
     )
@@ -103,8 +104,10 @@ def _input_section(network: Network, folder: Path) -> dict[str, Any]:
     file = network.settings["files"].get("mean")
     section: dict[str, Any] = {"size": list(preprocessing.size), "channels": preprocessing.channels}
     section["mean"] = _relative(file, folder) if file else _numbers(preprocessing.mean)
-    section |= {name: _numbers(getattr(preprocessing, name)) for name in ("scale", "std")}
-    return section | {"crop": preprocessing.crop}
+    for name in ("scale", "std", "crop"):
+        if np.any(np.asarray(getattr(preprocessing, name)) != 1):
+            section[name] = _numbers(getattr(preprocessing, name)) if name != "crop" else preprocessing.crop
+    return section
 
 
 def _numbers(values: Any) -> list[float]:

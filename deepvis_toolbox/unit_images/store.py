@@ -58,7 +58,7 @@ class UnitImageStore:
         A relative folder is meant from the model's own folder, `settings["folder"]`.
         """
         section = settings.get("unit_images")
-        if not section:
+        if not section or section.get("folder", "") is None:  # None: a model.yaml that says nothing about them
             return None
         unknown = set(section) - {"folder", "montage", "shared"}
         if unknown or "folder" not in section:
