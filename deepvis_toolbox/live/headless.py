@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.source_control import SourceOrders
 from deepvis_toolbox.live.state import State, make_request
@@ -40,15 +42,27 @@ class HeadlessRun:
     on_window: Callable[[NDArray[np.uint8], Snapshot], None]
     """Called with each drawn window (RGB H×W×3, overwritten later) and its snapshot."""
     goto: str = ""
+    open_shelf: OpenShelf | None = None
+    """Opens the network's unit images."""
 
     def run(self, frames: int, script: Sequence[str] = ()) -> int:
         """Processes `frames` frames, a key of `script` before each; returns how many there were.
 
         Fewer than asked for where the source ends or a key quits. `ToolboxError` where the source brings nothing.
         """
+        loaded = LoadedNetwork.of(self.network, self.goto)
+        loaded.introduce(self.state)
+        with self._shelf(loaded) as shelf:
+            return self._run(frames, script, shelf)
+
+    def _shelf(self, loaded: LoadedNetwork) -> PictureShelf | nullcontext[None]:
+        shelf = self.open_shelf(loaded) if self.open_shelf else None
+        self.state.has_unit_images = shelf is not None
+        return shelf or nullcontext()
+
+    def _run(self, frames: int, script: Sequence[str], shelf: PictureShelf | None) -> int:
         from deepvis_toolbox.live.frame_processor import FrameProcessor
 
-        LoadedNetwork.of(self.network, self.goto).introduce(self.state)
         processor = FrameProcessor(self.network)
         self.painter.paint(self.state, None, self.size)  # keys that move by rows need to know the rows
         switch = SourceSwitch(self.sources)
@@ -61,6 +75,10 @@ class HeadlessRun:
             if frame is None:
                 return number
             snapshot = processor.process(frame, make_request(self.state))
+            if shelf:
+                if self.state.pattern != "off":  # how large its tiles are is known once they are painted
+                    self.painter.paint(self.state, snapshot, self.size)
+                shelf.settle(self.state)
             self.on_window(self.painter.paint(self.state, snapshot, self.size), snapshot)
         return frames
 

@@ -23,6 +23,7 @@ from deepvis_toolbox.live.panes import (
     status_line,
     tiles,
     timings,
+    unit_images,
 )
 from deepvis_toolbox.live.panes.caption import draw_note
 from deepvis_toolbox.live.snapshot import Snapshot
@@ -70,6 +71,7 @@ PANES: tuple[Pane, ...] = (
     Pane("backward", Slot.LEFT, backward.draw),
     Pane("layers", Slot.LIST, layer_list.draw),
     Pane("tiles", Slot.MAIN, tiles.draw),
+    Pane("unit images", Slot.RIGHT, unit_images.draw, unit_images.is_shown),
     Pane("status", Slot.STATUS, status_line.draw),
     Pane("timings", Slot.OVERLAY, timings.draw, timings.is_shown),
     Pane("message", Slot.OVERLAY, message.draw, message.is_shown),
@@ -128,7 +130,7 @@ def draw_window(pixels: Pixels, state: State, snapshot: Snapshot | None, look: L
     main = layout.boxes["tiles"]
     grid = tiles.tile_grid(main.height, main.width, state, snapshot, look)
     if grid:
-        state.tile_columns = grid.columns
+        state.tile_columns, state.tile_size = grid.columns, grid.tile_height
     return layout
 
 

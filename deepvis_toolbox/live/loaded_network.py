@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.addresses import Unit, parse_unit
 from deepvis_toolbox.live.state import LayerEntry, State, go_to, set_layers
@@ -20,6 +21,8 @@ class LoadedNetwork:
     layers: tuple[LayerEntry, ...]
     labels: tuple[str, ...]
     label_layers: tuple[str, ...]
+    model_settings: Mapping[str, Any]
+    """The model.yaml's other sections: `unit_images` among them."""
     start: Unit | None = None
     """The unit to start at."""
 
@@ -28,7 +31,7 @@ class LoadedNetwork:
         """`goto`: an address, or empty. `ToolboxError` where the network has no such unit."""
         entries = tuple(LayerEntry(layer.name, layer.shape, layer.kind) for layer in network.layers.values())
         start = parse_unit(goto, network.layers) if goto else None
-        return cls(network.name, entries, network.labels, network.label_layers, start)
+        return cls(network.name, entries, network.labels, network.label_layers, network.settings, start)
 
     def introduce(self, state: State) -> None:
         """Lets the state list the layers and name the classes, and goes to the unit to start at."""

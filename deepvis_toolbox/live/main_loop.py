@@ -11,6 +11,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.mouse import do_mouse
 from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.recording import VideoRecording
 from deepvis_toolbox.live.session import Session
 from deepvis_toolbox.live.shooter import Shooter
@@ -53,6 +54,8 @@ class MainLoop:
     state: State
     shooter: Shooter
     options: LoopOptions = field(default_factory=LoopOptions)
+    open_shelf: OpenShelf | None = None
+    """Opens the loaded network's unit images."""
     clock: StartupClock = field(default_factory=StartupClock)
 
     snapshot: Snapshot | None = None
@@ -63,6 +66,7 @@ class MainLoop:
     def __post_init__(self) -> None:
         self._script = deque(self.options.script)
         self._source_control = SourceControl(self.session.reader)
+        self._shelf: PictureShelf | None = None
         self._rate = RateMeter()
         self._snapshots_seen = 0
         self._changed = True  # something is to be drawn
@@ -73,8 +77,12 @@ class MainLoop:
 
     def run(self) -> None:
         """Until somebody quits or closes the window. Raises `ToolboxError` where the network cannot be loaded."""
-        while not self.state.quit and self.window.is_open:
-            self.step()
+        try:
+            while not self.state.quit and self.window.is_open:
+                self.step()
+        finally:
+            if self._shelf:
+                self._shelf.close()
 
     def step(self) -> None:
         """One round: what was pressed, what has come, what is to be drawn."""
@@ -84,9 +92,16 @@ class MainLoop:
         self._take_snapshot()
         self.session.inbox.ask(make_request(self.state))
         self._changed |= self._source_control.follow(self.state)
+        if self._shelf:
+            self._changed |= self._shelf.follow(self.state)
         self._follow_messages()
         if self._changed and (self._urgent or time.monotonic() >= self._next_draw):
             self._draw()
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the window does not show yet what it should."""
+        return self._changed
 
     def _take_keys(self) -> None:
         wait = self._milliseconds_to_wait()
@@ -129,6 +144,8 @@ class MainLoop:
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
             self._changed = True
+            self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
+            self.state.has_unit_images = self._shelf is not None
 
     def _take_snapshot(self) -> None:
         snapshot = self.session.snapshots.get(timeout=0)

@@ -19,6 +19,8 @@ class Request:
     backward: LiveBackwardMode = "off"
     origin_layer: str = ""
     origin_unit: int = 0
+    grow: bool = False
+    """Preferred images of the selected unit are to be made, as far as time is left."""
     show_gradients: bool = False
     """Tiles show what the backward pass brings to the layer instead of its activations."""
     stretch: bool = False

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.picture_shelf import OpenShelf
 from deepvis_toolbox.live.recording import VideoRecording
 from deepvis_toolbox.live.screenshot import save_screenshot
 from deepvis_toolbox.live.snapshot import Snapshot
@@ -54,6 +55,8 @@ class StartOptions:
     screenshots: Path = Path("screenshots")
     start_values: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the state to start with."""
+    open_shelf: OpenShelf | None = None
+    """Opens the loaded network's unit images."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Written into every screenshot's metadata."""
     clock: StartupClock = field(default_factory=StartupClock)
@@ -87,7 +90,8 @@ def run_live(options: StartOptions) -> bool:
             stack.callback(window.close)
             limits = LoopOptions(options.max_fps, frames=options.frames, script=options.script, recording=recording)
             state = _start_state(options, len(sources))
-            MainLoop(session, window, options.painter, state, shooter, limits, clock=options.clock).run()
+            loop = MainLoop(session, window, options.painter, state, shooter, limits, options.open_shelf, options.clock)
+            loop.run()
         finally:
             ended = session.close()
     return ended
@@ -115,6 +119,7 @@ def run_headless(options: StartOptions) -> None:
                 recording.add(pixels)
 
         run = HeadlessRun(network, sources, options.painter, state, options.size, keep, options.goto)
+        run.open_shelf = options.open_shelf
         done = run.run(frames, options.script)
         if done < frames:
             _log.info("the input ended, or a key quit, after %d of %d frames", done, frames)

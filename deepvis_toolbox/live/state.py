@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from deepvis_toolbox.live.request import LiveBackwardMode, Request
+from deepvis_toolbox.live.unit_pictures import PatternTiles, UnitPictures
 
 CursorArea = Literal["layers", "tiles"]
 BackwardView = Literal["raw", "gray", "norm", "norm blurred"]
@@ -61,6 +62,13 @@ class State:
 
     layers: tuple[LayerEntry, ...] = ()
     """Empty while the network is loading."""
+    has_unit_images: bool = False
+    """Whether the model (or a setting) names a folder for unit images."""
+    unit_pictures: UnitPictures | None = None
+    """The selected unit's pictures, as the shelf last found them."""
+    pattern_tiles: PatternTiles | None = None
+    tile_size: int = 0
+    """How many pixels a tile of pattern mode is high and wide; the tile pane says so."""
     tile_columns: int = 1
     """How many columns the tile grid has now; the tile pane says so, up and down need it."""
     sources: int = 1
@@ -103,6 +111,8 @@ class State:
     show_timings: bool = False
     show_unit_images: bool = True
     pattern: Pattern = "off"
+    growing: frozenset[str] = frozenset()
+    """Addresses of the units whose preferred images are made on demand, while they are selected."""
 
     camera_frozen: bool = False
     stretch: bool = False
@@ -148,6 +158,11 @@ _SURVIVES_RESET = {
     "layers",
     "labels",
     "label_layers",
+    "has_unit_images",
+    "unit_pictures",
+    "pattern_tiles",
+    "growing",
+    "tile_size",
     "tile_columns",
     "sources",
     "source_index",
@@ -178,6 +193,7 @@ def make_request(state: State) -> Request:
         origin_layer=state.origin.layer,
         origin_unit=state.origin.unit,
         show_gradients=state.show_gradients,
+        grow=state.address in state.growing,
         stretch=state.stretch,
     )
 
@@ -345,6 +361,16 @@ def toggle_pattern_top(state: State) -> None:
     state.pattern = "off" if state.pattern == "max_im" else "max_im"
 
 
+def want_pictures(state: State) -> None:
+    """Preferred images of the selected unit are made on demand, in the background; pressed again, no longer."""
+    if not state.has_unit_images:
+        state.message = "this model names no folder for unit images: give --set unit_images.folder=FOLDER"
+    else:
+        state.growing ^= {state.address}
+        state.message = "making preferred images" if state.address in state.growing else "stopped making pictures"
+        state.message += f" of {state.address}"
+
+
 # -- where frames come from ----------------------------------------------------------------------------------------
 
 
@@ -383,7 +409,6 @@ def reset(state: State) -> None:
     fresh = State()
     for name in {each.name for each in fields(State)} - _SURVIVES_RESET:
         setattr(state, name, state.start_values.get(name, getattr(fresh, name)))
-    state.message = "reset"
     _show_layer(state, min(1, len(state.layers) - 1))
 
 
