@@ -56,7 +56,7 @@ def rectified_network(**preprocessing: object) -> TorchNetwork:
             relu2=nn.ReLU6(),
             flat=nn.Flatten(),
             fc=nn.Linear(10 * 6 * 5, 7),
-        ),  # fmt: skip
+        ),
         **{"std": 64.0, **preprocessing},
     )
 

@@ -1,8 +1,9 @@
-"""The method written plainly, one picture at a time, in NumPy and SciPy: what the batched torch version is held against.
+"""The method written plainly, one picture at a time, in NumPy and SciPy: the batched torch version is held against it.
 
 All in double precision. The gradient is given by a function, so that any network can be put below it.
 """
 
+# ruff: noqa: ARG001
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from tests.conftest import missing
-from tests.optimize import plain_ascent
-from tests.optimize.networks import curved_module, curved_network, rectified_network
 
 from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
 from deepvis_toolbox.optimize.presets import PAPER_PRESETS
+from tests.conftest import missing
+from tests.optimize import plain_ascent
+from tests.optimize.networks import curved_module, curved_network, rectified_network
 
 PROGRESS = {"lr_policy": "progress", "lr_params": {"max_lr": 1e6, "desired_prog": 0.1}}
 PROGRESS01 = {"lr_policy": "progress01", "lr_params": {"max_lr": 1e6, "early_prog": 0.02, "late_prog_mult": 0.1}}
@@ -40,7 +40,7 @@ def images_seen(net, units, settings, seeds=(3,), **options):
         units,
         list(seeds),
         settings,
-        watch=lambda pictures, step, rows, x, o: seen.append(x.numpy().copy()),
+        watch=lambda *told: seen.append(told[3].numpy().copy()),
         **options,
     )
     return np.stack(seen), results

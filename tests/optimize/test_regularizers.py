@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
-from tests.optimize import plain_ascent
 
 from deepvis_toolbox.optimize import AscentSettings
 from deepvis_toolbox.optimize.percentile import below_percentile
 from deepvis_toolbox.optimize.regularizers import REGULARIZERS, active
 from deepvis_toolbox.optimize.regularizers.blur import Blur
+from tests.optimize import plain_ascent
 
 
 def batch(shape=(4, 3, 23, 17), seed=0):

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tests.optimize.networks import curved_network, linear_network, network_of, rectified_network
 from torch import nn
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.optimize import Direction, LikePicture
 from deepvis_toolbox.optimize.starts import start_image
+from tests.optimize.networks import curved_network, linear_network, network_of, rectified_network
 
 UP = {"lr_policy": "progress", "lr_params": {"max_lr": 1e6, "desired_prog": 0.5}}
 
@@ -17,7 +17,10 @@ UP = {"lr_policy": "progress", "lr_params": {"max_lr": 1e6, "desired_prog": 0.5}
 def ascent(net, unit, seed=0, **settings):
     """The one result, and every image that a forward pass saw."""
     seen = []
-    watch = lambda pictures, step, rows, x, objective: seen.append(x[0].numpy().copy())  # noqa: E731
+
+    def watch(*told):
+        seen.append(told[3][0].numpy().copy())
+
     (result,) = preferred_images(net, [unit], [seed], AscentSettings(**{**UP, **settings}), watch=watch)
     return result, np.stack(seen)
 
@@ -34,7 +37,8 @@ def test_traces_are_those_of_the_images_that_were_seen(direction):
     np.testing.assert_allclose(result.std, [x.std() for x in seen], rtol=1e-5)
     np.testing.assert_array_equal(result.largest, (values * direction).argmax(1))
     np.testing.assert_array_equal(result.is_max, (values * direction).argmax(1) == 2)
-    assert result.objective.dtype == np.float32 and result.is_max.dtype == bool
+    assert result.objective.dtype == np.float32
+    assert result.is_max.dtype == bool
     best = (result.objective * direction).argmax()
     assert result.best_step == best
     np.testing.assert_array_equal(result.best, seen[best])
@@ -47,12 +51,14 @@ def test_majority_is_the_first_image_for_which_the_unit_was_the_largest_of_its_l
         linear_network(), Unit("fc", 3), seed=1, max_iter=20, lr_params={"max_lr": 1e6, "desired_prog": 3}
     )
     first = int(result.is_max.argmax())
-    assert result.outcome == "majority" and 0 < first < 19
+    assert result.outcome == "majority"
+    assert 0 < first < 19
     np.testing.assert_array_equal(result.majority, seen[first])
     short, _ = ascent(
         linear_network(), Unit("fc", 3), seed=1, max_iter=first, lr_params={"max_lr": 1e6, "desired_prog": 3}
     )
-    assert short.outcome == "no majority" and short.majority is None
+    assert short.outcome == "no majority"
+    assert short.majority is None
 
 
 def test_no_step_is_taken_after_the_last_look():
@@ -78,24 +84,31 @@ def test_a_unit_whose_rectifier_is_off_climbs_all_the_same():
     )
     off = int((values["relu1"][0, :, 6, 5] == 0).nonzero()[0, 0])
     result, _ = ascent(net, Unit("relu1", off, (6, 5)), start_at="mean", max_iter=10)
-    assert result.objective[0] == 0 and result.objective[-1] > 0
+    assert result.objective[0] == 0
+    assert result.objective[-1] > 0
 
 
 def test_a_zero_gradient_ends_that_picture_alone():
     net = network_of(_HalfDead())
     results = preferred_images(net, [Unit("out", 0), Unit("out", 1)], [0], AscentSettings(**UP, max_iter=5))
-    assert results[0].outcome == "zero gradient" and len(results[0].objective) == 1
+    assert results[0].outcome == "zero gradient"
+    assert len(results[0].objective) == 1
     np.testing.assert_array_equal(results[0].last, results[0].best)
-    assert results[1].outcome in ("majority", "no majority") and len(results[1].objective) == 5
+    assert results[1].outcome in ("majority", "no majority")
+    assert len(results[1].objective) == 5
 
 
 def test_a_value_that_is_not_finite_ends_that_picture_alone_with_finite_images():
     net = network_of(_Exploding())
     settings = AscentSettings(lr_policy="constant", lr_params={"lr": 1e4}, max_iter=8)
     wild, tame = preferred_images(net, [Unit("out", 0), Unit("out", 1)], [0], settings)
-    assert wild.outcome == "not finite" and len(wild.objective) < 8
-    assert np.isfinite(wild.objective).all() and np.isfinite(wild.best).all() and np.isfinite(wild.last).all()
-    assert tame.outcome != "not finite" and len(tame.objective) == 8
+    assert wild.outcome == "not finite"
+    assert len(wild.objective) < 8
+    assert np.isfinite(wild.objective).all()
+    assert np.isfinite(wild.best).all()
+    assert np.isfinite(wild.last).all()
+    assert tame.outcome != "not finite"
+    assert len(tame.objective) == 8
 
 
 class _HalfDead(nn.Module):
@@ -169,7 +182,8 @@ def test_the_place_of_a_spatial_unit_is_the_centre_unless_given_and_mean_is_the_
     centre, given, mean = (
         ascent(net, unit, max_iter=1)[0] for unit in (Unit("conv", 2), Unit("conv", 2, (6, 5)), Unit("conv", 2, "mean"))
     )
-    assert centre.unit == Unit("conv", 2, (6, 5)) and centre.objective == given.objective
+    assert centre.unit == Unit("conv", 2, (6, 5))
+    assert centre.objective == given.objective
     start = np.clip(start_image("mean_plus_rand", 0, net.preprocessing), -110, 145)
     values = net.forward(torch.from_numpy(start)[None], ["conv"])["conv"]
     np.testing.assert_allclose(mean.objective[0], values[0, 2].mean(), rtol=1e-4)
@@ -192,7 +206,8 @@ def test_a_direction_is_climbed_along_the_gradient_of_the_weighted_sum(place):
     np.testing.assert_allclose(
         result.objective[0], sum(w * r.objective[0] for w, (r, _) in zip(weights, units, strict=True)), rtol=1e-3
     )
-    assert result.outcome == "no majority" and (result.largest == -1).all()
+    assert result.outcome == "no majority"
+    assert (result.largest == -1).all()
 
 
 def test_a_direction_of_the_wrong_length_is_refused():
@@ -208,7 +223,8 @@ def test_as_this_picture_comes_closer_to_the_pictures_code():
     )
     code = net.forward(net.preprocess(picture), ["act1"])["act1"]
     last = net.forward(net.preprocessing.from_pixels(torch.from_numpy(seen[-1:])), ["act1"])["act1"]
-    assert result.objective[0] < -0.2 and result.objective[-1] > result.objective[0] / 10
+    assert result.objective[0] < -0.2
+    assert result.objective[-1] > result.objective[0] / 10
     np.testing.assert_allclose(result.objective[-1], -((last - code) ** 2).sum() / (code**2).sum(), rtol=1e-3)
     perfect, _ = ascent(
         net,

@@ -44,7 +44,7 @@ def test_a_value_that_makes_no_sense_is_one_clear_sentence(wrong, says):
 
 
 def test_an_unknown_parameter_names_the_nearest():
-    with pytest.raises(ToolboxError, match='preset "mine".*did you mean "blur_radius"'):
+    with pytest.raises(ToolboxError, match=r'preset "mine".*did you mean "blur_radius"'):
         settings_from({"blur_radios": 1}, 'preset "mine"')
 
 
