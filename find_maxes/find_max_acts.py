@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--no-correlations", action="store_true", help="no correlation matrices of the units")
     arguments.add_argument("--batch-size", type=int, default=BATCH_SIZE, metavar="N", help="(default: %(default)s)")
     arguments.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: half of the cores)")
-    arguments.add_argument("--checkpoint-every", type=int, default=5000, metavar="N", help="pictures between checkpoints")
+    arguments.add_argument("--checkpoint-every", type=int, default=5000, metavar="N", help="pictures in between")
     arguments.add_argument("--shard", metavar="I/N", help="only the I-th of N parts, from 0")
     arguments.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="scan on a Ray cluster")
     return arguments
@@ -91,7 +91,8 @@ def _report(top, out: str) -> None:  # type: ignore[no-untyped-def] # TopImages,
         print(f"skipped {top.pictures.path(index)}: {reason}", file=sys.stderr)
     if len(skipped) > 10:
         print(f"… and {len(skipped) - 10} more; all are in {out}/manifest.json", file=sys.stderr)
-    print(f"{out}: {top.index.total} units of {len(top.layers)} layers over {len(top.pictures) - len(skipped)} pictures")
+    read = len(top.pictures) - len(skipped)
+    print(f"{out}: {top.index.total} units of {len(top.layers)} layers, {read} pictures")
 
 
 def _shard(text: str | None) -> tuple[int, int]:

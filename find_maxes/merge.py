@@ -1,4 +1,4 @@
-"""Command: puts the parts of a scan together (`find_max_acts --shard`), in any order, to the bytes of the whole scan."""
+"""Command: puts the parts of a scan together (`find_max_acts --shard`), to the bytes of the whole scan."""
 
 from __future__ import annotations
 
