@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 _OUTLIERS = 0.2
 """Per cent of values left to saturate: a few extreme ones would make the rest invisible."""
+_SAMPLE = 20_000
+"""So many values are enough to find them."""
 
 
 def backward_picture(values: NDArray[np.float32], view: str, blur_radius: float = 4.0) -> NDArray[np.uint8]:
@@ -60,17 +62,19 @@ def _channel_norm(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _around_gray(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    scaled = values * np.float32(127 / _top(np.abs(values))) + np.float32(127.5)
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    scaled = values * np.float32(127 / _top(values))
+    scaled += np.float32(127.5)
+    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
 
 
 def _from_black(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.clip(values * np.float32(255 / _top(values)), 0, 255).astype(np.uint8)
+    scaled = values * np.float32(255 / _top(values))
+    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
 
 
-def _top(sizes: NDArray[np.float32]) -> float:
+def _top(values: NDArray[np.float32]) -> float:
     """The size that gets full brightness: all but the outliers stay below. Any number will do where all are zero."""
-    flat = sizes.ravel()
-    sample = flat[:: 1 + flat.size // 20_000]
+    flat = values.ravel()
+    sample = np.abs(flat[:: 1 + flat.size // _SAMPLE])
     top = float(np.percentile(sample, 100 - _OUTLIERS)) if sample.size else 0.0
-    return max(top or float(flat.max(initial=0)), 1e-30)
+    return max(top or float(np.abs(flat).max(initial=0)), 1e-30)

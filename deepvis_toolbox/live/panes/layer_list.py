@@ -8,13 +8,22 @@ from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
+from deepvis_toolbox.live.panes.kept_picture import KeptPicture
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import LayerEntry, State
 
+_kept = KeptPicture()
+
 
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:  # noqa: ARG001
     """Names, with the shown layer's row marked."""
+    place = (state.layer_index, state.layer_scroll, state.cursor_area, state.frozen_origin)
+    _kept.draw(pixels, (look, state.layers, state.loading, *place), lambda fresh: _draw(fresh, state, look))
+
+
+def _draw(pixels: Pixels, state: State, look: Look) -> None:
+    clear(pixels, look.window)
     position = f"{state.layer_index + 1} of {len(state.layers)}" if state.layers else ""
     draw_caption(pixels, look, "layers", position, active=not state.unit_is_selected)
     body = body_of(pixels, look)
