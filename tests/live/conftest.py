@@ -27,7 +27,7 @@ from deepvis_toolbox.live.state import State, make_request
 from deepvis_toolbox.live.window import Window
 from deepvis_toolbox.sources.source import Source
 
-SCREEN = (1600, 1000)
+SCREEN = "1600x1000x24"
 WINDOW = (1500, 930)
 main_loop.MESSAGE_SECONDS = 0.5  # tests wait until it is gone
 
@@ -38,8 +38,7 @@ class Display:
     def __init__(self, folder: Path) -> None:
         read, write = os.pipe()
         self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24", "-nocursor"]
-            + ["-fbdir", str(folder)],
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nocursor", "-fbdir", str(folder)],
             pass_fds=[write],
             stderr=subprocess.DEVNULL,
         )
@@ -90,7 +89,8 @@ class Driver:
         self.session.start()
         self.shots = folder / "shots"
         shooter = Shooter(self.shots, {"model": "under test"})
-        window = Window("Toolbox under test", *WINDOW)
+        self.title = f"Toolbox under test {id(self)}"
+        window = Window(self.title, *WINDOW)
         self.loop = MainLoop(self.session, window, Painter(), self.state, shooter, LoopOptions(drawing_share=1.0))
         display.xdotool("mousemove", "400", "920")
 

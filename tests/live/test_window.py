@@ -103,11 +103,11 @@ def test_wheel_over_the_layer_list_scrolls_it(driver: Driver) -> None:
 
 def test_window_can_be_resized_and_the_panes_follow(driver: Driver) -> None:
     driver.reset()
-    driver.mouse("search", "--name", "Toolbox under test", "windowsize", "1100", "700")
+    driver.mouse("search", "--name", driver.title, "windowsize", "1100", "700")
     driver.run_until(lambda: driver.loop.painter.pixels.shape == (700, 1100, 3))
     driver.settle()
     assert np.array_equal(driver.screen(), driver.loop.painter.pixels)
-    driver.mouse("search", "--name", "Toolbox under test", "windowsize", "1500", "930")
+    driver.mouse("search", "--name", driver.title, "windowsize", "1500", "930")
     driver.run_until(lambda: driver.loop.painter.pixels.shape == (930, 1500, 3))
 
 
@@ -213,8 +213,8 @@ def test_source_and_network_that_raise_show_it_and_the_window_lives(
 
         def __exit__(self, *_: object) -> None: ...
 
-        def forward(self, x: object, layers: list[str]) -> object:
-            if "pool" in layers:
+        def forward(self, x: object, layers: list[str] | None = None) -> object:
+            if layers is None or "pool" in layers:
                 raise RuntimeError("out of memory, say")
             return self.network.forward(x, layers)  # type: ignore[attr-defined]
 
