@@ -13,43 +13,67 @@ from deepvis_toolbox.caffe.graph import blob_shapes
 from deepvis_toolbox.caffe.network_ends import interior
 from deepvis_toolbox.caffe.prototxt import read_prototxt
 
+Shape = tuple[int, ...]
 
-def write_random_weights(prototxt: Path, target: Path, seed: int = 0) -> int:
-    """Writes parameters for every layer of the prototxt that has some; returns how many numbers they are."""
-    random = np.random.default_rng(seed)
+
+def parameter_shapes(prototxt: Path) -> dict[str, tuple[str, list[Shape]]]:
+    """{layer name: (its type, the shapes of its parameters)}, worked out here and not by the reader under test."""
     shapes = blob_shapes(prototxt)
-    model = formats.NetParameter(name="random")
-    count = 0
+    found = {}
     for layer in interior(read_prototxt(prototxt)).layers:
-        blobs = _parameters(layer, tuple(shapes[layer.bottom[0]]), random) if layer.bottom else []
-        if blobs:
-            stored = model.layer.add(name=layer.name, type=layer.type)
-            for values in blobs:
-                count += values.size
-                blob = stored.blobs.add(data=values.ravel().astype("f4"))
-                blob.shape.dim.extend(values.shape)
+        parameters = _shapes(layer, tuple(shapes[layer.bottom[0]]))
+        if parameters:
+            found[layer.name] = (layer.type, parameters)
+    return found
+
+
+def write_random_weights(prototxt: Path, target: Path, seed: int = 0) -> None:
+    """Writes parameters for every layer of the prototxt that has some."""
+    random = np.random.default_rng(seed)
+    model = formats.NetParameter(name="random")
+    for name, (kind, shapes) in parameter_shapes(prototxt).items():
+        stored = model.layer.add(name=name, type=kind)
+        for index, shape in enumerate(shapes):
+            stored.blobs.add().MergeFromString(_packed(_values(kind, index, shape, random)))
+            stored.blobs[-1].shape.dim.extend(shape)
     target.write_bytes(model.SerializeToString())
-    return count
 
 
-def _parameters(layer: Any, bottom: tuple[int, ...], random: np.random.Generator) -> list[Any]:
+def _packed(values: Any) -> bytes:
+    """A BlobProto's field 5, packed floats, as bytes: a list of Python numbers would take seconds."""
+    content = values.astype("<f4").tobytes()
+    length, digits = len(content), b""
+    while length >= 128:
+        length, digits = length >> 7, digits + bytes([length & 127 | 128])
+    return bytes([5 << 3 | 2]) + digits + bytes([length]) + content
+
+
+def _shapes(layer: Any, bottom: Shape) -> list[Shape]:
     channels = bottom[0]
     if layer.type == "Convolution":
         field = layer.convolution_param
         kernel = (field.kernel_h or field.kernel_size[0], field.kernel_w or field.kernel_size[-1])
-        shape = (field.num_output, channels // field.group, *kernel)
-        return _weights_and_bias(shape, field.bias_term, random)
+        bias = [(field.num_output,)] if field.bias_term else []
+        return [(field.num_output, channels // field.group, *kernel), *bias]
     if layer.type == "InnerProduct":
-        field = layer.inner_product_param
-        return _weights_and_bias((field.num_output, math.prod(bottom)), field.bias_term, random)
-    if layer.type == "BatchNorm":  # sums of 2 batches: mean, variance, how many
-        return [random.normal(0, 0.2, channels), random.uniform(0.5, 4, channels), np.array([2.0])]
+        outputs = layer.inner_product_param.num_output
+        return (
+            [(outputs, math.prod(bottom)), (outputs,)]
+            if layer.inner_product_param.bias_term
+            else [(outputs, math.prod(bottom))]
+        )
+    if layer.type == "BatchNorm":
+        return [(channels,), (channels,), (1,)]
     if layer.type == "Scale":
-        scale = random.uniform(0.5, 1.5, channels)
-        return [scale, random.normal(0, 0.3, channels)] if layer.scale_param.bias_term else [scale]
+        return [(channels,), (channels,)] if layer.scale_param.bias_term else [(channels,)]
     return []
 
 
-def _weights_and_bias(shape: tuple[int, ...], has_bias: bool, random: np.random.Generator) -> list[Any]:
-    weights = random.standard_normal(shape, np.float32) * math.sqrt(2 / math.prod(shape[1:]))
-    return [weights, random.normal(0, 0.1, shape[0])] if has_bias else [weights]
+def _values(kind: str, index: int, shape: Shape, random: np.random.Generator) -> Any:
+    if kind == "BatchNorm":  # sums of 2 batches: mean, variance, how many
+        return [random.normal(0, 0.2, shape), random.uniform(0.5, 4, shape), np.array([2.0])][index]
+    if index == 1:
+        return random.normal(0, 0.1, shape)
+    if kind == "Scale":
+        return random.uniform(0.5, 1.5, shape)
+    return random.standard_normal(shape, np.float32) * math.sqrt(2 / math.prod(shape[1:]))
