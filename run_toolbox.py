@@ -136,7 +136,7 @@ def _save_model(options: StartOptions, folder: Path) -> int:
 
 def _options(given: argparse.Namespace) -> StartOptions:
     from deepvis_toolbox.live.keys import parse_script
-    from deepvis_toolbox.live.look import Look
+    from deepvis_toolbox.live.look import look_from
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.startup import StartupClock
     from settings import load_settings
@@ -159,7 +159,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
         scale=settings.window.scale,
         title=settings.window.title,
         max_fps=settings.window.max_fps,
-        look=Look(**settings.look.model_dump()),
+        look=look_from(settings.look.model_dump(), live.blur_radius),
         screenshots=Path(live.screenshots),
         start_values={
             **live.model_dump(include={"backward", "backward_view", "show_labels", "show_unit_images"}),

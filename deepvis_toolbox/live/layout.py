@@ -162,14 +162,15 @@ def _slots(width: int, height: int, with_right: bool, look: Look) -> dict[Slot, 
     margin, gap, status = look.px(look.margin), look.px(look.gap), look.px(look.status)
     top, bottom = look.px(4), height - status - look.px(look.gap)
     square = (bottom - top - 2 * gap) // 3 - look.px(look.caption)  # three square pictures above each other
+    aside = look.px(look.gap * 1.5)  # captions at the ends of two columns need more room between them
     left = Box(top, margin, bottom, margin + min(square, width // 4))
-    names = Box(top, left.right + gap, bottom, left.right + gap + min(look.px(look.list_width), width // 5))
-    right_width = min(look.px(look.unit_images_width), width // 5) if with_right else -gap
+    names = Box(top, left.right + aside, bottom, left.right + aside + min(look.px(look.list_width), width // 5))
+    right_width = min(look.px(look.unit_images_width), square, width // 5) if with_right else -aside
     right = Box(top, width - margin - right_width, bottom, width - margin)
     return {
         Slot.LEFT: left,
         Slot.LIST: names,
-        Slot.MAIN: Box(top, names.right + gap, bottom, right.left - gap),
+        Slot.MAIN: Box(top, names.right + aside, bottom, right.left - aside),
         Slot.RIGHT: right,
         Slot.STATUS: Box(height - status, 0, height, width),
         Slot.OVERLAY: Box(0, 0, height - status, width),

@@ -19,7 +19,9 @@ def do_mouse(event: MouseEvent, state: State, painter: Painter) -> None:
     if event.kind == "wheel":
         _turn(state, painter, under.pane, event.turns)
     elif under.layer_index is not None:
+        first, _ = painter.rows_in_list(state)
         actions.select_layer(state, under.layer_index)
+        actions.scroll_layers(state, first)  # the list stays under the mouse
     elif event.kind == "double click":
         _zoom(state, under.pane)
     elif under.unit is not None:
