@@ -41,8 +41,8 @@ def build_graph(
 
     Every node that computes a blob has `meta["layer"]`, the blob's name: all nodes of its in-place chain have it, and
     the last of them gives its value. `meta["layer_type"]` is Caffe's type. The graph has one placeholder and gives a
-    tuple of the blobs that nothing reads. Its own `meta` has `input_shape` (C, H, W) and `notes`, one line for each
-    thing left out or worth knowing. `input_shape` replaces what the prototxt says.
+    tuple of the blobs that nothing reads. Its own `meta` has `input_shape` (C, H, W), `blob_shapes` and `notes`, one
+    line for each thing left out or worth knowing. `input_shape` replaces what the prototxt says.
 
     Raises `ToolboxError` that names file, layer and field: a file that cannot be read, a layer type or option that is
     not supported, weights that are missing, of another shape, or not finite, sizes that are absurd.
@@ -56,6 +56,7 @@ def build_graph(
         parameters = _Parameters(plan, stored, notes)
         graph_module = _write(plan, parameters)
     graph_module.meta["input_shape"] = plan.input_shape
+    graph_module.meta["blob_shapes"] = plan.shapes
     graph_module.meta["notes"] = notes
     return graph_module
 

@@ -35,7 +35,7 @@ def read_mean(path: Path) -> NDArray[np.float32]:
 def _read_npy(path: Path) -> NDArray[np.float32]:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, OverflowError, RecursionError, TypeError) as error:
+    except Exception as error:  # a broken header makes NumPy fail in ways that it does not document
         raise ToolboxError(f"{path}: is a broken .npy file ({error})") from None
     if stored.dtype.kind not in "fiu" or stored.size > MAX_VALUES:
         raise ToolboxError(f"{path}: holds {stored.dtype} of the shape {stored.shape}; a mean image was expected")
