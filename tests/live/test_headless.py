@@ -1,0 +1,201 @@
+"""The toolbox without a window, as a user calls it: pictures, videos, mistakes; and quitting the one with a window."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import run_toolbox
+from deepvis_toolbox.command_line import run_command
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live import display as display_module
+from deepvis_toolbox.live.headless import HeadlessRun
+from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.sources.opening import open_source
+from deepvis_toolbox.sources.options import SourceOptions
+
+from .conftest import Display
+
+pytestmark = pytest.mark.usefixtures("load_small")
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["--model", "live_test_network:make", "--device", "cpu", "--input-size", "32", "--mean", "127", "--std", "128"]
+IN_ORDER = SourceOptions(realtime=False)
+
+
+def toolbox(*arguments: str) -> int:
+    """Runs the command in this process; the exit status."""
+    return run_command(lambda: run_toolbox.main([*SMALL, "--headless", *arguments]))
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_same_call_draws_the_same_picture(photos: Path, tmp_path: Path) -> None:
+    call = ["--input", str(photos), "--script", "right down right b", "--snapshot"]
+    assert toolbox(*call, "a.png") == 0
+    assert toolbox(*call, "b.png") == 0
+    first, second = (np.asarray(Image.open(tmp_path / name)) for name in ("a.png", "b.png"))
+    assert first.shape == (930, 1500, 3)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_script_plays_a_key_before_each_frame_and_the_picture_says_what_made_it(photos: Path, tmp_path: Path) -> None:
+    assert toolbox("--input", str(photos), "--goto", "conv2:3", "--script", "b wait z", "--snapshot", "out.png") == 0
+    with Image.open(tmp_path / "out.png") as picture:
+        made_by = json.loads(picture.text["deepvis_toolbox"])  # type: ignore[attr-defined]
+    assert (made_by["unit"], made_by["backward"], made_by["zoom"]) == ("conv2:3", "grad", "unit")
+    assert made_by["settings"]["device"] == "cpu"
+
+
+def test_record_writes_every_window_as_a_video(video: Path, tmp_path: Path) -> None:
+    assert toolbox("--input", str(video), "--frames", "7", "--record", "out.mp4") == 0
+    capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    frames = []
+    while True:
+        there, picture = capture.read()
+        if not there:
+            break
+        frames.append(picture)
+    assert len(frames) == 7
+    assert frames[0].shape == (930, 1500, 3)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_every_frame_is_processed_in_order(video: Path, load_small: Callable[[], Any]) -> None:
+    seen: list[tuple[int, int]] = []
+    source = open_source(str(video), SourceOptions(realtime=False, loop=False))
+    run = HeadlessRun(
+        load_small(), [source], Painter(), State(), (640, 400),
+        lambda _, snapshot: seen.append((snapshot.frame.number, int(snapshot.input_image.mean()))),
+    )  # fmt: skip
+    assert run.run(100) == 40  # the video ends
+    assert [number for number, _ in seen] == list(range(seen[0][0], seen[0][0] + 40))
+    assert all(abs(brightness - (20 + 5 * place)) <= 3 for place, (_, brightness) in enumerate(seen))
+
+
+def test_frozen_picture_stays_while_frames_go_on(video: Path, load_small: Callable[[], Any]) -> None:
+    seen: list[int] = []
+    run = HeadlessRun(
+        load_small(), [open_source(str(video), IN_ORDER)], Painter(), State(), (640, 400),
+        lambda _, snapshot: seen.append(snapshot.frame.number),
+    )  # fmt: skip
+    run.run(7, ("", "", "f", "", "f", "", ""))
+    first = seen[0]
+    assert [number - first for number in seen] == [0, 1, 1, 1, 2, 3, 4]
+
+
+def test_two_inputs_are_switched_between(video: Path, photos: Path, load_small: Callable[[], Any]) -> None:
+    seen: list[str] = []
+    sources = [open_source(str(photos), IN_ORDER), open_source(str(video), IN_ORDER)]
+    state = State(sources=2)
+    run = HeadlessRun(
+        load_small(), sources, Painter(), state, (640, 400), lambda _, shot: seen.append(shot.frame.source)
+    )
+    run.run(4, ("", "c", "c", "page down"))
+    assert "cat" in seen[0]
+    assert "steps" in seen[1]
+    assert "cat" in seen[2]
+    assert "coffee" in seen[3]
+
+
+def test_memory_stays_flat(video: Path, load_small: Callable[[], Any]) -> None:
+    statistics = Path("/proc/self/statm")
+    if not statistics.exists():
+        pytest.skip("this system does not tell how much memory a program takes")
+    sizes: list[int] = []
+    run = HeadlessRun(
+        load_small(), [open_source(str(video), IN_ORDER)], Painter(), State(), (640, 400),
+        lambda *_: sizes.append(int(statistics.read_text().split()[1])),
+    )  # fmt: skip
+    run.run(240, ("down", "b", "a"))
+    early, late = np.median(sizes[80:110]), np.median(sizes[-30:])
+    assert late / early < 1.02
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--input", "no/such/file.mp4"], "no/such"),
+        (["--goto", "conv9:1", "--input", "demo"], "conv9"),
+        (["--goto", "conv2:12", "--input", "demo"], "units 0 to 11"),
+        (["--script", "down sideways", "--input", "demo"], "sideways"),
+        (["--script", "down down", "--frames", "1", "--input", "demo"], "too few"),
+        (["--record", "out.gif", "--input", "demo"], "must end in"),
+        (["--input", "demo", "--input", "demo", "--input", "demo"], "twice"),
+        (["--set", "window.wdth=3", "--input", "demo"], "width"),
+        (["--input-size", "big", "--input", "demo"], "big"),
+        (["--std", "a,b", "--input", "demo"], "--std"),
+        (["--device", "gpu7", "--input", "demo"], "gpu7"),
+        (["--prototxt", "none.prototxt", "--weights", "none.caffemodel", "--input", "demo"], "none.prototxt"),
+    ],
+    ids=lambda value: value[0].lstrip("-") if isinstance(value, list) else "",
+)
+def test_user_s_mistake_is_one_sentence_and_status_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert toolbox(*arguments) == 2
+    message = capsys.readouterr().err.strip()
+    assert words in message
+    assert len(message.splitlines()) == 1
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """The real command in a process of its own."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run_toolbox.py"), *arguments],
+        env=inherited | environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_no_display_is_one_sentence_and_status_2() -> None:
+    process = start("--input", "demo")
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "--headless" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not out
+
+
+@pytest.mark.display
+def test_q_ends_the_real_program_within_two_seconds(display: Display, photos: Path) -> None:
+    process = start("--input", str(photos), "--set", "window.title=To quit", "--timings", DISPLAY=display.name)
+    display.xdotool("search", "--sync", "--name", "To quit")
+    display.xdotool("mousemove", "600", "400")
+    time.sleep(0.5)  # it may still be loading: it quits in any state
+    pressed = time.monotonic()
+    display.xdotool("key", "q")
+    out, err = process.communicate(timeout=20)
+    assert time.monotonic() - pressed < 2
+    assert process.returncode == 0, err
+    assert "first window" in out
+
+
+def test_opencv_without_windows_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "currentUIFramework", lambda: "")
+    with pytest.raises(ToolboxError, match=r"built without windows.*pip install opencv-python"):
+        display_module.check_display()
+
+
+def test_two_opencv_packages_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    other = tmp_path / "opencv_python_headless-4.14.0.94.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: opencv-python-headless\nVersion: 4.14.0.94\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ToolboxError, match="opencv-python and opencv-python-headless are both installed"):
+        display_module.check_display()
