@@ -52,6 +52,18 @@ class UnitImageStore:
         self.shared = dict(shared or {})
 
     @classmethod
+    def for_network(cls, settings: Mapping[str, Any], name: str, folder: str | None = None) -> UnitImageStore:
+        """The store in `folder`, or else the one that the network's settings name, or `unit_images/<name>` here."""
+        section = dict(settings.get("unit_images") or {})
+        if folder is not None:
+            section["folder"] = str(Path(folder).expanduser().resolve())
+        elif not section.get("folder"):
+            section["folder"] = str(Path.cwd() / "unit_images" / file_name_of(name))
+        store = cls.of_network({**settings, "unit_images": section})
+        assert store is not None
+        return store
+
+    @classmethod
     def of_network(cls, settings: Mapping[str, Any]) -> UnitImageStore | None:
         """The store that a network's `settings` name (`unit_images: {folder, montage, shared}`); None without one.
 

@@ -145,9 +145,10 @@ def test_settings_of_a_model_give_its_store(tmp_path):
     assert store.folder == tmp_path / "unit_images"
     assert (store.montage, store.shared) == ("2x2", {"pool1": "conv1"})
     assert UnitImageStore.of_network({"folder": tmp_path}) is None
+    assert UnitImageStore.of_network({"unit_images": {"folder": None, "montage": "1x1", "shared": {}}}) is None
 
 
-@pytest.mark.parametrize("section", [{"montage": "1x1"}, {"folder": "x", "montage": "9x9"}, {"folder": "", "no": 1}])
+@pytest.mark.parametrize("section", [{"folder": "x", "montage": "9x9"}, {"folder": "x", "layout": 1}])
 def test_wrong_settings_are_refused_by_name(section):
     with pytest.raises(ToolboxError, match="unit_images"):
         UnitImageStore.of_network({"unit_images": section})

@@ -1,0 +1,168 @@
+"""Writes units' patches, their deconvs and what is known about them into the store; goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.addresses import Unit
+from deepvis_toolbox.atomic_files import write_text
+from deepvis_toolbox.drawing.backward_views import backward_picture
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import BackwardMode, Network
+from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
+from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
+from find_maxes.patches import Entry, Patch, PatchMaker, entries_of
+from find_maxes.top_images import TopImages
+
+UNITS_AT_ONCE = 8
+_KINDS: tuple[Kind, ...] = ("max_im", "max_deconv")
+
+
+@dataclass
+class PatchSummary:
+    """What came of a run."""
+
+    made: int = 0
+    """Units."""
+    there: int = 0
+    """Units whose pictures were there already, of the same top."""
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """`count`: pictures a unit, up to 9 in the montage. `looks`: (mode, view) pairs; the first makes the montage.
+
+    `singles`: also each patch as a file of its own. `tile`: the longer side of a montage's tiles is at most this; 0: as
+    large as the receptive field.
+    """
+
+    count: int = 9
+    looks: tuple[tuple[BackwardMode, str], ...] = (("deconv", "raw"),)
+    singles: bool = False
+    tile: int = 0
+    batch_size: int = 8
+
+
+def write_patches(
+    net: Network,
+    top: TopImages,
+    units: Sequence[Unit],
+    store: UnitImageStore,
+    options: PatchOptions | None = None,
+    progress: Progress | None = None,
+) -> PatchSummary:
+    """Makes `max_im` and `max_deconv` of the units, from a scan of the same network.
+
+    Units of layers that show another layer's pictures are left out. `progress` advances by 1 for each unit.
+    `ToolboxError` where a unit's layer was not scanned, or a file cannot be written.
+    """
+    options, progress, summary = options or PatchOptions(), progress or Silence(), PatchSummary()
+    unscanned = sorted({unit.layer for unit in units} - set(top.layers))
+    if unscanned:
+        raise ToolboxError(f'layer "{unscanned[0]}" was not scanned; scan it, or leave it out')
+    maker = PatchMaker(net, top, list(dict.fromkeys(mode for mode, _ in options.looks)))
+    writer = _UnitWriter(top, store, options)
+    wanted = []
+    owned = [Unit(unit.layer, unit.channel) for unit in units if store.owner(unit.layer) == unit.layer]
+    for unit in dict.fromkeys(owned):
+        entries = entries_of(top, unit.layer, unit.channel, options.count)
+        if not entries or writer.is_there(unit, entries):
+            summary.there += 1
+            progress.advance(1)
+        else:
+            wanted.append((unit, entries))
+    for begin in range(0, len(wanted), UNITS_AT_ONCE):
+        part = wanted[begin : begin + UNITS_AT_ONCE]
+        made = maker.patches([entry for _, entries in part for entry in entries], options.batch_size)
+        for unit, entries in part:
+            patches = [next(made) for _ in entries]
+            writer.write(unit, patches)
+            for problem in (patch.problem for patch in patches if patch.problem):
+                summary.problems.append(problem)
+                progress.say(problem)
+            summary.made += 1
+            progress.advance(1)
+    return summary
+
+
+def info_path(store: UnitImageStore, unit: Unit) -> Path:
+    """Where the unit's JSON lines are: a line for each of its top images, best first."""
+    montage = store.montage_path("max_im", unit.layer, unit.channel)
+    return montage.with_name(f"{montage.stem}_info.jsonl")
+
+
+class _UnitWriter:
+    """Writes one unit's files; the info file is last, so that its presence means that all are there."""
+
+    def __init__(self, top: TopImages, store: UnitImageStore, options: PatchOptions) -> None:
+        self._top, self._store, self._options = top, store, options
+
+    def is_there(self, unit: Unit, entries: Sequence[Entry]) -> bool:
+        try:
+            lines = [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
+            same = [self._identity(line) for line in lines] == [self._identity(self._line(e)) for e in entries]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
+        return same and all(self._store.montage_path(kind, unit.layer, unit.channel).exists() for kind in _KINDS)
+
+    def write(self, unit: Unit, patches: Sequence[Patch]) -> None:
+        self._montage("max_im", unit, [patch.image for patch in patches])
+        for number, (mode, view) in enumerate(self._options.looks):
+            drawn = [backward_picture(patch.gradients[mode], view) for patch in patches]
+            if number == 0:
+                self._montage("max_deconv", unit, drawn)
+            if number or self._options.singles:
+                look = f"{mode}-{view.replace(' ', '-')}"
+                self._singles("max_deconv", unit, {f"{rank:03d}_{look}": image for rank, image in enumerate(drawn)})
+        if self._options.singles:
+            self._singles("max_im", unit, {f"{rank:03d}": patch.image for rank, patch in enumerate(patches)})
+        lines = [json.dumps(self._line(patch.entry) | _made(patch), ensure_ascii=False) for patch in patches]
+        write_text(info_path(self._store, unit), "\n".join(lines) + "\n")
+
+    def _montage(self, kind: Kind, unit: Unit, images: Sequence[NDArray[np.uint8]]) -> None:
+        tiles = [self._sized(image) for image in images[:9]]
+        self._store.write_montage(kind, unit.layer, unit.channel, montage3x3(tiles))
+
+    def _singles(self, kind: Kind, unit: Unit, images: dict[str, NDArray[np.uint8]]) -> None:
+        for tag, image in images.items():
+            self._store.write_single(kind, unit.layer, unit.channel, tag, image, ".png")
+
+    def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        longer = max(image.shape[:2])
+        if not self._options.tile or longer <= self._options.tile:
+            return image
+        height, width = (max(1, round(side * self._options.tile / longer)) for side in image.shape[:2])
+        return scaled_to(image, height, width)
+
+    def _line(self, entry: Entry) -> dict[str, Any]:
+        label = self._top.pictures.labels[entry.picture]
+        return {
+            "layer": entry.layer,
+            "unit": entry.unit,
+            "rank": entry.rank,
+            "value": entry.value,
+            "place": list(entry.place) if entry.place[0] >= 0 else None,
+            "label": label if label >= 0 else None,
+            "picture": self._top.pictures.names[entry.picture],
+            "count": self._options.count,
+            "looks": [list(look) for look in self._options.looks],
+            "singles": self._options.singles,
+            "tile": self._options.tile,
+        }
+
+    @staticmethod
+    def _identity(line: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in line.items() if key not in ("recomputed", "shown", "problem")}
+
+
+def _made(patch: Patch) -> dict[str, Any]:
+    return {"recomputed": patch.recomputed, "shown": list(patch.rect), "problem": patch.problem or None}
