@@ -15,6 +15,7 @@ from deepvis_toolbox.live.layout import PANES, Slot, draw_window, hit, make_layo
 from deepvis_toolbox.live.look import Look, look_for, look_from
 from deepvis_toolbox.live.panes import help_overlay, layer_list, maps, status_line, tiles
 from deepvis_toolbox.live.panes import selected as selected_pane
+from deepvis_toolbox.live.panes.kept_picture import KeptPicture
 from deepvis_toolbox.live.snapshot import FrameInfo, Snapshot
 from deepvis_toolbox.live.state import LayerEntry, Origin, State, make_request
 
@@ -554,6 +555,42 @@ def test_a_selected_unit_that_is_zero_is_not_silently_black(monkeypatch: pytest.
     values[3] = 0
     assert "activation exactly zero" in texts(monkeypatch, state, snapshot_for(state, values))
     assert selected_pane.CLASSES == 5
+
+
+def test_what_is_kept_of_the_layer_list_never_shows_an_older_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes: tuple[dict[str, object], ...] = (
+        {"layer_index": 2},
+        {"cursor_area": "layers"},
+        {"frozen_origin": Origin("conv1", 3)},
+        {"frozen_origin": None},
+        {"layers": LAYERS[:3], "layer_index": 1},
+        {"layers": (), "layer_index": 0, "loading": "another network …"},
+        {"loading": "yet another …"},
+    )
+    state, pictures = state_at(), []
+    for change in changes:
+        for name, value in change.items():
+            setattr(state, name, value)
+        kept, fresh = (np.zeros((700, 224, 3), np.uint8) for _ in range(2))
+        layer_list.draw(kept, state, None, Look())
+        with monkeypatch.context() as patch:
+            patch.setattr(layer_list, "_kept", KeptPicture())
+            layer_list.draw(fresh, state, None, Look())
+        assert (kept == fresh).all()
+        pictures.append(kept.tobytes())
+    assert all(now != before for now, before in zip(pictures[1:], pictures, strict=False))
+
+
+def test_boosts_change_the_tiles_of_a_still_picture() -> None:
+    state = state_at("conv1", 3)
+    snapshot = snapshot_for(state)
+    pictures = []
+    for gamma, boost in ((0, 0), (2, 0), (2, 4), (0, 4), (0, 0)):
+        state.gamma_index, state.channel_boost_index = gamma, boost
+        pixels, boxes = drawn(state, snapshot)
+        pictures.append(part(pixels, boxes["tiles"]).tobytes())
+    assert pictures[0] == pictures[-1]
+    assert len(set(pictures)) == 4
 
 
 def test_text_grows_with_the_window_and_with_the_scale() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deepvis_toolbox.drawing.colours import Palette
 from deepvis_toolbox.drawing.levels import Levels, to_levels
 from deepvis_toolbox.live.look import Look
@@ -21,7 +24,23 @@ class ShownMaps:
     """The layer has no places: every map is one value."""
 
 
-_kept: tuple[Snapshot, float, float, Levels] | None = None
+class _LastLevels:
+    """The last result is kept: two panes show the same maps, and a still picture is drawn many times."""
+
+    def __init__(self) -> None:
+        self._made_from: tuple[Snapshot, float, float] | None = None
+        self._levels: Levels | None = None
+
+    def of(self, snapshot: Snapshot, maps: NDArray[np.float32], gamma: float, channel_boost: float) -> Levels:
+        last = self._made_from
+        if self._levels is None or last is None or last[0] is not snapshot or last[1:] != (gamma, channel_boost):
+            signed = True if snapshot.request.show_gradients else None
+            self._levels = to_levels(maps, gamma, channel_boost, signed)
+            self._made_from = (snapshot, gamma, channel_boost)
+        return self._levels
+
+
+_last = _LastLevels()
 
 
 def shown_maps(state: State, snapshot: Snapshot, look: Look) -> ShownMaps | None:
@@ -29,22 +48,12 @@ def shown_maps(state: State, snapshot: Snapshot, look: Look) -> ShownMaps | None
     maps = snapshot.maps
     if maps is None or maps.size == 0:
         return None
-    levels = _levels(snapshot, state.gamma, state.channel_boost)
+    levels = _last.of(snapshot, maps, state.gamma, state.channel_boost)
     if snapshot.request.show_gradients:
         palette = look.gradient_palette
     else:
         palette = look.signed_palette if levels.signed else look.activation_palette
     return ShownMaps(levels, palette, maps.ndim == 1)
-
-
-def _levels(snapshot: Snapshot, gamma: float, channel_boost: float) -> Levels:
-    """The last result is kept: two panes show the same maps, and a still picture is drawn many times."""
-    global _kept
-    if _kept is None or _kept[0] is not snapshot or _kept[1:3] != (gamma, channel_boost):
-        assert snapshot.maps is not None
-        signed = True if snapshot.request.show_gradients else None
-        _kept = (snapshot, gamma, channel_boost, to_levels(snapshot.maps, gamma, channel_boost, signed))
-    return _kept[3]
 
 
 def is_stale(state: State, snapshot: Snapshot) -> bool:

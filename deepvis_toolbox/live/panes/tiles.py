@@ -34,6 +34,7 @@ from deepvis_toolbox.live.state import State
 
 STALE_BRIGHTNESS = 0.5
 MANY = 80
+"""From so many tiles on, narrow gaps do."""
 
 
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
