@@ -19,6 +19,7 @@ from deepvis_toolbox.command_line import run_command  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError  # noqa: E402
 
 if TYPE_CHECKING:
+    from deepvis_toolbox.live.grower import OpenGrower
     from deepvis_toolbox.live.picture_shelf import OpenShelf
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.network.interface import Network
@@ -166,6 +167,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
             "stretch": settings.sources.fit == "stretch",
         },
         open_shelf=_shelf_opener(settings),
+        open_grower=_grower_opener(settings),
         settings=settings.model_dump(mode="json"),
         clock=StartupClock(BEGAN),
     )
@@ -178,6 +180,12 @@ def _shelf_opener(settings: Settings) -> OpenShelf:
     return partial(
         open_shelf, model=settings.model, folder=images.folder, byte_limit=images.cache_megabytes << 20
     )
+
+
+def _grower_opener(settings: Settings) -> OpenGrower:
+    from deepvis_toolbox.live.grower import open_grower
+
+    return partial(open_grower, folder=settings.unit_images.folder)
 
 
 def _source_options(settings: Settings, headless: bool) -> Any:

@@ -41,7 +41,8 @@ def parse_units(address: str, layers: Layers) -> list[Unit]:
     """
     name, colon, rest = address.strip().rpartition(":")
     if not colon or not name:
-        raise ToolboxError(f'"{address}" is not an address; write layer:unit, layer:unit@row,col, layer:all or layer:0-9')
+        forms = "layer:unit, layer:unit@row,col, layer:all or layer:0-9"
+        raise ToolboxError(f'"{address}" is not an address; write {forms}')
     layer = layers[layers.canonical(name)]
     channels, at, where = rest.partition("@")
     place = _parse_place(where, layer, address) if at else None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.grower import Grower, OpenGrower
 from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.picture_shelf import OpenShelf, PictureShelf
+from deepvis_toolbox.live.request import Request
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.source_control import SourceOrders
 from deepvis_toolbox.live.state import State, make_request
@@ -44,6 +46,8 @@ class HeadlessRun:
     goto: str = ""
     open_shelf: OpenShelf | None = None
     """Opens the network's unit images."""
+    open_grower: OpenGrower | None = None
+    """Gives what makes pictures on demand: one step for each frame."""
 
     def run(self, frames: int, script: Sequence[str] = ()) -> int:
         """Processes `frames` frames, a key of `script` before each; returns how many there were.
@@ -64,6 +68,7 @@ class HeadlessRun:
         from deepvis_toolbox.live.frame_processor import FrameProcessor
 
         processor = FrameProcessor(self.network)
+        grower = self.open_grower(self.network) if self.open_grower else None
         self.painter.paint(self.state, None, self.size)  # keys that move by rows need to know the rows
         switch = SourceSwitch(self.sources)
         orders = SourceOrders(switch)
@@ -74,13 +79,24 @@ class HeadlessRun:
             frame = None if self.state.quit else _next_frame(switch)
             if frame is None:
                 return number
-            snapshot = processor.process(frame, make_request(self.state))
+            request = make_request(self.state)
+            snapshot = processor.process(frame, request)
+            if grower:
+                snapshot = _grown(grower, request, snapshot)
             if shelf:
                 if self.state.pattern != "off":  # how large its tiles are is known once they are painted
                     self.painter.paint(self.state, snapshot, self.size)
                 shelf.settle(self.state)
             self.on_window(self.painter.paint(self.state, snapshot, self.size), snapshot)
         return frames
+
+
+def _grown(grower: Grower, request: Request, snapshot: Snapshot) -> Snapshot:
+    """The snapshot with one step more of the pictures that are made on demand."""
+    grower.follow(request)
+    if grower.is_wanted:
+        grower.step(show=True)
+    return replace(snapshot, growth=grower.growth)
 
 
 def _next_frame(switch: SourceSwitch) -> SourceFrame | None:

@@ -60,6 +60,12 @@ class Inbox(Mailbox[SourceFrame]):
         with self._changed:
             return not self._has_work()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `next_work` would return at once."""
+        with self._changed:
+            return self._closed or self._has_work()
+
     def _has_work(self) -> bool:
         waiting = bool(self._items) or (self._request_is_new and self._frame is not None)
         return waiting and self._request is not None

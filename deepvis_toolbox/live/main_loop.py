@@ -22,6 +22,7 @@ from deepvis_toolbox.live.state import State, make_request
 from deepvis_toolbox.live.window import Window
 from deepvis_toolbox.live.worker import error_sentence
 from deepvis_toolbox.rate_meter import RateMeter
+from deepvis_toolbox.unit_images.growth import Growth
 
 KEYS_AT_ONCE = 16
 """All keys that wait are taken before the window is drawn: a held key never piles up."""
@@ -68,7 +69,7 @@ class MainLoop:
         self._source_control = SourceControl(self.session.reader)
         self._shelf: PictureShelf | None = None
         self._rate = RateMeter()
-        self._snapshots_seen = 0
+        self.snapshots_seen = 0
         self._changed = True  # something is to be drawn
         self._urgent = True  # and at once: a person is waiting for it
         self._next_draw = 0.0
@@ -152,13 +153,25 @@ class MainLoop:
         if snapshot is None:
             return
         self.snapshot, self._changed = snapshot, True
-        self._snapshots_seen += 1
+        if snapshot.growth and snapshot.growth.done:
+            self._take_grown(snapshot.growth)
+        self.snapshots_seen += 1
         if self._script:
             key = self._script.popleft()
             if key:
                 self._press(key)
-        elif self.options.frames is not None and self._snapshots_seen >= self.options.frames:
+        elif self.options.frames is not None and self.snapshots_seen >= self.options.frames:
             self._urgent = self.state.quit = True
+
+    def _take_grown(self, growth: Growth) -> None:
+        """Pictures made on demand are done: from now on they are read from the store like all others."""
+        if growth.address in self.state.growing:
+            self.state.growing -= {growth.address}
+            self.state.message = f"{growth.address}: {growth.note}"
+            self._touched()
+            layer, _, unit = growth.address.rpartition(":")
+            if self._shelf:
+                self._shelf.forget(layer, int(unit))
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()

@@ -6,7 +6,6 @@ import shlex
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.state import State
@@ -15,7 +14,7 @@ from deepvis_toolbox.unit_images.cache import Loading, Missing, UnitImageCache
 from deepvis_toolbox.unit_images.store import KINDS, Kind, UnitImageStore
 
 READING = ShownPicture(note="reading …")
-OpenShelf = Callable[[LoadedNetwork], "PictureShelf | None"]
+OpenShelf = Callable[[LoadedNetwork], "PictureShelf"]
 
 
 class PictureShelf:
@@ -30,7 +29,7 @@ class PictureShelf:
         self._shown_for: tuple[object, ...] = ()
 
     def follow(self, state: State) -> bool:
-        """Puts the selected unit's pictures (in pattern mode the layer's too) into the state; True where they are new."""
+        """Puts the selected unit's pictures (the layer's, in pattern mode) into the state; True if new."""
         if not state.layer:
             return False
         wanted = (state.layer.name, state.unit, state.show_unit_images, state.pattern, state.tile_size)
@@ -96,13 +95,10 @@ class PictureShelf:
         return f"python -m deepvis_toolbox.pipeline --model {model} --images FOLDER --units {address}"
 
 
-def open_shelf(loaded: LoadedNetwork, *, model: str, folder: str | None, byte_limit: int) -> PictureShelf | None:
-    """The shelf for a loaded network; None where nothing says where its pictures are.
+def open_shelf(loaded: LoadedNetwork, *, model: str, folder: str | None, byte_limit: int) -> PictureShelf:
+    """The shelf for a loaded network.
 
     `folder`: the user's own choice, in place of the model.yaml's; its layout stays the model's.
     """
-    section = dict(loaded.model_settings.get("unit_images") or {})
-    if folder is not None:
-        section["folder"] = str(Path(folder).expanduser().resolve())
-    store = UnitImageStore.of_network({**loaded.model_settings, "unit_images": section})
-    return None if store is None else PictureShelf(store, model, byte_limit)
+    store = UnitImageStore.for_network(loaded.model_settings, loaded.name, folder)
+    return PictureShelf(store, model, byte_limit)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from deepvis_toolbox.live.grower import OpenGrower
 from deepvis_toolbox.live.inbox import Inbox
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.worker import Worker
@@ -20,11 +21,20 @@ if TYPE_CHECKING:
 class Session:
     """source thread ──frame──▶ inbox ──▶ worker thread ──snapshot──▶ window; the window's request lies in the inbox."""
 
-    def __init__(self, load: Callable[[], Network], sources: Sequence[Source], goto: str = "") -> None:
-        """`load` is called in the worker thread; `goto` is the address of the unit to start at, or empty."""
+    def __init__(
+        self,
+        load: Callable[[], Network],
+        sources: Sequence[Source],
+        goto: str = "",
+        open_grower: OpenGrower | None = None,
+    ) -> None:
+        """`load` is called in the worker thread; `goto` is the address of the unit to start at, or empty.
+
+        `open_grower` gives what makes pictures on demand.
+        """
         self.inbox = Inbox()
         self.snapshots: Mailbox[Snapshot] = Mailbox()
-        self.worker = Worker(load, self.inbox, self.snapshots, goto)
+        self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower)
         self.reader = FrameReader(sources, self.inbox)
 
     def start(self) -> None:

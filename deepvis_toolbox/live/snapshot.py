@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.live.request import Request
 from deepvis_toolbox.sources.frame import FrameInfo
+from deepvis_toolbox.unit_images.growth import Growth
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Snapshot:
     """(H, W, channels) in RGB order: what the backward pass brings to the input."""
     backward_note: str = ""
     """Why there is no backward image, or that it is exactly zero."""
+    growth: Growth | None = None
+    """How far the selected unit's pictures are that are made on demand; None where none are."""
     error: str = ""
     """What went wrong with this frame; empty when nothing did."""
     network_rate: float = 0.0

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.grower import OpenGrower
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.picture_shelf import OpenShelf
@@ -57,6 +58,8 @@ class StartOptions:
     """Fields of the state to start with."""
     open_shelf: OpenShelf | None = None
     """Opens the loaded network's unit images."""
+    open_grower: OpenGrower | None = None
+    """Gives what makes pictures on demand."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Written into every screenshot's metadata."""
     clock: StartupClock = field(default_factory=StartupClock)
@@ -80,7 +83,7 @@ def run_live(options: StartOptions) -> bool:
         recording = _recording(options, stack)
         sources = open_sources(options)
         options.clock.mark("sources")
-        session = Session(options.load, sources, options.goto)
+        session = Session(options.load, sources, options.goto, options.open_grower)
         session.start()
         try:
             window = Window(options.title, *options.size)
@@ -119,7 +122,7 @@ def run_headless(options: StartOptions) -> None:
                 recording.add(pixels)
 
         run = HeadlessRun(network, sources, options.painter, state, options.size, keep, options.goto)
-        run.open_shelf = options.open_shelf
+        run.open_shelf, run.open_grower = options.open_shelf, options.open_grower
         done = run.run(frames, options.script)
         if done < frames:
             _log.info("the input ended, or a key quit, after %d of %d frames", done, frames)

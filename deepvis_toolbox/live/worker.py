@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.grower import Grower, OpenGrower
 from deepvis_toolbox.live.inbox import Inbox, Work
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.snapshot import Snapshot
@@ -28,7 +30,12 @@ class Worker(threading.Thread):
     """Runs until its inbox is closed. What goes wrong with a frame is told in the snapshot; the thread lives on."""
 
     def __init__(
-        self, load: Callable[[], Network], inbox: Inbox, snapshots: Mailbox[Snapshot], goto: str = ""
+        self,
+        load: Callable[[], Network],
+        inbox: Inbox,
+        snapshots: Mailbox[Snapshot],
+        goto: str = "",
+        open_grower: OpenGrower | None = None,
     ) -> None:
         super().__init__(name="worker", daemon=True)
         self.loaded: LoadedNetwork | None = None
@@ -37,10 +44,12 @@ class Worker(threading.Thread):
         """Why there is no network, where loading failed; the thread has ended then."""
         self._load = load
         self._goto = goto
+        self._open_grower = open_grower
         self._inbox = inbox
         self._snapshots = snapshots
         self._rate = RateMeter()
         self._last_error = ""
+        self._last: Snapshot | None = None
 
     def run(self) -> None:
         try:
@@ -56,8 +65,25 @@ class Worker(threading.Thread):
         with network:
             processor = FrameProcessor(network)
             self.loaded = LoadedNetwork.of(network, self._goto)
-            while work := self._inbox.next_work():
-                self._snapshots.put(self._answer(processor, work))
+            grower = self._open_grower(network) if self._open_grower else None
+            while work := self._next_work(grower):
+                began = time.perf_counter()
+                self._last = self._answer(processor, work)
+                if grower:
+                    grower.follow(work.request)
+                    grower.after_frame(time.perf_counter() - began)
+                self._publish(grower)
+
+    def _next_work(self, grower: Grower | None) -> Work | None:
+        """Waits for work; pictures grow meanwhile, where they are wanted."""
+        while grower and grower.is_wanted and not self._inbox.is_ready:
+            if grower.step():
+                self._publish(grower)
+        return self._inbox.next_work()
+
+    def _publish(self, grower: Grower | None) -> None:
+        assert self._last is not None
+        self._snapshots.put(replace(self._last, growth=grower.growth) if grower else self._last)
 
     def _answer(self, processor: FrameProcessor, work: Work) -> Snapshot:
         try:

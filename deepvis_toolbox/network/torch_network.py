@@ -140,7 +140,8 @@ class TorchNetwork(Network):
         return values
 
     def _found_label_layers(self) -> tuple[str, ...]:
-        """The last softmax over classes and what it is the softmax of; without one, a last linear layer."""
+        """The last softmax over classes and what it is the softmax of; without one, a last flat layer of as many units
+        as there are labels, or a last linear one."""
         of_node = {nodes.value: name for name, nodes in self._nodes.items()}
         for name in reversed(self.layers):
             layer = self.layers[name]
@@ -150,8 +151,9 @@ class TorchNetwork(Network):
                 source = of_node.get(self._nodes[name].value.all_input_nodes[0])
                 same_size = source is not None and self.layers[source].channels == layer.channels
                 return (source, name) if source is not None and same_size else (name,)
-        last = next(reversed(self.layers))
-        return (last,) if self.layers[last].kind == "linear" else ()
+        last = self.layers[next(reversed(self.layers))]
+        named = len(last.shape) == 1 and last.channels == len(self.labels)
+        return (last.name,) if named or last.kind == "linear" else ()
 
     def _recorded_nodes(self, names: Sequence[str]) -> list[fx.Node]:
         """The named layers' nodes, and those of every layer that is computed on the way."""

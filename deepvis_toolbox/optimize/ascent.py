@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,6 +62,11 @@ class Ascent:
 
     def run(self, start: torch.Tensor, watch: Watch | None = None) -> Journal:
         """Climbs from `start` (N, C, H, W), zero-centred pixels, on the network's device; it is left as it is."""
+        *_, journal = self.climbing(start, watch)
+        return journal
+
+    def climbing(self, start: torch.Tensor, watch: Watch | None = None) -> Iterator[Journal]:
+        """As `run`, step by step: the same journal after every step, whole after the last. May be left at any step."""
         x = self._parametrization.image(start)
         rows = torch.arange(len(x), device=x.device)
         journal = Journal(x, self._settings.max_iter, self._settings.push_dir)
@@ -77,8 +82,9 @@ class Ascent:
                 break
             if step < self._settings.max_iter - 1:
                 x = self._stepped(seen, step)
+                yield journal
         journal.finish(rows, x)
-        return journal
+        yield journal
 
     def _seen(self, rows: torch.Tensor, x: torch.Tensor, step: int) -> _Seen:
         """One look, through this step's random transformation where there is one."""

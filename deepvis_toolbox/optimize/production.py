@@ -16,7 +16,6 @@ from deepvis_toolbox.optimize.result import AscentResult
 from deepvis_toolbox.optimize.settings import AscentSettings
 from deepvis_toolbox.optimize.targets import Target, checked_target, filled_place
 from deepvis_toolbox.progress import Progress
-from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
 
 
@@ -35,14 +34,7 @@ class Summary:
 
 def store_of(net: Network, folder: str | None = None) -> UnitImageStore:
     """The store in `folder`, or else the one that the network's model.yaml names, or `unit_images/<network>`."""
-    section = dict(net.settings.get("unit_images") or {})
-    if folder is not None:
-        section["folder"] = str(Path(folder).expanduser().resolve())
-    elif not section.get("folder"):
-        section["folder"] = str(Path.cwd() / "unit_images" / file_name_of(net.name))
-    store = UnitImageStore.of_network({**net.settings, "unit_images": section})
-    assert store is not None
-    return store
+    return UnitImageStore.for_network(net.settings, net.name, folder)
 
 
 def store_files(net: Network, store: UnitImageStore, suffix: str = ".png", group: str = "") -> StoreFiles:

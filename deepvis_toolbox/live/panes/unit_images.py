@@ -20,7 +20,7 @@ def is_shown(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001
     return state.show_unit_images
 
 
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:  # noqa: ARG001
+def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
     """Three montages above each other, each under its caption."""
     gap = look.px(look.gap)
     height = (pixels.shape[0] - 2 * gap) // 3
@@ -28,11 +28,20 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
         top = place * (height + gap)
         part = pixels[top : top + height]
         if part.shape[0] > look.px(look.caption):
-            _draw_kind(part, kind, title, state, look)
+            _draw_kind(part, kind, title, state, snapshot, look)
 
 
-def _draw_kind(pixels: Pixels, kind: str, title: str, state: State, look: Look) -> None:
-    shown = picture_of(state, kind)
+def _growing(state: State, snapshot: Snapshot | None) -> ShownPicture | None:
+    """The selected unit's pictures that are being made just now."""
+    growth = snapshot.growth if snapshot else None
+    if growth is None or growth.address != state.address or growth.address not in state.growing:
+        return None
+    return ShownPicture(growth.montage, note=growth.note, progress=growth.note)
+
+
+def _draw_kind(pixels: Pixels, kind: str, title: str, state: State, snapshot: Snapshot | None, look: Look) -> None:
+    shown = _growing(state, snapshot) if kind == "regularized_opt" else None
+    shown = shown or picture_of(state, kind)
     draw_caption(pixels, look, title, state.address if kind == "regularized_opt" else "")
     body = body_of(pixels, look)
     clear(body, look.panel)

@@ -1,0 +1,160 @@
+"""Preferred images of one unit on demand, a step at a time: who calls it decides when there is time for the next."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from deepvis_toolbox.addresses import Unit, parse_unit
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.ascent import Ascent
+from deepvis_toolbox.optimize.display import seen_part, with_mean
+from deepvis_toolbox.optimize.journal import Journal
+from deepvis_toolbox.optimize.montages import write_montages
+from deepvis_toolbox.optimize.output import SHOWN, Output
+from deepvis_toolbox.optimize.preferred import Picture
+from deepvis_toolbox.optimize.presets import DEFAULT, preset, presets_of
+from deepvis_toolbox.optimize.production import Summary, pictures_to_make, store_files
+from deepvis_toolbox.optimize.settings import AscentSettings
+from deepvis_toolbox.optimize.starts import start_image
+from deepvis_toolbox.optimize.targets import checked_target, objective_of
+from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.unit_images.montage import Picture as Pixels
+from deepvis_toolbox.unit_images.montage import montage3x3
+from deepvis_toolbox.unit_images.picture_file import read_picture
+from deepvis_toolbox.unit_images.store import UnitImageStore
+
+_log = logging.getLogger(__name__)
+
+PAUSED_KEPT = 8
+"""So many units may be left half made; of the one left longest ago, only its finished pictures stay."""
+DARK = 30
+"""The grey of pictures that are still to come."""
+SEEDS = tuple(range(9))
+
+
+class OnDemand:
+    """Makes pictures of whichever unit is asked for; the others wait where they were. For one thread."""
+
+    def __init__(
+        self,
+        network: Network,
+        store: UnitImageStore,
+        settings: AscentSettings | None = None,
+        seeds: Sequence[int] = SEEDS,
+    ) -> None:
+        """`settings`: the model's default preset, where it has one, unless given."""
+        self._network = network
+        self._settings = settings or default_settings(network)
+        self._output = Output(store_files(network, store))
+        self._seeds = tuple(seeds)
+        self._begun: OrderedDict[str, _UnitPictures] = OrderedDict()
+
+    def advance(self, address: str) -> None:
+        """One more step for the unit; nothing where all is made. What fails is told by `growth`, not raised."""
+        pictures = self._begun.get(address)
+        if pictures is None:
+            unit = parse_unit(address, self._network.layers)
+            pictures = self._begun[address] = _UnitPictures(
+                self._network, unit, self._seeds, self._settings, self._output
+            )
+            if len(self._begun) > PAUSED_KEPT:
+                self._begun.popitem(last=False)
+        self._begun.move_to_end(address)
+        pictures.advance()
+
+    def is_done(self, address: str) -> bool:
+        """Whether all pictures of the unit are made and saved, or cannot be made."""
+        pictures = self._begun.get(address)
+        return pictures is not None and pictures.done
+
+    def growth(self, address: str) -> Growth:
+        """How far the unit's pictures are."""
+        pictures = self._begun.get(address)
+        if pictures is None:
+            return Growth(address, None, "beginning …")
+        return Growth(address, pictures.montage(), pictures.note, pictures.done)
+
+
+def default_settings(network: Network) -> AscentSettings:
+    """The parameters that are used where nobody gives any."""
+    return preset(network, DEFAULT) if DEFAULT in presets_of(network) else AscentSettings()
+
+
+class _UnitPictures:
+    """One unit's pictures: those finished, and the one that climbs."""
+
+    def __init__(
+        self, network: Network, unit: Unit, seeds: Sequence[int], settings: AscentSettings, output: Output
+    ) -> None:
+        self.done, self.note = False, ""
+        self._network, self._settings, self._output, self._seeds = network, settings, output, seeds
+        self._target = checked_target(unit, network)
+        self._finished: dict[int, Pixels] = {}
+        self._growing: torch.Tensor | None = None
+        self._steps = self._make()
+
+    def advance(self) -> None:
+        if self.done:
+            return
+        try:
+            next(self._steps)
+        except StopIteration:
+            self.done = True
+        except ToolboxError as error:  # a full disk, a folder that cannot be written
+            self.note, self.done = str(error), True
+        except Exception as error:  # whoever calls goes on with other things
+            _log.exception("pictures of %s", self._target)
+            self.note, self.done = f"{type(error).__name__}: {error}", True
+
+    def montage(self) -> Pixels | None:
+        """All finished pictures and the growing one, in the order of their seeds."""
+        shown = list(self._finished.values())
+        if self._growing is not None:
+            image = self._growing[0].cpu().numpy()
+            part = seen_part(self._network, self._target)
+            shown.append(with_mean(image, part, self._network.preprocessing))
+        if not shown:
+            return None
+        to_come = np.full_like(shown[0], DARK)
+        return montage3x3([*shown, *[to_come] * 9][:9])
+
+    def _make(self) -> Iterator[None]:
+        """Each step of each picture; writes a picture when it is whole, the montage after the last."""
+        summary = Summary()
+        wanted = pictures_to_make(self._network, [self._target], self._seeds, self._settings, self._output, summary)
+        self._read_finished({picture.seed for picture in wanted})
+        for picture in wanted:
+            yield from self._climb(picture)
+        write_montages(self._network, self._output.files, [self._target])
+        self.note = summary.problems[0] if summary.problems else "made and saved"
+
+    def _read_finished(self, missing: set[int]) -> None:
+        for seed in self._seeds:
+            path = self._output.files.path(Picture(self._target, seed), SHOWN, self._output.files.suffix)
+            if seed not in missing and path.is_file():
+                self._finished[seed] = read_picture(path)
+
+    def _climb(self, picture: Picture) -> Iterator[None]:
+        network, settings = self._network, self._settings
+        ascent = Ascent(network, objective_of([self._target], network, settings.push_dir), settings, [picture.seed])
+        start = torch.from_numpy(start_image(settings.start_at, picture.seed, network.preprocessing))[None]
+        number = f"picture {list(self._seeds).index(picture.seed) + 1} of {len(self._seeds)}"
+
+        def watch(step: int, rows: torch.Tensor, x: torch.Tensor, objectives: torch.Tensor) -> None:  # noqa: ARG001
+            self._growing = x
+            self.note = f"{number}, step {step + 1} of {settings.max_iter}"
+
+        journal: Journal | None = None
+        for journal in ascent.climbing(start.to(network.device), watch):  # noqa: B007 - the last one is the result
+            yield
+        assert journal is not None
+        (result,) = journal.results([self._target], [picture.seed])
+        self._output.write(network, picture, settings, result)
+        self._growing = None
+        self._finished[picture.seed] = with_mean(result.best, seen_part(network, self._target), network.preprocessing)
