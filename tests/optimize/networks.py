@@ -66,3 +66,15 @@ def _named(**parts: nn.Module) -> nn.Sequential:
     for name, part in parts.items():
         module.add_module(name, part)
     return module
+
+
+def small_classifier() -> nn.Sequential:
+    """A factory for `--model tests.optimize.networks:small_classifier`: input 24×20, mean 110."""
+    torch.manual_seed(3)
+    return _named(
+        conv=nn.Conv2d(3, 4, 5, stride=2, padding=2),
+        relu=nn.ReLU(),
+        pool=nn.AdaptiveAvgPool2d(2),
+        flat=nn.Flatten(),
+        fc=nn.Linear(16, 5),
+    )
