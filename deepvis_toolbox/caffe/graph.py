@@ -167,25 +167,27 @@ class _Parameters:
                 return arrays[place]
         arrays = self.stored.layers.get(layer.definition.name, [])
         if arrays:
-            raise layer.error(
-                "", f"{self.stored.path} has {len(arrays)} parameters for it; it takes {len(layer.parameters)}"
-            )
+            raise self._error(layer, f"{len(arrays)} parameters are stored; it takes {len(layer.parameters)}")
         hint = nearest_name(layer.definition.name, self.stored.layers)
         raise layer.error("", f"its weights are missing from {self.stored.path}{hint}")
 
     def _tensor(self, layer: LayerType, index: int, array: StoredArray) -> torch.Tensor:
         wanted = layer.parameters[index]
         if without_leading_ones(array.shape) != without_leading_ones(wanted):
-            raise layer.error(
-                "", f"parameter {index} has the shape {array.shape} in the weights file; {wanted} is wanted"
+            raise self._error(
+                layer, f"parameter {index} is stored as {array.shape}; {layer.path.name} asks for {wanted}"
             )
         values = torch.from_numpy(array.read()).reshape(wanted)
-        low, high = torch.aminmax(values) if values.numel() else (torch.zeros(()), torch.zeros(()))
+        low, high = torch.aminmax(values)
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise layer.error("", f"parameter {index} has values that are not finite; the weights are broken")
+            raise self._error(layer, f"parameter {index} has values that are not finite; the file is broken")
         if index == 0 and low == high == 0 and layer.definition.type != "BatchNorm":
             self.notes.append(f'layer "{layer.definition.name}": its weights are all zero in the weights file')
         return values
+
+    def _error(self, layer: LayerType, problem: str) -> ToolboxError:
+        path = self.stored.path if self.stored else layer.path
+        return ToolboxError(f'{path}: layer "{layer.definition.name}" ({layer.definition.type}): {problem}')
 
     @staticmethod
     def _shared_name(layer: LayerType, index: int) -> str:
