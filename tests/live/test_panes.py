@@ -605,3 +605,13 @@ def test_the_settings_have_the_looks_defaults() -> None:
 
     section = Settings.model_validate({}).look
     assert look_from(section.model_dump()) == Look()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (320, 240), (200, 2000)])
+def test_a_window_that_is_too_small_shows_the_top_left_part(size: tuple[int, int]) -> None:
+    state, snapshot = usual()
+    state.show_help = False
+    state.message = state.error = ""
+    state.show_timings = False
+    pixels, _ = drawn(state, snapshot, *size)
+    assert pixels.any()

@@ -85,13 +85,11 @@ def _draw_row(pixels: Pixels, state: State, entry: LayerEntry, is_shown: bool, l
 def _draw_name(pixels: Pixels, name: str, left: int, right: int, baseline: int, is_shown: bool, look: Look) -> None:
     """The name, what precedes its last dot dimmed: blocks look alike, their parts differ."""
     group, dot, part = name.rpartition(".")
-    head = group + dot
-    head_width = text_width(head, look.font) if head else 0
-    if left + head_width + text_width(part, look.font) > right:
-        draw_text(pixels, name, left, baseline, look.font, look.text, width=max(0, right - left))
-        return
-    draw_text(pixels, head, left, baseline, look.font, look.dim)
-    draw_text(pixels, part, left + head_width, baseline, look.font, look.accent if is_shown else look.text)
+    head, room = group + dot, max(0, right - left)
+    head_room = max(room - text_width(part, look.font), round(0.65 * room))  # both ends of a long name matter
+    left += draw_text(pixels, head, left, baseline, look.font, look.dim, width=head_room)
+    colour = look.accent if is_shown else look.text
+    draw_text(pixels, part, left, baseline, look.font, colour, width=max(0, right - left))
 
 
 def _draw_scroll_mark(pixels: Pixels, first: int, rows: int, count: int, look: Look) -> None:

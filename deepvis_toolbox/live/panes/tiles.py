@@ -116,7 +116,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot |
     if stale:
         dim(body[: grid.height, : grid.width], STALE_BRIGHTNESS)
     elif note := _note(snapshot, maps):
-        draw_badge(body, look, note)
+        draw_badge(body, look, note, in_the_middle=maps.levels.low == maps.levels.high == 0)
 
 
 def _waiting(state: State, snapshot: Snapshot | None) -> str:
