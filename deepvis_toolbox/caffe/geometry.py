@@ -13,7 +13,7 @@ Pair = tuple[int, int]
 
 def repeated_pair(layer: LayerType, param: Any, name: str, prefix: str, default: int | None) -> Pair:
     """A repeated field such as `kernel_size: 3` or `3, 5`, or its `kernel_h` and `kernel_w`; (vertical, horizontal)."""
-    values = list(getattr(param, name))
+    values: list[Any] = list(getattr(param, name))
     by_axis = _by_axis(layer, param, prefix, default)
     if values and by_axis:
         raise layer.error(name, f'is given beside "{prefix}_h" or "{prefix}_w"; Caffe takes one form')
