@@ -125,4 +125,4 @@ def _colour_covariance(preprocessing: Preprocessing) -> NDArray[np.floating]:
     """The colours' covariance in the network's channel order; 1 for grey networks."""
     if preprocessing.channels == "gray":
         return np.ones((1, 1))
-    return COLOUR_COVARIANCE[::-1, ::-1] if preprocessing.channels == "BGR" else COLOUR_COVARIANCE
+    return COLOUR_COVARIANCE[::-1, ::-1].copy() if preprocessing.channels == "BGR" else COLOUR_COVARIANCE
