@@ -55,8 +55,12 @@ class ResultFolder:
 
     def kept(self, device: torch.device) -> Tally | None:
         """The tally of the finished scan, or of its last checkpoint; None where nothing was kept."""
-        record = self._record(MANIFEST) or self._record(CHECKPOINT)
+        record = self.record()
         return None if record is None else self._tally(record, device)
+
+    def record(self) -> dict[str, Any] | None:
+        """The manifest of the finished scan, or of its last checkpoint; None where nothing was kept."""
+        return self._record(MANIFEST) or self._record(CHECKPOINT)
 
     def write_checkpoint(self, identity: dict[str, Any], tally: Tally) -> None:
         """Keeps the tally so far."""

@@ -1,0 +1,8 @@
+"""`python -m deepvis_toolbox.pipeline`: unit images with one command."""
+
+import sys
+
+from deepvis_toolbox.command_line import run_command
+from deepvis_toolbox.pipeline.command_line import main
+
+sys.exit(run_command(main))

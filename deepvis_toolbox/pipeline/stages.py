@@ -1,0 +1,177 @@
+"""The pipeline's stages, scan, crops with deconvs, preferred images: each says what it would take and then does it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from deepvis_toolbox.addresses import Unit
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.output import Output
+from deepvis_toolbox.optimize.preferred import preferred_images
+from deepvis_toolbox.optimize.production import Summary, make_unit_images, pictures_to_make, store_files
+from deepvis_toolbox.optimize.settings import AscentSettings
+from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from find_maxes.patch_store import PatchOptions, write_patches
+from find_maxes.picture_list import PictureList
+from find_maxes.result_folder import ResultFolder
+from find_maxes.scan_settings import BATCH_SIZE
+from find_maxes.scanning import scan
+from find_maxes.top_images import TopImages
+
+_TRIAL_PICTURES = 16
+_TRIAL_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the pipeline makes: unit images of `units` in `store`. The scan of `pictures` is kept in `maxes`."""
+
+    net: Network
+    units: tuple[Unit, ...]
+    store: UnitImageStore
+    pictures: PictureList | None
+    maxes: Path
+    seeds: tuple[int, ...]
+    settings: AscentSettings
+    workers: int | None = None
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers of the units, in the network's order."""
+        wanted = {unit.layer for unit in self.units}
+        return [name for name in self.net.layers if name in wanted]
+
+
+class Stage(ABC):
+    """One step of the pipeline."""
+
+    title: str
+    unit: str
+    """What it counts."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    @abstractmethod
+    def amount(self) -> int:
+        """How many things are left to do."""
+
+    def total(self) -> int:
+        """How much `run` advances its progress in all: where it also counts what was done before, more than is left."""
+        return self.amount()
+
+    @abstractmethod
+    def seconds_each(self) -> float:
+        """How long one takes, tried out on a few."""
+
+    @abstractmethod
+    def run(self, progress: Progress) -> list[str]:
+        """Does it; `progress` advances by 1 for each thing. The problems met, a sentence each."""
+
+
+class ScanStage(Stage):
+    """Finds the pictures that excite each unit most; of all layers, so that one scan serves every later run."""
+
+    title, unit = "scan", "pictures"
+
+    def amount(self) -> int:
+        record = ResultFolder(self.job.maxes).record()
+        done = sum(last - first for first, last in record["batches_done"]) * BATCH_SIZE if record else 0
+        return max(0, len(self._pictures) - done)
+
+    def total(self) -> int:
+        return len(self._pictures)
+
+    def seconds_each(self) -> float:
+        tried = replace(self._pictures, names=self._pictures.names[:_TRIAL_PICTURES])
+        tried = replace(tried, labels=tried.labels[:_TRIAL_PICTURES])
+        began = time.perf_counter()
+        scan(self.job.net, tried, workers=0, correlations=False)
+        return (time.perf_counter() - began) / (len(tried) + 8)  # the first batch is looked at twice
+
+    def run(self, progress: Progress) -> list[str]:
+        job = self.job
+        top = scan(job.net, self._pictures, out=job.maxes, workers=job.workers, progress=progress)
+        return [f"{top.pictures.path(index)}: {reason}" for index, reason in top.skipped.items()]
+
+    @property
+    def _pictures(self) -> PictureList:
+        assert self.job.pictures is not None
+        return self.job.pictures
+
+
+class CropStage(Stage):
+    """Cuts out what excites each unit, and its deconv."""
+
+    title, unit = "top images and deconvs", "units"
+
+    def amount(self) -> int:
+        return len(self.job.units)
+
+    def seconds_each(self) -> float:
+        net, layer = self.job.net, self.job.layers[-1]
+        x = torch.zeros((8, *net.input_shape), device=net.device)
+        began = time.perf_counter()
+        recording = net.record(x, [layer])
+        value = recording.activations([layer])[layer]
+        recording.backward(layer, torch.ones_like(value), "deconv", [net.input_name])
+        return (time.perf_counter() - began) * 9 / 8 * 1.5  # half as much again for cutting and writing
+
+    def run(self, progress: Progress) -> list[str]:
+        top = TopImages.load(self.job.maxes)
+        return write_patches(self.job.net, top, self.job.units, self.job.store, PatchOptions(), progress).problems
+
+
+class PreferredStage(Stage):
+    """Makes each unit's preferred images by gradient ascent."""
+
+    title, unit = "preferred images", "pictures"
+
+    def amount(self) -> int:
+        job = self.job
+        output = Output(store_files(job.net, job.store))
+        return len(pictures_to_make(job.net, self._units, job.seeds, job.settings, output, Summary()))
+
+    def seconds_each(self) -> float:
+        trial = replace(self.job.settings, max_iter=_TRIAL_STEPS)
+        began = time.perf_counter()
+        preferred_images(self.job.net, self._units[-1:], [0], trial, batch_size=1)
+        return (time.perf_counter() - began) * self.job.settings.max_iter / _TRIAL_STEPS
+
+    def run(self, progress: Progress) -> list[str]:
+        job = self.job
+        return make_unit_images(job.net, self._units, job.seeds, job.settings, job.store, progress).problems
+
+    @property
+    def _units(self) -> Sequence[Unit]:
+        return [unit for unit in self.job.units if self.job.store.owner(unit.layer) == unit.layer]
+
+
+STAGES: dict[str, type[Stage]] = {"scan": ScanStage, "crops": CropStage, "preferred": PreferredStage}
+"""In the order in which they run."""
+
+
+class Share(Silence):
+    """A stage's part of the one progress display, which counts estimated seconds."""
+
+    def __init__(self, whole: Progress, stage: Stage, seconds_each: float) -> None:
+        self._whole, self._stage, self._seconds_each = whole, stage, seconds_each
+
+    def advance(self, amount: float = 1) -> None:
+        """`amount` more of the stage's things are done."""
+        self._whole.advance(amount * self._seconds_each)
+
+    def note(self, text: str) -> None:
+        """What the stage says, with its name."""
+        self._whole.note(f"{self._stage.title}: {text}")
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._whole.say(line)
