@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
 
 import cv2
@@ -86,14 +87,29 @@ class Preprocessing:
         """An RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
             raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
-        return self.values_of(self.fit(frame))
+        return np.ascontiguousarray(self.values_of(self.fit(frame)))
 
     def values_of(self, fitted: NDArray[np.uint8]) -> Floats:
-        """An RGB picture that has the input's size already, uint8 H×W×3, as network values, float32 (C, H, W)."""
-        pixels = self._in_channel_order(fitted).transpose(2, 0, 1)
-        values = pixels - self.mean_map
-        values *= self.gain.reshape(-1, 1, 1)
-        return np.ascontiguousarray(values)
+        """An RGB picture that has the input's size already, uint8 H×W×3, as network values, float32 (C, H, W).
+
+        The result's memory is laid out channels last, as the picture's is.
+        """
+        values = self._in_channel_order(fitted).astype(np.float32, order="C")
+        values -= self._mean_of_each_pixel
+        values *= self._gain_of_each_pixel
+        return values.transpose(2, 0, 1)
+
+    @cached_property
+    def _mean_of_each_pixel(self) -> Floats:
+        """The mean as (H, W, C): arithmetic on whole arrays is several times faster than along three channels."""
+        return self._for_each_pixel(self.mean_map)
+
+    @cached_property
+    def _gain_of_each_pixel(self) -> Floats:
+        return self._for_each_pixel(self.gain.reshape(-1, 1, 1))
+
+    def _for_each_pixel(self, values: Floats) -> Floats:
+        return np.ascontiguousarray(np.broadcast_to(values, self.input_shape).transpose(1, 2, 0))
 
     def fit(self, frame: NDArray[np.uint8], stretch: bool = False) -> NDArray[np.uint8]:
         """The part of an RGB frame that the network sees, resized to the input's size, H×W×3.
