@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.drawing.colours import ramp_palette
-from deepvis_toolbox.drawing.grid import fit_grid
+from deepvis_toolbox.drawing.grid import TileGrid, fit_grid
 from deepvis_toolbox.drawing.levels import GAP
-from deepvis_toolbox.drawing.tiles import paint_tiles, resize_each
+from deepvis_toolbox.drawing.tiles import paint_pictures, paint_tiles, resize_each
 
 PALETTE = ramp_palette((9, 8, 7), ((0, 0, 0), (100, 150, 200), (255, 250, 240)))
 
@@ -74,3 +74,18 @@ def test_only_the_pane_is_painted_when_tiles_do_not_fit() -> None:
     window[10:20, 10:20] = 77
     assert (window == 77).all()
     assert not (pane == np.array(PALETTE[GAP, 0])).all()
+
+
+def test_pictures_stand_at_the_grids_places_and_missing_ones_are_plain() -> None:
+    pictures = np.arange(5, dtype=np.uint8)[:, None, None, None] * 40 + np.full((5, 8, 8, 3), 10, np.uint8)
+    there = np.array([True, True, False, True, True])
+    grid = TileGrid(5, 2, 3, 8, 8, 2)
+    pixels = np.full((30, 40, 3), 99, np.uint8)
+    paint_pictures(pixels, pictures, there, grid, (1, 2, 3))
+    for index in range(5):
+        box = grid.tile_rect(index)
+        tile = pixels[box.top : box.bottom, box.left : box.right]
+        assert (tile == (pictures[index] if there[index] else (1, 2, 3))).all()
+    assert (pixels[18:] == 99).all(), "nothing outside the grid is touched"
+    paint_pictures(pixels, np.full((5, 4, 4, 3), 70, np.uint8), there, grid, (1, 2, 3))  # of another size: resized
+    assert (pixels[:8, :8] == 70).all()

@@ -9,6 +9,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -19,8 +20,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepvis_toolbox.live import main_loop
+from deepvis_toolbox.live.grower import open_grower
 from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
 from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.picture_shelf import open_shelf
 from deepvis_toolbox.live.session import Session
 from deepvis_toolbox.live.shooter import Shooter
 from deepvis_toolbox.live.state import State, make_request
@@ -82,16 +85,26 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
 class Driver:
     """A real window with all its threads, and hands for it."""
 
-    def __init__(self, display: Display, load: Callable[[], object], sources: list[Source], folder: Path) -> None:
+    def __init__(
+        self,
+        display: Display,
+        load: Callable[[], object],
+        sources: list[Source],
+        folder: Path,
+        unit_images: Path | None = None,
+    ) -> None:
         self.display = display
         self.state = State(sources=len(sources), loading="loading")
-        self.session = Session(load, sources)  # type: ignore[arg-type]
+        grower = partial(open_grower, folder=str(unit_images)) if unit_images else None
+        self.session = Session(load, sources, open_grower=grower)  # type: ignore[arg-type]
         self.session.start()
         self.shots = folder / "shots"
         shooter = Shooter(self.shots, {"model": "under test"})
         self.title = f"Toolbox under test {id(self)}"
         window = Window(self.title, *WINDOW)
         self.loop = MainLoop(self.session, window, Painter(), self.state, shooter, LoopOptions(drawing_share=1.0))
+        if unit_images:
+            self.loop.open_shelf = partial(open_shelf, model="small", folder=str(unit_images), byte_limit=1 << 24)
         display.xdotool("mousemove", "400", "920")
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:

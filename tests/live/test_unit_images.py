@@ -1,0 +1,202 @@
+"""Unit images in a real window: shown for the selected unit, as tiles, said to be missing, and made on demand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deepvis_toolbox.live.grower import SHARE, Grower
+from deepvis_toolbox.live.panes.unit_images import picture_of
+from deepvis_toolbox.live.request import Request
+from deepvis_toolbox.pipeline.on_demand import OnDemand
+from deepvis_toolbox.sources.opening import open_source
+from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.unit_images.montage import montage3x3
+from deepvis_toolbox.unit_images.store import UnitImageStore
+
+from .conftest import Display, Driver
+
+pytestmark = pytest.mark.display
+
+COLOURS = np.array([[220, 60, 40], [40, 200, 60], [60, 80, 230]], np.uint8)
+
+
+def plain(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.broadcast_to(colour, (20, 20, 3)).copy()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> UnitImageStore:
+    """conv1's units 0 to 2 have pictures of one colour each."""
+    store = UnitImageStore(tmp_path_factory.mktemp("unit images"))
+    for unit, colour in enumerate(COLOURS):
+        store.write_montage("regularized_opt", "conv1", unit, montage3x3([plain(colour)] * 9))
+        store.write_montage("max_im", "conv1", unit, montage3x3([plain(255 - colour)] * 9))
+    return store
+
+
+@pytest.fixture(scope="module")
+def driver(
+    display: Display,
+    photos: Path,
+    load_small: Callable,
+    store: UnitImageStore,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Driver]:
+    sources = [open_source(str(photos / "cat.png"))]
+    driver = Driver(display, load_small, sources, tmp_path_factory.mktemp("shots"), store.folder)
+    driver.run_until(lambda: bool(driver.state.layers))
+    driver.settle()
+    driver.run_until(lambda: driver.screen().any())  # the window system may take a while to show a new window
+    yield driver
+    driver.close()
+
+
+def has_colour(pixels: NDArray[np.uint8], colour: NDArray[np.uint8]) -> float:
+    """The share of pixels that are nearly of a colour (JPEG moves them a little)."""
+    return float((np.abs(pixels.astype(int) - colour).max(-1) <= 12).mean())
+
+
+def wait_for(driver: Driver, kind: str) -> None:
+    driver.run_until(lambda: picture_of(driver.state, kind).note != "reading …")
+    driver.settle()
+
+
+def test_the_pane_shows_the_selected_units_pictures_and_follows_the_selection(driver: Driver) -> None:
+    driver.reset()
+    driver.key("Down")
+    for unit in (0, 1, 2):
+        wait_for(driver, "max_im")
+        pane = driver.panes()["unit images"]
+        assert has_colour(pane, COLOURS[unit]) > 0.15
+        assert has_colour(pane, 255 - COLOURS[unit]) > 0.15
+        assert not any(has_colour(pane, COLOURS[other]) > 0.01 for other in range(3) if other != unit)
+        driver.key("Right")
+    wait_for(driver, "regularized_opt")
+    missing = picture_of(driver.state, "regularized_opt")
+    assert missing.image is None
+    assert missing.command == "python optimize_image.py --model small --units conv1:3"
+
+
+def test_9_hides_the_pane_and_gives_its_room_to_the_tiles(driver: Driver) -> None:
+    driver.reset()
+    with_pane = driver.panes()
+    driver.key("9")
+    without = driver.panes()
+    assert "unit images" in with_pane
+    assert "unit images" not in without
+    assert without["tiles"].shape[1] > with_pane["tiles"].shape[1]
+    driver.key("9")
+    assert driver.panes()["tiles"].shape == with_pane["tiles"].shape
+
+
+@pytest.mark.parametrize(("key", "colours"), [("s", COLOURS), ("shift+s", 255 - COLOURS)])
+def test_pattern_mode_shows_each_units_picture_in_its_tile(
+    driver: Driver, key: str, colours: NDArray[np.uint8]
+) -> None:
+    driver.reset()
+    driver.key(key)
+    driver.run_until(lambda: driver.state.pattern_tiles is not None and driver.state.pattern_tiles.done)
+    driver.settle()
+    tiles = driver.panes()["tiles"]
+    for colour in colours:
+        assert has_colour(tiles, colour) > 0.05
+    columns = [int(np.nonzero((np.abs(tiles.astype(int) - colour).max(-1) <= 12).any(0))[0][0]) for colour in colours]
+    assert columns == sorted(columns), "the tiles stand in the units' order"
+    driver.key(key)
+    assert driver.state.pattern == "off"
+
+
+def test_g_makes_the_units_pictures_and_saves_them_to_the_store(driver: Driver, store: UnitImageStore) -> None:
+    driver.reset()
+    for key in ("o", "Down", "Right"):
+        driver.key(key)
+    address = driver.state.address
+    layer, unit = address.split(":")
+    assert not store.has("regularized_opt", layer, int(unit))
+    driver.display.xdotool("key", "g")
+    driver.run_until(lambda: driver.loop.snapshot is not None and driver.loop.snapshot.growth is not None)
+    driver.run_until(lambda: address not in driver.state.growing and not driver.state.message, seconds=120)
+    assert store.has("regularized_opt", layer, int(unit))
+    wait_for(driver, "regularized_opt")
+    assert picture_of(driver.state, "regularized_opt").image is not None
+
+
+class Steps:
+    """Stands in for the pictures: every step takes a while."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, int] = {}
+
+    def advance(self, address: str) -> None:
+        self.made[address] = self.made.get(address, 0) + 1
+        time.sleep(0.004)
+
+    def is_done(self, address: str) -> bool:
+        return self.made.get(address, 0) >= 1000
+
+    def growth(self, address: str) -> Growth:
+        return Growth(address, None, str(self.made.get(address, 0)), self.is_done(address))
+
+
+def test_steps_take_no_more_than_their_share_while_frames_come() -> None:
+    steps = Steps()
+    grower = Grower(lambda: steps)  # type: ignore[arg-type, return-value]
+    grower.follow(Request("conv1", 3, grow=True))
+    frames = 0
+    spent = time.perf_counter()
+    for _ in range(300):
+        grower.after_frame(0.002)  # each frame took 2 ms
+        frames += 1
+    spent = time.perf_counter() - spent
+    assert steps.made["conv1:3"] >= 5
+    assert spent <= 1.3 * SHARE / (1 - SHARE) * frames * 0.002 + 0.02
+
+
+def test_another_unit_pauses_the_first_and_coming_back_goes_on() -> None:
+    steps = Steps()
+    grower = Grower(lambda: steps)  # type: ignore[arg-type, return-value]
+    for request in (Request("a", 1, grow=True), Request("b", 2, grow=True), Request("a", 1, grow=True)):
+        grower.follow(request)
+        grower.step()
+        grower.step()
+    assert steps.made == {"a:1": 4, "b:2": 2}
+    grower.follow(Request("a", 1, grow=False))
+    assert not grower.is_wanted
+    assert grower.growth is None
+
+
+def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small: Callable, tmp_path: Path) -> None:
+    from deepvis_toolbox.addresses import Unit
+    from deepvis_toolbox.optimize import AscentSettings, preferred_images
+    from deepvis_toolbox.unit_images.picture_file import read_picture
+
+    network = load_small()
+    settings = AscentSettings(decay=0.01, blur_radius=0.5, blur_every=4, lr_params={"lr": 50.0}, max_iter=12)
+    store = UnitImageStore(tmp_path)
+    demand = OnDemand(network, store, settings, seeds=(0, 1))
+    steps = 0
+    while not demand.is_done("conv2:5"):
+        demand.advance("conv2:5")
+        steps += 1
+        if steps == 7:
+            grown = demand.growth("conv2:5")
+            assert "picture 1 of 2, step 7 of 12" in grown.note
+            assert grown.montage is not None
+    wanted = preferred_images(network, [Unit("conv2", 5)], [0, 1], settings, batch_size=1)
+    assert demand.growth("conv2:5").note == "made and saved"
+    from deepvis_toolbox.optimize.display import seen_part, with_mean
+
+    for result in wanted:
+        path = next(tmp_path.rglob(f"*s{result.seed:04d}_best_Xpm.png"))
+        picture = with_mean(result.best, seen_part(network, result.unit), network.preprocessing)
+        assert np.abs(read_picture(path).astype(int) - picture).max() <= 1
+    assert store.has("regularized_opt", "conv2", 5)
+    again = OnDemand(network, store, settings, seeds=(0, 1))
+    again.advance("conv2:5")
+    assert again.is_done("conv2:5"), "what is made already is not made again"
