@@ -72,7 +72,9 @@ def main() -> int:
         from find_maxes.ray_scan import scan_on_ray
 
         loading = {"engine": options.engine, "device": options.device}
-        top = scan_on_ray(options.model, pictures, out=options.out, address=options.ray, loading=loading, **chosen)
+        with show_progress(len(pictures), "scanning", "pictures") as progress:
+            place = {"out": options.out, "address": options.ray, "progress": progress}
+            top = scan_on_ray(options.model, pictures, loading=loading, **place, **chosen)
     else:
         with (
             load_network(options.model, engine=options.engine, device=options.device) as net,

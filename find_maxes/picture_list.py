@@ -13,6 +13,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.picture_list import read_picture_list
 from find_maxes.archives import COMPRESSED_SUFFIXES, SEPARATOR, Members, is_archive, open_archive
+from find_maxes.remote_files import is_url, list_url
 
 NO_LABEL = -1
 
@@ -64,12 +65,15 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     """The pictures below a folder, sorted by name, and those in tar and zip archives in it, in the archives' order.
 
     `list_file`: only these, in the list's order: a path below the folder and optionally a class index a line. In
-    archives, a `.cls` file beside a picture (WebDataset) gives its class index. `images` may also be one archive.
+    archives, a `.cls` file beside a picture (WebDataset) gives its class index. `images` may also be one archive, or a
+    URL of an object store.
     `ToolboxError` where there is nothing to look at.
     """
+    if is_url(str(images)):
+        return _from_url(str(images).rstrip("/"), list_file)
     root = Path(images).expanduser().absolute()
     if list_file is not None:
-        return _from_list(root, Path(list_file).expanduser())
+        return _from_list(str(root), Path(list_file).expanduser())
     if not root.exists():
         raise ToolboxError(f'the folder of pictures "{images}" does not exist')
     notes: list[str] = []
@@ -81,12 +85,21 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     return PictureList(names, labels, str(root if root.is_dir() else root.parent), tuple(notes))
 
 
-def _from_list(root: Path, list_file: Path) -> PictureList:
+def _from_url(url: str, list_file: str | Path | None) -> PictureList:
+    if list_file is not None:
+        return _from_list(url, Path(list_file).expanduser())
+    names = tuple(name for name in list_url(url) if name.lower().endswith(PICTURE_SUFFIXES))
+    if not names:
+        raise ToolboxError(f'"{url}" holds no pictures')
+    return PictureList(names, (NO_LABEL,) * len(names), url)
+
+
+def _from_list(root: str, list_file: Path) -> PictureList:
     listed = read_picture_list(list_file.absolute())
     beside = list_file.absolute().parent
     names = tuple(str(_relative(picture.path, beside)) for picture in listed)
     labels = tuple(NO_LABEL if picture.label is None else picture.label for picture in listed)
-    return PictureList(names, labels, str(root))
+    return PictureList(names, labels, root)
 
 
 def _relative(path: Path, folder: Path) -> Path:

@@ -11,10 +11,11 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
 from find_maxes.archives import ArchiveReader, split_member
+from find_maxes.remote_files import is_url, read_url
 
 
 class PictureReader:
-    """Reads pictures by path, `archive.tar::member` among them, and preprocesses them. No two threads at a time."""
+    """Reads pictures by path, `archive.tar::member` and URLs among them, and preprocesses them. No two threads at a time."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self._preprocessing = preprocessing
@@ -37,5 +38,7 @@ class PictureReader:
 
     def frame(self, path: str) -> NDArray[np.uint8]:
         """The picture, RGB uint8 H×W×3. `ToolboxError` with the reason where it cannot be read."""
+        if is_url(path):
+            return decode_picture(read_url(path))
         inside = None if os.path.exists(path) else split_member(path)  # noqa: PTH110 - a path may look like a member's
         return decode_picture(self._archives.read(*inside) if inside else path)

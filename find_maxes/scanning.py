@@ -88,12 +88,17 @@ class ScanRun:
         """What decodes the list."""
         return PictureBatches(self.pictures, self.net.preprocessing, self.settings.batch_size, workers)
 
+    def begin(self) -> Tally:
+        """The tally to go on with: the one that was kept, or a new one."""
+        if self.tally is None:
+            with self.batches(0) as batches:
+                calibration = self.calibration(batches)
+            self.tally = Tally(self.settings, calibration, len(self.pictures), statistics_device(self.net))
+        return self.tally
+
     def go_on(self, batches: PictureBatches, checkpoint_every: int, progress: Progress) -> None:
         """Scans what is not in the tally yet."""
-        if self.tally is None:
-            self.tally = Tally(
-                self.settings, self.calibration(batches), len(self.pictures), statistics_device(self.net)
-            )
+        self.tally = self.begin()
         scanner = BatchScanner(self.net, self.tally)
         since_checkpoint = 0
         progress.advance(self.tally.batches_done * self.settings.batch_size)
