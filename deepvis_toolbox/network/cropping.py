@@ -8,7 +8,7 @@ receptive field. So the network runs on the crop as it is, once the crop starts 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import fx
@@ -17,7 +17,9 @@ from deepvis_toolbox.network.ascent_pass import AscentPass, UnitGradients
 from deepvis_toolbox.network.layer import Rect
 from deepvis_toolbox.network.layer_nodes import operation
 from deepvis_toolbox.network.regions import Span, regions_below, size_of
-from deepvis_toolbox.network.torch_network import TorchNetwork
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.torch_network import TorchNetwork
 
 _WORTHWHILE = 0.9
 """A crop is used where it is at most this share of the image."""
