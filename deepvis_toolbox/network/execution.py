@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from deepvis_toolbox.network.first_convolution import with_quick_gradient
 from deepvis_toolbox.network.layer_nodes import attribute, operation
 
 Values = dict[fx.Node, Any]
@@ -126,7 +127,7 @@ class Program:
                 continue
             norm = folded.behind(node)
             if norm is not None and norm in order and node not in self.wanted:
-                steps.append(_Step(norm, folded(node, norm), node.args, {}))
+                steps.append(_Step(norm, with_quick_gradient(folded(node, norm)), node.args, {}))
                 done.add(norm)
                 continue
             steps.append(self._step(node, modules))
@@ -157,7 +158,7 @@ class Program:
 
 def _callable_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Callable[..., Any]:
     if node.op == "call_module":
-        return modules[str(node.target)]
+        return with_quick_gradient(modules[str(node.target)])
     if node.op == "call_method":
         method = str(node.target)
         return lambda own, *rest, **named: getattr(own, method)(*rest, **named)
