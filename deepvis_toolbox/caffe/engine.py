@@ -84,7 +84,7 @@ class CaffeNetwork(Network):
         """Caffe and the toolbox's own reader must agree on what the network is."""
         for layer in self.layers.values():
             shape = self._blob_shapes.get(layer.name)
-            if shape is None or shape[1:] != layer.shape:
+            if shape is None or (shape[1:] or (1,)) != layer.shape:  # one number an image is one unit here
                 raise ToolboxError(
                     f'Caffe gives the blob "{layer.name}" the shape {shape}; the toolbox read {(1, *layer.shape)} from '
                     "the prototxt, and one of them is wrong; please report it with the prototxt"

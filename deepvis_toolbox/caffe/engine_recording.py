@@ -28,10 +28,10 @@ class CaffeRecording(Recording):
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         values = self._data([self._network.value_blob(name) for name in layers])
-        return dict(zip(layers, values, strict=True))
+        return {name: self._shaped(name, value) for name, value in zip(layers, values, strict=True)}
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
-        return self._data([self._network.below_blob(layer)])[0]
+        return self._shaped(layer, self._data([self._network.below_blob(layer)])[0])
 
     def backward(
         self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
@@ -48,7 +48,7 @@ class CaffeRecording(Recording):
         signal = diff.detach().to("cpu", torch.float32).numpy()
         arrived = iter(self._run([start], [*steps, *read], [signal]))
         return {
-            name: torch.from_numpy(next(arrived)) if blob in reached else self._zeros(name)
+            name: self._shaped(name, next(arrived)) if blob in reached else torch.zeros(self._shape(name))
             for name, blob in zip(names, targets, strict=True)
         }
 
@@ -56,8 +56,8 @@ class CaffeRecording(Recording):
         """Runs the forward pass as far as these layers need it."""
         self._run([self._network.value_blob(name) for name in layers], [], [])
 
-    def _data(self, blobs: Sequence[int]) -> list[torch.Tensor]:
-        return [torch.from_numpy(values) for values in self._run(blobs, [("get_data", blob) for blob in blobs], [])]
+    def _data(self, blobs: Sequence[int]) -> list[Floats]:
+        return self._run(blobs, [("get_data", blob) for blob in blobs], [])
 
     def _run(self, blobs: Sequence[int], steps: Sequence[Step], arrays: Sequence[Floats]) -> list[Floats]:
         """Carries out steps once Caffe holds the values of these blobs for this recording's images."""
@@ -70,11 +70,14 @@ class CaffeRecording(Recording):
         return results
 
     def _check_diff(self, origin: str, diff: torch.Tensor) -> None:
-        shape = (len(self._images), *self._network.layers[origin].shape)
+        shape = self._shape(origin)
         if tuple(diff.shape) != shape:
             raise ToolboxError(
                 f'the diff at "{origin}" has shape {tuple(diff.shape)}; the layer has {shape} for these images'
             )
 
-    def _zeros(self, name: str) -> torch.Tensor:
-        return torch.zeros((len(self._images), *self._network.layers[name].shape))
+    def _shape(self, layer: str) -> tuple[int, ...]:
+        return (len(self._images), *self._network.layers[layer].shape)
+
+    def _shaped(self, layer: str, values: Floats) -> torch.Tensor:
+        return torch.from_numpy(values.reshape(self._shape(layer)))

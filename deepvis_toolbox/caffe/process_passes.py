@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from deepvis_toolbox.caffe.process import Step
 from deepvis_toolbox.network.interface import BackwardMode
 
+_NO_DERIVATIVE = frozenset({"ArgMax", "Threshold"})
+"""Layers whose derivative is zero; Caffe has none and would end its process."""
+
 
 @dataclass(frozen=True)
 class CaffeLayer:
@@ -65,12 +68,13 @@ class Passes:
         """The layers between origin and targets, from the top down, and all blobs that get a signal."""
         leading = set(targets)
         for layer in self._layers:
-            if leading.intersection(layer.bottoms):
+            if leading.intersection(layer.bottoms) and layer.type not in _NO_DERIVATIVE:
                 leading.update(layer.tops)
         path, reached = [], {origin}
         for index in reversed(range(len(self._layers))):
             layer = self._layers[index]
-            if reached.intersection(layer.tops) and leading.intersection(layer.bottoms):
+            leads_down = leading.intersection(layer.bottoms) and layer.type not in _NO_DERIVATIVE
+            if leads_down and reached.intersection(layer.tops):
                 path.append(index)
                 reached.update(layer.bottoms)
         return path, reached

@@ -107,7 +107,8 @@ class Worker:
         target.data[...] = values
 
     def step_set_diff(self, blob: int, values: Any) -> None:
-        self.net._blobs[blob].diff[...] = values
+        diff = self.net._blobs[blob].diff
+        diff[...] = values.reshape(diff.shape)
 
     def step_clear_diffs(self, blobs: list[int]) -> None:
         for blob in blobs:
