@@ -44,14 +44,15 @@ class Journal:
     def enter(self, step: int, rows: torch.Tensor, x: torch.Tensor, reading: Reading) -> None:
         """Writes down what was seen at a step: `x` (M, C, H, W) for pictures `rows` (M,)."""
         flat = x.flatten(1)
+        norm = torch.linalg.vector_norm(flat, dim=1)
         entries = {
             "objective": reading.objective,
             "below": reading.below,
             "largest": reading.largest,
             "is_max": reading.is_max,
-            "norm": torch.linalg.vector_norm(flat, dim=1),
+            "norm": norm,
             "distance": torch.linalg.vector_norm(flat - self._of(self._start, rows).flatten(1), dim=1),
-            "std": flat.std(1, correction=0),
+            "std": _standard_deviation(norm, flat),
         }
         for name, entry in entries.items():
             self._traces[name][step, rows] = entry.to(_TRACES[name])
@@ -112,6 +113,12 @@ class Journal:
     def _of(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The images of some pictures, without a copy where it is all of them."""
         return images if len(rows) == len(images) else images[rows]
+
+
+def _standard_deviation(norm: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:
+    """Of the values of each row, from its norm: on a CPU many times faster than torch's own."""
+    variance = norm.double().square() / flat.shape[1] - flat.mean(1).double().square()
+    return variance.clamp_min(0).sqrt()
 
 
 def _as_images(images: torch.Tensor) -> NDArray[np.float32]:

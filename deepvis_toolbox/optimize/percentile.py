@@ -1,4 +1,4 @@
-"""What lies strictly below a percentile, for each picture of a batch, as `numpy.percentile` defines it."""
+"""What lies strictly below a percentile, for each picture of a batch, as `numpy.percentile` defines it; its removal."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def below_percentile(values: torch.Tensor, percentile: float) -> torch.Tensor:
     else:
         threshold = _near_lower(_order_statistic(rows, lower), _order_statistic(rows, lower + 1), fraction)
     return values < threshold.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def without_pixels(x: torch.Tensor, dropped: torch.Tensor) -> torch.Tensor:
+    """`x` (N, C, H, W), overwritten: zero at the pixels `dropped` (N, H, W). On a CPU faster than filling by a mask."""
+    return x.mul_((~dropped).to(x)[:, None])
 
 
 def _near_lower(lower: torch.Tensor, upper: torch.Tensor, fraction: float) -> torch.Tensor:

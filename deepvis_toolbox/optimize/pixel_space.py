@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deepvis_toolbox.network.preprocessing import Preprocessing
 
@@ -12,14 +14,13 @@ class PixelSpace:
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
         black, white = preprocessing.zero_centred_range
-        self._black = torch.tensor(black, device=device)
-        self._white = torch.tensor(white, device=device)
+        self._black, self._white = _bound(black, device), _bound(white, device)
         gain = torch.tensor(preprocessing.gain, device=device).reshape(-1, 1, 1)
         self._gain = None if bool((gain == 1).all()) else gain
 
     def clip(self, x: torch.Tensor) -> torch.Tensor:
         """A copy of `x` with every pixel between black and white; NaN stays NaN."""
-        return torch.clamp(x, self._black, self._white)
+        return torch.clamp(x, self._black, self._white)  # type: ignore[arg-type]  # both are numbers, or both tensors
 
     def to_network(self, x: torch.Tensor) -> torch.Tensor:
         """The network's values for zero-centred pixels."""
@@ -28,3 +29,8 @@ class PixelSpace:
     def gradient(self, gradient: torch.Tensor) -> torch.Tensor:
         """The gradient with respect to pixels of what has `gradient` with respect to the network's values."""
         return gradient if self._gain is None else gradient * self._gain
+
+
+def _bound(values: NDArray[np.float32], device: torch.device) -> torch.Tensor | float:
+    """A number where it is the same for all pixels, which is faster to clip to."""
+    return float(values.flat[0]) if (values == values.flat[0]).all() else torch.tensor(values, device=device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.percentile import below_percentile
+from deepvis_toolbox.optimize.percentile import below_percentile, without_pixels
 from deepvis_toolbox.optimize.regularizers.registry import Regularizer, register_regularizer
 from deepvis_toolbox.optimize.settings import AscentSettings
 
@@ -23,17 +23,13 @@ class SmallNorms(Regularizer):
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
-        small = below_percentile(_norms(x), self.percentile)
-        return x.masked_fill_(small[:, None], 0.0)
+        return without_pixels(x, below_percentile(_norms(x), self.percentile))
 
 
 def _norms(x: torch.Tensor) -> torch.Tensor:
-    """The pixels' norms (N, H, W). A sum of channels: torch's own norm over a strided axis is slow on a CPU.
-
-    The squares are summed in double precision, as small pixels' squares would vanish in single.
-    """
+    """The pixels' norms (N, H, W). A sum of channels: torch's own norm over a strided axis is slow on a CPU."""
     first, *rest = x.unbind(1)
-    total = first.double().square_()
+    total = first * first
     for channel in rest:
-        total.add_(channel.double().square_())
+        total.addcmul_(channel, channel)
     return total.sqrt_()

@@ -23,4 +23,4 @@ class SmallValues(Regularizer):
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
-        return x.masked_fill_(below_percentile(x.abs(), self.percentile), 0.0)
+        return x.mul_((~below_percentile(x.abs(), self.percentile)).to(x))
