@@ -56,7 +56,9 @@ class _AcrossChannelsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, size: int, alpha: float, beta: float, k: float) -> torch.Tensor:
         scale = _sum_over_neighbours(x * x, size).mul_(alpha / size).add_(k)
-        factor = _power(scale, beta)
+        if not ctx.needs_input_grad[0]:
+            return _power_(scale, beta).mul_(x)
+        factor = _power_(scale.clone(), beta)
         ctx.save_for_backward(x, scale, factor)
         ctx.size, ctx.slope = size, 2 * alpha * beta / size
         return x * factor
@@ -79,12 +81,12 @@ def _sum_over_neighbours(x: torch.Tensor, size: int) -> torch.Tensor:
     return total
 
 
-def _power(scale: torch.Tensor, beta: float) -> torch.Tensor:
-    """scale^-beta; the usual 0.75 by square roots, several times as fast."""
+def _power_(scale: torch.Tensor, beta: float) -> torch.Tensor:
+    """scale^-beta, in its place; the usual 0.75 by square roots, several times as fast."""
     if beta == 0.75:
-        root = scale.rsqrt()
-        return root.sqrt().mul_(root)
-    return scale.pow(-beta)
+        root = scale.rsqrt_()
+        return root.mul_(root.sqrt())
+    return scale.pow_(-beta)
 
 
 class WithinChannelNorm(nn.Module):
