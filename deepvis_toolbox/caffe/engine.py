@@ -49,7 +49,8 @@ class CaffeNetwork(Network):
         try:
             self._described = TorchNetwork(graph_module, description, torch.device("cpu"))
             self._take_description(description)
-            self._definition = caffe_definition(read_prototxt(prototxt), self.input_shape)
+            fields = self._process.pooling_fields
+            self._definition = caffe_definition(read_prototxt(prototxt), self.input_shape, fields)
             self._weights = weights
             self._load()
             self._check_shapes()

@@ -87,7 +87,7 @@ class CaffeProcess:
             env=_environment(installation),
         )
         try:
-            self.version = str(self.call("setup", gpu=gpu)[0]["version"])
+            known = self.call("setup", gpu=gpu)[0]
         except ToolboxError as error:
             self.close()
             if _CPU_ONLY in str(error):
@@ -97,6 +97,10 @@ class CaffeProcess:
             if "ImportError" in str(error) or "ModuleNotFoundError" in str(error):
                 raise ToolboxError(f"{installation.python} cannot import caffe: {error}") from None
             raise
+
+        self.version = str(known["version"])
+        self.pooling_fields = frozenset(known["pooling_fields"])
+        """What a pooling_param may hold; forks differ in how they write rounding down."""
 
     @property
     def is_alive(self) -> bool:

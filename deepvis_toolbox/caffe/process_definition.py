@@ -16,6 +16,7 @@ from google.protobuf import text_format
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.network_ends import interior
 from deepvis_toolbox.caffe.prototxt import Prototxt
+from deepvis_toolbox.errors import ToolboxError
 
 _OF_FORKS = {
     "pooling_param": ("force_pad",),
@@ -39,8 +40,11 @@ class Definition:
     """Names of Caffe layers through which a deconv signal passes unchanged (`deconv_ignore`)."""
 
 
-def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...]) -> Definition:
-    """The network between its ends, for one image of `input_shape` (C, H, W)."""
+def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_fields: Collection[str]) -> Definition:
+    """The network between its ends, for one image of `input_shape` (C, H, W), in the words of one Caffe (`pooling_fields`).
+
+    Raises `ToolboxError` for an option that this Caffe does not have.
+    """
     inside = interior(prototxt)
     input_name = inside.input_name
     kept = [layer for layer in inside.layers if layer.top]
@@ -53,6 +57,7 @@ def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...]) -> Defini
         copy = net.layer.add()
         copy.CopyFrom(layer)
         _clear_fields_of_forks(copy)
+        _set_rounding(copy, pooling_fields, prototxt)
         copy.bottom[:], copy.top[:] = blobs.read(layer.bottom), blobs.write(layer.top)
         if layer.type == "ReLU":
             below.setdefault(layer.top[0], copy.bottom[0])
@@ -89,3 +94,23 @@ def _clear_fields_of_forks(layer: Any) -> None:
         if layer.HasField(message):
             for name in names:
                 getattr(layer, message).ClearField(name)
+
+
+def _set_rounding(layer: Any, pooling_fields: Collection[str], prototxt: Prototxt) -> None:
+    """Writes "round down" in the words of this Caffe: newer ones have `round_mode`, forks `ceil_mode`."""
+    if not layer.HasField("pooling_param"):
+        return
+    param = layer.pooling_param
+    rounds_down = param.round_mode == param.FLOOR or (param.HasField("ceil_mode") and not param.ceil_mode)
+    param.ClearField("round_mode")
+    param.ClearField("ceil_mode")
+    if not rounds_down:
+        return
+    if "round_mode" in pooling_fields:
+        param.round_mode = param.FLOOR
+    elif "ceil_mode" in pooling_fields:
+        param.ceil_mode = False
+    else:
+        raise ToolboxError(
+            f'{prototxt.path}: layer "{layer.name}" rounds down, which this Caffe cannot; use the engine torch'
+        )

@@ -52,13 +52,15 @@ class Worker:
     def setup(self, header: dict[str, Any], _arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Imports Caffe; sets the mode for this thread, the one that computes."""
         import caffe
+        from caffe.proto import caffe_pb2
 
         if header["gpu"] is None:
             caffe.set_mode_cpu()
         else:
             caffe.set_mode_gpu()
             caffe.set_device(header["gpu"])
-        return {"version": getattr(caffe, "__version__", "unknown")}, []
+        pooling_fields = [field.name for field in caffe_pb2.PoolingParameter.DESCRIPTOR.fields]
+        return {"version": getattr(caffe, "__version__", "unknown"), "pooling_fields": pooling_fields}, []
 
     def load(self, header: dict[str, Any], _arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Builds the network; tells its layers (name, type, bottoms, tops as indices into the blobs) and its blobs."""

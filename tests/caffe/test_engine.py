@@ -263,6 +263,22 @@ def test_lrn_passes_a_deconv_unchanged_where_the_model_says_so(tmp_path: Path) -
             assert torch.equal(found["pool1"], found["norm1"]) == (mode == "deconv")
 
 
+@pytest.mark.parametrize("rounding", ["round_mode: FLOOR", "ceil_mode: false"])
+def test_pooling_that_rounds_down_is_told_in_the_words_of_this_caffe(tmp_path: Path, rounding: str) -> None:
+    text = googlenet_like().replace("kernel_size: 2 stride: 2", f"kernel_size: 2 stride: 2 {rounding}")
+    for by_torch, by_caffe in _both_engines(lambda: text, tmp_path):
+        x = _noise(by_torch)
+        assert by_caffe.layers["pool1"].shape == (8, 10, 9)
+        torch.testing.assert_close(by_caffe.forward(x, ["prob"]), by_torch.forward(x, ["prob"]), rtol=1e-4, atol=1e-6)
+
+
+def test_fields_of_the_authors_branch_do_not_stop_stock_caffe(tmp_path: Path) -> None:
+    text = googlenet_like().replace("pool: MAX kernel_size: 2", "pool: MAX force_pad: true kernel_size: 2")
+    for by_torch, by_caffe in _both_engines(lambda: text, tmp_path):
+        x = _noise(by_torch)
+        torch.testing.assert_close(by_caffe.forward(x, ["prob"]), by_torch.forward(x, ["prob"]), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_both_engines_name_the_same_pictures_rightly(shared: Path, squeezenet: Network) -> None:
     lines = (shared / "images" / "filelist.txt").read_text().split("\n")

@@ -56,7 +56,7 @@ def caffe() -> Iterator[Callable[[], CaffeProcess]]:
 
 def _on_caffe(process: CaffeProcess, folder: Path, x: Any, has_weights: bool) -> Callable[[Any], tuple[Any, Any]]:
     """Loads the net that lies in the folder; gives a function: diff (or None) -> output, gradient at the input."""
-    definition = caffe_definition(read_prototxt(folder / "net.prototxt"), x.shape[1:])
+    definition = caffe_definition(read_prototxt(folder / "net.prototxt"), x.shape[1:], process.pooling_fields)
     (folder / "caffe.prototxt").write_text(definition.text)
     weights = str(folder / "net.caffemodel") if has_weights else ""
     answer, _ = process.call("load", prototxt=str(folder / "caffe.prototxt"), weights=weights)
