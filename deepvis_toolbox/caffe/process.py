@@ -52,7 +52,8 @@ def find_caffe(where: str | None = None) -> Installation:
     usual = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "deepvis-toolbox" / "caffe"
     if (usual / "complete").exists():
         return _installation_at(usual)
-    if importlib.util.find_spec("caffe") is not None:
+    importable = importlib.util.find_spec("caffe")
+    if importable is not None and (importable.origin or "").endswith("__init__.py"):
         return Installation(sys.executable)
     raise ToolboxError(
         "real Caffe is not here: scripts/build_caffe.sh builds it in a few minutes (Debian), or set DEEPVIS_CAFFE to "
