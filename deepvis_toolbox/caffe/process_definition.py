@@ -41,7 +41,7 @@ class Definition:
 
 
 def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_fields: Collection[str]) -> Definition:
-    """The network between its ends for one image of `input_shape` (C, H, W), in the words of the Caffe that will read it.
+    """The network between its ends for one image of `input_shape` (C, H, W), in the words of the Caffe that reads it.
 
     Raises `ToolboxError` for an option that this Caffe does not have.
     """
