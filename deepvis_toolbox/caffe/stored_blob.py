@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,9 @@ _VALUE_TYPES: dict[int, np.dtype] = {
     _BLOB.DATA_FIELD_NUMBER: np.dtype("<f4"),
     _BLOB.DOUBLE_DATA_FIELD_NUMBER: np.dtype("<f8"),
 }
+
+
+_PIECE = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,17 @@ class StoredBlob:
         """The values, float32, in the stored shape: the only copy that is made of them."""
         values = np.empty(self.count, np.float32)
         filled = 0
-        for start, end in self.parts:
+        for start, end in self._pieces():
             count = (end - start) // self.value_type.itemsize
             values[filled : filled + count] = np.frombuffer(self.buffer, self.value_type, count, start)
+            _let_go(self.buffer, start, end)
             filled += count
         return values.reshape(self.shape)
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        for start, end in self.parts:
+            for at in range(start, end, _PIECE):
+                yield at, min(at + _PIECE, end)
 
 
 def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
@@ -67,6 +78,13 @@ def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
     if min(blob.shape, default=1) < 0 or blob.count != math.prod(blob.shape):
         raise WireError(f"{blob.count} values are stored for the shape {'×'.join(map(str, blob.shape)) or '()'}")
     return blob
+
+
+def _let_go(buffer: Buffer, start: int, end: int) -> None:
+    """Tells the system that this part of a mapped file is not needed in memory any more."""
+    if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        first = start - start % mmap.PAGESIZE
+        buffer.madvise(mmap.MADV_DONTNEED, first, end - first)
 
 
 def _shape(buffer: Buffer, shape_field: Field) -> tuple[int, ...]:
