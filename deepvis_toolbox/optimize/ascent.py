@@ -73,10 +73,11 @@ class Ascent:
         for step in range(self._settings.max_iter):
             seen = self._seen(rows, self._space.clip(x), step)
             seen = _without(seen, ~_is_finite(seen), "not finite", journal)
-            journal.enter(step, seen.rows, seen.x, seen.reading)
-            if watch:
-                watch(step, seen.rows, seen.x, seen.reading.objective)
-            seen = _without(seen, seen.progress == 0, "zero gradient", journal)
+            if len(seen.rows):
+                journal.enter(step, seen.rows, seen.x, seen.reading)
+                if watch:
+                    watch(step, seen.rows, seen.x, seen.reading.objective)
+                seen = _without(seen, seen.progress == 0, "zero gradient", journal)
             rows, x = seen.rows, seen.x
             if not len(rows):
                 break

@@ -107,6 +107,9 @@ def test_a_value_that_is_not_finite_ends_that_picture_alone_with_finite_images()
     assert np.isfinite(wild.objective).all()
     assert np.isfinite(wild.best).all()
     assert np.isfinite(wild.last).all()
+    (alone,) = preferred_images(net, [Unit("out", 0)], [0], settings)
+    assert alone.outcome == "not finite"
+    np.testing.assert_array_equal(alone.objective, wild.objective)
     assert tame.outcome != "not finite"
     assert len(tame.objective) == 8
 
