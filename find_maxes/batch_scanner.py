@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from deepvis_toolbox.network.interface import Network, Visitor
-from find_maxes.channel_extremes import ChannelExtremes
+from find_maxes.channel_extremes import ChannelExtremes, ClipRanges
 from find_maxes.picture_batches import PictureBatch
 from find_maxes.place_sample import PlaceSample
 from find_maxes.tally import Tally
@@ -22,9 +22,7 @@ class BatchScanner:
         self.tally = tally
         self._net = net
         self._index = tally.settings.index
-        self._clips = tally.calibration.clips
-        ranked_below = [name in self._clips for name in self._index.names]
-        self._by_below = self._index.spread(ranked_below).astype(bool)
+        self._clips = ClipRanges(self._index, tally.calibration.clips, net.device)
         self._rows = int(np.clip(_BUFFER_BYTES // (4 * self._index.total), _LEAST_ROWS, _MOST_ROWS))
         self._maxima: list[torch.Tensor] = []
 
@@ -41,20 +39,21 @@ class BatchScanner:
         inputs, readable = batch.inputs.to(device), torch.from_numpy(batch.readable).to(device)
         extremes = {}
         for name, table in self.tally.tables.items():
-            thresholds = torch.from_numpy(table.thresholds(self._by_below)).to(device)
+            thresholds = torch.from_numpy(table.thresholds(self._clips.by_below)).to(device)
             extremes[name] = ChannelExtremes(self._index, self._clips, thresholds, readable, table.largest)
-        sample = PlaceSample(self._index, readable, device) if self.tally.places is not None else None
+        sample = PlaceSample(self._clips, readable) if self.tally.places is not None else None
         visitors: list[Visitor] = [*extremes.values(), *([sample] if sample else [])]
 
         def visit(layer: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
             for visitor in visitors:
                 visitor(layer, value, below)
 
-        self._net.visit(inputs, self._index.names, visit)
+        self._net.visit(inputs, self._index.names, visit, below_only=self._clips.of_layer)
         for name, found in extremes.items():
             self.tally.tables[name].insert(found.candidates(), batch.first)
         if sample and self.tally.places is not None:
-            self.tally.places.add(sample.values)
+            for name, units in self._index.slices.items():
+                self.tally.places.add(sample.values(name), units)
         self._buffer(extremes["top"].extremes[readable])
 
     def _buffer(self, maxima: torch.Tensor) -> None:
@@ -64,11 +63,14 @@ class BatchScanner:
             self.flush()
 
     def flush(self) -> None:
-        """Brings the statistics up to date."""
-        if self._maxima:
-            with torch.inference_mode():
-                maxima = torch.cat(self._maxima)
-                self.tally.maxima.add(maxima)
+        """Brings the statistics up to date; a layer at a time, so that its values stay in the processor's cache."""
+        if not self._maxima:
+            return
+        with torch.inference_mode():
+            maxima = torch.cat(self._maxima)
+            for name, units in self._index.slices.items():
+                of_layer = maxima[:, units].contiguous()
+                self.tally.maxima.add(of_layer, units)
                 if self.tally.correlations is not None:
-                    self.tally.correlations.add(maxima)
-            self._maxima = []
+                    self.tally.correlations.add(name, of_layer)
+        self._maxima = []

@@ -1,7 +1,7 @@
 """Each channel's largest (or smallest) value in each picture, taken while the layer is still in the processor's cache.
 
 A layer is read once, row by row; where in the picture the value lies is looked up only for values that enter the top,
-first among the rows' extremes, then in that row.
+first among the rows' extremes, then in that row. A layer whose rectifier only clips is read below it.
 """
 
 from __future__ import annotations
@@ -30,73 +30,95 @@ class Candidates:
     value: NDArray[np.float32]
     below: NDArray[np.float32]
     """The value below the rectifier, there; the value itself where there is no rectifier."""
-    place: NDArray[np.int32]
+    place: NDArray[np.int64]
     """Row-major place, row * width + column; -1 where the layer is not spatial."""
 
 
-class ChannelExtremes:
-    """A visitor of one batch: fills `extremes`, float32 (B, units), and collects candidates.
+class ClipRanges:
+    """Between which values each unit's activations are clipped by its rectifier; without one, by nothing."""
 
-    `thresholds` (units,): what a unit's last top value is, in the terms of `primary_of`; NaN-free. `largest`: False
-    looks for the smallest values instead. `readable` (B,): the pictures that count.
+    def __init__(self, index: UnitIndex, clips: Mapping[str, Clip], device: torch.device) -> None:
+        ranges = [clips.get(name, (-np.inf, np.inf)) for name in index.names]
+        low, high = (index.spread(side).astype(np.float32) for side in zip(*ranges, strict=True))
+        self.of_layer = dict(clips)
+        self.low, self.high = torch.from_numpy(low).to(device), torch.from_numpy(high).to(device)
+        self.by_below: NDArray[np.bool_] = np.isfinite(low)
+
+
+class ChannelExtremes:
+    """A visitor of one batch: the extremes of every unit in every picture, and the candidates for its top.
+
+    `thresholds` (units,): what a unit's last top value is, below the rectifier where that only clips; NaN-free.
+    `readable` (B,): the pictures that count. `largest`: False looks for the smallest values instead.
     """
 
     def __init__(
         self,
         index: UnitIndex,
-        clips: Mapping[str, Clip],
+        clips: ClipRanges,
         thresholds: torch.Tensor,
         readable: torch.Tensor,
         largest: bool = True,
     ) -> None:
-        self._index, self._clips = index, clips
-        self._thresholds, self._readable, self._largest = thresholds, readable, largest
+        self._index, self._clips, self._largest = index, clips, largest
+        self._thresholds = thresholds if largest else -thresholds
+        self._unreadable = None if bool(readable.all()) else ~readable
         self._spatial = {layer.name for layer in index.layers if layer.is_spatial}
-        self.extremes = torch.empty((len(readable), index.total), dtype=torch.float32, device=thresholds.device)
+        self._ranked = torch.empty((len(readable), index.total), dtype=torch.float32, device=thresholds.device)
         self._found: list[tuple[torch.Tensor, ...]] = []
 
     def __call__(self, name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
         """Takes in one layer, as `Network.visit` hands it over."""
-        clip = self._clips.get(name)
-        paired = below is not None and clip is None and below.shape == value.shape
-        ranked = as_grid(below if clip and below is not None else value)
-        rows = self._reduced(ranked, 2)
-        extreme = self._reduced(rows, 1)
-        values = extreme.clamp(*clip) if clip else extreme
+        clipped = name in self._clips.of_layer
+        paired = below is not None and not clipped and below.shape == value.shape
+        grid = as_grid(below if clipped and below is not None else value)
         units = self._index.slices[name]
-        self.extremes[:, units] = values
-        enters = self._entering(extreme, self._thresholds[units], paired)
-        if not enters.any():
+        rows = self._reduced(grid, 2)
+        extreme = self._ranked[:, units]
+        self._reduced(rows, 1, extreme)
+        picture, channel = self._entering(extreme, self._thresholds[units], paired).nonzero(as_tuple=True)
+        if not len(picture):
             return
-        picture, channel = enters.nonzero(as_tuple=True)
+        ranked = extreme[picture, channel]
         if paired and below is not None:
-            place, minor = self._places_by_pairs(ranked, as_grid(below), extreme, picture, channel)
+            place, minor = self._places_by_pairs(grid, as_grid(below), ranked, picture, channel)
         else:
-            place, minor = self._places(ranked, rows, picture, channel), extreme[picture, channel]
+            place, minor = self._places(grid, rows, picture, channel), ranked
         if name not in self._spatial:
             place = torch.full_like(place, -1)
-        self._found.append((channel + units.start, picture, values[picture, channel], minor, place))
+        self._found.append((channel + units.start, picture, ranked, minor, place))
+
+    @property
+    def extremes(self) -> torch.Tensor:
+        """The activations, float32 (B, units); once all layers are in."""
+        return torch.clamp(self._ranked, self._clips.low, self._clips.high)
 
     def candidates(self) -> Candidates:
         """What may enter the top, of all layers."""
         if not self._found:
-            none = np.empty(0, np.int64)
-            return Candidates(none, none, none.astype(np.float32), none.astype(np.float32), none.astype(np.int32))
-        columns = [torch.cat(parts).cpu().numpy() for parts in zip(*self._found, strict=True)]
-        unit, picture, value, below, place = columns
-        return Candidates(unit, picture, value.astype(np.float32), below.astype(np.float32), place.astype(np.int32))
+            none, nothing = np.empty(0, np.int64), np.empty(0, np.float32)
+            return Candidates(none, none, nothing, nothing, none)
+        unit, picture, ranked, below, place = (torch.cat(parts) for parts in zip(*self._found, strict=True))
+        value = torch.clamp(ranked, self._clips.low[unit], self._clips.high[unit])
+        return Candidates(*(part.cpu().numpy() for part in (unit, picture, value, below.float(), place)))
 
-    def _reduced(self, values: torch.Tensor, dimension: int) -> torch.Tensor:
+    def _reduced(self, values: torch.Tensor, dimension: int, out: torch.Tensor | None = None) -> torch.Tensor:
         if values.shape[dimension] == 1:
-            return values.squeeze(dimension).float()
-        reduced = values.amax(dimension) if self._largest else values.amin(dimension)
-        return reduced.float()
+            only = values.select(dimension, 0)
+            return only if out is None else out.copy_(only)
+        reduce = torch.amax if self._largest else torch.amin
+        if out is None or out.dtype != values.dtype:
+            found = reduce(values, dimension)
+            return found if out is None else out.copy_(found)
+        return reduce(values, dimension, out=out)
 
     def _entering(self, extreme: torch.Tensor, threshold: torch.Tensor, paired: bool) -> torch.Tensor:
         """A later picture enters by being better; where equal values are told apart below, also by being equal."""
-        ranked = extreme if self._largest else -extreme
-        enters = ranked >= threshold if paired else ranked > threshold
-        return enters & self._readable[:, None]
+        if self._largest:
+            enters = extreme >= threshold if paired else extreme > threshold
+        else:
+            enters = extreme <= threshold if paired else extreme < threshold
+        return enters if self._unreadable is None else enters.masked_fill_(self._unreadable[:, None], False)
 
     def _places(
         self, grid: torch.Tensor, rows: torch.Tensor, picture: torch.Tensor, channel: torch.Tensor
@@ -118,9 +140,10 @@ class ChannelExtremes:
         worst = -torch.inf if self._largest else torch.inf
         step = max(1, _ELEMENTS_AT_ONCE // (grid.shape[1] * grid.shape[2]))
         places, minors = [], []
-        for pictures, channels in zip(picture.split(step), channel.split(step), strict=True):
-            reached = grid[pictures, :, :, channels].flatten(1) == extreme[pictures, channels][:, None]
-            lower = below[pictures, :, :, channels].flatten(1).float().masked_fill(~reached, worst)
+        parts = (part.split(step) for part in (extreme, picture, channel))
+        for reached, pictures, channels in zip(*parts, strict=True):
+            elsewhere = grid[pictures, :, :, channels].flatten(1) != reached[:, None]
+            lower = below[pictures, :, :, channels].flatten(1).float().masked_fill(elsewhere, worst)
             places.append(self._position(lower))
             minors.append(lower.gather(1, places[-1][:, None])[:, 0])
         return torch.cat(places), torch.cat(minors)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _FIRST_OCTAVE, _LAST_OCTAVE = -16, 10
 _STEPS_A_SIDE = 2 * (_LAST_OCTAVE - _FIRST_OCTAVE) + 1
 BINS = 2 * _STEPS_A_SIDE + 1
-_ROWS_AT_ONCE = 64
+_ROWS_AT_ONCE = 256
 _MOST_BITS = 20
 
 
@@ -58,22 +58,24 @@ class ChannelStatistics:
         self._sums["histogram"] = torch.zeros((units, BINS), dtype=torch.int64, device=device)
         self._first_bins = torch.arange(units, device=device) * BINS
 
-    def add(self, values: torch.Tensor) -> None:
-        """Takes in rows of values, float32 (R, units)."""
+    def add(self, values: torch.Tensor, units: slice) -> None:
+        """Takes in rows of values of some of the units, float32 (R, C)."""
         for rows in values.split(_ROWS_AT_ONCE):
-            self._add_rows(rows)
+            self._add_rows(rows, units)
 
-    def _add_rows(self, values: torch.Tensor) -> None:
-        known = ~values.isnan()
-        steps = rounded(values, self._limits, self._bits)
-        self._sums["count"] += known.sum(0)
-        self._sums["sum"] += steps.sum(0).long()
-        self._sums["squares"] += (steps * steps).sum(0).long()
-        self._sums["zeros"] += (values == 0).sum(0)
-        self._sums["not_positive"] += (values <= 0).sum(0)
-        bins = self._first_bins + _bin_of(values)
-        counts = torch.bincount(bins[known], minlength=values.shape[1] * BINS)
-        self._sums["histogram"] += counts.view(-1, BINS)
+    def _add_rows(self, values: torch.Tensor, units: slice) -> None:
+        unknown = values.isnan()
+        bins = self._first_bins[: values.shape[1]] + _bin_of(values)
+        if unknown.any():
+            bins = bins[~unknown]
+        steps = rounded(values, self._limits[units], self._bits)
+        self._sums["count"][units] += len(values) - unknown.count_nonzero(0)
+        self._sums["sum"][units] += steps.sum(0).long()
+        self._sums["zeros"][units] += (values == 0).count_nonzero(0)
+        self._sums["not_positive"][units] += (values <= 0).count_nonzero(0)
+        self._sums["squares"][units] += steps.square_().sum(0).long()
+        counts = torch.bincount(bins.flatten(), minlength=values.shape[1] * BINS)
+        self._sums["histogram"][units] += counts.view(-1, BINS)
 
     def merge(self, other: ChannelStatistics) -> None:
         """Adds what another part of the same scan has seen."""

@@ -26,12 +26,12 @@ class CorrelationSums:
             if layer.channels <= MOST_UNITS
         }
 
-    def add(self, maxima: torch.Tensor) -> None:
-        """Takes in maxima, float32 (R, units). R is at most 4096, so that float64 holds each product sum exactly."""
-        for name, sums in self._sums.items():
-            units = self._index.slices[name]
-            steps = rounded(maxima[:, units], self._limits[units], self._bits)
-            sums += (steps.T @ steps).long()
+    def add(self, layer: str, maxima: torch.Tensor) -> None:
+        """Takes in a layer's maxima, float32 (R, C). R is at most 4096, so that float64 holds each sum exactly."""
+        if layer in self._sums:
+            units = self._index.slices[layer]
+            steps = rounded(maxima, self._limits[units], self._bits)
+            self._sums[layer] += _products(steps).long()
 
     def merge(self, other: CorrelationSums) -> None:
         """Adds what another part of the same scan has seen."""
@@ -46,6 +46,13 @@ class CorrelationSums:
         """Takes the place of the sums so far."""
         for name, sums in self._sums.items():
             sums.copy_(torch.from_numpy(full_matrix(arrays[name], len(sums))))
+
+
+def _products(steps: torch.Tensor) -> torch.Tensor:
+    if steps.device.type != "cpu":
+        return steps.T @ steps
+    array = steps.numpy()
+    return torch.from_numpy(array.T @ array)  # NumPy sees the symmetry and computes one half of it
 
 
 def full_matrix(triangle: NDArray[np.int64], size: int) -> NDArray[np.int64]:

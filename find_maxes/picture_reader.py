@@ -15,7 +15,7 @@ from find_maxes.remote_files import is_url, read_url
 
 
 class PictureReader:
-    """Reads pictures by path, `archive.tar::member` and URLs among them, and preprocesses them. No two threads at a time."""
+    """Reads and preprocesses pictures by path, archive members and URLs among them. No two threads at a time."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         self._preprocessing = preprocessing

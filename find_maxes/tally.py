@@ -94,7 +94,7 @@ class Tally:
     def load(self, arrays: Mapping[str, NDArray]) -> None:
         """Takes in what `arrays` gave."""
         for name, table in self.tables.items():
-            self.tables[name] = TopTable(**_part(arrays, name), largest=table.largest)
+            self.tables[name] = TopTable.from_arrays(_part(arrays, name), table.largest)
         self.maxima.load(_part(arrays, "maxima"))
         if self.places is not None:
             self.places.load(_part(arrays, "places"))

@@ -5,104 +5,122 @@ Entries are ordered by value, then by the value below the rectifier, then by the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from find_maxes.channel_extremes import Candidates
 
-_LOWEST = np.iinfo(np.int64).min
+Integers = NDArray[np.int64]
+
+_NOBODY = np.iinfo(np.int64).min
+_HALF = 1 << 32
 
 
-@dataclass
 class TopTable:
-    """Arrays (units, N), best first; picture -1, place -1 and NaN where there were fewer pictures.
+    """For each unit its best N entries, best first.
 
-    `largest`: False keeps the smallest values instead.
+    An entry is two integers: a key that orders like (value, value below the rectifier), larger for better ones, and the
+    picture and place. `largest`: False keeps the smallest values instead.
     """
 
-    values: NDArray[np.float32]
-    below: NDArray[np.float32]
-    images: NDArray[np.int32]
-    places: NDArray[np.int32]
-    largest: bool = True
-
-    def __post_init__(self) -> None:
-        self._keys = self._keys_of(self.values, self.below)
+    def __init__(self, keys: Integers, pictures: Integers, largest: bool = True) -> None:
+        self._keys, self._pictures, self.largest = keys, pictures, largest
 
     @classmethod
     def empty(cls, units: int, top: int, largest: bool = True) -> TopTable:
         """A table without entries."""
-        nothing = np.full((units, top), np.nan, np.float32)
-        nowhere = np.full((units, top), -1, np.int32)
-        return cls(nothing, nothing.copy(), nowhere, nowhere.copy(), largest)
+        return cls(np.full((units, top), _NOBODY), np.full((units, top), _packed_picture(-1, -1)), largest)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray], largest: bool = True) -> TopTable:
+        """The table that `arrays` came from."""
+        keys = _keys_of(arrays["values"], arrays["below"], largest)
+        keys[np.asarray(arrays["images"]) < 0] = _NOBODY
+        return cls(keys, _packed_picture(arrays["images"].astype(np.int64), arrays["places"].astype(np.int64)), largest)
+
+    def arrays(self) -> dict[str, NDArray]:
+        """`values`, `below` float32, `images`, `places` (row-major) int32, (units, N); NaN and -1 for missing ones."""
+        values, below = _values_of(self._keys, self.largest)
+        images = (self._pictures // _HALF).astype(np.int32)
+        return {
+            "values": np.where(images < 0, np.float32(np.nan), values),
+            "below": np.where(images < 0, np.float32(np.nan), below),
+            "images": images,
+            "places": (self._pictures % _HALF - 1).astype(np.int32),
+        }
 
     def thresholds(self, by_below: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """What a value must exceed to enter, (units,); -inf while there is room. Smallest values are negated.
+        """What a value must pass to enter, float32 (units,); infinitely bad while there is room. Smallest: negated.
 
         `by_below` (units,): whether the unit's values are ranked by the value below the rectifier alone.
         """
-        last = np.where(by_below, self.below[:, -1], self.values[:, -1])
-        last = last if self.largest else -last
-        return np.where(self.images[:, -1] < 0, np.float32(-np.inf), last).astype(np.float32)
+        last = self._keys[:, -1]
+        values, below = _values_of(last, largest=True)
+        return np.where(last == _NOBODY, np.float32(-np.inf), np.where(by_below, below, values)).astype(np.float32)
 
     def insert(self, found: Candidates, first_picture: int) -> None:
         """Takes in a batch's candidates. Their pictures come after all that are in the table."""
         order = np.lexsort((found.picture, found.unit))
         units = found.unit[order]
+        keys = _keys_of(found.value, found.below, self.largest)[order]
+        pictures = _packed_picture(first_picture + found.picture, found.place)[order]
         begins = np.flatnonzero(np.diff(units, prepend=-1))
         occurrence = np.arange(len(units)) - np.repeat(begins, np.diff(begins, append=len(units)))
-        keys = self._keys_of(found.value, found.below)
         for turn in range(int(occurrence.max(initial=-1)) + 1):
-            self._insert_one_a_unit(found, order[occurrence == turn], keys, first_picture)
+            now = occurrence == turn
+            self._insert_one_a_unit(units[now], keys[now], pictures[now])
 
-    def _insert_one_a_unit(
-        self, found: Candidates, chosen: NDArray[np.int64], keys: NDArray[np.int64], first_picture: int
-    ) -> None:
-        """Puts each chosen candidate behind those of its unit that are as good; units differ from each other."""
-        rows = found.unit[chosen]
-        position = (self._keys[rows] >= keys[chosen][:, None]).sum(1)
-        enters = position < self.values.shape[1]
-        chosen, rows, position = chosen[enters], rows[enters], position[enters, None]
-        column = np.arange(self.values.shape[1])
-        for array, new in (
-            (self._keys, keys[chosen]),
-            (self.values, found.value[chosen]),
-            (self.below, found.below[chosen]),
-            (self.images, first_picture + found.picture[chosen]),
-            (self.places, found.place[chosen]),
-        ):
-            old = array[rows]
-            moved = np.concatenate([old[:, :1], old[:, :-1]], axis=1)
-            array[rows] = np.where(column < position, old, np.where(column == position, new[:, None], moved))
+    def _insert_one_a_unit(self, rows: Integers, keys: Integers, pictures: Integers) -> None:
+        """Puts an entry into each of `rows`, behind those that are as good; the rows differ from each other."""
+        kept = self._keys[rows]
+        position = (kept >= keys[:, None]).sum(1)
+        enters = position < kept.shape[1]
+        rows, keys, pictures, kept, position = (part[enters] for part in (rows, keys, pictures, kept, position))
+        column = np.arange(kept.shape[1])
+        source = column - (column > position[:, None])
+        own = np.arange(len(rows))
+        for array, old, new in ((self._keys, kept, keys), (self._pictures, self._pictures[rows], pictures)):
+            moved = np.take_along_axis(old, source, 1)
+            moved[own, position] = new
+            array[rows] = moved
 
     def merge(self, other: TopTable) -> TopTable:
         """The best of both; no picture is in both."""
-        joined = {
-            name: np.concatenate([getattr(self, name), getattr(other, name)], axis=1)
-            for name in ("values", "below", "images", "places")
-        }
         keys = np.concatenate([self._keys, other._keys], axis=1)
-        by_picture = np.argsort(joined["images"], axis=1, kind="stable")
+        pictures = np.concatenate([self._pictures, other._pictures], axis=1)
+        by_picture = np.argsort(pictures, axis=1, kind="stable")
         by_key = np.argsort(~np.take_along_axis(keys, by_picture, 1), axis=1, kind="stable")
-        order = np.take_along_axis(by_picture, by_key, 1)[:, : self.values.shape[1]]
-        best = {name: np.ascontiguousarray(np.take_along_axis(array, order, 1)) for name, array in joined.items()}
-        return TopTable(**best, largest=self.largest)
-
-    def arrays(self) -> dict[str, NDArray]:
-        """The arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "largest"}
-
-    def _keys_of(self, values: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.int64]:
-        """One integer an entry that orders like (value, value below), the best entry largest; NaN lowest of all."""
-        sign = np.float32(1 if self.largest else -1)
-        major, minor = _ordered(values * sign), _ordered(below * sign)
-        keys = (major << 32) + (minor + (1 << 31))
-        return np.where(np.isnan(values), _LOWEST, keys)
+        best = np.take_along_axis(by_picture, by_key, 1)[:, : self._keys.shape[1]]
+        return TopTable(np.take_along_axis(keys, best, 1), np.take_along_axis(pictures, best, 1), self.largest)
 
 
-def _ordered(values: NDArray[np.float32]) -> NDArray[np.int64]:
+def _packed_picture(picture: Integers | int, place: Integers | int) -> Integers:
+    """Picture and place in one integer; -1 stays the smallest of each."""
+    return np.asarray(picture, np.int64) * _HALF + np.asarray(place, np.int64) + 1
+
+
+def _keys_of(values: NDArray[np.float32], below: NDArray[np.float32], largest: bool) -> Integers:
+    """One integer an entry that orders like (value, value below), larger for better ones."""
+    sign = np.float32(1 if largest else -1)
+    return _ordered(values * sign) * _HALF + _ordered(below * sign)
+
+
+def _values_of(keys: Integers, largest: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Value and value below of keys; both zeros come back as 0."""
+    minor = (keys + _HALF // 2) % _HALF - _HALF // 2
+    sign = np.float32(1 if largest else -1)
+    values, below = (_unordered(part) * sign + np.float32(0) for part in ((keys - minor) // _HALF, minor))
+    return values, below
+
+
+def _ordered(values: NDArray[np.float32]) -> Integers:
     """Integers of 32 bits in the order of the floats; both zeros are one."""
-    bits = (values + np.float32(0)).view(np.int32)
+    bits = (np.asarray(values, np.float32) + np.float32(0)).view(np.int32)
     return (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)
+
+
+def _unordered(integers: Integers) -> NDArray[np.float32]:
+    bits = integers.astype(np.int32)
+    return (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)

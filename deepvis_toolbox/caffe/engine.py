@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,13 @@ class CaffeNetwork(Network):
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         return self.record(x, layers).activations(layers)
 
-    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
+    def visit(
+        self,
+        x: torch.Tensor,
+        layers: Sequence[str],
+        visitor: Visitor,
+        below_only: Collection[str] = (),  # noqa: ARG002 - Caffe keeps both anyway
+    ) -> None:
         recording = self.record(x, [])
         given = {self.layers.canonical(name): name for name in layers}
         for name in self.layers:

@@ -78,7 +78,7 @@ class Program:
 
     With `overwrite`, a rectifier may overwrite an input that nobody else reads (never while recording gradients).
     `wrap` may replace what a node calls by something that gives the same values. Wanted nodes that are `released` are
-    shown to `on_value` and then let go like the rest.
+    shown to `on_value` and then let go like the rest; those that are also `overwritable` may be overwritten once shown.
     """
 
     def __init__(
@@ -90,9 +90,11 @@ class Program:
         overwrite: bool = False,
         wrap: Wrap | None = None,
         released: frozenset[fx.Node] = frozenset(),
+        overwritable: frozenset[fx.Node] = frozenset(),
     ) -> None:
         self.wanted = frozenset(wanted)
         self._released = released
+        self._overwritable = overwritable
         self._overwrite = overwrite
         self._wrap = wrap
         needed = _needed_for(self.wanted)
@@ -143,7 +145,8 @@ class Program:
         if operation(node).kind not in _OVERWRITING:
             return False
         source = node.all_input_nodes[0]
-        return source not in self.wanted and len(source.users) == 1 and operation(source).kind in _FRESH
+        free = source not in self.wanted or source in self._overwritable
+        return free and len(source.users) == 1 and operation(source).kind in _FRESH
 
     def _release_after_last_use(self) -> None:
         last_use: dict[fx.Node, _Step] = {}

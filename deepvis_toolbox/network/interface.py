@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -81,8 +81,14 @@ class Network(ABC):
         """
 
     @abstractmethod
-    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
-        """A forward pass that hands each of `layers` to `visitor` as soon as it is computed, then lets it go."""
+    def visit(
+        self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()
+    ) -> None:
+        """A forward pass that hands each of `layers` to `visitor` as soon as it is computed, then lets it go.
+
+        Of the layers in `below_only` nothing but the value below the rectifier is wanted: an engine may hand that over
+        as their value too, before the rectifier is computed. Tensors are overwritten after the visitor returns.
+        """
 
     @abstractmethod
     def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -61,15 +61,24 @@ class TorchNetwork(Network):
             values = program.run(self._checked(x))
         return {name: values[node] for name, node in nodes.items()}
 
-    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
-        names = {self._nodes[self.layers.canonical(name)].value: name for name in layers}
-        below = {node: self._nodes[self.layers.canonical(name)].below for node, name in names.items()}
-        program = self._program("visit", [*names], keep=[*below.values()])
+    def visit(
+        self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()
+    ) -> None:
+        seen: dict[fx.Node, list[tuple[str, fx.Node]]] = {}
+        overwritable = set()
+        for name in layers:
+            nodes = self._nodes[self.layers.canonical(name)]
+            value = nodes.below if name in below_only else nodes.value
+            seen.setdefault(value, []).append((name, nodes.below))
+            if name in below_only and nodes.below is not nodes.value:
+                overwritable.add(nodes.below)
+        kept = {below for value, named in seen.items() for _, below in named if below is not value}
+        program = self._program("visit", [*seen], keep=[*kept], overwritable=frozenset(overwritable - kept))
 
         def visit_layer(node: fx.Node, values: Values) -> None:
-            if node in names:
-                source = below[node]
-                visitor(names[node], values[node], None if source is node else values[source])
+            for name, below in seen.get(node, ()):
+                given = None if self._nodes[self.layers.canonical(name)].value is below else values[below]
+                visitor(name, values[node], given)
 
         with torch.inference_mode():
             program.run(self._checked(x), visit_layer)
@@ -172,12 +181,20 @@ class TorchNetwork(Network):
         passed = node.meta.get("deconv_pass") or (self._passes_lrn and operation(node).kind == "lrn")
         return passed_in_deconv(call, self._switch) if passed else call
 
-    def _program(self, purpose: str, wanted: Any, keep: Sequence[fx.Node] = (), **options: Any) -> Program:
+    def _program(
+        self,
+        purpose: str,
+        wanted: Any,
+        keep: Sequence[fx.Node] = (),
+        overwritable: frozenset[fx.Node] = frozenset(),
+        **options: Any,
+    ) -> Program:
         """The program for a purpose and its nodes, from the last ones used where it is among them."""
         nodes = frozenset(wanted) | frozenset(keep)
-        key = (purpose, nodes)
+        key = (purpose, nodes, overwritable)
         if key not in self._programs:
             released = frozenset(nodes) if purpose == "visit" else frozenset()
+            options |= {"overwrite": True, "overwritable": overwritable} if overwritable else {}
             self._programs[key] = Program(self._graph_module, nodes, self._folded, released=released, **options)
             if len(self._programs) > _PROGRAMS_KEPT:
                 self._programs.popitem(last=False)

@@ -57,6 +57,22 @@ def test_visit_hands_over_the_value_below_each_rectifier() -> None:
             assert (below < 0).any()
 
 
+@pytest.mark.parametrize("net", NETS)
+def test_visit_of_values_below_rectifiers_alone_changes_no_other_layer(net: type[nn.Module]) -> None:
+    network = opened(net())
+    rectified = [name for name, layer in network.layers.items() if layer.rectifier]
+    recording = network.record(images())
+    visited: dict[str, torch.Tensor] = {}
+
+    def keep(name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
+        visited[name] = value.clone() if name not in rectified or below is None else below.clone()
+
+    network.visit(images(), list(network.layers), keep, below_only=rectified)
+    for name in network.layers:
+        wanted = recording.below_rectifier(name) if name in rectified else recording.activations([name])[name]
+        torch.testing.assert_close(visited[name], wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_forward_runs_no_layer_above_the_ones_asked_for() -> None:
     network = opened(Classic())
     ran: list[str] = []

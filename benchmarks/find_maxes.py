@@ -1,0 +1,154 @@
+"""How fast a scan is beside the bare forward pass of the same network, and beside a plain version; in one run.
+
+    python benchmarks/find_maxes.py --images ../shared/images
+
+All work on the same decoded tensors, a few batches each in turn, so that a busy machine slows all of them alike. The
+ratios are of pictures per second: scan over bare forward (the fastest batch size of three), scan over plain version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import torch
+
+from deepvis_toolbox import load_network
+from deepvis_toolbox.network.interface import Network
+from find_maxes.batch_scanner import BatchScanner
+from find_maxes.calibration import calibrate
+from find_maxes.picture_batches import PictureBatch, PictureBatches
+from find_maxes.picture_list import list_pictures
+from find_maxes.scan_settings import BATCH_SIZE, ScanSettings
+from find_maxes.tally import Tally
+from find_maxes.unit_index import UnitIndex, chosen_layers
+
+Take = Callable[[PictureBatch], None]
+
+
+def scanner(net: Network, layers: list[str] | None, first: PictureBatch, count: int, statistics: bool) -> BatchScanner:
+    """A scanner at the beginning of a scan of `count` pictures."""
+    index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
+    settings = ScanSettings(index, statistics=statistics)
+    return BatchScanner(net, Tally(settings, calibrate(net, index, first), count))
+
+
+def one_layer_a_block(net: Network) -> list[str]:
+    """The last layer of each block, by the part of the name before the first dot."""
+    last = {name.partition(".")[0]: name for name in list(net.layers)[1:]}
+    return list(last.values())
+
+
+def plain(net: Network, layers: list[str]) -> Take:
+    """One picture at a time, a Python loop over the channels, lists of the best nine: as the original does."""
+    best: dict[tuple[str, int], list[tuple[float, int, int]]] = {}
+
+    def take(batch: PictureBatch) -> None:
+        for offset in range(len(batch.inputs)):
+            values = net.forward(batch.inputs[offset : offset + 1], layers)
+            for name in layers:
+                maps = values[name][0].numpy().reshape(net.layers[name].channels, -1)
+                for channel in range(len(maps)):
+                    place = int(maps[channel].argmax())
+                    kept = best.setdefault((name, channel), [])
+                    if len(kept) < 9 or maps[channel][place] > kept[-1][0]:
+                        kept.append((float(maps[channel][place]), batch.first + offset, place))
+                        kept.sort(key=lambda entry: -entry[0])
+                        del kept[9:]
+
+    return take
+
+
+def forward(net: Network, at_once: int) -> Take:
+    """The bare forward pass, `at_once` pictures a call."""
+    last = next(reversed(net.layers))
+    waiting: list[torch.Tensor] = []
+
+    def take(batch: PictureBatch) -> None:
+        waiting.append(batch.inputs)
+        if sum(map(len, waiting)) >= at_once:
+            for inputs in torch.cat(waiting).split(at_once):
+                net.forward(inputs, [last])
+            waiting.clear()
+
+    return take
+
+
+def flushing(scan: BatchScanner, last: PictureBatch) -> Take:
+    """The scanner's `take`, with the statistics brought up to date at the end."""
+
+    def take(batch: PictureBatch) -> None:
+        scan.take(batch)
+        if batch is last:
+            scan.flush()
+
+    return take
+
+
+def measure(runs: dict[str, Take], batches: list[PictureBatch], in_turn: int) -> dict[str, float]:
+    """Milliseconds a picture of each run, a few batches of each in turn."""
+    seconds = dict.fromkeys(runs, 0.0)
+    for begin in range(0, len(batches), in_turn):
+        for name, take in runs.items():
+            began = time.perf_counter()
+            for batch in batches[begin : begin + in_turn]:
+                take(batch)
+            seconds[name] += time.perf_counter() - began
+    pictures = sum(len(batch.inputs) for batch in batches)
+    return {name: 1000 * time_taken / pictures for name, time_taken in seconds.items()}
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="efficientnet-lite0")
+    parser.add_argument("--images", required=True)
+    parser.add_argument("--pictures", type=int, default=480)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--plain-pictures", type=int, default=24, help="so many for the plain version, which is slow")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    net = load_network(options.model, device="cpu")
+    pictures = list_pictures(options.images)
+    with PictureBatches(pictures, net.preprocessing, BATCH_SIZE) as cut:
+        count = min(options.pictures, len(pictures)) // BATCH_SIZE
+        batches = [cut.read(number) for number in range(count)]
+    size, all_layers = count * BATCH_SIZE, chosen_layers(net.layers, None)
+    scanners = {
+        "scan, all layers": scanner(net, None, batches[0], size, False),
+        "scan, with statistics": scanner(net, None, batches[0], size, True),
+        "scan, one layer a block": scanner(net, one_layer_a_block(net), batches[0], size, False),
+    }
+    bare = {f"forward, {at_once} at once": forward(net, at_once) for at_once in (4, 8, 32)}
+    runs = {**bare, **{name: flushing(scan, batches[-1]) for name, scan in scanners.items()}}
+    measure(runs, batches[:4], 4)  # warm up; the tables then hold four batches twice, which changes nothing here
+    for scan in scanners.values():
+        scan.tally.done.clear()
+    memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    measured = measure(runs, batches, 4)
+    floor = min(measured[name] for name in bare)
+    for name, milliseconds in measured.items():
+        print(f"{name:28} {milliseconds:7.2f} ms a picture   {floor / milliseconds:5.2f} of the bare forward")
+    some = batches[: max(1, options.plain_pictures // BATCH_SIZE)]
+    fresh = scanner(net, None, batches[0], size, False)
+    beside = measure({"plain": plain(net, all_layers), "scan": flushing(fresh, some[-1])}, some, 1)
+    print(f"{'plain version':28} {beside['plain']:7.2f} ms a picture; the scan beside it {beside['scan']:.2f}")
+    print(f"over the plain version: {beside['plain'] / measured['scan, all layers']:.1f}×")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before
+    print(f"peak memory grew by {grown / 1024:.0f} MiB over {size} pictures; all top tables are {_table_size(scanners)}")
+
+
+def _table_size(scanners: dict[str, BatchScanner]) -> str:
+    table = scanners["scan, all layers"].tally.tables["top"]
+    return f"{sum(np.asarray(array).nbytes for array in table.arrays().values()) / 2**20:.0f} MiB"
+
+
+if __name__ == "__main__":
+    main()
