@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.addresses import Unit, parse_unit
+from deepvis_toolbox.live.processors import network_takes_all
 from deepvis_toolbox.live.state import LayerEntry, State, go_to, set_layers
 
 if TYPE_CHECKING:
@@ -25,13 +26,16 @@ class LoadedNetwork:
     """The model.yaml's other sections: `unit_images` among them."""
     start: Unit | None = None
     """The unit to start at."""
+    takes_all_processors: bool = False
+    """It computes on all processors, so that drawing takes time from it."""
 
     @classmethod
     def of(cls, network: Network, goto: str = "") -> LoadedNetwork:
         """`goto`: an address, or empty. `ToolboxError` where the network has no such unit."""
         entries = tuple(LayerEntry(layer.name, layer.shape, layer.kind) for layer in network.layers.values())
         start = parse_unit(goto, network.layers) if goto else None
-        return cls(network.name, entries, network.labels, network.label_layers, network.settings, start)
+        takes_all = network_takes_all(network.device.type)
+        return cls(network.name, entries, network.labels, network.label_layers, network.settings, start, takes_all)
 
     def introduce(self, state: State) -> None:
         """Lets the state list the layers and name the classes, and goes to the unit to start at."""

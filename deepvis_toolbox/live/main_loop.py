@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.drawing_pace import DrawingPace
 from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.mouse import do_mouse
 from deepvis_toolbox.live.painter import Painter
@@ -36,8 +38,9 @@ class LoopOptions:
     """What the command line says about the window."""
 
     max_fps: float = 30.0
-    drawing_share: float = 0.1
-    """How much of the time new snapshots may be drawn, 0 to 1; keys and clicks are drawn at once in any case."""
+    drawing_share: float = 0.07
+    """How much of a processor drawing may take where the network computes on all of them, 0 to 1. Keys and clicks are
+    drawn at once in any case."""
     frames: int | None = None
     """Quit after so many snapshots."""
     script: Sequence[str] = ()
@@ -72,7 +75,7 @@ class MainLoop:
         self.snapshots_seen = 0
         self._changed = True  # something is to be drawn
         self._urgent = True  # and at once: a person is waiting for it
-        self._next_draw = 0.0
+        self._pace = DrawingPace(self.options.max_fps)
         self._message_until = 0.0
         self._size = (0, 0)
 
@@ -96,7 +99,7 @@ class MainLoop:
         if self._shelf:
             self._changed |= self._shelf.follow(self.state)
         self._follow_messages()
-        if self._changed and (self._urgent or time.monotonic() >= self._next_draw):
+        if self._changed and (self._urgent or not self._pace.seconds_left):
             self._draw()
 
     @property
@@ -108,6 +111,7 @@ class MainLoop:
         wait = self._milliseconds_to_wait()
         for _ in range(KEYS_AT_ONCE):
             key = self.window.wait_key(wait)
+            self._pace.painted()
             if not key:
                 return
             self._press(key)
@@ -116,8 +120,8 @@ class MainLoop:
     def _milliseconds_to_wait(self) -> int:
         if not self._changed:
             return IDLE_MS
-        due = 0.0 if self._urgent else self._next_draw - time.monotonic()
-        return min(IDLE_MS, max(1, round(due * 1000)))
+        left = 0.0 if self._urgent else self._pace.seconds_left
+        return min(IDLE_MS, max(1, math.ceil(left * 1000)))
 
     def _press(self, key: str) -> None:
         if press(self.state, key):
@@ -144,6 +148,7 @@ class MainLoop:
         elif worker.loaded is not None and not self.state.layers:
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
+            self._pace.share = self.options.drawing_share if worker.loaded.takes_all_processors else 1.0
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
             self.state.has_unit_images = self._shelf is not None
@@ -183,7 +188,7 @@ class MainLoop:
             self._changed = True
 
     def _draw(self) -> None:
-        """Draws, and lets the network have the processor for a while before the next snapshot is drawn."""
+        self._pace.drawing()
         started = time.monotonic()
         self._changed = self._urgent = False
         self._size = self.window.size
@@ -196,7 +201,6 @@ class MainLoop:
         self.drawn += 1
         self.state.window_rate = self._rate.rate
         self.state.window_timings = {"panes": (painted - started) * 1000, "window": (shown - painted) * 1000}
-        self._next_draw = started + max(1 / self.options.max_fps, (shown - started) / self.options.drawing_share)
         if self.options.recording:
             self.options.recording.add(pixels)
         if self.state.screenshot_wanted:

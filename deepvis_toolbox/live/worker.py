@@ -15,6 +15,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.grower import Grower, OpenGrower
 from deepvis_toolbox.live.inbox import Inbox, Work
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.processors import spare_one_for_the_window
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.rate_meter import RateMeter
@@ -63,6 +64,7 @@ class Worker(threading.Thread):
         from deepvis_toolbox.live.frame_processor import FrameProcessor  # torch; not before the window is open
 
         with network:
+            spare_one_for_the_window()
             processor = FrameProcessor(network)
             self.loaded = LoadedNetwork.of(network, self._goto)
             grower = self._open_grower(network) if self._open_grower else None

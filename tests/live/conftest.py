@@ -41,7 +41,7 @@ class Display:
     def __init__(self, folder: Path) -> None:
         read, write = os.pipe()
         self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nocursor", "-fbdir", str(folder)],
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", SCREEN, "-nocursor", "-noreset", "-fbdir", str(folder)],
             pass_fds=[write],
             stderr=subprocess.DEVNULL,
         )

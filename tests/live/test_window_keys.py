@@ -103,7 +103,7 @@ CASES = [
     Case("0", {"stretch": True}, "input tiles", "layers"),
     Case("8", {"show_labels": False}, "selected", "input tiles layers"),
     Case("p", {}, "", "input tiles layers"),
-    Case("h", {"show_help": True}, "tiles input", "status", shown=["help"]),
+    Case("h", {"show_help": True}, "tiles input layers", "", shown=["help"]),
     Case("5", {"show_timings": True}, "tiles", "input layers", shown=["timings"]),
     Case("Escape", {"unit": 0, "backward": "off", "zoom": "tiles", "cursor_area": "layers"},
          "tiles backward", "", "Down Right b z", "escape"),

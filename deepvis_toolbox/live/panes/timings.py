@@ -1,4 +1,4 @@
-"""The debug display: milliseconds of each step of the worker."""
+"""The debug display: milliseconds of each step of the worker, and of drawing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ def is_shown(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001
     return state.show_timings
 
 
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:  # noqa: ARG001
+def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
     """A card at the bottom right: name, bar, milliseconds."""
     timings = dict(snapshot.timings) if snapshot else {}
     total = sum(time for time in timings.values() if time == time)
-    lines = [*timings.items(), ("all steps", total)]
+    drawing = [(f"drawing: {name}", time) for name, time in state.window_timings.items()]
+    lines = [*timings.items(), ("all steps", total), *drawing]
     pad, row, width = look.px(14), look.px(20), look.px(330)
     height = row * len(lines) + 2 * pad
     bottom, right = pixels.shape[0] - look.px(12), pixels.shape[1] - look.px(12)

@@ -1,0 +1,296 @@
+"""Measures the live window in one run: rates against a bare loop, drawing, keys while busy, start, memory.
+
+Everything that is compared runs in turns in the same process, on the same network, frames and threads, so that a busy
+machine slows both sides. Needs a display; where there is none, it starts a virtual one (Xvfb) for itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
+from deepvis_toolbox import load_network  # noqa: E402
+from deepvis_toolbox.live.frame_processor import FrameProcessor, own_activation  # noqa: E402
+from deepvis_toolbox.live.headless import HeadlessRun  # noqa: E402
+from deepvis_toolbox.live.loaded_network import LoadedNetwork  # noqa: E402
+from deepvis_toolbox.live.main_loop import MainLoop  # noqa: E402
+from deepvis_toolbox.live.painter import Painter  # noqa: E402
+from deepvis_toolbox.live.request import Request  # noqa: E402
+from deepvis_toolbox.live.session import Session  # noqa: E402
+from deepvis_toolbox.live.shooter import Shooter  # noqa: E402
+from deepvis_toolbox.live.state import State, go_to  # noqa: E402
+from deepvis_toolbox.live.window import Window  # noqa: E402
+from deepvis_toolbox.network.interface import Network  # noqa: E402
+from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame  # noqa: E402
+from deepvis_toolbox.sources.options import SourceOptions  # noqa: E402
+from deepvis_toolbox.sources.pacing import Pacer  # noqa: E402
+from deepvis_toolbox.sources.source import Source  # noqa: E402
+
+SIZE = (1500, 930)
+LAYERS = ("stem", "block10.expand", "fc")
+UNIT_LAYER = "block10.expand"
+
+
+class PictureLoop(Source):
+    """Camera-like: 640×480 pictures that are ready in memory, `rate` a second."""
+
+    form, meaning, name = "pictures in memory", "for benchmarks", "memory"
+
+    def __init__(self, rate: float | None) -> None:
+        random = np.random.default_rng(0)
+        small = random.integers(0, 255, (8, 60, 80, 3)).astype(np.uint8)
+        self.pictures = [np.asarray(cv2.resize(each, (640, 480), interpolation=cv2.INTER_CUBIC)) for each in small]
+        self._pacer = Pacer(rate) if rate else None
+        self._number = 0
+
+    @classmethod
+    def claims(cls, text: str) -> bool:  # noqa: ARG003
+        return False
+
+    @classmethod
+    def open(cls, text: str, options: SourceOptions) -> PictureLoop:  # noqa: ARG003
+        return cls(None)
+
+    def read(self) -> SourceFrame | None:
+        if self._pacer and not self._pacer.wait():
+            return None
+        self._number += 1
+        return SourceFrame(self.pictures[self._number % len(self.pictures)], FrameInfo(self.name, self._number))
+
+    def interrupt(self) -> None:
+        if self._pacer:
+            self._pacer.interrupt()
+
+
+def measure_drawing(network: Network, repeats: int) -> None:
+    """Whole windows, each time with maps that were not drawn before."""
+    processor, source = FrameProcessor(network), PictureLoop(None)
+    print(f"\ndrawing a whole {SIZE[0]}×{SIZE[1]} window (goal: median at most 8 ms)")
+    for name in LAYERS:
+        painter, state = Painter(), State()
+        LoadedNetwork.of(network, f"{name}:1").introduce(state)
+        layer = state.layer
+        assert layer is not None
+        shots = []
+        for _ in range(4):
+            frame = source.read()
+            assert frame is not None
+            shots.append(processor.process(frame, Request(layer.name, 1, "grad", layer.name, 1)))
+        state.backward = "grad"
+        times = []
+        for number in range(repeats + 4):
+            started = time.perf_counter()
+            painter.paint(state, shots[number % 4], SIZE)
+            times.append((time.perf_counter() - started) * 1000)
+        print(f"  {layer.name:18} {'×'.join(map(str, layer.shape)):12} {_spread(times[4:])}")
+
+
+def measure_rates(network: Network, seconds: float, rounds: int) -> None:
+    """The worker's rate with the window on over a bare loop's, in turns: each round is bare, live, bare, live …"""
+    print("\nthe worker's rate with the window on, over a bare loop's on the same frames (goal: at least 0.9)")
+    for what, backward in (("forward", False), ("forward+backward", True)):
+        bare, ready, live, drawn = [], [], [], []
+        with live_loop(network, backward) as (loop, hold):
+            for _ in range(rounds):
+                hold.set()
+                bare.append(bare_rate(network, backward, True, seconds / 2))
+                ready.append(bare_rate(network, backward, False, seconds / 2))
+                hold.clear()
+                rate, windows = live_rate(loop, seconds)
+                live.append(rate)
+                drawn.append(windows)
+        print(f"  {what:17} live {np.median(live):6.1f}/s, {np.median(drawn):4.1f} windows/s")
+        for name, rates in (("preprocess, then the network", bare), ("the network on inputs that are ready", ready)):
+            ratios = np.array(live) / np.array(rates)
+            every = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            print(f"    bare loop: {name:37} {np.median(rates):6.1f}/s  ratio {np.median(ratios):.3f}  ({every})")
+
+
+def bare_rate(network: Network, backward: bool, preprocess: bool, seconds: float) -> float:
+    """Passes a second, in a thread as the worker is one, nothing else running."""
+    rates: list[float] = []
+    thread = threading.Thread(target=lambda: rates.append(_bare_loop(network, backward, preprocess, seconds)))
+    thread.start()
+    thread.join()
+    return rates[0]
+
+
+def _bare_loop(network: Network, backward: bool, preprocess: bool, seconds: float) -> float:
+    pictures = PictureLoop(None).pictures
+    inputs = [network.preprocess(picture) for picture in pictures]
+    layers = [UNIT_LAYER, network.probability_layer or UNIT_LAYER]
+    request = Request(UNIT_LAYER, 1, "grad", UNIT_LAYER, 1)
+    passes, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        number = passes % len(inputs)
+        x = network.preprocess(pictures[number]) if preprocess else inputs[number]
+        if backward:
+            recording = network.record(x, layers)
+            value = recording.activations([UNIT_LAYER])[UNIT_LAYER]
+            recording.backward(UNIT_LAYER, own_activation(network.layers[UNIT_LAYER], value, request))
+        else:
+            network.forward(x, layers)
+        passes += 1
+    return passes / (time.perf_counter() - started)
+
+
+@contextmanager
+def live_loop(network: Network, backward: bool) -> Iterator[tuple[MainLoop, threading.Event]]:
+    """A real window with its threads; while the event is set, the worker gets no frames."""
+    hold = threading.Event()
+
+    class Held(PictureLoop):
+        def read(self) -> SourceFrame | None:
+            return None if hold.is_set() else super().read()
+
+    session = Session(lambda: network, [Held(60.0)])
+    session.start()
+    state = State()
+    window = Window("Benchmark", *SIZE)
+    loop = MainLoop(session, window, Painter(), state, Shooter(Path(), {}))
+    while not state.layers:
+        loop.step()
+    go_to(state, UNIT_LAYER, 1)
+    state.backward = "grad" if backward else "off"
+    try:
+        yield loop, hold
+    finally:
+        window.close()
+        session.close(5)
+
+
+def live_rate(loop: MainLoop, seconds: float) -> tuple[float, float]:
+    """Snapshots and windows a second."""
+    _run_for(loop, 1.0)
+    first, drawn, started = loop.snapshots_seen, loop.drawn, time.perf_counter()
+    _run_for(loop, seconds)
+    elapsed = time.perf_counter() - started
+    return (loop.snapshots_seen - first) / elapsed, (loop.drawn - drawn) / elapsed
+
+
+def measure_keys(network: Network, presses: int) -> None:
+    """From the moment a real key is sent until the window that shows it has been handed to the display."""
+    sent: list[float] = []
+    shown: list[float] = []
+    with live_loop(network, True) as (loop, _):
+        subprocess.run(["xdotool", "mousemove", "700", "500"], check=True)
+        _run_for(loop, 2.0)
+        hands = subprocess.Popen(["xdotool", "-"], stdin=subprocess.PIPE, text=True)
+        assert hands.stdin is not None
+        random = np.random.default_rng(0)
+        for number in range(presses):
+            _run_for(loop, float(random.uniform(0.12, 0.3)))
+            unit = loop.state.unit
+            sent.append(time.perf_counter())
+            hands.stdin.write("key Right\n" if number % 2 else "key Left\n")
+            hands.stdin.flush()
+            while loop.state.unit == unit or loop.is_dirty:
+                loop.step()
+            shown.append(time.perf_counter())
+        hands.stdin.close()
+        hands.wait()
+    milliseconds = (np.array(shown) - np.array(sent)) * 1000
+    print("\nkey press to changed window while forward+backward runs (goal: 95th percentile at most 60 ms)")
+    print(f"  {presses} keys: median {np.median(milliseconds):.1f} ms, 95th percentile "
+          f"{np.percentile(milliseconds, 95):.1f} ms, worst {milliseconds.max():.1f} ms")  # fmt: skip
+
+
+def measure_start() -> None:
+    """A process of its own, from its first line to its first frame."""
+    print("\nstart (goal: first frame within 4 s)")
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "run_toolbox.py"), "--input", "demo", "--frames", "1", "--timings"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        print(f"  {done.stdout.strip()} (process {time.perf_counter() - started:.2f} s)")
+
+
+def measure_memory(network: Network, frames: int) -> None:
+    """Resident memory of a headless run with a backward pass, after a tenth of the frames and after all."""
+    sizes: list[int] = []
+    statistics = Path("/proc/self/statm")
+    page = os.sysconf("SC_PAGE_SIZE")
+
+    def note(*_: object) -> None:
+        sizes.append(int(statistics.read_text().split()[1]) * page)
+
+    run = HeadlessRun(network, [PictureLoop(None)], Painter(), State(), SIZE, note)
+    run.run(frames, ("right", "down", "b"))
+    tenth, end = (float(np.median(sizes[place - 20 : place])) / 2**20 for place in (frames // 10, frames))
+    print(f"\nmemory after {frames // 10} frames {tenth:.1f} MiB, after {frames} {end:.1f} MiB: {end / tenth:.4f}"
+          " (goal: at most 1.02)")  # fmt: skip
+
+
+def _run_for(loop: MainLoop, seconds: float) -> None:
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        loop.step()
+
+
+def _spread(milliseconds: list[float]) -> str:
+    return f"median {np.median(milliseconds):5.2f} ms, 95th percentile {np.percentile(milliseconds, 95):5.2f} ms"
+
+
+@contextmanager
+def a_display() -> Iterator[None]:
+    """The display there is, or a virtual one."""
+    if os.environ.get("DISPLAY"):
+        yield
+        return
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1920x1200x24"]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        os.environ["DISPLAY"] = f":{pipe.readline().strip()}"
+    try:
+        yield
+    finally:
+        cv2.destroyAllWindows()
+        server.terminate()
+        server.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each turn of the rates")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of the rates")
+    parser.add_argument("--keys", type=int, default=100, help="key presses")
+    parser.add_argument("--memory-frames", type=int, default=10_000, help="0: leave memory out")
+    parser.add_argument("--only", nargs="*", default=[], help="drawing, rates, keys, start, memory")
+    given = parser.parse_args()
+    import torch
+
+    with a_display():
+        cv2.setNumThreads(1)
+        network = load_network("efficientnet-lite0", device="cpu")
+        print(f"{os.cpu_count()} processors, {torch.get_num_threads()} threads for torch, {network.device}")
+        parts: dict[str, Callable[[], None]] = {
+            "drawing": lambda: measure_drawing(network, 100),
+            "rates": lambda: measure_rates(network, given.seconds, given.rounds),
+            "keys": lambda: measure_keys(network, given.keys),
+            "start": measure_start,
+            "memory": lambda: measure_memory(network, given.memory_frames),
+        }
+        for name, part in parts.items():
+            if (not given.only or name in given.only) and not (name == "memory" and not given.memory_frames):
+                part()
+
+
+if __name__ == "__main__":
+    main()
