@@ -185,7 +185,7 @@ def _shelf_opener(settings: Settings) -> OpenShelf:
 def _grower_opener(settings: Settings) -> OpenGrower:
     from deepvis_toolbox.live.grower import open_grower
 
-    return partial(open_grower, folder=settings.unit_images.folder)
+    return partial(open_grower, folder=settings.unit_images.folder, maxes=settings.unit_images.maxes)
 
 
 def _source_options(settings: Settings, headless: bool) -> Any:

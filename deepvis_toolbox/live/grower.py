@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepvis_toolbox.errors import ToolboxError
@@ -85,12 +86,13 @@ class Grower:
         return due
 
 
-def open_grower(network: Network, *, folder: str | None) -> Grower:
-    """Makes pictures of the network's units into the store that the window reads."""
+def open_grower(network: Network, *, folder: str | None, maxes: str | None = None) -> Grower:
+    """Makes pictures of the network's units into the store that the window reads; `maxes`: a scan's result."""
 
     def make() -> OnDemand:
         from deepvis_toolbox.pipeline.on_demand import OnDemand  # not before somebody asks for pictures
 
-        return OnDemand(network, UnitImageStore.for_network(network.settings, network.name, folder))
+        store = UnitImageStore.for_network(network.settings, network.name, folder)
+        return OnDemand(network, store, maxes=None if maxes is None else Path(maxes).expanduser())
 
     return Grower(make)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,12 +23,14 @@ from deepvis_toolbox.optimize.presets import DEFAULT, preset, presets_of
 from deepvis_toolbox.optimize.production import Summary, pictures_to_make, store_files
 from deepvis_toolbox.optimize.settings import AscentSettings
 from deepvis_toolbox.optimize.starts import start_image
-from deepvis_toolbox.optimize.targets import checked_target, objective_of
+from deepvis_toolbox.optimize.targets import Target, checked_target, objective_of
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.montage import Picture as Pixels
 from deepvis_toolbox.unit_images.montage import montage3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from find_maxes.patch_store import write_patches
+from find_maxes.top_images import TopImages
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +50,17 @@ class OnDemand:
         store: UnitImageStore,
         settings: AscentSettings | None = None,
         seeds: Sequence[int] = SEEDS,
+        maxes: Path | None = None,
     ) -> None:
-        """`settings`: the model's default preset, where it has one, unless given."""
+        """`settings`: the model's default preset, where it has one, unless given.
+
+        `maxes`: the result of a scan; with it, a unit's top images and their deconvs are made first.
+        """
         self._network = network
         self._settings = settings or default_settings(network)
         self._output = Output(store_files(network, store))
         self._seeds = tuple(seeds)
+        self._top = None if maxes is None else _TopImages(network, store, maxes)
         self._begun: OrderedDict[str, _UnitPictures] = OrderedDict()
 
     def advance(self, address: str) -> None:
@@ -61,7 +69,7 @@ class OnDemand:
         if pictures is None:
             unit = parse_unit(address, self._network.layers)
             pictures = self._begun[address] = _UnitPictures(
-                self._network, unit, self._seeds, self._settings, self._output
+                self._network, unit, self._seeds, self._settings, self._output, self._top
             )
             if len(self._begun) > PAUSED_KEPT:
                 self._begun.popitem(last=False)
@@ -81,6 +89,24 @@ class OnDemand:
         return Growth(address, pictures.montage(), pictures.note, pictures.done)
 
 
+class _TopImages:
+    """Top images from a scan; it is read when the first unit is asked for."""
+
+    def __init__(self, network: Network, store: UnitImageStore, maxes: Path) -> None:
+        self._network, self._store, self._maxes = network, store, maxes
+        self._read: TopImages | None = None
+
+    def make(self, target: Target) -> list[str]:
+        """Writes the unit's top images and their deconvs; the problems met, a sentence each."""
+        if not isinstance(target, Unit):
+            return []
+        try:
+            self._read = self._read or TopImages.load(self._maxes)
+            return write_patches(self._network, self._read, [target], self._store).problems
+        except ToolboxError as error:  # its preferred images are made all the same
+            return [str(error)]
+
+
 def default_settings(network: Network) -> AscentSettings:
     """The parameters that are used where nobody gives any."""
     return preset(network, DEFAULT) if DEFAULT in presets_of(network) else AscentSettings()
@@ -90,11 +116,18 @@ class _UnitPictures:
     """One unit's pictures: those finished, and the one that climbs."""
 
     def __init__(
-        self, network: Network, unit: Unit, seeds: Sequence[int], settings: AscentSettings, output: Output
+        self,
+        network: Network,
+        unit: Unit,
+        seeds: Sequence[int],
+        settings: AscentSettings,
+        output: Output,
+        top: _TopImages | None,
     ) -> None:
         self.done, self.note = False, ""
         self._network, self._settings, self._output, self._seeds = network, settings, output, seeds
         self._target = checked_target(unit, network)
+        self._top = top
         self._finished: dict[int, Pixels] = {}
         self._growing: torch.Tensor | None = None
         self._steps = self._make()
@@ -126,7 +159,12 @@ class _UnitPictures:
 
     def _make(self) -> Iterator[None]:
         """Each step of each picture; writes a picture when it is whole, the montage after the last."""
-        summary = Summary()
+        problems: list[str] = []
+        if self._top:
+            self.note = "top images"
+            yield
+            problems += self._top.make(self._target)
+        summary = Summary(problems=problems)
         wanted = pictures_to_make(self._network, [self._target], self._seeds, self._settings, self._output, summary)
         self._read_finished({picture.seed for picture in wanted})
         for picture in wanted:

@@ -200,3 +200,24 @@ def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small
     again = OnDemand(network, store, settings, seeds=(0, 1))
     again.advance("conv2:5")
     assert again.is_done("conv2:5"), "what is made already is not made again"
+
+
+def test_with_a_scan_configured_the_units_top_images_are_made_as_well(
+    load_small: Callable, photos: Path, tmp_path: Path
+) -> None:
+    from deepvis_toolbox.optimize import AscentSettings
+    from find_maxes import scan
+
+    network = load_small()
+    paths = sorted(str(path) for path in photos.glob("*.png"))
+    scan(network, paths, layers=["conv2"], out=tmp_path / "maxes", workers=0)
+    store = UnitImageStore(tmp_path / "store")
+    demand = OnDemand(network, store, AscentSettings(max_iter=2), seeds=(0,), maxes=tmp_path / "maxes")
+    for _ in range(6):
+        demand.advance("conv2:5")
+    assert demand.is_done("conv2:5")
+    assert all(store.has(kind, "conv2", 5) for kind in ("regularized_opt", "max_im", "max_deconv"))
+    for _ in range(6):
+        demand.advance("conv1:1")  # not scanned: its preferred images are made all the same, and the note says why
+    assert store.has("regularized_opt", "conv1", 1)
+    assert 'layer "conv1" was not scanned' in demand.growth("conv1:1").note
