@@ -37,9 +37,9 @@ def single_pair(layer: LayerType, param: Any, name: str, prefix: str, default: i
         raise layer.error(given[0], f'is given without the other of "{prefix}_h" and "{prefix}_w"')
     if given:
         return _checked(layer, name, (getattr(param, given[0]), getattr(param, given[1])))
-    if not param.HasField(name) and default is None:
-        raise layer.error(name, "is missing")
     value = getattr(param, name) if param.HasField(name) else default
+    if value is None:
+        raise layer.error(name, "is missing")
     return _checked(layer, name, (value, value))
 
 

@@ -34,7 +34,7 @@ def _cases() -> list[Any]:
     ]
 
 
-def _input(case: Case) -> np.ndarray:
+def made_input(case: Case) -> np.ndarray:
     x = np.random.default_rng(5).normal(0, case.scale, case.shape).astype(np.float32)
     return np.abs(x) + np.float32(0.05) if case.positive else x
 
@@ -52,7 +52,7 @@ def test_a_layer_computes_what_opencv_or_caffes_definition_does(
     @given(st.data())
     def check(data: st.DataObject) -> None:
         case = make(data.draw)
-        text, x = prototxt_text(case.shape, case.layers), _input(case)
+        text, x = prototxt_text(case.shape, case.layers), made_input(case)
         model = caffemodel_bytes(case.blobs, {"under_test": name})
         ours = our_outputs(tmp_path, text, model if case.blobs else b"", x)
         theirs = case.expected(x) if case.expected else opencv_output(text, model, x)
@@ -74,7 +74,7 @@ def test_the_derivative_of_a_layer_is_that_of_finite_differences(
         (tmp_path / "net.prototxt").write_text(prototxt_text(case.shape, case.layers))
         (tmp_path / "net.caffemodel").write_bytes(caffemodel_bytes(case.blobs, {"under_test": name}))
         graph = build_graph(tmp_path / "net.prototxt", tmp_path / "net.caffemodel" if case.blobs else None).double()
-        x = torch.from_numpy(_input(case)).double().requires_grad_(True)
+        x = torch.from_numpy(made_input(case)).double().requires_grad_(True)
         (gradient,) = torch.autograd.grad(_weighted(graph(x)), x)
         step = 1e-6 * torch.from_numpy(np.random.default_rng(1).normal(0, 1, case.shape))
         with torch.no_grad():
