@@ -145,7 +145,7 @@ def _report(summary: Summary, say: Say) -> int:
         say(f"error: {problem}")
     there = f", {summary.skipped} were there already" if summary.skipped else ""
     failed = f", {len(summary.problems)} with problems (above)" if summary.problems else ""
-    print(f"{summary.made} pictures made{there}{failed}")
+    print(f"{summary.made} {'picture' if summary.made == 1 else 'pictures'} made{there}{failed}")
     for path in summary.written:
         print(path)
     return 2 if summary.problems else 0

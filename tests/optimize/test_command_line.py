@@ -127,7 +127,7 @@ def test_pictures_made_otherwise_are_not_overwritten_unless_brave(tmp_path, caps
     assert run("--units", "fc:0", "fc:1", "--tv", "0.5", output=tmp_path) == 2
     told = capsys.readouterr()
     assert "of another run (tv: 0.0 there, 0.5 now); --brave overwrites it" in told.err
-    assert "1 pictures made" in told.out
+    assert "1 picture made" in told.out
     assert run("--units", "fc:0", "--tv", "0.5", "--brave", output=tmp_path) == 0
     record = json.loads((tmp_path / "regularized_opt/fc/fc_0000_s0000_info.json").read_text())
     assert record["settings"]["tv"] == 0.5
