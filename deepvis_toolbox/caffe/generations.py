@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
+from deepvis_toolbox.caffe.first_generation import modernized
 from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, register_all
 from deepvis_toolbox.errors import ToolboxError
 
@@ -36,17 +37,17 @@ def upgraded_layers(net: Any, path: Path) -> list[Any]:
         raise ToolboxError(f'{path}: has both "layer" and "layers"; write all of them as "layer"')
     if not net.layers:
         return list(net.layer)
+    first_form = [old.HasField("layer") for old in net.layers]
+    if all(first_form):
+        return modernized(net.layers, path)
+    if any(first_form):
+        raise ToolboxError(f'{path}: some of its "layers" have a "layer" inside, some have none; write all alike')
     register_all()
     names = _OLD_NAMES_OF_DROPPED | {kind.old_name: name for name, kind in LAYER_TYPES.items() if kind.old_name}
-    return [_upgraded(old, names, path) for old in net.layers]
+    return [_upgraded(old, names) for old in net.layers]
 
 
-def _upgraded(old: Any, names: dict[str, str], path: Path) -> Any:
-    if old.HasField("layer"):
-        raise ToolboxError(
-            f'{path}: layer "{old.layer.name}" is in the form of before 2014 ("layers {{ layer {{"); '
-            "Caffe's tool upgrade_net_proto_text rewrites the file"
-        )
+def _upgraded(old: Any, names: dict[str, str]) -> Any:
     new = formats.LayerParameter(name=old.name, bottom=old.bottom, top=old.top)
     old_type = formats.V1LayerParameter.LayerType.Name(old.type)
     new.type = names.get(old_type, old_type)

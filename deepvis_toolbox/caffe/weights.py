@@ -83,6 +83,12 @@ def _layer(path: Path, buffer: Buffer, entry: Field, message: Any) -> tuple[str,
     """A layer's name and parameters, from a LayerParameter or V1LayerParameter."""
     name, places = "", []
     for part in fields(buffer, entry.start, entry.end):
+        if (
+            message is formats.V1LayerParameter
+            and part.number == message.LAYER_FIELD_NUMBER
+            and part.wire_type == BYTES
+        ):
+            return _layer(path, buffer, part, formats.V0LayerParameter)  # the first form has the layer inside
         if part.number == message.NAME_FIELD_NUMBER and part.wire_type == BYTES:
             name = text(buffer, part)
         elif part.number == message.BLOBS_FIELD_NUMBER and part.wire_type == BYTES:

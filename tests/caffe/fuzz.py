@@ -70,6 +70,15 @@ layers { name: "fc" type: INNER_PRODUCT bottom: "pool" top: "fc" inner_product_p
 layers { name: "prob" type: SOFTMAX bottom: "fc" top: "prob" }
 """
 
+FIRST = """
+name: "first" input: "data" input_dim: 1 input_dim: 3 input_dim: 12 input_dim: 12
+layers { layer { name: "padding" type: "padding" pad: 1 } bottom: "data" top: "padded" }
+layers { layer { name: "conv1" type: "conv" num_output: 4 kernelsize: 3 stride: 2 } bottom: "padded" top: "conv1" }
+layers { layer { name: "relu" type: "relu" } bottom: "conv1" top: "conv1" }
+layers { layer { name: "pool" type: "pool" kernelsize: 3 stride: 2 pool: AVE pad: 1 } bottom: "conv1" top: "pool" }
+layers { layer { name: "fc" type: "innerproduct" num_output: 5 } bottom: "pool" top: "fc" }
+"""
+
 PARAMETERS = {"conv1": [(4, 3, 3, 3), (4,)], "bn": [(4,), (4,), (1,)], "scale": [(4,), (4,)], "fc": [(5, 36), (5,)]}
 OLD_PARAMETERS = {"conv1": [(4, 3, 3, 3), (1, 1, 1, 4)], "fc": [(1, 1, 5, 64), (1, 1, 1, 5)]}
 
@@ -97,7 +106,12 @@ class Seed:
 def seeds() -> list[Seed]:
     newer, older = NEWER.encode(), OLDER.encode()
     hdf5 = _hdf5_weights()
-    return [Seed(newer, _newer_weights()), Seed(older, _older_weights()), Seed(newer, hdf5)]
+    return [
+        Seed(newer, _newer_weights()),
+        Seed(older, _older_weights()),
+        Seed(FIRST.encode(), _older_weights()),
+        Seed(newer, hdf5),
+    ]
 
 
 def _values(shape: tuple[int, ...]) -> np.ndarray:

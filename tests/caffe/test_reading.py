@@ -39,6 +39,14 @@ layers { name: "pool" type: POOLING bottom: "conv" top: "pool" pooling_param { g
 layers { name: "fc" type: INNER_PRODUCT bottom: "pool" top: "fc"
         inner_product_param { num_output: 5 bias_term: false } }
 """
+FIRST = """
+input: "data" input_dim: 1 input_dim: 3 input_dim: 6 input_dim: 6
+layers { layer { name: "features/conv" type: "conv" num_output: 4 kernelsize: 3 weight_filler { type: "gaussian" } }
+         bottom: "data" top: "conv" }
+layers { layer { name: "relu" type: "relu" } bottom: "conv" top: "conv" }
+layers { layer { name: "pool" type: "pool" kernelsize: 4 pool: AVE } bottom: "conv" top: "pool" }
+layers { layer { name: "fc" type: "innerproduct" num_output: 5 biasterm: false } bottom: "pool" top: "fc" }
+"""
 PARAMETERS = {"features/conv": [WEIGHT, BIAS], "fc": [FC]}
 
 
@@ -70,6 +78,17 @@ def write_older(path: Path) -> None:
     path.write_bytes(net.SerializeToString())
 
 
+def write_first(path: Path) -> None:
+    net = formats.NetParameter()
+    for name, arrays in PARAMETERS.items():
+        stored = net.layers.add().layer
+        stored.name = name
+        for array in arrays:
+            num, channels, height, width = (1,) * (4 - array.ndim) + array.shape
+            stored.blobs.add(num=num, channels=channels, height=height, width=width, data=array.ravel())
+    path.write_bytes(net.SerializeToString())
+
+
 def write_hdf5(path: Path) -> None:
     with h5py.File(path, "w") as file:
         for name, arrays in PARAMETERS.items():
@@ -92,8 +111,8 @@ def prototxt(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-@pytest.mark.parametrize("text", [NEWER, OLDER], ids=["newer", "older"])
-@pytest.mark.parametrize("write", [write_newer, write_doubles, write_older, write_hdf5])
+@pytest.mark.parametrize("text", [NEWER, OLDER, FIRST], ids=["newer", "older", "first"])
+@pytest.mark.parametrize("write", [write_newer, write_doubles, write_older, write_first, write_hdf5])
 def test_every_form_of_network_and_weights_gives_the_same_values(
     text: str, write: Callable[[Path], None], prototxt: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -102,6 +121,17 @@ def test_every_form_of_network_and_weights_gives_the_same_values(
     x = np.random.default_rng(2).normal(0, 1, (2, 3, 6, 6)).astype(np.float32)
     (output,) = graph(torch.from_numpy(x))
     np.testing.assert_allclose(output.numpy(), expected(x), rtol=1e-4, atol=1e-5)
+
+
+def test_padding_layers_of_the_first_form_become_the_next_layers_padding(
+    prototxt: Callable[[str], Path], tmp_path: Path
+) -> None:
+    write_newer(tmp_path / "weights")
+    padding = 'layers { layer { name: "pad" type: "padding" pad: 2 } bottom: "data" top: "padded" }'
+    first = FIRST.replace('bottom: "data"', 'bottom: "padded"').replace("layers {", padding + "layers {", 1)
+    text = first[: first.index('layers { layer { name: "pool"')]
+    graph = build_graph(prototxt(text), tmp_path / "weights")
+    assert graph.meta["blob_shapes"] == {"data": (3, 6, 6), "conv": (4, 8, 8)}
 
 
 def test_nodes_carry_their_blobs_names_through_an_in_place_chain(

@@ -30,7 +30,11 @@ REFUSED_PROTOTXTS = {
     "an unknown type": (INPUT + layer("Convolutoin"), ['"here"', '"type"', '"Convolution"']),
     "a type not supported": (INPUT + layer("LSTM"), ['"here"', '"type"', '"LSTM"']),
     "both generations": (INPUT + layer("ReLU") + 'layers { name: "a" type: RELU }', ['"layer"', '"layers"']),
-    "before 2014": (INPUT + 'layers { layer { name: "c" type: "conv" } }', ["upgrade_net_proto_text"]),
+    "an unknown type of before 2014": (INPUT + 'layers { layer { name: "c" type: "con" } }', ['"c"', '"con"']),
+    "a field that the type of before 2014 has not": (
+        INPUT + 'layers { bottom: "data" top: "c" layer { name: "c" type: "relu" kernelsize: 3 } }',
+        ['"c"', '"kernelsize"'],
+    ),
     "a bottom that nobody makes": (
         INPUT + layer("AbsVal", top="a") + layer("ReLU", bottom="dta"),
         ['"here"', '"bottom"', '"data"'],
