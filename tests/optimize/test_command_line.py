@@ -104,15 +104,15 @@ def test_run_again_finished_pictures_are_kept_and_the_missing_ones_made(tmp_path
 
 
 def test_killed_at_any_moment_and_run_again_gives_what_one_run_gives(tmp_path):
-    arguments = ["--units", "fc:all", "--seeds", "0-7", "--batch-size", "2", "--arrays", "--max-iter", "60"]
+    arguments = ["--units", "fc:all", "--seeds", "0-7", "--batch-size", "2", "--arrays", "--max-iter", "150"]
     command = [sys.executable, "optimize_image.py", *NETWORK, *METHOD, *arguments, "--output", str(tmp_path / "killed")]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while len(list((tmp_path / "killed").rglob("*.json"))) < 3 and time.monotonic() < deadline:
+    while len(list((tmp_path / "killed").rglob("*.json"))) < 1 and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert 3 <= len(list((tmp_path / "killed").rglob("*.json"))) < 40
+    assert 1 <= len(list((tmp_path / "killed").rglob("*.json"))) < 40
     assert run(*arguments, output=tmp_path / "killed") == 0
     assert run(*arguments, output=tmp_path / "whole") == 0
     left_over = [name for name in files_in(tmp_path / "killed") if Path(name).name.startswith(".")]
