@@ -13,10 +13,12 @@ from find_maxes.tally import Tally
 
 _BUFFER_BYTES = 64 << 20
 _MOST_ROWS, _LEAST_ROWS = 512, 16
+_SAMPLED_AT_ONCE = 32
+"""Pictures; their sampled places are brought into the statistics together."""
 
 
 class BatchScanner:
-    """Adds batches to a tally; batches come in ascending order. `flush` before the tally is used."""
+    """Adds batches to a tally; they come in ascending order. `flush` before the tally is used."""
 
     def __init__(self, net: Network, tally: Tally) -> None:
         self.tally = tally
@@ -25,6 +27,7 @@ class BatchScanner:
         self._clips = ClipRanges(self._index, tally.calibration.clips, net.device)
         self._rows = int(np.clip(_BUFFER_BYTES // (4 * self._index.total), _LEAST_ROWS, _MOST_ROWS))
         self._maxima: list[torch.Tensor] = []
+        self._samples: list[PlaceSample] = []
 
     def take(self, batch: PictureBatch) -> None:
         """Scans one batch."""
@@ -51,19 +54,16 @@ class BatchScanner:
         self._net.visit(inputs, self._index.names, visit, below_only=self._clips.of_layer)
         for name, found in extremes.items():
             self.tally.tables[name].insert(found.candidates(), batch.first)
-        if sample and self.tally.places is not None:
-            for name, units in self._index.slices.items():
-                self.tally.places.add(sample.values(name), units)
-        self._buffer(extremes["top"].extremes[readable])
-
-    def _buffer(self, maxima: torch.Tensor) -> None:
-        """Sums of products are taken over many pictures at once."""
-        self._maxima.append(maxima)
+        self._maxima.append(extremes["top"].extremes[readable])
+        self._samples += [sample] if sample else []
         if sum(map(len, self._maxima)) >= self._rows:
             self.flush()
+        elif len(self._samples) * len(inputs) >= _SAMPLED_AT_ONCE:
+            self._flush_samples()
 
     def flush(self) -> None:
         """Brings the statistics up to date; a layer at a time, so that its values stay in the processor's cache."""
+        self._flush_samples()
         if not self._maxima:
             return
         with torch.inference_mode():
@@ -74,3 +74,11 @@ class BatchScanner:
                 if self.tally.correlations is not None:
                     self.tally.correlations.add(name, of_layer)
         self._maxima = []
+
+    def _flush_samples(self) -> None:
+        if not self._samples or self.tally.places is None:
+            return
+        with torch.inference_mode():
+            for name, units in self._index.slices.items():
+                self.tally.places.add(torch.cat([sample.values(name) for sample in self._samples]), units)
+        self._samples = []

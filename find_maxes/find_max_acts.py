@@ -11,7 +11,6 @@ if __package__ in (None, ""):  # run as a script: its own folder is on the path,
 
 from deepvis_toolbox.command_line import run_command
 from deepvis_toolbox.errors import ToolboxError
-from find_maxes.scan_settings import BATCH_SIZE
 
 _EPILOG = """examples:
   python find_maxes/find_max_acts.py --model efficientnet-lite0 --images photos/ --out maxes/
@@ -37,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--bottom", action="store_true", help="also the pictures with the smallest activations")
     arguments.add_argument("--statistics", action="store_true", help="also statistics over places")
     arguments.add_argument("--no-correlations", action="store_true", help="no correlation matrices of the units")
-    arguments.add_argument("--batch-size", type=int, default=BATCH_SIZE, metavar="N", help="(default: %(default)s)")
+    arguments.add_argument("--batch-size", type=int, metavar="N", help="(default: 8, on an accelerator 64)")
     arguments.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: half of the cores)")
     arguments.add_argument("--checkpoint-every", type=int, default=5000, metavar="N", help="pictures in between")
     arguments.add_argument("--shard", metavar="I/N", help="only the I-th of N parts, from 0")
@@ -49,8 +48,8 @@ def main() -> int:
     """Scans as the arguments say."""
     options = parser().parse_args()
     shard = _shard(options.shard)
-    if options.checkpoint_every < 1 or (options.workers or 0) < 0:
-        raise ToolboxError("--checkpoint-every must be at least 1 and --workers at least 0")
+    if options.checkpoint_every < 1 or (options.workers or 0) < 0 or options.batch_size == 0:
+        raise ToolboxError("--checkpoint-every and --batch-size must be at least 1, --workers at least 0")
     from deepvis_toolbox import load_network
     from deepvis_toolbox.progress import show_progress
     from find_maxes.picture_list import list_pictures

@@ -7,8 +7,8 @@ import torch
 
 from find_maxes.channel_extremes import ClipRanges, as_grid
 
-PLACES_A_SIDE = 4
-"""A layer of H×W places gives the min(H, 4)×min(W, 4) places in the middles of equal parts of it."""
+PLACES_A_SIDE = 3
+"""A layer of H×W places gives the min(H, 3)×min(W, 3) places in the middles of equal parts of it."""
 
 
 class PlaceSample:
@@ -22,8 +22,8 @@ class PlaceSample:
         """Takes in one layer, as `Network.visit` hands it over."""
         clip = self._clips.of_layer.get(name)
         grid = as_grid(below if clip and below is not None else value)
-        rows, columns = (sampled_places(size) for size in grid.shape[1:3])
-        sample = grid[:, rows][:, :, columns].flatten(1, 2).float()
+        rows, columns = (torch.tensor(sampled_places(size), device=grid.device) for size in grid.shape[1:3])
+        sample = grid[:, rows[:, None], columns].flatten(1, 2).float()
         self._sampled[name] = sample.clamp(*clip) if clip else sample
 
     def values(self, layer: str) -> torch.Tensor:

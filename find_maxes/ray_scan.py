@@ -24,7 +24,7 @@ from find_maxes.calibration import Calibration
 from find_maxes.decode_worker import preprocessing_from, preprocessing_record
 from find_maxes.picture_batches import PictureBatch, PictureBatches
 from find_maxes.picture_list import PictureList
-from find_maxes.scan_settings import BATCH_SIZE, ScanSettings, settings_of
+from find_maxes.scan_settings import ScanSettings, default_batch_size, settings_of
 from find_maxes.scanning import CHECKPOINT_EVERY, ScanRun
 from find_maxes.tally import Tally
 from find_maxes.top_images import TopImages
@@ -56,7 +56,8 @@ def scan_on_ray(
     loading = {"device": "auto", **(loading or {})}
     with load_network(model, **loading) as net:
         index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
-        run = ScanRun(net, pictures, ScanSettings(index, **{"batch_size": BATCH_SIZE, **settings}), out)
+        settings["batch_size"] = settings.get("batch_size") or default_batch_size(net)
+        run = ScanRun(net, pictures, ScanSettings(index, **settings), out)
         run.begin()
         preprocessing = preprocessing_record(net.preprocessing)
         began_here = not ray.is_initialized()

@@ -20,7 +20,8 @@ from find_maxes.unit_index import UnitIndex
 
 FORMAT = 1
 BATCH_SIZE = 8
-"""Small enough for a layer's values to be in the processor's cache still when they are looked at."""
+"""On a CPU: small enough for a layer's values to be in its cache still when they are looked at."""
+ACCELERATOR_BATCH_SIZE = 64
 MOST_PICTURES = 2**31 - 1
 
 
@@ -62,6 +63,11 @@ class ScanSettings:
             "bits": summable_bits(len(pictures) * PLACES_A_SIDE**2),
             "versions": versions(),
         }
+
+
+def default_batch_size(net: Network) -> int:
+    """How many pictures a batch has unless it is said."""
+    return BATCH_SIZE if net.device.type == "cpu" else ACCELERATOR_BATCH_SIZE
 
 
 def settings_of(identity: dict[str, Any]) -> ScanSettings:

@@ -135,7 +135,7 @@ class TopImages(RankedImages):
         return self._statistics("maxima", layer)
 
     def place_statistics(self, layer: str) -> LayerStatistics:
-        """Statistics over a fixed sample of places of every picture (at most 4×4). `ToolboxError` unless asked for."""
+        """Statistics over a fixed sample of places of every picture (at most 3×3). `ToolboxError` unless asked for."""
         if not self.manifest["identity"]["statistics"]:
             raise ToolboxError("the scan was made without statistics over places; scan again with --statistics")
         return self._statistics("places", layer)

@@ -21,7 +21,6 @@ from deepvis_toolbox.unit_images.store import UnitImageStore
 from find_maxes.patch_store import PatchOptions, write_patches
 from find_maxes.picture_list import PictureList
 from find_maxes.result_folder import ResultFolder
-from find_maxes.scan_settings import BATCH_SIZE
 from find_maxes.scanning import scan
 from find_maxes.top_images import TopImages
 
@@ -83,8 +82,10 @@ class ScanStage(Stage):
 
     def amount(self) -> int:
         record = ResultFolder(self.job.maxes).record()
-        done = sum(last - first for first, last in record["batches_done"]) * BATCH_SIZE if record else 0
-        return max(0, len(self._pictures) - done)
+        if record is None:
+            return len(self._pictures)
+        batches = sum(last - first for first, last in record["batches_done"])
+        return max(0, len(self._pictures) - batches * int(record["identity"]["batch_size"]))
 
     def total(self) -> int:
         return len(self._pictures)

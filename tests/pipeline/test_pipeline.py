@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.command_line import run_command
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.pipeline.command_line import main
-from deepvis_toolbox.unit_images import KINDS, UnitImageStore
+from deepvis_toolbox.pipeline.pack import pack
+from deepvis_toolbox.unit_images import KINDS, UnitImageStore, montage3x3
+from deepvis_toolbox.unit_images.montage import tiles_of_3x3
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -96,3 +99,19 @@ def test_mistakes_are_one_sentence_and_status_2(workplace, capsys, arguments, sa
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+
+
+def test_packing_keeps_the_montages_and_shrinks_them(tmp_path):
+    source, target = UnitImageStore(tmp_path / "big"), UnitImageStore(tmp_path / "small")
+    colours = [np.full((60, 40, 3), 20 * number, np.uint8) for number in range(9)]
+    source.write_montage("regularized_opt", "a/b", 3, montage3x3(colours))
+    source.write_single("regularized_opt", "a/b", 3, "s0000_best_X", colours[0], ".png")
+    count, size = pack(source, target, 30)
+    assert count == 1
+    files = [path for path in target.folder.rglob("*") if path.is_file()]
+    assert [path.stat().st_size for path in files] == [size]
+    tiles = tiles_of_3x3(target.read("regularized_opt", "a/b", 3))
+    assert tiles[0].shape == (30, 20, 3)
+    assert [round(float(tile.mean()) / 20) for tile in tiles] == list(range(9))
+    with pytest.raises(ToolboxError, match="no unit images"):
+        pack(UnitImageStore(tmp_path / "nowhere"), target, 30)
