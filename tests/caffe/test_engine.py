@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,23 +12,13 @@ import pytest
 import torch
 
 from deepvis_toolbox import ToolboxError, load_network
-from deepvis_toolbox.caffe.process import find_caffe
+from deepvis_toolbox.caffe.process import Installation
 from deepvis_toolbox.network.interface import Network
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import googlenet_like, resnet_like
 
-pytestmark = pytest.mark.caffe
+pytestmark = [pytest.mark.caffe, pytest.mark.usefixtures("real_caffe")]
 MODES = ("grad", "deconv", "guided")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _real_caffe() -> None:
-    try:
-        find_caffe()
-    except ToolboxError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI is set, and {error}")
-        pytest.skip(str(error))
 
 
 def _squeezenet(shared: Path, engine: str) -> Network:
@@ -39,7 +28,7 @@ def _squeezenet(shared: Path, engine: str) -> Network:
 
 
 @pytest.fixture(scope="module")
-def squeezenet(shared: Path) -> Iterator[Network]:
+def squeezenet(shared: Path, real_caffe: Installation) -> Iterator[Network]:  # noqa: ARG001
     with _squeezenet(shared, "caffe") as network:
         yield network
 
@@ -97,7 +86,9 @@ def _recorded_diff(network: Network, x: torch.Tensor, blob: str, unit: int, plac
 
 @pytest.fixture(scope="module", params=[googlenet_like, resnet_like], ids=["googlenet", "resnet"])
 def engines(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    real_caffe: Installation,  # noqa: ARG001
 ) -> Iterator[tuple[Network, Network]]:
     """A small network with random weights on both engines."""
     yield from _both_engines(request.param, tmp_path_factory.mktemp("net"))

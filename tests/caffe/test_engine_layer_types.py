@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,9 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from deepvis_toolbox import ToolboxError
 from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, register_all
-from deepvis_toolbox.caffe.process import CaffeProcess, find_caffe
+from deepvis_toolbox.caffe.process import CaffeProcess, Installation
 from deepvis_toolbox.caffe.process_definition import caffe_definition
 from deepvis_toolbox.caffe.process_passes import CaffeLayer, Passes
 from deepvis_toolbox.caffe.prototxt import read_prototxt
@@ -34,19 +32,13 @@ NOT_ON_CPU = {"stochastic_pooling"}
 
 
 @pytest.fixture(scope="module")
-def caffe() -> Iterator[Callable[[], CaffeProcess]]:
+def caffe(real_caffe: Installation) -> Iterator[Callable[[], CaffeProcess]]:
     """Gives a running Caffe; a new one where the last has died."""
-    try:
-        installation = find_caffe()
-    except ToolboxError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI is set, and {error}")
-        pytest.skip(str(error))
-    processes = [CaffeProcess(installation)]
+    processes = [CaffeProcess(real_caffe)]
 
     def running() -> CaffeProcess:
         if not processes[-1].is_alive:
-            processes.append(CaffeProcess(installation))
+            processes.append(CaffeProcess(real_caffe))
         return processes[-1]
 
     yield running

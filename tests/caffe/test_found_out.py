@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import torch
 
 from deepvis_toolbox import Network, ToolboxError, load_network
 from deepvis_toolbox.caffe.found_out import found_out, network_from_files, save_model
-from deepvis_toolbox.caffe.process import find_caffe
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import convolution, layer, relu
 
@@ -46,12 +44,7 @@ NETWORKS = {
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Network]:
     """opened(name of NETWORKS, mean=…, labels=…): the network on one of the engines."""
     if request.param == "caffe":
-        try:
-            find_caffe()
-        except ToolboxError as error:
-            if os.environ.get("CI"):
-                pytest.fail(f"CI is set, and {error}")
-            pytest.skip(str(error))
+        request.getfixturevalue("real_caffe")
 
     def open_network(name: str, **options: object) -> Network:
         files = tmp_path / "files"
