@@ -25,12 +25,21 @@ def montage3x3(images: Sequence[Picture]) -> Picture:
 
     `images`: each RGB uint8 H×W×3; where sizes differ, all are scaled to the first one's. -> (3H + 2)×(3W + 2)×3.
     """
-    if not 0 < len(images) <= 9:
-        raise ValueError(f"a 3×3 montage holds 1 to 9 pictures, not {len(images)}")
+    return _montage(images, 3)
+
+
+def square_montage(images: Sequence[Picture]) -> Picture:
+    """One picture as it is, two to four as 2×2, more as `montage3x3`: few pictures are shown large."""
+    return _montage(images, 1 if len(images) == 1 else 2 if len(images) <= 4 else 3)
+
+
+def _montage(images: Sequence[Picture], side: int) -> Picture:
+    if not 0 < len(images) <= side * side:
+        raise ValueError(f"a {side}×{side} montage holds 1 to {side * side} pictures, not {len(images)}")
     height, width = images[0].shape[:2]
-    canvas = np.full((3 * height + 2 * GAP, 3 * width + 2 * GAP, 3), BACKGROUND, np.uint8)
+    canvas = np.full((side * (height + GAP) - GAP, side * (width + GAP) - GAP, 3), BACKGROUND, np.uint8)
     for index, image in enumerate(images):
-        top, left = (index // 3) * (height + GAP), (index % 3) * (width + GAP)
+        top, left = (index // side) * (height + GAP), (index % side) * (width + GAP)
         canvas[top : top + height, left : left + width] = scaled_to(image, height, width)
     return canvas
 

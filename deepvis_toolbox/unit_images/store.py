@@ -22,7 +22,7 @@ from deepvis_toolbox.unit_images.montage import (
     Picture,
     as_lower_left_quarter,
     lower_left_quarter,
-    montage3x3,
+    square_montage,
     tiles_of_3x3,
     tiles_of_whole_layer,
 )
@@ -130,7 +130,7 @@ class UnitImageStore:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def read(self, kind: Kind, layer: str, unit: int) -> Picture | None:
-        """The unit's 3×3 montage as it is shown, RGB uint8; made of its singles where no montage was written.
+        """The unit's 3×3 montage as it is shown, RGB uint8; a square of its singles where no montage was written.
 
         None where there is no picture. `ToolboxError` where the file is damaged.
         """
@@ -139,10 +139,13 @@ class UnitImageStore:
             picture = read_picture(path)
             return lower_left_quarter(picture) if self._is_quartered(kind) else picture
         singles = self.singles(kind, layer, unit)[:9]
-        return montage3x3([read_picture(single) for single in singles]) if singles else None
+        return square_montage([read_picture(single) for single in singles]) if singles else None
 
     def read_best(self, kind: Kind, layer: str, unit: int) -> Picture | None:
         """The first picture of the unit's montage, for a tile; None where there is none."""
+        if not self._montage_to_read(kind, layer, unit).is_file():
+            singles = self.singles(kind, layer, unit)
+            return read_picture(singles[0]) if singles else None
         montage = self.read(kind, layer, unit)
         return None if montage is None else tiles_of_3x3(montage)[0]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images import KINDS, UnitImageStore, file_name_of, layer_name_of, montage3x3
-from deepvis_toolbox.unit_images.montage import tiles_of_3x3, tiles_of_whole_layer, whole_layer
+from deepvis_toolbox.unit_images.montage import tiles_of_whole_layer, whole_layer
 
 
 def flat_pictures(count: int, height: int = 20, width: int = 28) -> list[np.ndarray]:
@@ -101,8 +101,12 @@ def test_single_pictures_serve_where_no_montage_was_written(tmp_path):
         "fc8_0010_0001.png",
         "fc8_0010_0002.png",
     ]
-    tiles = tiles_of_3x3(store.read("regularized_opt", "fc8", 10))
-    assert [int(tile.mean()) for tile in tiles[:3]] == [20, 45, 70]
+    shown = store.read("regularized_opt", "fc8", 10)
+    height, width = flat_pictures(1)[0].shape[:2]
+    assert shown.shape == (2 * height + 1, 2 * width + 1, 3), "few pictures are shown large: 2×2"
+    assert [int(shown[y, x].mean()) for y, x in ((2, 2), (2, width + 3), (height + 3, 2))] == [20, 45, 70]
+    assert np.array_equal(store.read_best("regularized_opt", "fc8", 10), flat_pictures(1)[0])
+    assert np.array_equal(store.read("regularized_opt", "fc8", 100), flat_pictures(1)[0])
 
 
 def test_a_whole_layer_picture_gives_each_units_tile():
