@@ -1,6 +1,6 @@
 """Speed of preferred images: against the bare network, and against the plain way, one picture at a time.
 
-    python benchmarks/optimize.py [--quick]
+    python benchmarks/optimize.py [--quick] [--threads 1]
 
 Every ratio is a median over pairs measured in turn in this one run, so that a busy machine hurts both sides alike.
 """
@@ -194,8 +194,10 @@ def main() -> None:
     """Runs everything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer layers and repetitions")
-    quick = parser.parse_args().quick
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="default 2")
+    given = parser.parse_args()
+    quick = given.quick
+    torch.set_num_threads(given.threads)
     pairs = 3 if quick else 7
     load = os.getloadavg()[0]
     print(

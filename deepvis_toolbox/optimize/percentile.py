@@ -6,6 +6,7 @@ from math import floor
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 
 def below_percentile(values: torch.Tensor, percentile: float) -> torch.Tensor:
@@ -38,8 +39,22 @@ def _near_lower(lower: torch.Tensor, upper: torch.Tensor, fraction: float) -> to
 
 
 def _order_statistic(rows: torch.Tensor, rank: int) -> torch.Tensor:
-    """The value of that rank (0: the smallest) of each row, (N,). On a CPU, NumPy's selection is the faster one."""
+    """The value of that rank (0: the smallest) of each row, (N,)."""
     if rows.device.type != "cpu":
         return torch.kthvalue(rows, rank + 1, dim=1).values
-    selected = np.partition(rows.numpy(), rank, axis=1)[:, rank]
-    return torch.from_numpy(np.ascontiguousarray(selected))
+    return torch.tensor([_selected(row, rank) for row in rows.numpy()], dtype=rows.dtype)
+
+
+def _selected(row: NDArray[np.floating], rank: int) -> float:
+    """The value of that rank; NaN counts as largest.
+
+    On a CPU, NumPy's selection is the fastest there is, but takes thirty times as long where half of the values are
+    equal. So the zeros, which a clipping leaves in every image, are counted and not selected from.
+    """
+    negative = row[row < 0]
+    if rank < len(negative):
+        return float(np.partition(negative, rank)[rank])
+    rank -= len(negative) + np.count_nonzero(row == 0)
+    if rank < 0:
+        return 0.0
+    return float(np.partition(row[~(row <= 0)], rank)[rank])

@@ -42,7 +42,10 @@ def test_regularizers_come_in_the_order_of_one_step_and_only_where_switched_on()
 @pytest.mark.parametrize("count", [1, 2, 9, 101, 1000])
 def test_below_percentile_is_numpys_comparison_for_each_row(percentile, count):
     random = np.random.default_rng(count)
-    values = np.stack([random.normal(size=count), np.round(random.normal(size=count)), np.zeros(count)])
+    normal, sparse = random.normal(size=count), random.normal(size=count) * (random.random(count) < 0.4)
+    values = np.stack(
+        [normal, np.round(normal), np.zeros(count), np.abs(normal), -np.abs(normal), sparse, np.abs(sparse)]
+    )
     values = values.astype(np.float32)
     expected = [row < np.percentile(row.astype(np.float64), percentile) for row in values]
     np.testing.assert_array_equal(below_percentile(torch.from_numpy(values), percentile).numpy(), expected)
