@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
 from find_maxes.batch_scanner import BatchScanner
 from find_maxes.calibration import Calibration, calibrate
-from find_maxes.picture_batches import PictureBatch, PictureBatches
+from find_maxes.picture_batches import PictureBatches
 from find_maxes.picture_list import PictureList
 from find_maxes.result_folder import ResultFolder, manifest_of
 from find_maxes.scan_settings import ScanSettings, default_batch_size
@@ -99,19 +99,37 @@ class ScanRun:
 
     def go_on(self, batches: PictureBatches, checkpoint_every: int, progress: Progress) -> None:
         """Scans what is not in the tally yet."""
-        self.tally = self.begin()
-        scanner = BatchScanner(self.net, self.tally)
+        tally = self.begin()
+        progress.advance(tally.batches_done * self.settings.batch_size)
+        part = self._part_to_scan()
+        scanner = BatchScanner(self.net, part)
         since_checkpoint = 0
-        progress.advance(self.tally.batches_done * self.settings.batch_size)
-        for batch in self._left(batches):
+        for batch in batches(chain.from_iterable(tally.left_of(*self.extent))):
             scanner.take(batch)
             progress.advance(len(batch.inputs))
             since_checkpoint += len(batch.inputs)
             if since_checkpoint >= checkpoint_every and self.folder is not None:
-                scanner.flush()
-                self.folder.write_checkpoint(self.identity, self.tally)
+                part = self._added(part, scanner)
+                scanner = BatchScanner(self.net, part)
+                self.folder.write_checkpoint(self.identity, tally)
                 since_checkpoint = 0
+        self._added(part, scanner)
+
+    def _part_to_scan(self) -> Tally:
+        """What a scanner adds to: the tally, if all that is left comes behind what is in it; else one to be merged."""
+        tally = self.begin()
+        left = tally.left_of(*self.extent)
+        if not left or not tally.done or tally.done[-1][1] <= left[0].start:
+            return tally
+        return Tally(self.settings, tally.calibration, len(self.pictures), statistics_device(self.net))
+
+    def _added(self, part: Tally, scanner: BatchScanner) -> Tally:
+        """Brings what was scanned into the tally; what the scanner adds to next."""
         scanner.flush()
+        tally = self.begin()
+        if part is not tally:
+            tally.merge(part)
+        return self._part_to_scan()
 
     def calibration(self, batches: PictureBatches) -> Calibration:
         """From the first batch of the whole list that holds a readable picture."""
@@ -130,10 +148,6 @@ class ScanRun:
             self.folder.write_result(self.identity, self.tally, self.pictures)
         return TopImages(manifest_of(self.identity, self.tally), self.tally.arrays(), self.pictures, asked)
 
-    def _left(self, batches: PictureBatches) -> Iterator[PictureBatch]:
-        assert self.tally is not None
-        return batches(chain.from_iterable(self.tally.left_of(*self.extent)))
-
 
 def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
     """The first batch of a shard (i, n) and the one behind its last."""
@@ -150,4 +164,6 @@ def statistics_device(net: Network) -> torch.device:
 
 def default_workers(pictures: PictureList) -> int:
     """Decoding processes for a list: half of the cores, none for a handful of pictures."""
-    return 0 if len(pictures) < _FEW_PICTURES else max(1, min(16, (os.cpu_count() or 2) // 2))
+    if len(pictures) < _FEW_PICTURES or os.name == "nt":  # Windows cannot hand a nameless memory to another process
+        return 0
+    return max(1, min(16, (os.cpu_count() or 2) // 2))

@@ -134,6 +134,24 @@ def test_three_shards_merged_in_any_order_are_the_same_bytes(plain, small_net, p
         merge([tmp_path / "part0", tmp_path / "part0"], tmp_path / "twice")
 
 
+def test_parts_scanned_one_after_the_other_into_one_folder_backwards_are_the_same_bytes(
+    plain, small_net, picture_paths, tmp_path
+):
+    for number in (2, 0, 1):
+        scan(
+            small_net,
+            picture_paths,
+            out=tmp_path,
+            batch_size=BATCH,
+            bottom=True,
+            statistics=True,
+            workers=0,
+            shard=(number, 3),
+            checkpoint_every=1,
+        )
+    same_files(plain[1], tmp_path)
+
+
 def test_a_scan_killed_in_the_middle_and_run_again_is_the_same_bytes(picture_folder, tmp_path):
     command = [sys.executable, str(ROOT / "find_maxes" / "find_max_acts.py"), "--model", str(tmp_path / "small")]
     (tmp_path / "small").mkdir()
