@@ -160,6 +160,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
         scale=settings.window.scale,
         title=settings.window.title,
         max_fps=settings.window.max_fps,
+        drawing_share=settings.window.drawing_share,
         look=look_from(settings.look.model_dump(), live.blur_radius),
         screenshots=Path(live.screenshots),
         start_values={
@@ -257,7 +258,8 @@ def _log_as(log: LogSettings) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if log.file:
         handlers.append(logging.FileHandler(log.file, encoding="utf-8"))
-    logging.basicConfig(level=log.level.upper(), format="%(levelname)s %(name)s: %(message)s", handlers=handlers)
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s", handlers=handlers)
+    logging.getLogger("deepvis_toolbox").setLevel(log.level.upper())  # not what other packages have to say
 
 
 if __name__ == "__main__":

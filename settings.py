@@ -77,6 +77,9 @@ class WindowSettings(Section):
         "Deep Visualization Toolbox", min_length=1, max_length=200, description="What its title bar says"
     )
     max_fps: float = Field(30.0, ge=1, le=1000, description="Pictures drawn per second, at most")
+    drawing_share: float = Field(
+        0.07, gt=0, le=1, description="Processor time for drawing, where the network computes on all processors"
+    )
 
 
 class LookSettings(Section):

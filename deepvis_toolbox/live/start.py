@@ -52,6 +52,8 @@ class StartOptions:
     scale: float | None = None
     title: str = "Deep Visualization Toolbox"
     max_fps: float = 30.0
+    drawing_share: float = 0.07
+    """As in `LoopOptions`."""
     look: Look = field(default_factory=Look)
     screenshots: Path = Path("screenshots")
     start_values: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class StartOptions:
 def run_live(options: StartOptions) -> bool:
     """Opens the window and returns when it is closed; False where a thread was still busy then."""
     from deepvis_toolbox.live.display import check_display
+    from deepvis_toolbox.live.interrupt import interrupt_quits
     from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
     from deepvis_toolbox.live.session import Session
     from deepvis_toolbox.live.shooter import Shooter
@@ -91,10 +94,13 @@ def run_live(options: StartOptions) -> bool:
             shooter = Shooter(options.screenshots, options.settings)
             stack.callback(shooter.close)
             stack.callback(window.close)
-            limits = LoopOptions(options.max_fps, frames=options.frames, script=options.script, recording=recording)
+            limits = LoopOptions(
+                options.max_fps, options.drawing_share, options.frames, options.script, recording
+            )
             state = _start_state(options, len(sources))
             loop = MainLoop(session, window, options.painter, state, shooter, limits, options.open_shelf, options.clock)
-            loop.run()
+            with interrupt_quits(state):
+                loop.run()
         finally:
             ended = session.close()
     return ended

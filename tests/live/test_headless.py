@@ -122,8 +122,8 @@ def test_memory_stays_flat(video: Path, load_small: Callable[[], Any]) -> None:
         load_small(), [open_source(str(video), IN_ORDER)], Painter(), State(), (640, 400),
         lambda *_: sizes.append(int(statistics.read_text().split()[1])),
     )  # fmt: skip
-    run.run(240, ("down", "b", "a"))
-    early, late = np.median(sizes[80:110]), np.median(sizes[-30:])
+    run.run(160, ("down", "b", "a"))
+    early, late = np.median(sizes[60:80]), np.median(sizes[-20:])
     assert late / early < 1.02
 
 
