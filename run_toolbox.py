@@ -10,10 +10,11 @@ import argparse  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
+import threading  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
+from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
 
 from deepvis_toolbox.command_line import run_command  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError  # noqa: E402
@@ -102,12 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     from deepvis_toolbox.live.start import run_live
 
-    ended = run_live(options)
+    run_live(options)
     if given.timings:
         print(options.clock.report())
-    if not ended:  # a thread is deep in a long computation that nobody waits for any more
-        sys.stdout.flush()
-        os._exit(0)
     return 0
 
 
@@ -262,5 +260,15 @@ def _log_as(log: LogSettings) -> None:
     logging.getLogger("deepvis_toolbox").setLevel(log.level.upper())  # not what other packages have to say
 
 
+def _leave(status: int) -> NoReturn:
+    """Ends the process. A thread deep in a long computation, or in importing torch, is not waited for: Python's own way
+    out would pull the ground from under it."""
+    if threading.active_count() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    _leave(run_command(main))

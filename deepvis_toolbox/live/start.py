@@ -94,9 +94,7 @@ def run_live(options: StartOptions) -> bool:
             shooter = Shooter(options.screenshots, options.settings)
             stack.callback(shooter.close)
             stack.callback(window.close)
-            limits = LoopOptions(
-                options.max_fps, options.drawing_share, options.frames, options.script, recording
-            )
+            limits = LoopOptions(options.max_fps, options.drawing_share, options.frames, options.script, recording)
             state = _start_state(options, len(sources))
             loop = MainLoop(session, window, options.painter, state, shooter, limits, options.open_shelf, options.clock)
             with interrupt_quits(state):
