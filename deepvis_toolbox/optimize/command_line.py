@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,15 @@ from deepvis_toolbox.optimize.output import Output
 from deepvis_toolbox.optimize.picture_files import PictureFiles, PrefixFiles
 from deepvis_toolbox.optimize.preferred import BatchWatch, Picture
 from deepvis_toolbox.optimize.presets import DEFAULT, preset_values, presets_of
-from deepvis_toolbox.optimize.production import Summary, make_pictures, pictures_to_make, store_files, store_of
+from deepvis_toolbox.optimize.production import (
+    Summary,
+    keep_pictures,
+    make_pictures,
+    pictures_to_make,
+    store_files,
+    store_of,
+)
+from deepvis_toolbox.optimize.ray_climb import climbed_on_ray
 from deepvis_toolbox.optimize.settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.targets import Target, checked_target
 from deepvis_toolbox.optimize.video import filming
@@ -120,10 +129,17 @@ def _make(
     for settings, output in runs:
         pictures = pictures_to_make(net, targets, seeds, settings, output, summary)
         waiting.append((pictures, settings, output))
+    if given.ray and given.video:
+        raise ToolboxError("--video films an ascent in this process; it does not go with --ray")
     film: AbstractContextManager[BatchWatch | None] = filming(net, Path(given.video)) if given.video else nullcontext()
     with film as watch, _progress(given, sum(len(pictures) for pictures, _, _ in waiting)) as progress:
         for pictures, settings, output in waiting:
-            make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
+            if given.ray and pictures:
+                opening = partial(open_network, given)
+                climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
+                keep_pictures(net, climbed, settings, output, summary, progress)
+            else:
+                make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
     return summary
 
 

@@ -134,6 +134,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--batch-size", default="auto", metavar="N", help="pictures at once (default auto: as memory allows)"
     )
+    group.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="make them on a Ray cluster")
     group.add_argument("--video", metavar="FILE", help="also a film of the ascent, .mp4")
     group.add_argument("--compare", metavar="PRESETS", help="one picture of each unit for several presets side by side")
     group.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -78,7 +78,20 @@ def make_pictures(
 
     Raises `ToolboxError` where a file cannot be written: on a full disk nothing that follows could be kept.
     """
-    for batch, results in climbed_batches(net, pictures, settings, batch_size, progress, watch):
+    climbed = climbed_batches(net, pictures, settings, batch_size, progress, watch)
+    return keep_pictures(net, climbed, settings, output, summary, progress)
+
+
+def keep_pictures(
+    net: Network,
+    climbed: Iterable[tuple[Sequence[Picture], Sequence[AscentResult]]],
+    settings: AscentSettings,
+    output: Output,
+    summary: Summary,
+    progress: Progress,
+) -> Summary:
+    """Writes batches of pictures as they come; returns the summary, filled in."""
+    for batch, results in climbed:
         for picture, result in zip(batch, results, strict=True):
             output.write(net, picture, settings, result)
             summary.made += 1

@@ -84,3 +84,18 @@ def test_without_ray_the_command_says_how_to_get_it(monkeypatch, picture_folder,
 
     with pytest.raises(ToolboxError, match="pip install"):
         scan_on_ray(model_folder(tmp_path / "small"), list_pictures(picture_folder))
+
+
+def test_preferred_images_come_back_from_two_nodes_as_they_are_made_here(two_nodes, tmp_path):
+    from deepvis_toolbox.optimize.command_line import main
+
+    del two_nodes  # the cluster is used through Ray's own state
+    model = model_folder(tmp_path / "small")
+    flags = ["--model", str(model), "--device", "cpu", "--units", "fc:0-3", "--seeds", "0,1", "--max-iter", "3"]
+    flags += ["--lr-params", "{'lr': 5.0}", "--batch-size", "2", "--quiet"]
+    assert main([*flags, "--output", str(tmp_path / "here")]) == 0
+    assert main([*flags, "--output", str(tmp_path / "ray"), "--ray"]) == 0
+    pictures = sorted(path.relative_to(tmp_path / "here") for path in (tmp_path / "here").rglob("*Xpm.png"))
+    assert len(pictures) == 8
+    for path in pictures:
+        assert (tmp_path / "ray" / path).read_bytes() == (tmp_path / "here" / path).read_bytes(), path
