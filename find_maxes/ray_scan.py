@@ -71,7 +71,7 @@ def scan_on_ray(
         finally:
             if began_here:
                 ray.shutdown()
-    return run.finish({name: net.layers.canonical(name) for name in layers or () if name in net.layers})
+    return run.finish()
 
 
 class PartDecoder:

@@ -61,8 +61,7 @@ def scan(
     run = ScanRun(net, pictures, settings, out, shard)
     with run.batches(default_workers(pictures) if workers is None else workers) as batches:
         run.go_on(batches, checkpoint_every, progress or Silence())
-    asked = {name: net.layers.canonical(name) for name in layers or () if name in net.layers}
-    return run.finish(asked)
+    return run.finish()
 
 
 class ScanRun:
@@ -141,12 +140,12 @@ class ScanRun:
             first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
         raise ToolboxError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
 
-    def finish(self, asked: dict[str, str]) -> TopImages:
+    def finish(self) -> TopImages:
         """Writes the result and hands it back."""
         assert self.tally is not None
         if self.folder is not None:
             self.folder.write_result(self.identity, self.tally, self.pictures)
-        return TopImages(manifest_of(self.identity, self.tally), self.tally.arrays(), self.pictures, asked)
+        return TopImages(manifest_of(self.identity, self.tally), self.tally.arrays(), self.pictures)
 
 
 def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:

@@ -20,13 +20,13 @@ from find_maxes.unit_index import UnitIndex
 
 
 class ByLayer(Mapping[str, NDArray]):
-    """Arrays over all units, cut by layer. Groups' names as they were asked for are understood."""
+    """Arrays over all units, cut by layer. Groups' names are understood, too."""
 
-    def __init__(self, index: UnitIndex, array: NDArray, asked: Mapping[str, str]) -> None:
-        self._index, self._array, self._asked = index, array, asked
+    def __init__(self, index: UnitIndex, array: NDArray) -> None:
+        self._index, self._array = index, array
 
     def __getitem__(self, layer: str) -> NDArray:
-        return self._array[self._index.slices[self._asked.get(layer, layer)]]
+        return self._array[self._index.slices[self._index.by_name[layer].name]]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index.names)
@@ -43,15 +43,15 @@ class RankedImages:
     `places`: int32 (units, N, 2), row and column. -1 where there is none.
     """
 
-    def __init__(self, index: UnitIndex, arrays: Mapping[str, NDArray], table: str, asked: Mapping[str, str]) -> None:
+    def __init__(self, index: UnitIndex, arrays: Mapping[str, NDArray], table: str) -> None:
         flat = arrays[f"{table}.places"]
         widths = np.array([layer.shape[2] if layer.is_spatial else 1 for layer in index.layers])
         width = np.repeat(widths, [layer.channels for layer in index.layers])[:, None]
         places = np.where(flat[..., None] < 0, -1, np.stack([flat // width, flat % width], axis=-1)).astype(np.int32)
-        self.values = ByLayer(index, arrays[f"{table}.values"], asked)
-        self.below = ByLayer(index, arrays[f"{table}.below"], asked)
-        self.images = ByLayer(index, arrays[f"{table}.images"], asked)
-        self.places = ByLayer(index, places, asked)
+        self.values = ByLayer(index, arrays[f"{table}.values"])
+        self.below = ByLayer(index, arrays[f"{table}.below"])
+        self.images = ByLayer(index, arrays[f"{table}.images"])
+        self.places = ByLayer(index, places)
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,14 @@ class TopImages(RankedImages):
         manifest: dict[str, Any],
         arrays: Mapping[str, NDArray],
         pictures: PictureList,
-        asked: Mapping[str, str] | None = None,
     ) -> None:
         identity = manifest["identity"]
         self.index = UnitIndex.from_record(identity["layers"])
-        super().__init__(self.index, arrays, "top", asked or {})
-        self.bottom = RankedImages(self.index, arrays, "bottom", asked or {}) if identity["bottom"] else None
+        super().__init__(self.index, arrays, "top")
+        self.bottom = RankedImages(self.index, arrays, "bottom") if identity["bottom"] else None
         self.manifest = manifest
         self.pictures = pictures
-        self._arrays, self._asked = arrays, asked or {}
+        self._arrays = arrays
 
     @classmethod
     def load(cls, folder: str | Path) -> TopImages:
@@ -146,7 +145,7 @@ class TopImages(RankedImages):
         `ToolboxError` where there is none: scans without correlations, layers of more than 2048 units.
         """
         units = self._units(layer)
-        number = self.index.names.index(self._asked.get(layer, layer))
+        number = self.index.names.index(self.index.by_name[layer].name)
         triangle = self._arrays.get(f"correlation.{number}")
         if triangle is None:
             raise ToolboxError(f'the scan holds no correlations of layer "{layer}" ({units.stop - units.start} units)')
@@ -158,7 +157,7 @@ class TopImages(RankedImages):
         names = ("count", "sum", "squares", "zeros", "not_positive", "histogram")
         count, total, squares, zeros, silent, histogram = (self._arrays[f"{kind}.{name}"][units] for name in names)
         identity, limits = self.manifest["identity"], self.manifest["calibration"]["limits"]
-        step = limits[self._asked.get(layer, layer)] / 2.0 ** identity["bits"]
+        step = limits[self.index.by_name[layer].name] / 2.0 ** identity["bits"]
         seen = np.maximum(count, 1)
         mean = total.astype(np.longdouble) / seen
         variance = np.maximum(squares.astype(np.longdouble) / seen - mean * mean, 0)
@@ -173,7 +172,6 @@ class TopImages(RankedImages):
         )
 
     def _units(self, layer: str) -> slice:
-        name = self._asked.get(layer, layer)
-        if name not in self.index.slices:
+        if layer not in self.index.by_name:
             raise ToolboxError(f'the scan holds no layer "{layer}"{nearest_name(layer, self.index.names)}')
-        return self.index.slices[name]
+        return self.index.slices[self.index.by_name[layer].name]

@@ -35,6 +35,11 @@ class UnitIndex:
         """How many units there are."""
         return sum(layer.channels for layer in self.layers)
 
+    @cached_property
+    def by_name(self) -> Layers:
+        """The layers by their names; a group's name means its last scanned layer."""
+        return Layers(self.layers)
+
     @property
     def names(self) -> list[str]:
         """The layers' names, in order."""
