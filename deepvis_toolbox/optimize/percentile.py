@@ -54,7 +54,7 @@ def _selected(row: NDArray[np.floating], rank: int) -> float:
     negative = row[row < 0]
     if rank < len(negative):
         return float(np.partition(negative, rank)[rank])
-    rank -= len(negative) + np.count_nonzero(row == 0)
+    rank -= len(negative) + int(np.count_nonzero(row == 0))
     if rank < 0:
         return 0.0
     return float(np.partition(row[~(row <= 0)], rank)[rank])

@@ -23,13 +23,16 @@ class SmallNorms(Regularizer):
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
-        return without_pixels(x, below_percentile(_norms(x), self.percentile))
+        return without_pixels(x, below_percentile(_squared_norms(x), self.percentile))
 
 
-def _norms(x: torch.Tensor) -> torch.Tensor:
-    """The pixels' norms (N, H, W). A sum of channels: torch's own norm over a strided axis is slow on a CPU."""
+def _squared_norms(x: torch.Tensor) -> torch.Tensor:
+    """The pixels' squared norms (N, H, W), of which the same ones lie below a percentile as of the norms.
+
+    A sum of channels: torch's own norm over a strided axis is slow on a CPU.
+    """
     first, *rest = x.unbind(1)
     total = first * first
     for channel in rest:
         total.addcmul_(channel, channel)
-    return total.sqrt_()
+    return total
