@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deepvis_toolbox.live.state import State, quit_toolbox
+from deepvis_toolbox.live.actions import quit_toolbox
+from deepvis_toolbox.live.state import State
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
-from deepvis_toolbox.live import state as actions
-from deepvis_toolbox.live.state import FAST_STEP, State
+from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.actions import FAST_STEP
+from deepvis_toolbox.live.state import State
 
 Action = Callable[[State], None]
 

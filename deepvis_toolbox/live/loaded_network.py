@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.addresses import Unit, parse_unit
+from deepvis_toolbox.live.actions import go_to, set_layers
 from deepvis_toolbox.live.processors import network_takes_all
-from deepvis_toolbox.live.state import LayerEntry, State, go_to, set_layers
+from deepvis_toolbox.live.state import LayerEntry, State
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepvis_toolbox.live import state as actions
+from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window import MouseEvent

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from deepvis_toolbox.live.actions import go_to, set_layers
 from deepvis_toolbox.live.keys import press
-from deepvis_toolbox.live.state import LayerEntry, State, go_to, make_request, set_layers, started_with
+from deepvis_toolbox.live.state import LayerEntry, State, make_request, started_with
 
 LAYERS = (
     LayerEntry("data", (3, 32, 32), "input"),

@@ -6,7 +6,7 @@ from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear, dim
-from deepvis_toolbox.live import state as actions
+from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_badge, draw_caption, draw_note, key_for
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK

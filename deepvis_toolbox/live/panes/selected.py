@@ -9,7 +9,7 @@ from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.pictures import paint_map
 from deepvis_toolbox.drawing.shapes import bar, clear
 from deepvis_toolbox.drawing.text import draw_text
-from deepvis_toolbox.live import state as actions
+from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_badge, draw_caption, draw_note, key_for
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps

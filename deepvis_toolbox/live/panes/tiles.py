@@ -12,7 +12,7 @@ from deepvis_toolbox.drawing.grid import TileGrid, fit_grid
 from deepvis_toolbox.drawing.shapes import corners, dim, frame
 from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.drawing.tiles import colourise, paint_tiles
-from deepvis_toolbox.live import state as actions
+from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes import backward, selected
 from deepvis_toolbox.live.panes.caption import (
