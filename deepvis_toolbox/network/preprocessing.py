@@ -117,11 +117,11 @@ class Preprocessing:
         With `stretch` all of the frame is seen, whatever its aspect.
         """
         cropped = frame if stretch else centre_crop(frame, self.size, self.crop)
-        height, width = cropped.shape[:2]
-        if (height, width) == self.size:
+        if cropped.shape[:2] == self.size:
             return cropped
-        shrinks = height * width > self.size[0] * self.size[1]
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        factor = max(cropped.shape[0] / self.size[0], cropped.shape[1] / self.size[1])
+        # Linear interpolation reads two pixels a side: enough below a factor of two, in a ninth of the time of areas.
+        method = cv2.INTER_CUBIC if factor < 1 else cv2.INTER_LINEAR if factor < 2 else cv2.INTER_AREA
         return cast(NDArray[np.uint8], cv2.resize(cropped, self.size[::-1], interpolation=method))
 
     def to_rgb(self, values: Floats) -> NDArray[np.uint8]:
