@@ -72,7 +72,7 @@ KEYS: tuple[Binding, ...] = (
     Binding(("9",), actions.toggle_unit_images, "Unit images", "the selected unit's pictures on or off"),
     Binding(("s",), actions.toggle_pattern_preferred, "Unit images", "pattern mode: every unit's preferred image"),
     Binding(("S",), actions.toggle_pattern_top, "Unit images", "pattern mode: every unit's top image"),
-    Binding(("g",), actions.want_pictures, "Unit images", "make the selected unit's preferred images, here and now"),
+    Binding(("g",), actions.want_pictures, "Unit images", "make the selected unit's preferred images now"),
     Binding(("8",), actions.toggle_labels, "Window", "class labels on or off"),
     Binding(("p",), actions.want_screenshot, "Window", "save a screenshot"),
     Binding(("5",), actions.toggle_timings, "Window", "timings on or off"),

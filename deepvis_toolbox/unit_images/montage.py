@@ -17,11 +17,12 @@ GAP = 1
 """Pixels between the pictures of a 3×3 montage."""
 QUARTER_BORDER = 3
 """Pixels around each 3×3 montage in the authors' 2×2 archives: 2 between the quarters and 1 of their montage."""
-BACKGROUND = 128
+BACKGROUND = 30
+"""Between pictures and where one is missing: dark, as the window around them."""
 
 
 def montage3x3(images: Sequence[Picture]) -> Picture:
-    """Up to nine pictures, row by row, in one square of 3×3, one grey pixel between them; missing ones stay grey.
+    """Up to nine pictures, row by row, in one square of 3×3, one dark pixel between them; missing ones stay dark.
 
     `images`: each RGB uint8 H×W×3; where sizes differ, all are scaled to the first one's. -> (3H + 2)×(3W + 2)×3.
     """
@@ -62,7 +63,7 @@ def lower_left_quarter(picture: Picture) -> Picture:
 
 
 def as_lower_left_quarter(montage: Picture) -> Picture:
-    """A 2×2 whose lower-left quarter is `montage`, the rest grey: one of our montages among the authors'."""
+    """A 2×2 whose lower-left quarter is `montage`, the rest dark: one of our montages among the authors'."""
     height, width = montage.shape[:2]
     half_height, half_width = height + 2 * QUARTER_BORDER, width + 2 * QUARTER_BORDER
     canvas = np.full((2 * half_height, 2 * half_width, 3), BACKGROUND, np.uint8)

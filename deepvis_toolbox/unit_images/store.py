@@ -110,7 +110,10 @@ class UnitImageStore:
         start = f"{file_name_of(layer)}_{unit:04d}_"
         paths = self.layer_folder(kind, layer).glob(f"{start}*")
         wanted = (".jpg", ".jpeg", ".png")
-        return sorted(path for path in paths if path.suffix.lower() in wanted and path.stem != start + "montage")
+        found = {path.stem: path for path in paths if path.suffix.lower() in wanted}
+        found.pop(start + "montage", None)
+        # an image that is there in both of the original's scalings, X and Xpm, is one picture
+        return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
 
     def has(self, kind: Kind, layer: str, unit: int) -> bool:
         """Whether there is a picture of the unit, its own or a shared one."""
