@@ -127,11 +127,11 @@ def main() -> None:
     }
     bare = {f"forward, {at_once} at once": forward(net, at_once) for at_once in (4, 8, 32)}
     runs = {**bare, **{name: flushing(scan, batches[-1]) for name, scan in scanners.items()}}
-    measure(runs, batches[:4], 4)  # warm up; the tables then hold four batches twice, which changes nothing here
+    measure(runs, batches[:8], 8)  # warm up; the tables then hold eight batches twice, which changes nothing here
     for scan in scanners.values():
         scan.tally.done.clear()
     memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    measured = measure(runs, batches, 4)
+    measured = measure(runs, batches, 8)
     floor = min(measured[name] for name in bare)
     for name, milliseconds in measured.items():
         print(f"{name:28} {milliseconds:7.2f} ms a picture   {floor / milliseconds:5.2f} of the bare forward")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +33,19 @@ class Candidates:
     """The value below the rectifier, there; the value itself where there is no rectifier."""
     place: NDArray[np.int64]
     """Row-major place, row * width + column; -1 where the layer is not spatial."""
+
+
+class _Found(NamedTuple):
+    """A layer's candidates; `start`: the layer's first unit, `width`: columns, 0 where the layer is not spatial."""
+
+    start: int
+    width: int
+    picture: torch.Tensor
+    channel: torch.Tensor
+    row: torch.Tensor
+    column: torch.Tensor
+    minor: torch.Tensor | None
+    """The values below the rectifier where they are not the ranked ones."""
 
 
 class ClipRanges:
@@ -65,7 +79,7 @@ class ChannelExtremes:
         self._unreadable = None if bool(readable.all()) else ~readable
         self._spatial = {layer.name for layer in index.layers if layer.is_spatial}
         self._ranked = torch.empty((len(readable), index.total), dtype=torch.float32, device=thresholds.device)
-        self._found: list[tuple[torch.Tensor, ...]] = []
+        self._found: list[_Found] = []
 
     def __call__(self, name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
         """Takes in one layer, as `Network.visit` hands it over."""
@@ -79,14 +93,12 @@ class ChannelExtremes:
         picture, channel = self._entering(extreme, self._thresholds[units], paired).nonzero(as_tuple=True)
         if not len(picture):
             return
-        ranked = extreme[picture, channel]
         if paired and below is not None:
-            place, minor = self._places_by_pairs(grid, as_grid(below), ranked, picture, channel)
+            row, column, minor = self._places_by_pairs(grid, as_grid(below), extreme, picture, channel)
         else:
-            place, minor = self._places(grid, rows, picture, channel), ranked
-        if name not in self._spatial:
-            place = torch.full_like(place, -1)
-        self._found.append((channel + units.start, picture, ranked, minor, place))
+            (row, column), minor = self._places(grid, rows, picture, channel), None
+        width = grid.shape[2] if name in self._spatial else 0
+        self._found.append(_Found(units.start, width, picture, channel, row, column, minor))
 
     @property
     def extremes(self) -> torch.Tensor:
@@ -94,13 +106,24 @@ class ChannelExtremes:
         return torch.clamp(self._ranked, self._clips.low, self._clips.high)
 
     def candidates(self) -> Candidates:
-        """What may enter the top, of all layers."""
-        if not self._found:
+        """What may enter the top, of all layers. What can be done for all layers at once is done here."""
+        found = self._found
+        if not found:
             none, nothing = np.empty(0, np.int64), np.empty(0, np.float32)
             return Candidates(none, none, nothing, nothing, none)
-        unit, picture, ranked, below, place = (torch.cat(parts) for parts in zip(*self._found, strict=True))
+        counts = [len(part.picture) for part in found]
+        start, width = (np.repeat(numbers, counts) for numbers in zip(*(part[:2] for part in found), strict=True))
+        picture, channel, row, column = (torch.cat(parts) for parts in zip(*(part[2:6] for part in found), strict=True))
+        unit = channel + torch.from_numpy(start).to(channel.device)
+        ranked = self._ranked[picture, unit]
+        minors = [
+            own if part.minor is None else part.minor.float()
+            for own, part in zip(ranked.split(counts), found, strict=True)
+        ]
         value = torch.clamp(ranked, self._clips.low[unit], self._clips.high[unit])
-        return Candidates(*(part.cpu().numpy() for part in (unit, picture, value, below.float(), place)))
+        place = np.where(width > 0, row.cpu().numpy() * width + column.cpu().numpy(), -1)
+        below = torch.cat(minors).cpu().numpy()
+        return Candidates(unit.cpu().numpy(), picture.cpu().numpy(), value.cpu().numpy(), below, place)
 
     def _reduced(self, values: torch.Tensor, dimension: int, out: torch.Tensor | None = None) -> torch.Tensor:
         if values.shape[dimension] == 1:
@@ -122,11 +145,10 @@ class ChannelExtremes:
 
     def _places(
         self, grid: torch.Tensor, rows: torch.Tensor, picture: torch.Tensor, channel: torch.Tensor
-    ) -> torch.Tensor:
-        """The first place in row-major order that has the extreme value."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Row and column of the first place in row-major order that has the extreme value."""
         row = self._position(rows[picture, :, channel])
-        column = self._position(grid[picture, row, :, channel])
-        return row * grid.shape[2] + column
+        return row, self._position(grid[picture, row, :, channel])
 
     def _places_by_pairs(
         self,
@@ -135,18 +157,21 @@ class ChannelExtremes:
         extreme: torch.Tensor,
         picture: torch.Tensor,
         channel: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Among the places with the extreme value the first with the most extreme value below the rectifier."""
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Row, column and value of the most extreme value below the rectifier among the places with the extreme value.
+
+        The first place in row-major order where several are equal.
+        """
         worst = -torch.inf if self._largest else torch.inf
         step = max(1, _ELEMENTS_AT_ONCE // (grid.shape[1] * grid.shape[2]))
         places, minors = [], []
-        parts = (part.split(step) for part in (extreme, picture, channel))
-        for reached, pictures, channels in zip(*parts, strict=True):
-            elsewhere = grid[pictures, :, :, channels].flatten(1) != reached[:, None]
+        for pictures, channels in zip(picture.split(step), channel.split(step), strict=True):
+            elsewhere = grid[pictures, :, :, channels].flatten(1) != extreme[pictures, channels][:, None]
             lower = below[pictures, :, :, channels].flatten(1).float().masked_fill(elsewhere, worst)
             places.append(self._position(lower))
             minors.append(lower.gather(1, places[-1][:, None])[:, 0])
-        return torch.cat(places), torch.cat(minors)
+        place = torch.cat(places)
+        return place // grid.shape[2], place % grid.shape[2], torch.cat(minors)
 
     def _position(self, values: torch.Tensor) -> torch.Tensor:
         """The first position of the extreme value in each row."""

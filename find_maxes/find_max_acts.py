@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--bottom", action="store_true", help="also the pictures with the smallest activations")
     arguments.add_argument("--statistics", action="store_true", help="also statistics over places")
     arguments.add_argument("--no-correlations", action="store_true", help="no correlation matrices of the units")
-    arguments.add_argument("--batch-size", type=int, metavar="N", help="(default: 8, on an accelerator 64)")
+    arguments.add_argument("--batch-size", type=int, metavar="N", help="(default: 4, on an accelerator 64)")
     arguments.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: half of the cores)")
     arguments.add_argument("--checkpoint-every", type=int, default=5000, metavar="N", help="pictures in between")
     arguments.add_argument("--shard", metavar="I/N", help="only the I-th of N parts, from 0")

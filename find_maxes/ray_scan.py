@@ -30,7 +30,7 @@ from find_maxes.tally import Tally
 from find_maxes.top_images import TopImages
 from find_maxes.unit_index import UnitIndex, chosen_layers
 
-MOST_BATCHES_A_PART = 16
+MOST_BATCHES_A_PART = 32
 Row = dict[str, Any]
 
 
