@@ -97,7 +97,6 @@ def keep_pictures(
             summary.made += 1
             if problem := _problem(picture, result):
                 summary.problems.append(problem)
-                progress.say(problem)
     return summary
 
 

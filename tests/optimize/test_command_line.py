@@ -104,7 +104,7 @@ def test_run_again_finished_pictures_are_kept_and_the_missing_ones_made(tmp_path
 
 
 def test_killed_at_any_moment_and_run_again_gives_what_one_run_gives(tmp_path):
-    arguments = ["--units", "fc:all", "--seeds", "0-7", "--batch-size", "2", "--arrays", "--max-iter", "150"]
+    arguments = ["--units", "fc:all", "--seeds", "0-7", "--batch-size", "2", "--arrays", "--max-iter", "80"]
     command = [sys.executable, "optimize_image.py", *NETWORK, *METHOD, *arguments, "--output", str(tmp_path / "killed")]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
