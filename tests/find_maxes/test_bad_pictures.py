@@ -128,19 +128,20 @@ def test_a_full_disk_is_said_and_costs_no_finished_work(small_net, picture_paths
         Path(path).write_bytes(b"half of it")
         raise OSError(28, "No space left on device")
 
-    scan(small_net, picture_paths, layers=["fc"], workers=0, batch_size=8, out=tmp_path / "whole")
+    cut = {"workers": 0, "batch_size": 8}
+    scan(small_net, picture_paths, layers=["fc"], out=tmp_path / "whole", **cut)
     checkpoints = []
     write = ResultFolder.write_checkpoint
     with monkeypatch.context() as patched:
         patched.setattr(ResultFolder, "write_checkpoint", lambda *a: (write(*a), checkpoints.append(1), fill(patched)))
         fill = lambda patched: patched.setattr("numpy.savez", full)  # noqa: E731 - the disk is full from now on
         with pytest.raises(ToolboxError, match="the disk is full"):
-            scan(small_net, picture_paths, layers=["fc"], workers=0, out=tmp_path / "out", checkpoint_every=8)
+            scan(small_net, picture_paths, layers=["fc"], out=tmp_path / "out", checkpoint_every=8, **cut)
     assert len(checkpoints) == 1
     assert not list((tmp_path / "out").glob(".*"))
     kept = ResultFolder(tmp_path / "out").kept("cpu")
     assert kept.done == [(0, 1)]
-    scan(small_net, picture_paths, layers=["fc"], workers=0, out=tmp_path / "out")
+    scan(small_net, picture_paths, layers=["fc"], out=tmp_path / "out", **cut)
     assert (tmp_path / "out/top_images.npz").read_bytes() == (tmp_path / "whole/top_images.npz").read_bytes()
 
 

@@ -267,6 +267,13 @@ def test_patterns_choose_layers_and_a_wrong_name_is_told_with_the_nearest(small_
         scan(small_net, picture_paths[:2], layers=["relux"])
 
 
+def test_a_groups_name_means_its_last_layer_also_in_what_was_read_back(default_network, picture_paths, tmp_path):
+    top = scan(default_network, picture_paths[:2], layers=["block3"], workers=0, out=tmp_path)
+    last = default_network.layers["block3"].name
+    assert top.layers == [last]
+    np.testing.assert_array_equal(TopImages.load(tmp_path).values["block3"], top.values[last])
+
+
 def test_a_folder_with_another_scan_is_left_alone(plain, small_net, picture_paths):
     before = (plain[1] / "top_images.npz").read_bytes()
     with pytest.raises(ToolboxError, match="holds another scan"):
