@@ -1,40 +1,59 @@
-"""Command: a small store of unit images for giving away, with the montages of another one and nothing else."""
+"""Command: a small store of unit images for giving away: what the window shows of another one, and nothing else."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from deepvis_toolbox.command_line import run_command
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import Picture, montage3x3, scaled_to, tiles_of_3x3
-from deepvis_toolbox.unit_images.store import KINDS, UnitImageStore
+from deepvis_toolbox.unit_images.picture_file import read_picture
+from deepvis_toolbox.unit_images.store import KINDS, Kind, UnitImageStore
+
+MOST_SINGLES = 4
 
 
 def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int, int]:
-    """Copies every montage, its pictures shrunk to at most `tile` pixels; (montages, bytes) written.
+    """Copies every unit's pictures, shrunk to at most `tile` pixels a side; (files, bytes) written.
 
+    A unit with one to four preferred images gets those, which are shown large; the others their 3×3 montage.
     `ToolboxError` where there are none, or one is damaged.
     """
     written = [
-        target.write_montage(kind, layer, unit, _shrunk(montage, tile))
+        path
         for kind in KINDS
         for layer in source.layers(kind)
         for unit in source.units(kind, layer)
-        if (montage := source.read(kind, layer, unit)) is not None
+        for path in _pack_unit(source, target, kind, layer, unit, tile)
     ]
     if not written:
         raise ToolboxError(f'"{source.folder}" holds no unit images')
     return len(written), sum(path.stat().st_size for path in written)
 
 
-def _shrunk(montage: Picture, tile: int) -> Picture:
-    tiles = tiles_of_3x3(montage)
-    height, width = tiles[0].shape[:2]
+def _pack_unit(
+    source: UnitImageStore, target: UnitImageStore, kind: Kind, layer: str, unit: int, tile: int
+) -> Iterator[Path]:
+    singles = source.singles(kind, layer, unit)
+    if kind == "regularized_opt" and 0 < len(singles) <= MOST_SINGLES:
+        for path in singles:
+            tag = path.stem.removeprefix(f"{file_name_of(layer)}_{unit:04d}_")
+            yield target.write_single(kind, layer, unit, tag, _shrunk(read_picture(path), tile))
+        return
+    montage = source.read(kind, layer, unit)
+    if montage is not None:
+        tiles = [_shrunk(image, tile) for image in tiles_of_3x3(montage)]
+        yield target.write_montage(kind, layer, unit, montage3x3(tiles))
+
+
+def _shrunk(image: Picture, tile: int) -> Picture:
+    height, width = image.shape[:2]
     factor = min(1.0, tile / max(height, width))
-    smaller = max(1, round(height * factor)), max(1, round(width * factor))
-    return montage3x3([scaled_to(image, *smaller) for image in tiles])
+    return scaled_to(image, max(1, round(height * factor)), max(1, round(width * factor)))
 
 
 def main() -> int:
@@ -47,7 +66,7 @@ def main() -> int:
     if options.tile < 8:
         raise ToolboxError(f"--tile is {options.tile}; pictures have at least 8 pixels a side")
     count, size = pack(UnitImageStore(options.source), UnitImageStore(options.target), options.tile)
-    print(f"{options.target}: {count} montages, {size / 2**20:.1f} MiB")
+    print(f"{options.target}: {count} pictures, {size / 2**20:.1f} MiB")
     return 0
 
 

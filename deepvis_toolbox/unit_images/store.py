@@ -32,6 +32,9 @@ Kind = Literal["regularized_opt", "max_im", "max_deconv"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MontageLayout = Literal["1x1", "2x2"]
 
+SHIPPED = "unit_images"
+"""The folder beside a model.yaml with the pictures that come with the model."""
+
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -39,17 +42,23 @@ class UnitImageStore:
     """Unit images on disk. Holds no pictures and remembers nothing: every question looks at the disk.
 
     `montage`: `2x2` where the `regularized_opt` montages are the authors' 2×2 of 3×3 (the lower-left one is shown).
-    `shared`: {layer: the layer whose pictures it shows}, for example {"pool1": "conv1"}.
+    `shared`: {layer: the layer whose pictures it shows}, for example {"pool1": "conv1"}. `shipped`: a folder that is
+    read where this store has no picture, and never written to.
     """
 
     def __init__(
-        self, folder: str | Path, montage: MontageLayout = "1x1", shared: Mapping[str, str] | None = None
+        self,
+        folder: str | Path,
+        montage: MontageLayout = "1x1",
+        shared: Mapping[str, str] | None = None,
+        shipped: str | Path | None = None,
     ) -> None:
         if montage not in get_args(MontageLayout):
             raise ToolboxError(f'unit_images: montage is "1x1" or "2x2", not "{montage}"')
         self.folder = Path(folder)
         self.montage = montage
         self.shared = dict(shared or {})
+        self._shipped = UnitImageStore(shipped, shared=shared) if shipped is not None else None
 
     @classmethod
     def for_network(cls, settings: Mapping[str, Any], name: str, folder: str | None = None) -> UnitImageStore:
@@ -67,7 +76,8 @@ class UnitImageStore:
     def of_network(cls, settings: Mapping[str, Any]) -> UnitImageStore | None:
         """The store that a network's `settings` name (`unit_images: {folder, montage, shared}`); None without one.
 
-        A relative folder is meant from the model's own folder, `settings["folder"]`.
+        A relative folder is meant from the model's own folder, `settings["folder"]`; a folder `unit_images` there is
+        the store that came with the model.
         """
         section = settings.get("unit_images")
         if not section or section.get("folder", "") is None:  # None: a model.yaml that says nothing about them
@@ -76,8 +86,10 @@ class UnitImageStore:
         if unknown or "folder" not in section:
             wrong = f"unknown key {sorted(unknown)[0]}" if unknown else "the folder is missing"
             raise ToolboxError(f"unit_images in the model.yaml: {wrong}; it has the keys folder, montage, shared")
-        folder = Path(settings.get("folder") or ".") / Path(section["folder"]).expanduser()
-        return cls(folder, section.get("montage", "1x1"), section.get("shared"))
+        own = Path(settings.get("folder") or ".")
+        folder, shipped = own / Path(section["folder"]).expanduser(), own / SHIPPED
+        came_with_it = shipped if settings.get("folder") and shipped.is_dir() and shipped != folder else None
+        return cls(folder, section.get("montage", "1x1"), section.get("shared"), came_with_it)
 
     # -- where things are ---------------------------------------------------------------------------------------
 
@@ -105,7 +117,7 @@ class UnitImageStore:
         return self.layer_folder(kind, layer) / "whole_layer.jpg"
 
     def singles(self, kind: Kind, layer: str, unit: int) -> list[Path]:
-        """The unit's single pictures, in the order of their names."""
+        """The unit's single pictures in this store's own folder, in the order of their names."""
         layer = self.owner(layer)
         start = f"{file_name_of(layer)}_{unit:04d}_"
         paths = self.layer_folder(kind, layer).glob(f"{start}*")
@@ -116,19 +128,22 @@ class UnitImageStore:
         return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
 
     def has(self, kind: Kind, layer: str, unit: int) -> bool:
-        """Whether there is a picture of the unit, its own or a shared one."""
-        return self._montage_to_read(kind, layer, unit).is_file() or bool(self.singles(kind, layer, unit))
+        """Whether there is a picture of the unit, its own, a shared or a shipped one."""
+        here = self._montage_to_read(kind, layer, unit).is_file() or bool(self.singles(kind, layer, unit))
+        return here or (self._shipped is not None and self._shipped.has(kind, layer, unit))
 
     def units(self, kind: Kind, layer: str) -> list[int]:
         """The units of a layer that have pictures, ascending."""
         layer = self.owner(layer)
         pattern = re.compile(re.escape(file_name_of(layer)) + r"_(\d{4,})(?:_.+)?\.(?:jpg|jpeg|png)", re.IGNORECASE)
         found = (pattern.fullmatch(name) for name in _names_in(self.layer_folder(kind, layer)))
-        return sorted({int(match[1]) for match in found if match})
+        shipped = self._shipped.units(kind, layer) if self._shipped else []
+        return sorted({*(int(match[1]) for match in found if match), *shipped})
 
     def layers(self, kind: Kind) -> list[str]:
         """The names of the layers that have a folder of pictures, sharing left aside."""
-        return sorted(layer_name_of(name) for name in _names_in(self.folder / kind))
+        shipped = self._shipped.layers(kind) if self._shipped else []
+        return sorted({*(layer_name_of(name) for name in _names_in(self.folder / kind)), *shipped})
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -142,20 +157,26 @@ class UnitImageStore:
             picture = read_picture(path)
             return lower_left_quarter(picture) if self._is_quartered(kind) else picture
         singles = self.singles(kind, layer, unit)[:9]
-        return square_montage([read_picture(single) for single in singles]) if singles else None
+        if singles:
+            return square_montage([read_picture(single) for single in singles])
+        return self._shipped.read(kind, layer, unit) if self._shipped else None
 
     def read_best(self, kind: Kind, layer: str, unit: int) -> Picture | None:
         """The first picture of the unit's montage, for a tile; None where there is none."""
         if not self._montage_to_read(kind, layer, unit).is_file():
             singles = self.singles(kind, layer, unit)
-            return read_picture(singles[0]) if singles else None
+            if singles:
+                return read_picture(singles[0])
+            return self._shipped.read_best(kind, layer, unit) if self._shipped else None
         montage = self.read(kind, layer, unit)
         return None if montage is None else tiles_of_3x3(montage)[0]
 
     def read_whole_layer(self, kind: Kind, layer: str, units: int) -> Picture | None:
         """The tiles of the layer's `whole_layer.jpg`, (units, H, W, 3) RGB uint8; None where there is none."""
         path = self.whole_layer_path(kind, self.owner(layer))
-        return tiles_of_whole_layer(read_picture(path), units) if path.is_file() else None
+        if path.is_file():
+            return tiles_of_whole_layer(read_picture(path), units)
+        return self._shipped.read_whole_layer(kind, layer, units) if self._shipped else None
 
     # -- writing ------------------------------------------------------------------------------------------------
 

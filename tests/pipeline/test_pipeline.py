@@ -101,17 +101,21 @@ def test_mistakes_are_one_sentence_and_status_2(workplace, capsys, arguments, sa
     assert "Traceback" not in error
 
 
-def test_packing_keeps_the_montages_and_shrinks_them(tmp_path):
+def test_packing_keeps_what_is_shown_and_shrinks_it(tmp_path):
     source, target = UnitImageStore(tmp_path / "big"), UnitImageStore(tmp_path / "small")
     colours = [np.full((60, 40, 3), 20 * number, np.uint8) for number in range(9)]
-    source.write_montage("regularized_opt", "a/b", 3, montage3x3(colours))
-    source.write_single("regularized_opt", "a/b", 3, "s0000_best_X", colours[0], ".png")
+    source.write_montage("max_im", "a/b", 3, montage3x3(colours))
+    source.write_montage("regularized_opt", "a/b", 3, montage3x3(colours[:1]))
+    source.write_single("regularized_opt", "a/b", 3, "s0000_best_X", colours[4], ".png")
     count, size = pack(source, target, 30)
-    assert count == 1
     files = [path for path in target.folder.rglob("*") if path.is_file()]
-    assert [path.stat().st_size for path in files] == [size]
-    tiles = tiles_of_3x3(target.read("regularized_opt", "a/b", 3))
+    assert count == len(files) == 2
+    assert sum(path.stat().st_size for path in files) == size
+    tiles = tiles_of_3x3(target.read("max_im", "a/b", 3))
     assert tiles[0].shape == (30, 20, 3)
     assert [round(float(tile.mean()) / 20) for tile in tiles] == list(range(9))
+    shown = target.read("regularized_opt", "a/b", 3)  # a single picture is shown large
+    assert shown.shape == (30, 20, 3)
+    assert abs(float(shown.mean()) - 80) < 3
     with pytest.raises(ToolboxError, match="no unit images"):
         pack(UnitImageStore(tmp_path / "nowhere"), target, 30)

@@ -156,3 +156,22 @@ def test_settings_of_a_model_give_its_store(tmp_path):
 def test_wrong_settings_are_refused_by_name(section):
     with pytest.raises(ToolboxError, match="unit_images"):
         UnitImageStore.of_network({"unit_images": section})
+
+
+def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_never_written_to(tmp_path):
+    shipped = UnitImageStore(tmp_path / "unit_images")
+    shipped.write_montage("max_im", "conv1", 4, montage3x3(flat_pictures(1)))
+    settings = {"folder": tmp_path, "unit_images": {"folder": "made", "shared": {"pool1": "conv1"}}}
+    store = UnitImageStore.of_network(settings)
+    assert store.has("max_im", "pool1", 4)
+    assert store.layers("max_im") == ["conv1"]
+    assert store.read_best("max_im", "pool1", 4).mean() < 25
+    before = shipped.montage_path("max_im", "conv1", 4).read_bytes()
+    store.write_montage("max_im", "conv1", 4, montage3x3([flat_pictures(9)[8]]))
+    store.write_montage("max_im", "conv1", 5, montage3x3(flat_pictures(1)))
+    assert store.read_best("max_im", "conv1", 4).mean() > 200
+    assert store.units("max_im", "conv1") == [4, 5]
+    assert shipped.montage_path("max_im", "conv1", 4).read_bytes() == before
+    assert UnitImageStore.of_network({"folder": tmp_path, "unit_images": {"folder": "unit_images"}}).units(
+        "max_im", "conv1"
+    ) == [4]
