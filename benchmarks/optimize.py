@@ -147,7 +147,7 @@ def against_the_bare_network(net: TorchNetwork, pairs: int) -> None:
 
 def against_the_plain_way(net: TorchNetwork, layers: Sequence[str], pairs: int) -> None:
     """Every layer: how many times faster than one picture at a time, and where the time goes."""
-    settings = with_steps("paper1", 6)
+    settings = with_steps("paper1", 20)
     print(f"\n{net.name}: preset paper1, seconds for a picture-step, per layer")
     print("| layer | plain way | preferred images | times faster | regularizers' share |\n|---|---|---|---|---|")
     for name in layers:

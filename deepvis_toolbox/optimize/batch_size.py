@@ -18,7 +18,7 @@ COPIES_OF_IMAGE = 24
 """Start, best, last, majority, x, gradient, and what a step needs for a moment (some of it in double precision)."""
 COPIES_OF_LAYERS = 3.0
 """Each value below the objective is kept for the backward pass, and has a gradient and a workspace beside it."""
-MOST = {"cpu": 16, "cuda": 256}
+MOST = {"cpu": 9, "cuda": 256}
 """More pictures at once are no faster."""
 
 

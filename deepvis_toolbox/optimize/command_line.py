@@ -137,7 +137,7 @@ def _make(
             if given.ray and pictures:
                 opening = partial(open_network, given)
                 climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
-                keep_pictures(net, climbed, settings, output, summary, progress)
+                keep_pictures(net, climbed, settings, output, summary)
             else:
                 make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
     return summary

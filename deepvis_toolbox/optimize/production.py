@@ -79,7 +79,7 @@ def make_pictures(
     Raises `ToolboxError` where a file cannot be written: on a full disk nothing that follows could be kept.
     """
     climbed = climbed_batches(net, pictures, settings, batch_size, progress, watch)
-    return keep_pictures(net, climbed, settings, output, summary, progress)
+    return keep_pictures(net, climbed, settings, output, summary)
 
 
 def keep_pictures(
@@ -88,7 +88,6 @@ def keep_pictures(
     settings: AscentSettings,
     output: Output,
     summary: Summary,
-    progress: Progress,
 ) -> Summary:
     """Writes batches of pictures as they come; returns the summary, filled in."""
     for batch, results in climbed:
