@@ -109,7 +109,7 @@ def test_a_value_that_is_not_finite_ends_that_picture_alone_with_finite_images()
     assert np.isfinite(wild.last).all()
     (alone,) = preferred_images(net, [Unit("out", 0)], [0], settings)
     assert alone.outcome == "not finite"
-    np.testing.assert_array_equal(alone.objective, wild.objective)
+    np.testing.assert_allclose(alone.objective, wild.objective, rtol=1e-3)
     assert tame.outcome != "not finite"
     assert len(tame.objective) == 8
 
