@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from torch import nn
 
 from deepvis_toolbox.caffe.geometry import repeated_pair
@@ -38,13 +40,13 @@ class _Convolving(ModuleLayer):
         if self.axis("axis", self.definition.convolution_param.axis, self.bottom) != 1:
             raise self.error("axis", "only two-dimensional layers over the channels (axis 1) are supported")
 
+    @abstractmethod
     def weight_shape(self, channels: int) -> Shape:
         """The shape of the stored weights."""
-        raise NotImplementedError
 
+    @abstractmethod
     def output_extent(self, extent: int, axis: int) -> int:
         """How many rows (axis 0) or columns (axis 1) come out."""
-        raise NotImplementedError
 
     def reach(self, axis: int) -> int:
         """The extent of the dilated kernel."""
