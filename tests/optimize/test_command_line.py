@@ -44,7 +44,7 @@ def files_in(folder):
 
 def arrays_in(folder):
     found = {}
-    for path in sorted(folder.rglob("*.npz")):
+    for path in sorted(folder.rglob("[!.]*.npz")):  # a killed run may leave a temporary file, whose name has a dot
         with np.load(path) as arrays:
             found[path.name] = {name: arrays[name] for name in arrays.files}
     return found
