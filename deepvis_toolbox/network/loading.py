@@ -12,6 +12,7 @@ import torch
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.network.device import parsed_device, resolve_device
 from deepvis_toolbox.network.factories import MadeModule, make_module
+from deepvis_toolbox.network.freed_memory import keep_freed_memory
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.model_description import ModelDescription
 from deepvis_toolbox.network.model_file import ModelFile, describe, model_from_values, read_model_file
@@ -57,6 +58,7 @@ def load_network(
         raise ToolboxError(
             f'unknown engine "{engine}"; it is one of {", ".join(ENGINES)}{nearest_name(engine, ENGINES)}'
         )
+    keep_freed_memory()
     device = parsed_device(device)
     paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
     values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}

@@ -1,0 +1,29 @@
+"""Memory that a pass over the network has freed stays with the process, for the next pass to take.
+
+The system's allocator on Linux (glibc's) gives large blocks back to the kernel as soon as they are free, and the kernel
+must clear every page of them again when the next pass asks for the same: a forward and backward pass of the default
+network over eight pictures took more than twice as long for it. GPU memory is kept by PyTorch itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # from malloc.h
+_NEVER = -1
+
+
+def keep_freed_memory() -> bool:
+    """Makes the allocator of this process keep what is freed; True where it could be told so.
+
+    To be called before threads start: each one would otherwise be given a heap of its own, which is given back as soon
+    as it is empty. What the process takes from the system is then the largest that it ever used at once.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # another C library than glibc
+        return False
+    asked = ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER))
+    return all([mallopt(parameter, value) == 1 for parameter, value in asked])
