@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from deepvis_toolbox.network.first_convolution import with_quick_gradient
 from deepvis_toolbox.network.layer_nodes import attribute, operation
+from deepvis_toolbox.network.quick_modules import quickened
 
 Values = dict[fx.Node, Any]
 OnValue = Callable[[fx.Node, Values], None]
@@ -129,7 +129,7 @@ class Program:
                 continue
             norm = folded.behind(node)
             if norm is not None and norm in order and node not in self.wanted:
-                steps.append(_Step(norm, with_quick_gradient(folded(node, norm)), node.args, {}))
+                steps.append(_Step(norm, quickened(folded(node, norm)), node.args, {}))
                 done.add(norm)
                 continue
             steps.append(self._step(node, modules))
@@ -161,7 +161,7 @@ class Program:
 
 def _callable_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Callable[..., Any]:
     if node.op == "call_module":
-        return with_quick_gradient(modules[str(node.target)])
+        return quickened(modules[str(node.target)])
     if node.op == "call_method":
         method = str(node.target)
         return lambda own, *rest, **named: getattr(own, method)(*rest, **named)

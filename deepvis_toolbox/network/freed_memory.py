@@ -26,4 +26,5 @@ def keep_freed_memory() -> bool:
     if mallopt is None:  # another C library than glibc
         return False
     asked = ((_M_ARENA_MAX, 1), (_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER))
-    return all([mallopt(parameter, value) == 1 for parameter, value in asked])
+    answers = [mallopt(parameter, value) for parameter, value in asked]
+    return all(answer == 1 for answer in answers)

@@ -8,8 +8,7 @@ then interleaved (a sub-pixel convolution).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -18,12 +17,8 @@ from torch import nn
 _FEW_CHANNELS = 4
 
 
-def with_quick_gradient(module: nn.Module) -> Callable[..., Any]:
-    """The module itself, or for a first convolution a function with the same values and gradient at its input."""
-    return _FirstConvolution(module) if isinstance(module, nn.Conv2d) and _is_first(module) else module
-
-
-def _is_first(module: nn.Conv2d) -> bool:
+def is_first_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether `FirstConvolution` can stand for the module."""
     return (
         type(module) is nn.Conv2d
         and module.in_channels <= _FEW_CHANNELS
@@ -37,8 +32,8 @@ def _is_first(module: nn.Conv2d) -> bool:
     )
 
 
-class _FirstConvolution:
-    """A convolution whose weights, sorted by phase, are made once, at the first backward pass."""
+class FirstConvolution:
+    """The same values as the convolution's; its weights sorted by phase are made at the first backward pass."""
 
     def __init__(self, module: nn.Conv2d) -> None:
         self.module = module
@@ -74,7 +69,7 @@ class _FirstConvolution:
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, convolution: _FirstConvolution) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, convolution: FirstConvolution) -> torch.Tensor:
         ctx.convolution, ctx.size = convolution, x.shape[2:]
         return convolution.module(x)
 
