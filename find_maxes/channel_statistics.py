@@ -39,8 +39,8 @@ def summable_bits(values_a_unit: int) -> int:
 def rounded(values: torch.Tensor, limits: torch.Tensor, bits: int) -> torch.Tensor:
     """Values (…, units) in steps of limit / 2^bits: whole numbers as float64; NaN is 0, what is beyond is clipped."""
     largest = float(1 << bits)
-    steps = torch.nan_to_num(values, nan=0.0).double() * (largest / limits)
-    return steps.round_().clamp_(-largest, largest)
+    steps = values * (largest / limits).to(values.dtype)  # exact: they are powers of two
+    return steps.round_().clamp_(-largest, largest).nan_to_num_(nan=0.0).double()
 
 
 class ChannelStatistics:

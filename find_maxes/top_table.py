@@ -16,6 +16,8 @@ Integers = NDArray[np.int64]
 
 _NOBODY = np.iinfo(np.int64).min
 _HALF = 1 << 32
+_AT_ONCE = 64
+"""New entries of a unit that are sorted in together."""
 
 
 class TopTable:
@@ -62,29 +64,29 @@ class TopTable:
 
     def insert(self, found: Candidates, first_picture: int) -> None:
         """Takes in a batch's candidates. Their pictures come after all that are in the table."""
-        order = np.lexsort((found.picture, found.unit))
+        order = np.argsort(found.unit, kind="stable")  # quick: layer by layer they are in order
         units = found.unit[order]
         keys = _keys_of(found.value, found.below, self.largest)[order]
         pictures = _packed_picture(first_picture + found.picture, found.place)[order]
         begins = np.flatnonzero(np.diff(units, prepend=-1))
         occurrence = np.arange(len(units)) - np.repeat(begins, np.diff(begins, append=len(units)))
-        for turn in range(int(occurrence.max(initial=-1)) + 1):
-            now = occurrence == turn
-            self._insert_one_a_unit(units[now], keys[now], pictures[now])
+        for turn in range(0, int(occurrence.max(initial=-1)) + 1, _AT_ONCE):
+            now = (turn <= occurrence) & (occurrence < turn + _AT_ONCE)
+            self._insert_few(units[now], keys[now], pictures[now], occurrence[now] - turn)
 
-    def _insert_one_a_unit(self, rows: Integers, keys: Integers, pictures: Integers) -> None:
-        """Puts an entry into each of `rows`, behind those that are as good; the rows differ from each other."""
-        kept = self._keys[rows]
-        position = (kept >= keys[:, None]).sum(1)
-        enters = position < kept.shape[1]
-        rows, keys, pictures, kept, position = (part[enters] for part in (rows, keys, pictures, kept, position))
-        column = np.arange(kept.shape[1])
-        source = column - (column > position[:, None])
-        own = np.arange(len(rows))
-        for array, old, new in ((self._keys, kept, keys), (self._pictures, self._pictures[rows], pictures)):
-            moved = np.take_along_axis(old, source, 1)
-            moved[own, position] = new
-            array[rows] = moved
+    def _insert_few(self, units: Integers, keys: Integers, pictures: Integers, occurrence: Integers) -> None:
+        """Puts in entries, behind those that are as good. `occurrence`: each one's number among its unit's own."""
+        begins = np.flatnonzero(occurrence == 0)
+        rows, top = units[begins], self._keys.shape[1]
+        own = np.repeat(np.arange(len(rows)), np.diff(begins, append=len(units)))
+        old_and_new = []
+        for array, new, missing in ((self._keys, keys, _NOBODY), (self._pictures, pictures, _packed_picture(-1, -1))):
+            joined = np.full((len(rows), top + int(occurrence.max()) + 1), missing)
+            joined[:, :top] = array[rows]
+            joined[own, top + occurrence] = new
+            old_and_new.append(joined)
+        best = np.argsort(~old_and_new[0], axis=1, kind="stable")[:, :top]
+        self._keys[rows], self._pictures[rows] = (np.take_along_axis(joined, best, 1) for joined in old_and_new)
 
     def merge(self, other: TopTable) -> TopTable:
         """The best of both; no picture is in both."""

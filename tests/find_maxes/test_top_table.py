@@ -27,9 +27,9 @@ def sorted_lists(rows, largest: bool) -> list[list[tuple]]:
 
 
 def candidates(rows, pictures: range) -> Candidates:
-    """All entries of some pictures, in no order."""
+    """All entries of some pictures; the units in no order, each one's pictures in theirs."""
     found = [(unit, picture - pictures.start, *rows[unit][picture]) for picture in pictures for unit in range(UNITS)]
-    shuffled = np.random.default_rng(0).permutation(len(found))
+    shuffled = np.argsort(np.random.default_rng(0).permutation(UNITS)[[unit for unit, *_ in found]], kind="stable")
     unit, picture, value, below, place = (np.array(column)[shuffled] for column in zip(*found, strict=True))
     return Candidates(unit, picture, value.astype(np.float32), below.astype(np.float32), place)
 
