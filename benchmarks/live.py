@@ -2,6 +2,9 @@
 
 Everything that is compared runs in turns in the same process, on the same network, frames and threads, so that a busy
 machine slows both sides. Needs a display; where there is none, it starts a virtual one (Xvfb) for itself.
+
+Whatever computes does so in a thread of its own that then ends, and loads its network there, as the toolbox's worker
+does: a second thread with helper threads for PyTorch would make all of them sleep between operations, at half the rate.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ import argparse
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -76,8 +80,20 @@ class PictureLoop(Source):
             self._pacer.interrupt()
 
 
-def measure_drawing(network: Network, repeats: int) -> None:
+def load() -> Network:
+    """The default network."""
+    return load_network("efficientnet-lite0", device="cpu")
+
+
+def in_a_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What `work` gives, in a thread that nothing runs beside."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(work, *arguments).result()
+
+
+def measure_drawing(repeats: int) -> None:
     """Whole windows, each time with maps that were not drawn before."""
+    network = load()
     processor, source = FrameProcessor(network), PictureLoop(None)
     print(f"\ndrawing a whole {SIZE[0]}×{SIZE[1]} window (goal: median at most 8 ms)")
     for name in LAYERS:
@@ -99,20 +115,18 @@ def measure_drawing(network: Network, repeats: int) -> None:
         print(f"  {layer.name:18} {'×'.join(map(str, layer.shape)):12} {_spread(times[4:])}")
 
 
-def measure_rates(network: Network, seconds: float, rounds: int) -> None:
+def measure_rates(seconds: float, rounds: int) -> None:
     """The worker's rate with the window on over a bare loop's, in turns: each round is bare, live, bare, live …"""
     print("\nthe worker's rate with the window on, over a bare loop's on the same frames (goal: at least 0.9)")
     for what, backward in (("forward", False), ("forward+backward", True)):
         bare, ready, live, drawn = [], [], [], []
-        with live_loop(network, backward) as (loop, hold):
-            for _ in range(rounds):
-                hold.set()
-                bare.append(bare_rate(network, backward, True, seconds / 2))
-                ready.append(bare_rate(network, backward, False, seconds / 2))
-                hold.clear()
+        for _ in range(rounds):
+            bare.append(in_a_thread(bare_loop, backward, True, seconds / 2))
+            ready.append(in_a_thread(bare_loop, backward, False, seconds / 2))
+            with live_loop(backward) as loop:
                 rate, windows = live_rate(loop, seconds)
-                live.append(rate)
-                drawn.append(windows)
+            live.append(rate)
+            drawn.append(windows)
         print(f"  {what:17} live {np.median(live):6.1f}/s, {np.median(drawn):4.1f} windows/s")
         for name, rates in (("preprocess, then the network", bare), ("the network on inputs that are ready", ready)):
             ratios = np.array(live) / np.array(rates)
@@ -120,23 +134,15 @@ def measure_rates(network: Network, seconds: float, rounds: int) -> None:
             print(f"    bare loop: {name:37} {np.median(rates):6.1f}/s  ratio {np.median(ratios):.3f}  ({every})")
 
 
-def bare_rate(network: Network, backward: bool, preprocess: bool, seconds: float) -> float:
-    """Passes a second, in a thread as the worker is one, nothing else running."""
-    rates: list[float] = []
-    thread = threading.Thread(target=lambda: rates.append(_bare_loop(network, backward, preprocess, seconds)))
-    thread.start()
-    thread.join()
-    return rates[0]
-
-
-def _bare_loop(network: Network, backward: bool, preprocess: bool, seconds: float) -> float:
+def bare_loop(backward: bool, preprocess: bool, seconds: float) -> float:
+    """Passes a second, nothing else running."""
+    network = load()
     pictures = PictureLoop(None).pictures
     inputs = [network.preprocess(picture) for picture in pictures]
     layers = [UNIT_LAYER, network.probability_layer or UNIT_LAYER]
     request = Request(UNIT_LAYER, 1, "grad", UNIT_LAYER, 1)
-    passes, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        number = passes % len(inputs)
+
+    def one_pass(number: int) -> None:
         x = network.preprocess(pictures[number]) if preprocess else inputs[number]
         if backward:
             recording = network.record(x, layers)
@@ -144,20 +150,20 @@ def _bare_loop(network: Network, backward: bool, preprocess: bool, seconds: floa
             recording.backward(UNIT_LAYER, own_activation(network.layers[UNIT_LAYER], value, request))
         else:
             network.forward(x, layers)
+
+    for number in range(len(inputs)):  # the first passes plan and allocate
+        one_pass(number)
+    passes, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        one_pass(passes % len(inputs))
         passes += 1
     return passes / (time.perf_counter() - started)
 
 
 @contextmanager
-def live_loop(network: Network, backward: bool) -> Iterator[tuple[MainLoop, threading.Event]]:
-    """A real window with its threads; while the event is set, the worker gets no frames."""
-    hold = threading.Event()
-
-    class Held(PictureLoop):
-        def read(self) -> SourceFrame | None:
-            return None if hold.is_set() else super().read()
-
-    session = Session(lambda: network, [Held(60.0)])
+def live_loop(backward: bool) -> Iterator[MainLoop]:
+    """A real window with its threads, and a camera quicker than the network."""
+    session = Session(load, [PictureLoop(160.0)])
     session.start()
     state = State()
     window = Window("Benchmark", *SIZE)
@@ -167,26 +173,39 @@ def live_loop(network: Network, backward: bool) -> Iterator[tuple[MainLoop, thre
     go_to(state, UNIT_LAYER, 1)
     state.backward = "grad" if backward else "off"
     try:
-        yield loop, hold
+        yield loop
     finally:
         window.close()
         session.close(5)
 
 
 def live_rate(loop: MainLoop, seconds: float) -> tuple[float, float]:
-    """Snapshots and windows a second."""
+    """Frames that the worker has answered and windows, a second."""
+    answered = count_calls(loop.session.snapshots, "put")
     _run_for(loop, 1.0)
-    first, drawn, started = loop.snapshots_seen, loop.drawn, time.perf_counter()
+    first, drawn, started = answered(), loop.drawn, time.perf_counter()
     _run_for(loop, seconds)
     elapsed = time.perf_counter() - started
-    return (loop.snapshots_seen - first) / elapsed, (loop.drawn - drawn) / elapsed
+    return (answered() - first) / elapsed, (loop.drawn - drawn) / elapsed
 
 
-def measure_keys(network: Network, presses: int) -> None:
+def count_calls(of: Any, method: str) -> Callable[[], int]:
+    """Tells how often a method has been called since."""
+    calls, own = [0], getattr(of, method)
+
+    def counted(*arguments: Any) -> Any:
+        calls[0] += 1
+        return own(*arguments)
+
+    setattr(of, method, counted)
+    return lambda: calls[0]
+
+
+def measure_keys(presses: int) -> None:
     """From the moment a real key is sent until the window that shows it has been handed to the display."""
     sent: list[float] = []
     shown: list[float] = []
-    with live_loop(network, True) as (loop, _):
+    with live_loop(True) as loop:
         subprocess.run(["xdotool", "mousemove", "700", "500"], check=True)
         _run_for(loop, 2.0)
         hands = subprocess.Popen(["xdotool", "-"], stdin=subprocess.PIPE, text=True)
@@ -221,7 +240,7 @@ def measure_start() -> None:
         print(f"  {done.stdout.strip()} (process {time.perf_counter() - started:.2f} s)")
 
 
-def measure_memory(network: Network, frames: int) -> None:
+def measure_memory(frames: int) -> None:
     """Resident memory of a headless run with a backward pass, after a tenth of the frames and after all."""
     sizes: list[int] = []
     statistics = Path("/proc/self/statm")
@@ -230,7 +249,7 @@ def measure_memory(network: Network, frames: int) -> None:
     def note(*_: object) -> None:
         sizes.append(int(statistics.read_text().split()[1]) * page)
 
-    run = HeadlessRun(network, [PictureLoop(None)], Painter(), State(), SIZE, note)
+    run = HeadlessRun(load(), [PictureLoop(None)], Painter(), State(), SIZE, note)
     run.run(frames, ("right", "down", "b"))
     tenth, end = (float(np.median(sizes[place - 20 : place])) / 2**20 for place in (frames // 10, frames))
     print(f"\nmemory after {frames // 10} frames {tenth:.1f} MiB, after {frames} {end:.1f} MiB: {end / tenth:.4f}"
@@ -279,14 +298,13 @@ def main() -> None:
 
     with a_display():
         cv2.setNumThreads(1)
-        network = load_network("efficientnet-lite0", device="cpu")
-        print(f"{os.cpu_count()} processors, {torch.get_num_threads()} threads for torch, {network.device}")
+        print(f"{os.cpu_count()} processors, {torch.get_num_threads()} threads for torch, cpu")
         parts: dict[str, Callable[[], None]] = {
-            "drawing": lambda: measure_drawing(network, 100),
-            "rates": lambda: measure_rates(network, given.seconds, given.rounds),
-            "keys": lambda: measure_keys(network, given.keys),
+            "drawing": lambda: in_a_thread(measure_drawing, 100),
+            "rates": lambda: measure_rates(given.seconds, given.rounds),
+            "keys": lambda: measure_keys(given.keys),
             "start": measure_start,
-            "memory": lambda: measure_memory(network, given.memory_frames),
+            "memory": lambda: in_a_thread(measure_memory, given.memory_frames),
         }
         for name, part in parts.items():
             if (not given.only or name in given.only) and not (name == "memory" and not given.memory_frames):

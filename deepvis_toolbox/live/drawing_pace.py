@@ -32,6 +32,11 @@ class DrawingPace:
             self._began = None
 
     @property
+    def is_drawing(self) -> bool:
+        """Whether the window system has not had its turn yet."""
+        return self._began is not None
+
+    @property
     def seconds_left(self) -> float:
         """Until the next one is due; 0 where it is."""
         return max(0.0, self._due - self._clock())
