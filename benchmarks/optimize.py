@@ -8,6 +8,7 @@ Every ratio is a median over pairs measured in turn in this one run, so that a b
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import resource
 import statistics
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -103,21 +104,30 @@ def our_steps(net: TorchNetwork, unit: Unit, settings: AscentSettings, pictures:
     return lambda: preferred_images(net, [unit], range(pictures), settings, batch_size=pictures) and None
 
 
+def plain_network(net: TorchNetwork, layer: str) -> nn.Module:
+    """The network as far as the layer (below its rectifier): PyTorch's own modules in its own memory format."""
+    top = net.nodes_of(layer).below
+    graph, copies = fx.Graph(), {}
+    for node in net.graph_module.graph.nodes:
+        copies[node] = graph.node_copy(node, copies.__getitem__)
+        if node is top:
+            graph.output(copies[node])
+            break
+    return fx.GraphModule(copy.deepcopy(net.graph_module), graph).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload,no-any-return]
+
+
 def plain_steps(net: TorchNetwork, unit: Unit, settings: AscentSettings) -> Callable[[], None]:
-    """One picture, the full image, the network up to the unit, NumPy and SciPy."""
+    """One picture, the full image, the network up to the unit by PyTorch's autograd, NumPy and SciPy."""
     layer = net.layers[unit.layer]
-    place = unit.place or layer.centre
+    at = (0, unit.channel, *(unit.place or layer.centre or ()))
     gain = net.preprocessing.gain.reshape(-1, 1, 1)
     mean = net.preprocessing.mean_map
+    module = plain_network(net, layer.name)
 
     def look(x: np.ndarray) -> tuple[float, np.ndarray]:
-        recording = net.record(torch.from_numpy(np.float32(x * gain))[None], [layer.name])
-        value = recording.activations([layer.name])[layer.name]
-        diff = torch.zeros_like(value)
-        at = (0, unit.channel, *(place or ()))
-        diff[at] = 1
-        gradient = recording.backward(layer.name, diff, "grad", [net.input_name])[net.input_name]
-        return float(value[at]), gradient[0].numpy() * gain
+        leaf = torch.from_numpy(np.float32(x * gain))[None].requires_grad_()
+        value = module(leaf)[at]
+        return value.item(), torch.autograd.grad(value, leaf)[0][0].numpy() * gain
 
     def work() -> None:
         x = np.random.RandomState(0).normal(0, 10, net.input_shape)
@@ -147,7 +157,7 @@ def against_the_bare_network(net: TorchNetwork, pairs: int) -> None:
 
 def against_the_plain_way(net: TorchNetwork, layers: Sequence[str], pairs: int) -> None:
     """Every layer: how many times faster than one picture at a time, and where the time goes."""
-    settings = with_steps("paper1", 20)
+    settings = with_steps("paper1", 40)
     print(f"\n{net.name}: preset paper1, seconds for a picture-step, per layer")
     print("| layer | plain way | preferred images | times faster | regularizers' share |\n|---|---|---|---|---|")
     for name in layers:
@@ -194,11 +204,12 @@ def main() -> None:
     """Runs everything."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer layers and repetitions")
+    parser.add_argument("--pairs", type=int, help="measurements of every ratio; default 7, with --quick 3")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="default 2")
     given = parser.parse_args()
     quick = given.quick
     torch.set_num_threads(given.threads)
-    pairs = 3 if quick else 7
+    pairs = given.pairs or (3 if quick else 7)
     load = os.getloadavg()[0]
     print(
         f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}; load of the machine at the start {load:.1f}"

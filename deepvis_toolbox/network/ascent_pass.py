@@ -34,7 +34,23 @@ class AscentPass:
 
     def __call__(self, x: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
         """`x`: network values (N, C, H, W), the whole image. `channels`: int64 (N,), each picture's unit."""
-        return self._gradients(self._network.record(x, [self._layer]), self._place, channels)
+        found = self.on_part(self.part_of(x), channels)
+        if self.region is None:
+            return found
+        gradient = torch.zeros_like(x, device=found.gradient.device)
+        self.part_of(gradient).copy_(found.gradient)
+        return found._replace(gradient=gradient)
+
+    def part_of(self, x: torch.Tensor) -> torch.Tensor:
+        """The region's part of images (N, C, H, W), a view."""
+        if self.region is None:
+            return x
+        top, left, bottom, right = self.region
+        return x[:, :, top:bottom, left:right]
+
+    def on_part(self, part: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
+        """As a call, from the region's part alone; the gradient has the part's shape, outside it is zero."""
+        return self._gradients(self._network.record(part, [self._layer]), self._place, channels)
 
     def _gradients(self, recording: Recording, place: tuple[int, int] | None, channels: torch.Tensor) -> UnitGradients:
         values = _at_place(recording.activations([self._layer])[self._layer], place)

@@ -88,13 +88,10 @@ class CroppedAscentPass(AscentPass):
         self.region = crop.region
         self._crop = crop
 
-    def __call__(self, x: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
-        top, left, bottom, right = self._crop.region
-        recording = self._torch_network.record_images(x[:, :, top:bottom, left:right], [self._layer])
-        found = self._gradients(recording, self._crop.place, channels)
-        gradient = torch.zeros_like(x, device=found.gradient.device)
-        gradient[:, :, top:bottom, left:right] = found.gradient
-        return found._replace(gradient=gradient)
+    def on_part(self, part: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
+        """As the base class says."""
+        recording = self._torch_network.record_images(part, [self._layer])
+        return self._gradients(recording, self._crop.place, channels)
 
 
 def ascent_pass_on_torch(network: TorchNetwork, layer: str, place: tuple[int, int] | None) -> AscentPass:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.gradient import look_for
+from deepvis_toolbox.optimize.gradient import ImageGradient, look_for
 from deepvis_toolbox.optimize.journal import Journal
 from deepvis_toolbox.optimize.objective import Objective, Reading
 from deepvis_toolbox.optimize.parametrization import PARAMETRIZATIONS
@@ -32,7 +32,7 @@ class _Seen:
     """(M,): which pictures of the batch they are."""
     x: torch.Tensor
     reading: Reading
-    gradient: torch.Tensor
+    gradient: ImageGradient
     direction: torch.Tensor
     """(M, C, H, W): the way that is steepest under the parametrization; the gradient itself for pixels."""
     progress: torch.Tensor
@@ -40,9 +40,15 @@ class _Seen:
 
     def only(self, mask: torch.Tensor) -> _Seen:
         """The pictures where `mask` (M,) is true."""
-        tensors = (each[mask] for each in (self.rows, self.x, self.gradient, self.direction, self.progress))
-        rows, x, gradient, direction, progress = tensors
+        rows, x, progress = (each[mask] for each in (self.rows, self.x, self.progress))
+        gradient = self.gradient.only(mask)
+        direction = gradient.whole if self.is_along_gradient else self.direction[mask]
         return _Seen(rows, x, self.reading.only(mask), gradient, direction, progress)
+
+    @property
+    def is_along_gradient(self) -> bool:
+        """Whether the direction is the gradient itself, zero where it is zero."""
+        return self.direction is self.gradient.whole
 
 
 class Ascent:
@@ -96,24 +102,30 @@ class Ascent:
         else:
             warped, pull_back = self._robustness.warped(x, rows, step)
             reading, gradient_there = self._look(warped, objective)
-            gradient = pull_back(gradient_there)
-        direction = self._parametrization.step(gradient)
+            gradient = ImageGradient(pull_back(gradient_there.whole))
+        direction = self._parametrization.step(gradient.whole)
         return _Seen(rows, x, reading, gradient, direction, _progress(gradient, direction))
 
     def _stepped(self, seen: _Seen, step: int) -> torch.Tensor:
         """x + lr * gradient, then every regularizer in its order."""
         size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir)
-        x = seen.x + seen.direction * size.to(seen.x).reshape(-1, 1, 1, 1)
+        each_size = size.to(seen.x).reshape(-1, 1, 1, 1)
+        if seen.is_along_gradient:
+            x, part_of = seen.x.clone(), seen.gradient.part_of
+            part_of(x).add_(part_of(seen.direction) * each_size)
+        else:
+            x = seen.x + seen.direction * each_size
         for regularizer in self._regularizers:
-            x = regularizer.apply(x, seen.gradient, step)
+            x = regularizer.apply(x, seen.gradient.whole, step)
         return x
 
 
-def _progress(gradient: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:
     """The inner products (N,), float64, in which the squares of tiny gradients do not vanish."""
-    if direction is gradient:
-        return torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float64).square()
-    return (direction.double() * gradient).flatten(1).sum(1)
+    part = gradient.part_of(gradient.whole)
+    if direction is gradient.whole:
+        return torch.linalg.vector_norm(part.flatten(1), dim=1, dtype=torch.float64).square()
+    return (gradient.part_of(direction).double() * part).flatten(1).sum(1)
 
 
 def _is_finite(seen: _Seen) -> torch.Tensor:

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.layer import Rect
 from deepvis_toolbox.optimize.objective import Objective, Reading, UnitObjective
 from deepvis_toolbox.optimize.pixel_space import PixelSpace
 
-Look = Callable[[torch.Tensor, Objective], tuple[Reading, torch.Tensor]]
-"""(zero-centred pixels (N, C, H, W), the batch's objectives) -> (reading, gradient (N, C, H, W) by pixels)."""
+
+class ImageGradient(NamedTuple):
+    """By the pixels of images (N, C, H, W)."""
+
+    whole: torch.Tensor
+    """(N, C, H, W); valid until the next look."""
+    region: Rect | None = None
+    """It is zero outside; None: it may be anything anywhere."""
+
+    def part_of(self, images: torch.Tensor) -> torch.Tensor:
+        """The region's part of images (N, C, H, W), a view."""
+        if self.region is None:
+            return images
+        top, left, bottom, right = self.region
+        return images[:, :, top:bottom, left:right]
+
+    def only(self, mask: torch.Tensor) -> ImageGradient:
+        """That of the pictures where `mask` (N,) is true."""
+        return ImageGradient(self.whole[mask], self.region)
+
+
+Look = Callable[[torch.Tensor, Objective], tuple[Reading, ImageGradient]]
+"""(zero-centred pixels (N, C, H, W), the batch's objectives) -> (reading, gradient)."""
 
 
 def look_for(net: Network, objective: Objective, space: PixelSpace) -> Look:
@@ -20,18 +43,33 @@ def look_for(net: Network, objective: Objective, space: PixelSpace) -> Look:
     A unit at a place (or of a flat layer) is computed on the part of image and network that it can see; all others on
     the whole image, no further than their layer.
     """
-    if not isinstance(objective, UnitObjective) or not _has_one_value(objective):
-        return lambda x, batch: _full_look(net, batch, space, x)
-    see = net.ascent_pass(objective.layer.name, objective.place)
+    if isinstance(objective, UnitObjective) and _has_one_value(objective):
+        return _UnitLook(net, objective, space)
+    return lambda x, batch: _full_look(net, batch, space, x)
 
-    def look(x: torch.Tensor, batch: Objective) -> tuple[Reading, torch.Tensor]:
+
+class _UnitLook:
+    """Nothing is computed, and no pixel converted, outside the part of the image that the units see."""
+
+    def __init__(self, net: Network, objective: UnitObjective, space: PixelSpace) -> None:
+        self._see = net.ascent_pass(objective.layer.name, objective.place)
+        self._space = space
+        self._whole: torch.Tensor | None = None
+
+    def __call__(self, x: torch.Tensor, batch: Objective) -> tuple[Reading, ImageGradient]:
         assert isinstance(batch, UnitObjective)
-        seen = see(space.to_network(x), batch.channels)
-        gradient = space.gradient(seen.gradient).contiguous()
-        reading = batch.read_units(seen.values, seen.below)
-        return reading, gradient if batch.direction > 0 else -gradient
+        seen = self._see.on_part(self._space.to_network(self._see.part_of(x)), batch.channels)
+        part = self._space.gradient(seen.gradient)
+        part = part if batch.direction > 0 else -part
+        return batch.read_units(seen.values, seen.below), self._embedded(part, x)
 
-    return look
+    def _embedded(self, part: torch.Tensor, x: torch.Tensor) -> ImageGradient:
+        if self._see.region is None:
+            return ImageGradient(part.contiguous())
+        if self._whole is None or self._whole.shape != x.shape:
+            self._whole = torch.zeros_like(x)  # and outside the region it stays so
+        self._see.part_of(self._whole).copy_(part)
+        return ImageGradient(self._whole, self._see.region)
 
 
 def _has_one_value(objective: UnitObjective) -> bool:
@@ -39,9 +77,9 @@ def _has_one_value(objective: UnitObjective) -> bool:
     return objective.place is not None or len(objective.layer.shape) == 1
 
 
-def _full_look(net: Network, batch: Objective, space: PixelSpace, x: torch.Tensor) -> tuple[Reading, torch.Tensor]:
+def _full_look(net: Network, batch: Objective, space: PixelSpace, x: torch.Tensor) -> tuple[Reading, ImageGradient]:
     layer = batch.layer.name
     recording = net.record(space.to_network(x), [layer])
     values, below = recording.activations([layer])[layer], recording.below_rectifier(layer)
     arrived = recording.backward(layer, batch.diff(values, below), "grad", [net.input_name])[net.input_name]
-    return batch.read(values, below), space.gradient(arrived).contiguous()
+    return batch.read(values, below), ImageGradient(space.gradient(arrived).contiguous())

@@ -100,7 +100,10 @@ class Journal:
         better = (objective > known) | ((objective == known) & (below > known_below))
         chosen = rows[better]
         if len(chosen):
-            self._best[chosen] = x if len(chosen) == len(x) else x[better]
+            if len(chosen) == len(self._best):
+                self._best = x  # nobody changes it any more
+            else:
+                self._best[chosen] = x if len(chosen) == len(x) else x[better]
             self._best_objective[chosen], self._best_below[chosen] = objective[better], below[better]
             self._best_step[chosen] = step
 

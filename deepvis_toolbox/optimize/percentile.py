@@ -8,6 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+_SMALL, _SAMPLED = 8192, 16
+"""Of rows longer than the first, every so-manieth value is in the sample."""
+
 
 def below_percentile(values: torch.Tensor, percentile: float) -> torch.Tensor:
     """Bool (N, …): where `values` (N, …) lie strictly below their picture's `percentile` (0 to 100).
@@ -48,13 +51,20 @@ def _order_statistic(rows: torch.Tensor, rank: int) -> torch.Tensor:
 def _selected(row: NDArray[np.floating], rank: int) -> float:
     """The value of that rank; NaN counts as largest.
 
-    On a CPU, NumPy's selection is the fastest there is, but takes thirty times as long where half of the values are
-    equal. So the zeros, which a clipping leaves in every image, are counted and not selected from.
+    A sample tells between which two values it lies, but for bad luck; only what lies between them is sorted through
+    (Floyd & Rivest 1975). Many equal values, as a clipping leaves zeros in every image, cost nothing then.
     """
-    negative = row[row < 0]
-    if rank < len(negative):
-        return float(np.partition(negative, rank)[rank])
-    rank -= len(negative) + int(np.count_nonzero(row == 0))
-    if rank < 0:
-        return 0.0
-    return float(np.partition(row[~(row <= 0)], rank)[rank])
+    if len(row) > _SMALL:
+        sample = row[::_SAMPLED]
+        middle, margin = rank / _SAMPLED, 3 * len(sample) ** 0.5
+        ends = (max(0, int(middle - margin)), min(len(sample) - 1, int(middle + margin) + 1))
+        low, high = np.partition(sample, ends)[list(ends)]
+        above_low = row > low
+        above_rank = rank - (len(row) - np.count_nonzero(above_low))
+        if above_rank >= 0:
+            between = row[above_low & (row < high)]
+            if above_rank < len(between):
+                return float(np.partition(between, above_rank)[above_rank])
+        elif rank >= len(row) - np.count_nonzero(row >= low):
+            return float(low)
+    return float(np.partition(row, rank)[rank])

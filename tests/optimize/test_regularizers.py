@@ -39,13 +39,14 @@ def test_regularizers_come_in_the_order_of_one_step_and_only_where_switched_on()
 
 
 @pytest.mark.parametrize("percentile", [0, 1, 12.5, 33.3, 50, 55, 90, 99.9, 100])
-@pytest.mark.parametrize("count", [1, 2, 9, 101, 1000])
+@pytest.mark.parametrize("count", [1, 2, 9, 101, 1000, 20_001])
 def test_below_percentile_is_numpys_comparison_for_each_row(percentile, count):
     random = np.random.default_rng(count)
     normal, sparse = random.normal(size=count), random.normal(size=count) * (random.random(count) < 0.4)
     values = np.stack(
-        [normal, np.round(normal), np.zeros(count), np.abs(normal), -np.abs(normal), sparse, np.abs(sparse)]
-    )
+        [normal, np.round(normal), np.zeros(count), np.abs(normal), -np.abs(normal), sparse, np.abs(sparse),
+         np.sort(normal), np.arange(count) % 16]  # of the last one a sample shows one value alone
+    )  # fmt: skip
     values = values.astype(np.float32)
     expected = [row < np.percentile(row.astype(np.float64), percentile) for row in values]
     np.testing.assert_array_equal(below_percentile(torch.from_numpy(values), percentile).numpy(), expected)
