@@ -10,6 +10,7 @@ does: a second thread with helper threads for PyTorch would make all of them sle
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -17,7 +18,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +32,7 @@ import numpy as np  # noqa: E402
 from deepvis_toolbox import load_network  # noqa: E402
 from deepvis_toolbox.live.actions import go_to  # noqa: E402
 from deepvis_toolbox.live.frame_processor import FrameProcessor, own_activation  # noqa: E402
+from deepvis_toolbox.live.grower import OpenGrower, open_grower  # noqa: E402
 from deepvis_toolbox.live.headless import HeadlessRun  # noqa: E402
 from deepvis_toolbox.live.loaded_network import LoadedNetwork  # noqa: E402
 from deepvis_toolbox.live.main_loop import MainLoop  # noqa: E402
@@ -161,9 +165,9 @@ def bare_loop(backward: bool, preprocess: bool, seconds: float) -> float:
 
 
 @contextmanager
-def live_loop(backward: bool) -> Iterator[MainLoop]:
+def live_loop(backward: bool, open_grower: OpenGrower | None = None) -> Iterator[MainLoop]:
     """A real window with its threads, and a camera quicker than the network."""
-    session = Session(load, [PictureLoop(160.0)])
+    session = Session(load, [PictureLoop(160.0)], open_grower=open_grower)
     session.start()
     state = State()
     window = Window("Benchmark", *SIZE)
@@ -199,6 +203,25 @@ def count_calls(of: Any, method: str) -> Callable[[], int]:
 
     setattr(of, method, counted)
     return lambda: calls[0]
+
+
+def measure_growth(seconds: float, rounds: int) -> None:
+    """The worker's rate while a class unit's preferred image grows, over its rate before and after, in one window."""
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    with TemporaryDirectory() as folder, live_loop(False, partial(open_grower, folder=folder)) as loop:
+        go_to(loop.state, "fc", 9)
+        for number in range(2 * rounds + 1):
+            growing = number % 2 == 1
+            loop.state.growing = frozenset({loop.state.address}) if growing else frozenset()
+            rates[growing].append(live_rate(loop, seconds)[0])
+            if growing:
+                loop.state.growing = frozenset()
+    alone = [(before + after) / 2 for before, after in itertools.pairwise(rates[False])]
+    ratios = np.array(rates[True]) / np.array(alone)
+    every = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print("\nthe worker's rate while a preferred image grows, over its rate without (goal: at least 0.8)")
+    both = f"{np.median(alone):.1f}/s alone, {np.median(rates[True]):.1f}/s growing"
+    print(f"  {both}: ratio {np.median(ratios):.3f}  ({every})")
 
 
 def measure_keys(presses: int) -> None:
@@ -292,7 +315,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of the rates")
     parser.add_argument("--keys", type=int, default=100, help="key presses")
     parser.add_argument("--memory-frames", type=int, default=10_000, help="0: leave memory out")
-    parser.add_argument("--only", nargs="*", default=[], help="drawing, rates, keys, start, memory")
+    parser.add_argument("--only", nargs="*", default=[], help="drawing, rates, growth, keys, start, memory")
     given = parser.parse_args()
     import torch
 
@@ -302,6 +325,7 @@ def main() -> None:
         parts: dict[str, Callable[[], None]] = {
             "drawing": lambda: in_a_thread(measure_drawing, 100),
             "rates": lambda: measure_rates(given.seconds, given.rounds),
+            "growth": lambda: measure_growth(given.seconds, given.rounds),
             "keys": lambda: measure_keys(given.keys),
             "start": measure_start,
             "memory": lambda: in_a_thread(measure_memory, given.memory_frames),
