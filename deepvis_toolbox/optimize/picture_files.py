@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
 KIND: Kind = "regularized_opt"
 DEFAULT_TEMPLATE = "%(p.push_layer)s_%(p.push_channel)04d_%(p.rand_seed)d"
 LONGEST_NAME = 200
+_NUMBER_OF_CHANNEL = re.compile(r"%\(p\.push_channel\)[-+ #0-9.]*[di]")
 
 
 class PictureFiles(Protocol):
@@ -71,9 +73,11 @@ class PrefixFiles:
 
     def path(self, picture: Picture, what: str, suffix: str) -> Path:
         """As the protocol says."""
-        values = self._values(picture)
+        values, template = self._values(picture), self._template
+        if not isinstance(picture.target, Unit):  # it has a name where units have a number
+            template = _NUMBER_OF_CHANNEL.sub("%(p.push_channel)s", template)
         try:
-            name = self._template % {f"p.{key}": value for key, value in values.items()}
+            name = template % {f"p.{key}": value for key, value in values.items()}
         except (KeyError, ValueError, TypeError) as error:
             names = ", ".join(f"%(p.{key})s" for key in values)
             raise ToolboxError(

@@ -252,3 +252,10 @@ def test_other_objectives_from_the_command_line(tmp_path):
     names = files_in(tmp_path / "o")
     assert "regularized_opt/conv/conv_mix_s0000_best_Xpm.png" in names
     assert "regularized_opt/relu/relu_like-photo_s0000_best_Xpm.png" in names
+
+
+def test_a_picture_to_match_has_its_name_where_units_have_a_number(tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), np.full((20, 24, 3), 90, np.uint8))
+    arguments = [*NETWORK, "--like", str(tmp_path / "photo.png"), "--push-layer", "relu", "--max-iter", "2", "--brave"]
+    assert main([*arguments, "--output-prefix", str(tmp_path / "o"), "--quiet"]) == 0
+    assert (tmp_path / "o_relu_photo_0_best_Xpm.jpg").is_file()
