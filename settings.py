@@ -78,7 +78,7 @@ class WindowSettings(Section):
     )
     max_fps: float = Field(30.0, ge=1, le=1000, description="Pictures drawn per second, at most")
     drawing_share: float = Field(
-        0.035, gt=0, le=1, description="Processor time for drawing, where the network computes on all processors"
+        0.03, gt=0, le=1, description="Processor time for drawing, where the network computes on all processors"
     )
 
 

@@ -148,8 +148,8 @@ class FrameProcessor:
             return None, "the backward pass is off: press b"
         if not gradients:
             return None, "the network is still loading"
-        at_input = _on_cpu(gradients[self.network.input_name])
-        image = at_input.transpose(1, 2, 0)
+        at_input = gradients[self.network.input_name]
+        image = _on_cpu(at_input.permute(0, 2, 3, 1))  # as it lies in memory already
         if self.network.preprocessing.channels == "BGR":
             image = image[..., ::-1]
         note = "" if image.any() else f"the gradient is exactly zero: {_why_zero(request)}"

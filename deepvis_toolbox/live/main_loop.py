@@ -29,7 +29,7 @@ from deepvis_toolbox.unit_images.growth import Growth
 KEYS_AT_ONCE = 16
 """All keys that wait are taken before the window is drawn: a held key never piles up."""
 MESSAGE_SECONDS = 5.0
-IDLE_MS = 20
+IDLE_MS = 30
 """How long the window system waits for a key before new snapshots are looked for."""
 
 
@@ -38,7 +38,7 @@ class LoopOptions:
     """What the command line says about the window."""
 
     max_fps: float = 30.0
-    drawing_share: float = 0.035
+    drawing_share: float = 0.03
     """How much of a processor drawing may take where the network computes on all of them, 0 to 1. Keys and clicks are
     drawn at once in any case."""
     frames: int | None = None

@@ -53,7 +53,7 @@ class StartOptions:
     scale: float | None = None
     title: str = "Deep Visualization Toolbox"
     max_fps: float = 30.0
-    drawing_share: float = 0.035
+    drawing_share: float = 0.03
     """As in `LoopOptions`."""
     look: Look = field(default_factory=Look)
     screenshots: Path = Path("screenshots")
