@@ -136,7 +136,7 @@ def test_key_changes_what_the_display_shows(driver: Driver, case: Case) -> None:
     assert not set(case.leaves.split()) & changed
     assert all(name in after for name in case.shown)
     if case.key != "c":  # a video runs on
-        assert np.array_equal(driver.screen(), driver.loop.painter.pixels)
+        driver.run_until(lambda: np.array_equal(driver.screen(), driver.loop.painter.pixels))
 
 
 def test_every_key_of_the_table_is_pressed_here() -> None:
