@@ -3,7 +3,7 @@
     python benchmarks/find_maxes.py --images ../shared/images
 
 All work on the same decoded tensors, a few batches each in turn, so that a busy machine slows all of them alike. The
-ratios are of pictures per second: scan over bare forward (the fastest batch size of three), scan over plain version.
+ratios are of pictures per second: scan over bare forward (in its fastest batch size), scan over plain version.
 
 A scan is slowest at its beginning, when nearly every picture enters the top of some units. Data sets are long, so where
 `--pictures` are more than the folder has, their mirror images, their middles and the middles' mirror images follow.
@@ -30,7 +30,8 @@ from find_maxes.batch_scanner import BatchScanner
 from find_maxes.calibration import calibrate
 from find_maxes.picture_batches import PictureBatch, PictureBatches
 from find_maxes.picture_list import list_pictures
-from find_maxes.scan_settings import BATCH_SIZE, ScanSettings
+from find_maxes.scan_settings import ScanSettings, default_batch_size
+from find_maxes.scanning import statistics_device
 from find_maxes.tally import Tally
 from find_maxes.unit_index import UnitIndex, chosen_layers
 
@@ -41,7 +42,7 @@ def scanner(net: Network, layers: list[str] | None, first: PictureBatch, count: 
     """A scanner at the beginning of a scan of `count` pictures."""
     index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
     settings = ScanSettings(index, statistics=statistics)
-    return BatchScanner(net, Tally(settings, calibrate(net, index, first), count))
+    return BatchScanner(net, Tally(settings, calibrate(net, index, first), count, statistics_device(net)))
 
 
 def more_pictures(batches: list[PictureBatch], count: int) -> list[PictureBatch]:
@@ -75,7 +76,7 @@ def plain(net: Network, layers: list[str]) -> Take:
         for offset in range(len(batch.inputs)):
             values = net.forward(batch.inputs[offset : offset + 1], layers)
             for name in layers:
-                maps = values[name][0].numpy().reshape(net.layers[name].channels, -1)
+                maps = values[name][0].cpu().numpy().reshape(net.layers[name].channels, -1)
                 for channel in range(len(maps)):
                     place = int(maps[channel].argmax())
                     kept = best.setdefault((name, channel), [])
@@ -113,7 +114,13 @@ def flushing(scan: BatchScanner, last: PictureBatch) -> Take:
     return take
 
 
-def measure(runs: dict[str, Take], batches: list[PictureBatch], in_turn: int) -> dict[str, float]:
+def finished(net: Network) -> None:
+    """Waits until the device has computed what it was told to."""
+    if net.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def measure(net: Network, runs: dict[str, Take], batches: list[PictureBatch], in_turn: int) -> dict[str, float]:
     """Milliseconds a picture of each run, a few batches of each in turn."""
     seconds = dict.fromkeys(runs, 0.0)
     for begin in range(0, len(batches), in_turn):
@@ -121,6 +128,7 @@ def measure(runs: dict[str, Take], batches: list[PictureBatch], in_turn: int) ->
             began = time.perf_counter()
             for batch in batches[begin : begin + in_turn]:
                 take(batch)
+            finished(net)
             seconds[name] += time.perf_counter() - began
     pictures = sum(len(batch.inputs) for batch in batches)
     return {name: 1000 * time_taken / pictures for name, time_taken in seconds.items()}
@@ -133,34 +141,37 @@ def main() -> None:
     parser.add_argument("--images", required=True)
     parser.add_argument("--pictures", type=int, default=2000, help="at most four times those in the folder")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--plain-pictures", type=int, default=24, help="so many for the plain version, which is slow")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    net = load_network(options.model, device="cpu")
+    net = load_network(options.model, device=options.device)
     pictures = list_pictures(options.images)
-    with PictureBatches(pictures, net.preprocessing, BATCH_SIZE) as cut:
-        own = [cut.read(number) for number in range(min(options.pictures, len(pictures)) // BATCH_SIZE)]
-    count = min(options.pictures // BATCH_SIZE, 4 * len(own))
+    batch_size = default_batch_size(net)
+    with PictureBatches(pictures, net.preprocessing, batch_size) as cut:
+        own = [cut.read(number) for number in range(min(options.pictures, len(pictures)) // batch_size)]
+    count = min(options.pictures // batch_size, 4 * len(own))
     batches = more_pictures(own, count)
-    size, all_layers = count * BATCH_SIZE, chosen_layers(net.layers, None)
+    size, all_layers = count * batch_size, chosen_layers(net.layers, None)
     scanners = {
         "scan, all layers": scanner(net, None, batches[0], size, False),
         "scan, with statistics": scanner(net, None, batches[0], size, True),
         "scan, one layer a block": scanner(net, one_layer_a_block(net), batches[0], size, False),
     }
-    bare = {f"forward, {at_once} at once": forward(net, at_once) for at_once in (4, 8, 32)}
+    sizes = (4, 8, batch_size, 32) if net.device.type == "cpu" else (batch_size, 4 * batch_size)
+    bare = {f"forward, {at_once} at once": forward(net, at_once) for at_once in sizes}
     runs = {**bare, **{name: flushing(scan, batches[-1]) for name, scan in scanners.items()}}
-    measure(runs, batches[:8], 8)  # warm up; the tables then hold eight batches twice, which changes nothing here
+    measure(net, runs, batches[:8], 8)  # warm up; the tables then hold eight batches twice, which changes nothing here
     for scan in scanners.values():
         scan.tally.done.clear()
     memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    measured = measure(runs, batches, 8)
+    measured = measure(net, runs, batches, 8)
     floor = min(measured[name] for name in bare)
     for name, milliseconds in measured.items():
         print(f"{name:28} {milliseconds:7.2f} ms a picture   {floor / milliseconds:5.2f} of the bare forward")
-    some = batches[: max(1, options.plain_pictures // BATCH_SIZE)]
+    some = batches[: max(1, options.plain_pictures // batch_size)]
     fresh = scanner(net, None, batches[0], size, False)
-    beside = measure({"plain": plain(net, all_layers), "scan": flushing(fresh, some[-1])}, some, 1)
+    beside = measure(net, {"plain": plain(net, all_layers), "scan": flushing(fresh, some[-1])}, some, 1)
     print(f"{'plain version':28} {beside['plain']:7.2f} ms a picture; the scan beside it {beside['scan']:.2f}")
     print(f"over the plain version: {beside['plain'] / measured['scan, all layers']:.1f}×")
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before

@@ -33,8 +33,8 @@ from deepvis_toolbox.optimize.presets import PAPER_PRESETS
 from deepvis_toolbox.optimize.regularizers import active
 from tests.optimize import plain_ascent
 
-BATCH = 9
-"""Pictures at once: the nine of a montage."""
+BATCH = {"cpu": 9, "cuda": 128}
+"""Pictures at once: on a CPU the nine of a montage."""
 
 
 def alexnet(classes: int = 1000) -> nn.Module:
@@ -58,20 +58,27 @@ def alexnet(classes: int = 1000) -> nn.Module:
     return module
 
 
-def networks() -> list[TorchNetwork]:
+def networks(device: torch.device) -> list[TorchNetwork]:
     """The default network, and AlexNet with random weights."""
     preprocessing = Preprocessing((224, 224), mean=120.0, std=60.0)
     graph = trace(alexnet(), preprocessing.input_shape)
     description = ModelDescription(name="alexnet (random weights)", preprocessing=preprocessing)
-    default = load_network(device="cpu")
+    default = load_network(device=str(device))
     assert isinstance(default, TorchNetwork)
-    return [default, TorchNetwork(graph, description, torch.device("cpu"))]
+    return [default, TorchNetwork(graph, description, device)]
+
+
+def batch_of(net: TorchNetwork) -> int:
+    """Pictures at once on the network's device."""
+    return BATCH[net.device.type]
 
 
 def seconds(work: Callable[[], object]) -> float:
     """How long `work` takes."""
     began = time.perf_counter()
     work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - began
 
 
@@ -85,7 +92,7 @@ def in_turn(first: Callable[[], object], second: Callable[[], object], pairs: in
 
 def bare_steps(net: TorchNetwork, layer: str, steps: int) -> Callable[[], None]:
     """`steps` forward and backward passes of a batch, and nothing else."""
-    x = torch.randn(BATCH, *net.input_shape).to(memory_format=torch.channels_last)
+    x = torch.randn(batch_of(net), *net.input_shape).to(net.device, memory_format=torch.channels_last)
     module = net.graph_module if layer == list(net.layers)[-1] else None
 
     def work() -> None:
@@ -94,12 +101,12 @@ def bare_steps(net: TorchNetwork, layer: str, steps: int) -> Callable[[], None]:
             if module is not None:
                 torch.autograd.grad(module(leaf)[:, 9].sum(), leaf)
             else:
-                net.ascent_pass(layer, None)(x, torch.full((BATCH,), 9))
+                net.ascent_pass(layer, None)(x, torch.full((len(x),), 9))
 
     return work
 
 
-def our_steps(net: TorchNetwork, unit: Unit, settings: AscentSettings, pictures: int = BATCH) -> Callable[[], None]:
+def our_steps(net: TorchNetwork, unit: Unit, settings: AscentSettings, pictures: int) -> Callable[[], None]:
     """A batch's ascent of `settings.max_iter` steps."""
     return lambda: preferred_images(net, [unit], range(pictures), settings, batch_size=pictures) and None
 
@@ -125,9 +132,9 @@ def plain_steps(net: TorchNetwork, unit: Unit, settings: AscentSettings) -> Call
     module = plain_network(net, layer.name)
 
     def look(x: np.ndarray) -> tuple[float, np.ndarray]:
-        leaf = torch.from_numpy(np.float32(x * gain))[None].requires_grad_()
+        leaf = torch.from_numpy(np.float32(x * gain))[None].to(net.device).requires_grad_()
         value = module(leaf)[at]
-        gradient = torch.autograd.grad(value, leaf)[0][0].numpy() * gain
+        gradient = torch.autograd.grad(value, leaf)[0][0].cpu().numpy() * gain
         return value.item(), gradient + 1e-12  # the plain step divides by its square, and a unit may fall silent
 
     def work() -> None:
@@ -146,29 +153,29 @@ def with_steps(preset: str, steps: int) -> AscentSettings:
 def against_the_bare_network(net: TorchNetwork, pairs: int) -> None:
     """The class units: picture-steps a second as a share of bare forward and backward passes."""
     layer = net.label_layers[0] if net.label_layers else list(net.layers)[-1]
-    steps = 8
-    print(f"\n{net.name}: class units ({layer}), batches of {BATCH}, picture-steps per second")
+    steps, batch = 8, batch_of(net)
+    print(f"\n{net.name}: class units ({layer}), batches of {batch}, picture-steps per second")
     print("| preset | bare forward+backward | preferred images | share |\n|---|---|---|---|")
     for preset in ("paper3", "paper1", "paper4"):
-        ours = our_steps(net, Unit(layer, 9), with_steps(preset, steps))
+        ours = our_steps(net, Unit(layer, 9), with_steps(preset, steps), batch)
         bare_time, our_time, share = in_turn(bare_steps(net, layer, steps), ours, pairs)
-        rate = BATCH * steps
+        rate = batch * steps
         print(f"| {preset} | {rate / bare_time:.1f} | {rate / our_time:.1f} | {share:.2f} |", flush=True)
 
 
 def against_the_plain_way(net: TorchNetwork, layers: Sequence[str], pairs: int) -> None:
     """Every layer: how many times faster than one picture at a time, and where the time goes."""
-    settings = with_steps("paper1", 40)
+    settings, batch = with_steps("paper1", 40), batch_of(net)
     print(f"\n{net.name}: preset paper1, seconds for a picture-step, per layer")
     print("| layer | plain way | preferred images | times faster | regularizers' share |\n|---|---|---|---|---|")
     for name in layers:
         unit = climbing_unit(net, name, settings)
-        plain, ours = plain_steps(net, unit, settings), our_steps(net, unit, settings)
+        plain, ours = plain_steps(net, unit, settings), our_steps(net, unit, settings, batch)
         plain_time, our_time, ratio = in_turn(plain, ours, pairs)
         share = regularizer_seconds(net, settings) / (our_time / settings.max_iter)
         print(
-            f"| {name} | {plain_time / settings.max_iter:.4f} | {our_time / settings.max_iter / BATCH:.4f} "
-            f"| {ratio * BATCH:.1f} | {share:.0%} |",
+            f"| {name} | {plain_time / settings.max_iter:.5f} | {our_time / settings.max_iter / batch:.5f} "
+            f"| {ratio * batch:.1f} | {share:.0%} |",
             flush=True,
         )
 
@@ -176,7 +183,8 @@ def against_the_plain_way(net: TorchNetwork, layers: Sequence[str], pairs: int) 
 def climbing_unit(net: TorchNetwork, layer: str, settings: AscentSettings) -> Unit:
     """The layer's first unit of which all pictures climb to the end: on a zero gradient an ascent ends at once."""
     for channel in range(net.layers[layer].channels):
-        results = preferred_images(net, [Unit(layer, channel)], range(BATCH), settings, batch_size=BATCH)
+        batch = batch_of(net)
+        results = preferred_images(net, [Unit(layer, channel)], range(batch), settings, batch_size=batch)
         if all(result.outcome != "zero gradient" for result in results):
             return Unit(layer, channel)
     raise SystemExit(f"no unit of {layer} has a gradient on noise")
@@ -184,7 +192,7 @@ def climbing_unit(net: TorchNetwork, layer: str, settings: AscentSettings) -> Un
 
 def regularizer_seconds(net: TorchNetwork, settings: AscentSettings) -> float:
     """What the regularizers of a batch take in a step, on average over the blur's interval."""
-    x = torch.randn(BATCH, *net.input_shape) * 50
+    x = torch.randn(batch_of(net), *net.input_shape, device=net.device) * 50
     gradient = torch.randn_like(x)
 
     def work() -> None:
@@ -196,13 +204,20 @@ def regularizer_seconds(net: TorchNetwork, settings: AscentSettings) -> float:
     return statistics.median(seconds(work) for _ in range(5)) / 4
 
 
+def peak_bytes(net: TorchNetwork) -> int:
+    """The most memory that was in use so far: the GPU's, where the network is there."""
+    if net.device.type == "cuda":
+        return torch.cuda.max_memory_reserved()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def memory(net: TorchNetwork, layer: str) -> None:
     """What `--batch-size auto` takes of what is free."""
     free = free_bytes(net.device)
     size = automatic_batch_size(net, Unit(layer, 0))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before = peak_bytes(net)
     our_steps(net, Unit(layer, 9), with_steps("paper1", 3), size)()
-    grown = max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+    grown = max(0, peak_bytes(net) - before)
     estimate = bytes_per_picture(net, Unit(layer, 0)) * size
     print(
         f"{net.name}, {layer}: batch size {size}; {free / 2**20:.0f} MiB free, estimated {estimate / 2**20:.0f} MiB, "
@@ -217,6 +232,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, help="measurements of every ratio; default 7, with --quick 3")
     parser.add_argument("--begin", help="the table's first layer, where the network has it")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="default 2")
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     quick = given.quick
     torch.set_num_threads(given.threads)
@@ -226,9 +242,10 @@ def main() -> None:
         f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}; load of the machine at the start {load:.1f}"
     )
     print("\nmemory")
-    for net in networks():
+    nets = networks(torch.device(given.device))
+    for net in nets:
         memory(net, net.label_layers[0])
-    for net in networks():
+    for net in nets:
         against_the_bare_network(net, pairs)
         layers = [layer.name for layer in net.layers.values() if layer.kind in ("conv", "linear")]
         shown = [layers[0], layers[len(layers) // 4], layers[len(layers) // 2], layers[-1]] if quick else layers

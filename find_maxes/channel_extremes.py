@@ -64,7 +64,8 @@ class ChannelExtremes:
     """A visitor of one batch: the extremes of every unit in every picture, and the candidates for its top.
 
     `thresholds` (units,): what a unit's last top value is, below the rectifier where that only clips; NaN-free.
-    `readable` (B,): the pictures that count. `largest`: False looks for the smallest values instead.
+    `readable` (B,): the pictures that count. `top`: how many values of a unit can enter. `largest`: False looks for the
+    smallest values instead.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class ChannelExtremes:
         clips: ClipRanges,
         thresholds: torch.Tensor,
         readable: torch.Tensor,
+        top: int,
         largest: bool = True,
     ) -> None:
-        self._index, self._clips, self._largest = index, clips, largest
+        self._index, self._clips, self._top, self._largest = index, clips, top, largest
         self._thresholds = thresholds if largest else -thresholds
         self._unreadable = None if bool(readable.all()) else ~readable
         self._spatial = {layer.name for layer in index.layers if layer.is_spatial}
@@ -150,7 +152,15 @@ class ChannelExtremes:
             enters = extreme >= threshold if paired else extreme > threshold
         else:
             enters = extreme <= threshold if paired else extreme < threshold
-        return enters if self._unreadable is None else enters.masked_fill_(self._unreadable[:, None], False)
+        if self._unreadable is not None:
+            enters.masked_fill_(self._unreadable[:, None], False)
+        return enters if len(extreme) <= 2 * self._top else self._best_of_batch(extreme, enters)
+
+    def _best_of_batch(self, extreme: torch.Tensor, enters: torch.Tensor) -> torch.Tensor:
+        """Of many pictures at the beginning of a scan nearly all would enter, and most be pushed out by the rest."""
+        ranked = extreme.masked_fill(~enters, -torch.inf if self._largest else torch.inf)
+        last = ranked.topk(self._top, 0, largest=self._largest).values[-1]
+        return enters & (extreme >= last if self._largest else extreme <= last)
 
     def _places(
         self, grid: torch.Tensor, rows: torch.Tensor, picture: torch.Tensor, channel: torch.Tensor

@@ -21,7 +21,8 @@ from find_maxes.unit_index import UnitIndex
 FORMAT = 1
 BATCH_SIZE = 12
 """On a CPU: small enough for a layer's values to be in its cache still when they are looked at."""
-ACCELERATOR_BATCH_SIZE = 64
+ACCELERATOR_BATCH_SIZE = 128
+"""A GPU waits for the program between operations on fewer pictures."""
 MOST_PICTURES = 2**31 - 1
 
 

@@ -25,8 +25,10 @@ class Tally:
     def __init__(
         self, settings: ScanSettings, calibration: Calibration, pictures: int, device: torch.device | None = None
     ) -> None:
+        """`device`: where the statistics are kept, by default the CPU."""
         index = settings.index
-        limits = torch.from_numpy(index.spread([calibration.limits[name] for name in index.names])).to(device or "cpu")
+        self.device = device or torch.device("cpu")
+        limits = torch.from_numpy(index.spread([calibration.limits[name] for name in index.names])).to(self.device)
         bits = summable_bits(pictures * PLACES_A_SIDE**2)
         self.settings, self.calibration = settings, calibration
         self.tables = {"top": TopTable.empty(index.total, settings.top)}

@@ -32,6 +32,11 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(word)
 
 
+def widest_float(device: torch.device) -> torch.dtype:
+    """The float of most bits that the device has: float64, but for Apple's GPUs."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def _check_cuda(word: str) -> None:
     if not torch.cuda.is_available():
         raise ToolboxError("PyTorch finds no CUDA GPU on this machine; choose --device cpu or auto")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer_nodes import attribute, operation
 from deepvis_toolbox.network.quick_modules import quickened
 
@@ -111,12 +112,13 @@ class Program:
         values: Values = {**self.constants, self.placeholder: x}
         if on_value:
             on_value(self.placeholder, values)
-        for step in self._steps:
-            values[step.node] = step.compute(values)
-            if on_value:
-                on_value(step.node, values)
-            for node in step.releases:
-                del values[node]
+        with full_precision(x.device):
+            for step in self._steps:
+                values[step.node] = step.compute(values)
+                if on_value:
+                    on_value(step.node, values)
+                for node in step.releases:
+                    del values[node]
         return values
 
     def _make_steps(

@@ -10,6 +10,7 @@ from torch import fx
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.backward_modes import RULES, rectifiers_obey
 from deepvis_toolbox.network.execution import Program, Values
+from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.interface import BACKWARD_MODES, BackwardMode, Recording
 from deepvis_toolbox.network.layer import Layers
 from deepvis_toolbox.network.layer_nodes import LayerNodes, operation
@@ -61,7 +62,8 @@ class TorchRecording(Recording):
         with torch.inference_mode(False), rectifiers_obey(mode, self._rectified):
             signal = diff.detach().to(start).clone()
             self._switch.is_on = mode == "deconv"
-            arrived = torch.autograd.grad(start, ends, signal, retain_graph=True, allow_unused=True)
+            with full_precision(signal.device):
+                arrived = torch.autograd.grad(start, ends, signal, retain_graph=True, allow_unused=True)
         return {
             name: torch.zeros_like(end) if gradient is None else gradient.detach()
             for name, end, gradient in zip(names, ends, arrived, strict=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from deepvis_toolbox.network.device import widest_float
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.gradient import ImageGradient, look_for
 from deepvis_toolbox.optimize.journal import Journal
@@ -36,7 +37,7 @@ class _Seen:
     direction: torch.Tensor
     """(M, C, H, W): the way that is steepest under the parametrization; the gradient itself for pixels."""
     progress: torch.Tensor
-    """(M,), float64: how much a step of size 1 gains, to first order."""
+    """(M,), the device's widest float: how much a step of size 1 gains, to first order."""
 
     def only(self, mask: torch.Tensor) -> _Seen:
         """The pictures where `mask` (M,) is true."""
@@ -121,11 +122,11 @@ class Ascent:
 
 
 def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:
-    """The inner products (N,), float64, in which the squares of tiny gradients do not vanish."""
-    part = gradient.part_of(gradient.whole)
+    """The inner products (N,), in the widest float, in which the squares of tiny gradients do not vanish."""
+    part, wide = gradient.part_of(gradient.whole), widest_float(direction.device)
     if direction is gradient.whole:
-        return torch.linalg.vector_norm(part.flatten(1), dim=1, dtype=torch.float64).square()
-    return (gradient.part_of(direction).double() * part).flatten(1).sum(1)
+        return torch.linalg.vector_norm(part.flatten(1), dim=1, dtype=wide).square()
+    return (gradient.part_of(direction).to(wide) * part).flatten(1).sum(1)
 
 
 def _is_finite(seen: _Seen) -> torch.Tensor:

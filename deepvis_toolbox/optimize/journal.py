@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepvis_toolbox.network.device import widest_float
 from deepvis_toolbox.optimize.objective import Reading
 from deepvis_toolbox.optimize.result import AscentResult, Outcome
 from deepvis_toolbox.optimize.targets import Target
@@ -120,7 +121,8 @@ class Journal:
 
 def _standard_deviation(norm: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:
     """Of the values of each row, from its norm: on a CPU many times faster than torch's own."""
-    variance = norm.double().square() / flat.shape[1] - flat.mean(1).double().square()
+    wide_norm, wide_mean = (each.to(widest_float(flat.device)) for each in (norm, flat.mean(1)))
+    variance = wide_norm.square() / flat.shape[1] - wide_mean.square()
     return variance.clamp_min(0).sqrt()
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepvis_toolbox.network.device import widest_float
+
 _SMALL, _SAMPLED = 8192, 16
 """Of rows longer than the first, every so-manieth value is in the sample."""
 
@@ -37,8 +39,9 @@ def without_pixels(x: torch.Tensor, dropped: torch.Tensor) -> torch.Tensor:
 
 def _near_lower(lower: torch.Tensor, upper: torch.Tensor, fraction: float) -> torch.Tensor:
     """The lower one where the interpolation, in double precision, does not leave it, else the upper one."""
-    interpolated = lower.double() + (upper.double() - lower.double()) * fraction
-    return torch.where(interpolated == lower.double(), lower, upper)
+    wide_lower, wide_upper = (each.to(widest_float(each.device)) for each in (lower, upper))
+    interpolated = wide_lower + (wide_upper - wide_lower) * fraction
+    return torch.where(interpolated == wide_lower, lower, upper)
 
 
 def _order_statistic(rows: torch.Tensor, rank: int) -> torch.Tensor:

@@ -24,9 +24,9 @@ class StepPolicy(ABC):
 
     @abstractmethod
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:
-        """Step sizes (N,), float64.
+        """Step sizes (N,), of `progress`'s dtype.
 
-        `objective` (N,): the objectives now. `progress` (N,), float64, positive: by how much the objective would
+        `objective` (N,): the objectives now. `progress` (N,), positive: by how much the objective would
         change, to first order, for a step size of 1; the squared norm of the gradient. `direction`: 1 up, -1 down.
         """
 

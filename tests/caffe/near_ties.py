@@ -89,7 +89,7 @@ def _window_ties(x: torch.Tensor, pool: Any) -> list[tuple[tuple[int, ...], floa
 
 def gradients_of_near_ties(network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor) -> Iterator[np.ndarray]:
     """The gradient at the input with nothing moved, then with each near tie turned round, the nearest first."""
-    graph_module = copy.deepcopy(network.graph_module).double()
+    graph_module = copy.deepcopy(network.graph_module).cpu().double()
     gradient, near_ties = _gradient(graph_module, x, origin, diff, None)
     yield gradient
     for tie in sorted(near_ties)[:MOST_TRIED]:
@@ -99,8 +99,8 @@ def gradients_of_near_ties(network: Any, x: torch.Tensor, origin: str, diff: tor
 def _gradient(
     graph_module: fx.GraphModule, x: torch.Tensor, origin: str, diff: torch.Tensor, moved: NearTie | None
 ) -> tuple[np.ndarray, list[NearTie]]:
-    image = x.double().requires_grad_(True)
+    image = x.cpu().double().requires_grad_(True)
     nudged = _Nudged(graph_module, moved)
     nudged.run(image)
-    (gradient,) = torch.autograd.grad(nudged.by_layer[origin], image, diff.double())
+    (gradient,) = torch.autograd.grad(nudged.by_layer[origin], image, diff.cpu().double())
     return gradient.numpy(), nudged.near_ties

@@ -12,6 +12,7 @@ import torch
 
 from deepvis_toolbox import load_network
 from tests.caffe.near_ties import gradients_of_near_ties
+from tests.devices import DEVICES
 
 TOLERANCE = 1e-4
 """Of the largest absolute value of the compared blob."""
@@ -30,11 +31,10 @@ def reference(folder: Path) -> Any:
     return np.load(folder / "reference.npz")
 
 
-@pytest.fixture(scope="module")
-def network(folder: Path) -> Any:
-    return load_network(
-        prototxt=folder / "deploy.prototxt", weights=folder / "weights.caffemodel", mean=[104, 117, 123], device="cpu"
-    )
+@pytest.fixture(scope="module", params=DEVICES)
+def network(request: pytest.FixtureRequest, folder: Path) -> Any:
+    files = {"prototxt": folder / "deploy.prototxt", "weights": folder / "weights.caffemodel"}
+    return load_network(**files, mean=[104, 117, 123], device=request.param)
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["photo", "noise"])
@@ -62,7 +62,7 @@ def test_every_recorded_blob_is_the_same(recorded: tuple[int, Any], reference: A
     assert len(blobs) > 30
     activations = recording.activations(blobs)
     for blob in blobs:
-        ours = activations[blob].contiguous().numpy().reshape(-1)
+        ours = activations[blob].contiguous().cpu().numpy().reshape(-1)
         theirs = reference[f"{prefix}{blob}|v"]
         largest = np.abs(ours).max()
         assert _worst(ours[reference[f"{prefix}{blob}|i"]], theirs, largest) < TOLERANCE, blob
@@ -81,7 +81,7 @@ def test_every_gradient_and_deconv_is_the_same(recorded: tuple[int, Any], refere
         differences = _differences(signals, reference, key, network.input_name)
         if max(differences.values()) > TOLERANCE and blob in WITHOUT_RECTIFIER and mode == "grad":
             assert _is_a_near_tie(network, recording.input, blob, diff, reference[key]), key
-            ours = np.linalg.norm(signals[network.input_name].numpy())
+            ours = np.linalg.norm(signals[network.input_name].cpu().numpy())
             assert ours == pytest.approx(np.linalg.norm(reference[key]), rel=1e-3), key
             differences = dict.fromkeys(differences, 0.0)
         worst |= differences
@@ -98,9 +98,9 @@ def _is_a_near_tie(network: Any, x: torch.Tensor, origin: str, diff: torch.Tenso
 def _differences(signals: dict[str, torch.Tensor], reference: Any, key: str, input_name: str) -> dict[str, float]:
     """For each compared blob, the largest difference relative to the blob's largest value."""
     at_input = reference[key]
-    worst = {key: _worst(signals[input_name].numpy(), at_input, np.abs(at_input).max())}
+    worst = {key: _worst(signals[input_name].cpu().numpy(), at_input, np.abs(at_input).max())}
     for blob in signals.keys() - {input_name}:
-        values = signals[blob].contiguous().numpy().reshape(-1)
+        values = signals[blob].contiguous().cpu().numpy().reshape(-1)
         ours = values[reference[f"{key}|{blob}|i"]]
         worst[f"{key}|{blob}"] = _worst(ours, reference[f"{key}|{blob}|v"], np.abs(values).max())
     return worst

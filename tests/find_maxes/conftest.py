@@ -9,17 +9,19 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.devices import DEVICES
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 PICTURES = 43  # no multiple of any batch size used
 
 
-@pytest.fixture(scope="session")
-def small_net():
+@pytest.fixture(scope="session", params=DEVICES)
+def small_net(request):
     from deepvis_toolbox import load_network
 
-    return load_network("small_convnet:make", device="cpu", input_size=16, mean=127, std=64)
+    return load_network("small_convnet:make", device=request.param, input_size=16, mean=127, std=64)
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_a_backward_pass_is_zero_outside_the_receptive_field_and_all_of_it_is_in
         x = read(small_net, top.paths[patch.entry.picture])
         diff = torch.zeros(1, *small_net.layers["relu2"].shape)
         diff[0, 4, patch.entry.place[0], patch.entry.place[1]] = 1
-        whole = small_net.backward(x, "relu2", diff, mode)[small_net.input_name][0].permute(1, 2, 0).numpy()
+        whole = small_net.backward(x, "relu2", diff, mode)[small_net.input_name][0].permute(1, 2, 0).cpu().numpy()
         cut = cut_out(whole, patch.rect, 0)
         np.testing.assert_allclose(patch.gradients[mode], cut, atol=1e-5 * np.abs(whole).max())
         outside = np.ones((16, 16), bool)

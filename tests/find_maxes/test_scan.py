@@ -17,6 +17,7 @@ import torch
 from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
 from find_maxes import TopImages, list_pictures, scan
+from find_maxes.channel_extremes import ChannelExtremes
 from find_maxes.merge import merge
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def seen(small_net, picture_paths):
         for name, value in recording.activations(layers).items():
             below = recording.below_rectifier(name) if small_net.layers[name].rectifier else value
             for kept, tensor in zip(found[name], (value, below), strict=True):
-                kept.append(tensor.reshape(*tensor.shape[:2], *(tensor.shape[2:] or (1, 1))).numpy())
+                kept.append(tensor.reshape(*tensor.shape[:2], *(tensor.shape[2:] or (1, 1))).cpu().numpy())
     return {name: tuple(np.concatenate(part) for part in parts) for name, parts in found.items()}
 
 
@@ -294,3 +295,12 @@ def test_the_top_picture_of_most_classes_has_their_label(default_network, shared
     classes = np.unique(top.labels)
     best = top.labels[top.images["fc"][classes, 0]]
     assert (best == classes).mean() >= 0.6
+
+
+def test_a_batch_that_does_not_fit_the_devices_memory_is_told(small_net, picture_paths, monkeypatch):
+    def full(*_args, **_keywords):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(ChannelExtremes, "__call__", full)
+    with pytest.raises(ToolboxError, match=r"a batch of 4 pictures does not fit .*--batch-size"):
+        scan(small_net, picture_paths, batch_size=4, workers=0)

@@ -7,6 +7,7 @@ import torch
 from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
 from deepvis_toolbox.optimize.presets import PAPER_PRESETS
 from tests.conftest import missing
+from tests.devices import DEVICES
 from tests.optimize import plain_ascent
 from tests.optimize.networks import curved_module, curved_network, rectified_network
 
@@ -40,7 +41,7 @@ def images_seen(net, units, settings, seeds=(3,), **options):
         units,
         list(seeds),
         settings,
-        watch=lambda *told: seen.append(told[3].numpy().copy()),
+        watch=lambda *told: seen.append(told[3].cpu().numpy().copy()),
         **options,
     )
     return np.stack(seen), results
@@ -127,8 +128,8 @@ REFERENCE_PRESETS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def squeezenet(shared, tmp_path_factory):
+@pytest.fixture(scope="module", params=DEVICES)
+def squeezenet(request, shared, tmp_path_factory):
     files = shared / "reference" / "squeezenet"
     if not (files / "weights.caffemodel").is_file():
         missing("the reference network (../shared/reference/squeezenet)")
@@ -137,7 +138,7 @@ def squeezenet(shared, tmp_path_factory):
         f"name: squeezenet\nframework: caffe\nprototxt: {files / 'deploy.prototxt'}\n"
         f"weights: {files / 'weights.caffemodel'}\ninput: {{mean: [104, 117, 123]}}\n"
     )
-    return load_network(str(description), device="cpu")
+    return load_network(str(description), device=request.param)
 
 
 def runs(path):
