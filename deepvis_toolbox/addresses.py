@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from numbers import Integral
+from typing import TYPE_CHECKING, Literal, cast
 
 from deepvis_toolbox.errors import ToolboxError
 
@@ -59,7 +60,25 @@ def parse_unit(address: str, layers: Layers) -> Unit:
 
 def checked_unit(unit: Unit, layers: Layers) -> Unit:
     """The same unit with its layer's listed name; `ToolboxError` where the network does not have it."""
+    layer = layers[layers.canonical(unit.layer)]
+    checked_place(unit.place, layer, f"{unit.layer}:{unit.channel}")
     return parse_unit(str(unit), layers)
+
+
+def checked_place(place: object, layer: Layer, address: str) -> Place:
+    """The place, where the layer has it; `ToolboxError`, which names `address`, where it does not."""
+    if place is None or place == "mean":
+        return cast(Place, place)
+    if not (isinstance(place, tuple) and len(place) == 2 and all(isinstance(each, Integral) for each in place)):
+        raise ToolboxError(f'{place!r} is no place for "{address}"; it is (row, column), "mean" or None')
+    row, column = int(place[0]), int(place[1])
+    if layer.is_tokens:
+        raise ToolboxError(f'layer "{layer.name}" has tokens and no places; write "{address}@mean" for all of them')
+    height, width = layer.shape[1:] if layer.is_spatial else (1, 1)
+    if not (0 <= row < height and 0 <= column < width):
+        places = f"0,0 to {height - 1},{width - 1}"
+        raise ToolboxError(f'layer "{layer.name}" has places {places}; "{address}" at {row},{column} lies outside')
+    return row, column
 
 
 def _parse_channels(text: str, layer: Layer, address: str) -> list[int]:
@@ -85,8 +104,4 @@ def _parse_place(text: str, layer: Layer, address: str) -> Place:
     match = _PLACE.fullmatch(text.replace(" ", ""))
     if not match:
         raise ToolboxError(f'"@{text}" in "{address}" is no place; write @row,col or @mean')
-    row, column = int(match[1]), int(match[2])
-    height, width = layer.shape[1:] if layer.is_spatial else (1, 1)
-    if row >= height or column >= width:
-        raise ToolboxError(f'layer "{layer.name}" has places 0,0 to {height - 1},{width - 1}; "{address}" lies outside')
-    return row, column
+    return checked_place((int(match[1]), int(match[2])), layer, address.partition("@")[0])

@@ -25,6 +25,10 @@ _REASONS = {
 }
 
 
+class DiskFullError(ToolboxError):
+    """A file could not be written, and no other one can be."""
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, with the same suffix, to be written to; renamed to `path` on leaving.
@@ -75,7 +79,8 @@ def check_writable(folder: str | Path) -> None:
 def cannot_write(path: Path, error: OSError) -> ToolboxError:
     """The sentence for a user whose file could not be written."""
     reason = _REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
-    return ToolboxError(f'cannot write "{path}": {reason}')
+    kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else ToolboxError
+    return kind(f'cannot write "{path}": {reason}')
 
 
 def _remove_quietly(path: Path) -> None:

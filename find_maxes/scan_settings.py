@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +52,7 @@ class ScanSettings:
         return {
             "format": FORMAT,
             "network": {"name": net.name, "engine": net.engine, "weights_hash": net.weights_hash},
-            "preprocessing": _preprocessing_identity(net),
+            "preprocessing": net.preprocessing.identity(),
             "pictures": {"count": len(pictures), "hash": pictures.hash},
             "layers": self.index.record(),
             "top": self.top,
@@ -93,16 +92,3 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
         if other.get(key) != value:
             return key.replace("_", " ")
     return ""
-
-
-def _preprocessing_identity(net: Network) -> dict[str, Any]:
-    preprocessing = net.preprocessing
-    digest = hashlib.sha256()
-    for values in (preprocessing.mean, preprocessing.scale, preprocessing.std):
-        digest.update(np.ascontiguousarray(values, np.float32).tobytes())
-    return {
-        "size": list(preprocessing.size),
-        "channels": preprocessing.channels,
-        "crop": preprocessing.crop,
-        "mean_scale_std": digest.hexdigest(),
-    }

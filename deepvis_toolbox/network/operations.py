@@ -220,7 +220,9 @@ def _dimension_argument(node: fx.Node, name: str) -> Any:
     return node.kwargs.get("dim", node.args[position] if len(node.args) > position else 0)
 
 
-def _convolution_window(module: nn.Conv2d | nn.ConvTranspose2d) -> Window:
+def _convolution_window(module: nn.Conv2d | nn.ConvTranspose2d) -> Window | None:
+    if module.padding_mode == "circular":  # at a border it sees the opposite one
+        return None
     kernel, dilation = _pair(module.kernel_size), _pair(module.dilation)
     transposed = isinstance(module, nn.ConvTranspose2d)
     return Window(

@@ -6,10 +6,11 @@ units and in the network's channel order. The default network's (x - 127) / 128 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
 import cv2
 import numpy as np
@@ -82,6 +83,18 @@ class Preprocessing:
     def zero_centred_range(self) -> tuple[Floats, Floats]:
         """What black and white are as zero-centred pixels: float32, shaped as `mean_map`."""
         return np.float32(0) - self.mean_map, np.float32(255) - self.mean_map
+
+    def identity(self) -> dict[str, Any]:
+        """Plain data that is equal for two of these where they do the same to every picture."""
+        digest = hashlib.sha256()
+        for values in (self.mean, self.scale, self.std):
+            digest.update(np.ascontiguousarray(values, np.float32).tobytes())
+        return {
+            "size": list(self.size),
+            "channels": self.channels,
+            "crop": self.crop,
+            "mean_scale_std": digest.hexdigest(),
+        }
 
     def to_input(self, frame: NDArray[np.uint8]) -> Floats:
         """An RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""

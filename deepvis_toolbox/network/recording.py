@@ -59,6 +59,8 @@ class TorchRecording(Recording):
             raise ToolboxError(f'the diff at "{origin}" has shape {shapes}')
         names = list(at) if at is not None else [next(iter(self._layers))]
         ends = [self._arrival(name) for name in names]
+        if not start.requires_grad:  # a constant of the network, such as a class token
+            return {name: torch.zeros_like(end) for name, end in zip(names, ends, strict=True)}
         with torch.inference_mode(False), rectifiers_obey(mode, self._rectified):
             signal = diff.detach().to(start).clone()
             self._switch.is_on = mode == "deconv"

@@ -34,6 +34,7 @@ from deepvis_toolbox.optimize.settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.targets import Target, checked_target
 from deepvis_toolbox.optimize.video import filming
 from deepvis_toolbox.progress import Progress, Silence, show_progress
+from deepvis_toolbox.unit_images.store import COMPARED
 
 Say = Callable[[str], None]
 
@@ -54,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checked = [checked_target(target, net) for target in targets]
         if given.compare:
             panels = [(name, out.files) for (name, _), out in zip(runs, outputs, strict=True)]
-            summary.written += write_comparison(panels, checked)
+            summary.written += write_comparison(panels, checked, summary.problems)
         else:
-            summary.written += write_montages(net, outputs[0].files, checked)
+            summary.written += write_montages(net, outputs[0].files, checked, summary.problems)
     summary.problems[:0] = problems
     return _report(summary, say)
 
@@ -85,8 +86,10 @@ def _runs(
     given: argparse.Namespace, net: Network, parameters: dict[str, Any], say: Say
 ) -> list[tuple[str, AscentSettings]]:
     """(preset's name, settings) of the run; several to be compared. Flags go before what a preset says."""
-    if given.compare:
+    if given.compare is not None:
         names = [name.strip() for name in given.compare.split(",") if name.strip()]
+        if not names:
+            raise ToolboxError("--compare names no preset; write it as --compare paper1,paper2,paper3,paper4")
         return [(name, _settings({**preset_values(net, name), **parameters}, name)) for name in names]
     if given.preset is None and not parameters and DEFAULT in presets_of(net):
         say(f'no parameters given: using the preset "{DEFAULT}" of {net.name}')
@@ -107,7 +110,7 @@ def _output(given: argparse.Namespace, net: Network, group: str, settings: Ascen
     if given.output_prefix is None:
         store = store_of(net, given.output)
         check_writable(store.folder)
-        files: PictureFiles = store_files(net, store, f".{given.format}", group)
+        files: PictureFiles = store_files(net, store, f".{given.format}", f"{COMPARED}-{group}" if group else "")
         return Output(files, arrays=given.arrays, overwrite=given.brave)
     if given.compare or given.output:
         raise ToolboxError("--output-prefix writes the original's files; it does not go with --compare or --output")
@@ -131,6 +134,8 @@ def _make(
         waiting.append((pictures, settings, output))
     if given.ray and given.video:
         raise ToolboxError("--video films an ascent in this process; it does not go with --ray")
+    if given.video and not any(pictures for pictures, _, _ in waiting):
+        _say_on_stderr(f'no film "{given.video}" is made: every picture is there already (--brave makes them again)')
     film: AbstractContextManager[BatchWatch | None] = filming(net, Path(given.video)) if given.video else nullcontext()
     with film as watch, _progress(given, sum(len(pictures) for pictures, _, _ in waiting)) as progress:
         for pictures, settings, output in waiting:

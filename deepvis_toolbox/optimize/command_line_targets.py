@@ -68,6 +68,8 @@ def _without_units(given: argparse.Namespace, net: Network) -> Target:
         raise ToolboxError("--direction and --like need a layer; name it with --push-layer")
     layer = net.layers.canonical(given.push_layer)
     if given.like:
+        if given.push_spatial:
+            raise ToolboxError("--like matches the whole layer; it does not go with --push-spatial")
         path = Path(given.like)
         return LikePicture(layer, read_photograph(path), path.stem)
     where = flag_values.place(given.push_spatial, "--push-spatial") if given.push_spatial else None
@@ -80,13 +82,21 @@ def _read_weights(path: Path) -> NDArray[np.float32]:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise ToolboxError(f'"{path}" is larger than {LARGEST_FILE >> 20} MiB; a direction is one number a unit')
-        values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
+        values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else _numbers_in(path)
+        if np.iscomplexobj(values):
+            raise ToolboxError(f'the weights in "{path}" are complex numbers; a direction is one real number a unit')
         return np.asarray(values, np.float32).reshape(-1)
     except FileNotFoundError as error:
         raise ToolboxError(f'there is no file "{path}"') from error
     except (OSError, ValueError, TypeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise ToolboxError(f'cannot read the weights in "{path}": {reason}') from error
+
+
+def _numbers_in(path: Path) -> NDArray[np.float64]:
+    if not path.read_text("utf-8").strip():
+        raise ValueError("the file is empty")
+    return np.loadtxt(path, ndmin=1)
 
 
 def _say_default_places(units: list[Unit], net: Network, say: Say) -> None:

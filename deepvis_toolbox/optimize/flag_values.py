@@ -27,7 +27,7 @@ def value_of(text: str) -> Any:
         pass
     try:
         return _with_numbers(yaml.safe_load(text))
-    except (yaml.YAMLError, RecursionError):
+    except (yaml.YAMLError, RecursionError, ValueError):  # ValueError: a number of thousands of digits
         return text
 
 
@@ -94,8 +94,9 @@ def mean(text: str) -> Any:
 def channel_order(text: str, flag: str) -> str:
     """The network's channel order from the original's swap to RGB: (2,1,0) is BGR, (0,1,2) RGB."""
     value = value_of(text)
-    orders = {(2, 1, 0): "BGR", (0, 1, 2): "RGB"}
-    found = orders.get(tuple(value)) if isinstance(value, tuple | list) else None
+    orders = {"BGR": [2, 1, 0], "RGB": [0, 1, 2]}
+    given = list(value) if isinstance(value, tuple | list) else value
+    found = next((name for name, order in orders.items() if order == given), None)
     if found is None:
         raise ToolboxError(f'{flag} is "{text}"; it is (2,1,0) for a network in BGR order or (0,1,2) for one in RGB')
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from deepvis_toolbox.addresses import Unit
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.compare import comparison
 from deepvis_toolbox.optimize.output import SHOWN
@@ -13,6 +15,7 @@ from deepvis_toolbox.optimize.picture_files import KIND, PictureFiles, StoreFile
 from deepvis_toolbox.optimize.targets import Target
 from deepvis_toolbox.unit_images.montage import Picture, montage3x3, scaled_to, whole_layer
 from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
+from deepvis_toolbox.unit_images.store import COMPARED
 
 LARGEST_TILE = 100
 """Pixels; a unit's picture in the picture of its whole layer is no larger."""
@@ -20,33 +23,46 @@ PANEL = 9
 """How many pictures a montage shows: those with the smallest seeds, from whichever run."""
 
 
-def write_montages(net: Network, files: PictureFiles, targets: Sequence[Target]) -> list[Path]:
+def write_montages(net: Network, files: PictureFiles, targets: Sequence[Target], problems: list[str]) -> list[Path]:
     """Writes the montage of every unit that has pictures, and of every layer whose units all have one; their paths.
 
-    Nothing is done for files under the original's names, or for what is no unit.
+    Nothing is done for files under the original's names, or for what is no unit. `problems` is told of damaged pictures
+    and files that cannot be written; the other montages are written all the same.
     """
     if not isinstance(files, StoreFiles):
         return []
     units = [target for target in dict.fromkeys(targets) if isinstance(target, Unit)]
-    written = [_write_unit_montage(files, unit) for unit in units]
+    written = [_told(problems, partial(_write_unit_montage, files, unit)) for unit in units]
     for layer in dict.fromkeys(unit.layer for unit in units if not files.tag(unit)):
-        written.append(_write_whole_layer(net, files, layer))
+        written.append(_told(problems, partial(_write_whole_layer, net, files, layer)))
     return [path for path in written if path is not None]
 
 
-def write_comparison(panels: Sequence[tuple[str, PictureFiles]], targets: Sequence[Target]) -> list[Path]:
-    """For every unit, one picture of its pictures under several presets: (title, the files of that run) each."""
-    written = []
-    for unit in dict.fromkeys(targets):
-        runs = [(title, files) for title, files in panels if isinstance(files, StoreFiles)]
-        if not isinstance(unit, Unit) or not runs:
-            continue
-        drawn = [(title, pictures) for title, files in runs if (pictures := _shown(files, unit))]
-        if drawn:
-            path = runs[0][1].store.single_path(KIND, unit.layer, unit.channel, "compare")
-            write_picture(path, comparison(drawn))
-            written.append(path)
-    return written
+def write_comparison(
+    panels: Sequence[tuple[str, PictureFiles]], targets: Sequence[Target], problems: list[str]
+) -> list[Path]:
+    """For every target, one picture of its pictures under several presets: (title, the files of that run) each."""
+    runs = [(title, files) for title, files in panels if isinstance(files, StoreFiles)]
+    written = [_told(problems, partial(_write_comparison, runs, target)) for target in dict.fromkeys(targets) if runs]
+    return [path for path in written if path is not None]
+
+
+def _told(problems: list[str], write: Callable[[], Path | None]) -> Path | None:
+    try:
+        return write()
+    except ToolboxError as error:
+        problems.append(str(error))
+        return None
+
+
+def _write_comparison(runs: Sequence[tuple[str, StoreFiles]], target: Target) -> Path | None:
+    drawn = [(title, pictures) for title, files in runs if (pictures := _shown(files, target))]
+    if not drawn:
+        return None
+    files = runs[0][1]
+    path = files.named(target, f"{COMPARED}_{files.place(target)}".rstrip("_"))
+    write_picture(path, comparison(drawn))
+    return path
 
 
 def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
@@ -60,9 +76,8 @@ def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
     return path
 
 
-def _shown(files: StoreFiles, unit: Unit) -> list[Picture]:
-    tag = f"{files.tag(unit)}s0000_{SHOWN}"
-    example = files.store.single_path(KIND, unit.layer, unit.channel, tag, files.suffix)
+def _shown(files: StoreFiles, target: Target) -> list[Picture]:
+    example = files.named(target, f"{files.tag(target)}s0000_{SHOWN}", files.suffix)
     found = example.parent.glob(example.name.replace("_s0000_", "_s[0-9]*_"))
     in_order = sorted(found, key=lambda path: (len(path.name), path.name))
     return [read_picture(path) for path in in_order[:PANEL]]

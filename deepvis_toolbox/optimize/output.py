@@ -35,6 +35,7 @@ class Output:
     text: bool = False
     """Also the original's `info.txt`."""
     overwrite: bool = False
+    how_to_overwrite: str = "; --brave overwrites it"
 
     def is_finished(self, net: Network, picture: Picture, settings: AscentSettings) -> bool:
         """Whether the picture is there already, made of the same network with the same parameters."""
@@ -42,7 +43,7 @@ class Output:
         return (
             found is not None
             and not difference(found, identity(net, picture, settings))
-            and self._path(picture, SHOWN, self.files.suffix).is_file()
+            and all(self._path(picture, what, self.files.suffix).is_file() for what in (SHOWN, "best_X"))
             and (not self.arrays or self._path(picture, "arrays", ".npz").is_file())
         )
 
@@ -53,7 +54,7 @@ class Output:
         path = self._path(picture, INFO, RECORD_SUFFIX)
         found = read_record(path)
         other = difference(found, identity(net, picture, settings)) if found else ""
-        return f'"{path}" is of another run ({other}); --brave overwrites it' if other else ""
+        return f'"{path}" is of another run ({other}){self.how_to_overwrite}' if other else ""
 
     def write(self, net: Network, picture: Picture, settings: AscentSettings, result: AscentResult) -> None:
         """Writes everything of one picture. `ToolboxError` where a file cannot be written."""

@@ -11,6 +11,7 @@ from deepvis_toolbox.addresses import Place, Unit
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.optimize.preferred import Picture
 from deepvis_toolbox.optimize.settings import AscentSettings
+from deepvis_toolbox.optimize.targets import LikePicture, Target
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
 
@@ -33,7 +34,7 @@ class PictureFiles(Protocol):
 class StoreFiles:
     """`<store>/regularized_opt/<layer>/<layer>_<unit:04d>_<group>_<place>_s<seed:04d>_<what>`.
 
-    Units at their default place have no `<place>`, and only runs that are compared have a `<group>`. A direction or a
+    What is at its default place has no `<place>`, and only runs that are compared have a `<group>`. A direction or a
     picture to match has no unit; its name stands there.
     """
 
@@ -46,19 +47,24 @@ class StoreFiles:
 
     def path(self, picture: Picture, what: str, suffix: str) -> Path:
         """As the protocol says."""
-        target, end = picture.target, f"s{picture.seed:04d}_{what}"
+        return self.named(picture.target, f"{self.tag(picture.target)}s{picture.seed:04d}_{what}", suffix)
+
+    def named(self, target: Target, end: str, suffix: str = ".jpg") -> Path:
+        """A file of the target whose name ends so."""
         if isinstance(target, Unit):
-            tag = f"{self.tag(target)}{end}"
-            return self.store.single_path(KIND, target.layer, target.channel, tag, suffix)
-        name = file_name_of(str(target).rpartition(":")[2])
+            return self.store.single_path(KIND, target.layer, target.channel, end, suffix)
+        name = file_name_of(f"like-{target.name}" if isinstance(target, LikePicture) else target.name)
         return self.store.layer_folder(KIND, target.layer) / f"{file_name_of(target.layer)}_{name}_{end}{suffix}"
 
-    def tag(self, unit: Unit) -> str:
-        """What comes before the seed: empty for a unit at its default place, else such as `mean_` or `p3-7_`."""
-        place = ""
-        if unit.place != self._default_place(unit.layer):
-            place = f"p{unit.place[0]}-{unit.place[1]}_" if isinstance(unit.place, tuple) else "mean_"
-        return f"{self.group}_{place}" if self.group else place
+    def tag(self, target: Target) -> str:
+        """What comes before the seed: empty for a target at its default place, else such as `mean_` or `p3-7_`."""
+        return f"{self.group}_{self.place(target)}" if self.group else self.place(target)
+
+    def place(self, target: Target) -> str:
+        """The part of the tag that says where; empty at the default place."""
+        if isinstance(target, LikePicture) or target.place == self._default_place(target.layer):
+            return ""
+        return f"p{target.place[0]}-{target.place[1]}_" if isinstance(target.place, tuple) else "mean_"
 
 
 class PrefixFiles:

@@ -27,6 +27,9 @@ class Picture:
     target: Target
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.target}, seed {self.seed}"
+
 
 BatchWatch = Callable[[Sequence[Picture], int, torch.Tensor, torch.Tensor, torch.Tensor], None]
 """Called at every step with the batch's pictures, the step, and the arguments of `ascent.Watch`."""
@@ -72,8 +75,8 @@ def climbed_batches(
 
     A batch that does not fit the accelerator's memory is halved and tried again.
     """
-    if batch_size != "auto" and batch_size < 1:
-        raise ToolboxError(f"the batch size is {batch_size}; it must be at least 1")
+    if batch_size != "auto" and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ToolboxError(f'the batch size is {batch_size!r}; it must be "auto" or a whole number of at least 1')
     for group in _batchable(pictures):
         size = automatic_batch_size(net, group[0].target) if batch_size == "auto" else batch_size
         waiting = group

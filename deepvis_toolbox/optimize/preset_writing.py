@@ -12,6 +12,7 @@ import yaml
 from deepvis_toolbox.atomic_files import write_text
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.model_file import read_model_file
+from deepvis_toolbox.optimize.presets import PAPER_PRESETS
 from deepvis_toolbox.optimize.settings import settings_from
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -22,6 +23,8 @@ def save_preset(path: Path, name: str, values: Mapping[str, Any]) -> None:
     """Adds the preset to the model.yaml at `path`. `ToolboxError` where the name is taken or it cannot be written."""
     if not _NAME.fullmatch(name):
         raise ToolboxError(f'"{name}" cannot be a preset\'s name; use letters, digits, - and _')
+    if name in PAPER_PRESETS:
+        raise ToolboxError(f'"{name}" is a preset of the paper\'s; choose another name')
     settings_from(values, f'preset "{name}"')
     known = read_model_file(path).presets
     if name in known:

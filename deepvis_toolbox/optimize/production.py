@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from deepvis_toolbox.atomic_files import DiskFullError
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.montages import write_montages
-from deepvis_toolbox.optimize.output import Output
+from deepvis_toolbox.optimize.output import INFO, RECORD_SUFFIX, Output
 from deepvis_toolbox.optimize.picture_files import StoreFiles
 from deepvis_toolbox.optimize.preferred import BatchWatch, Picture, climbed_batches
 from deepvis_toolbox.optimize.result import AscentResult
@@ -50,9 +52,18 @@ def pictures_to_make(
     output: Output,
     summary: Summary,
 ) -> list[Picture]:
-    """The pictures that are not there yet. `summary` counts those that are, and says which must not be touched."""
-    wanted = []
+    """The pictures that are not there yet. `summary` counts those that are, and says which must not be touched.
+
+    `ToolboxError` where two pictures would have the same name.
+    """
+    wanted: list[Picture] = []
+    named: dict[Path, Picture] = {}
     for picture in (Picture(checked_target(target, net), seed) for target in targets for seed in seeds):
+        name = output.files.path(picture, INFO, RECORD_SUFFIX)
+        if named.setdefault(name, picture) != picture:
+            both = f"{named[name]} and {picture}"
+            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --output-template"
+            raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
         if output.overwrite:
             wanted.append(picture)
         elif output.is_finished(net, picture, settings):
@@ -76,7 +87,7 @@ def make_pictures(
 ) -> Summary:
     """Makes the pictures, writing each batch as soon as it is done; returns the summary, filled in.
 
-    Raises `ToolboxError` where a file cannot be written: on a full disk nothing that follows could be kept.
+    Raises `ToolboxError` where the disk is full.
     """
     climbed = climbed_batches(net, pictures, settings, batch_size, progress, watch)
     return keep_pictures(net, climbed, settings, output, summary)
@@ -89,10 +100,19 @@ def keep_pictures(
     output: Output,
     summary: Summary,
 ) -> Summary:
-    """Writes batches of pictures as they come; returns the summary, filled in."""
+    """Writes batches of pictures as they come; returns the summary, filled in.
+
+    What cannot be written is told there and the rest goes on; but on a full disk nothing that follows could be kept.
+    """
     for batch, results in climbed:
         for picture, result in zip(batch, results, strict=True):
-            output.write(net, picture, settings, result)
+            try:
+                output.write(net, picture, settings, result)
+            except DiskFullError:
+                raise
+            except ToolboxError as error:
+                summary.problems.append(str(error))
+                continue
             summary.made += 1
             if problem := _problem(picture, result):
                 summary.problems.append(problem)
@@ -114,12 +134,13 @@ def make_unit_images(
     summary = Summary()
     pictures = pictures_to_make(net, units, seeds, settings, output, summary)
     make_pictures(net, pictures, settings, output, summary, progress, batch_size)
-    summary.written += write_montages(net, output.files, [checked_target(unit, net) for unit in units])
+    targets = [checked_target(unit, net) for unit in units]
+    summary.written += write_montages(net, output.files, targets, summary.problems)
     return summary
 
 
 def _problem(picture: Picture, result: AscentResult) -> str:
-    name = f"{picture.target}, seed {picture.seed}"
+    name = str(picture)
     step = len(result.objective)
     if result.outcome == "zero gradient":
         return (

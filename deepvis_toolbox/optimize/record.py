@@ -15,6 +15,7 @@ from deepvis_toolbox.optimize.display import seen_part
 from deepvis_toolbox.optimize.preferred import Picture
 from deepvis_toolbox.optimize.result import AscentResult
 from deepvis_toolbox.optimize.settings import AscentSettings
+from deepvis_toolbox.optimize.starts import IMAGE, file_hash
 
 TRACES = ("objective", "below", "largest", "is_max", "norm", "distance", "std")
 DIGITS = 7
@@ -26,14 +27,17 @@ Record = dict[str, Any]
 def identity(net: Network, picture: Picture, settings: AscentSettings) -> Record:
     """What decides how a picture looks: two pictures with equal identities are the same picture."""
     target = picture.target
-    unit: Record = {"layer": target.layer, "address": str(target), "seed": picture.seed}
+    place = list(target.place) if isinstance(target.place, tuple) else target.place
+    unit: Record = {"layer": target.layer, "address": str(target), "seed": picture.seed, "place": place}
     if isinstance(target, Unit):
-        place = list(target.place) if isinstance(target.place, tuple) else target.place
-        unit |= {"channel": target.channel, "place": place}
+        unit |= {"channel": target.channel}
     else:
         unit |= {"name": target.name, "values_sha256": target.key}
     network = {"name": net.name, "weights_sha256": net.weights_hash}
-    return {"network": network, "unit": unit, "settings": settings.as_record()}
+    parameters = settings.as_record()
+    if parameters["start_at"].startswith(IMAGE):
+        parameters["start_image_sha256"] = file_hash(Path(parameters["start_at"].removeprefix(IMAGE)))
+    return {"network": network, "input": net.preprocessing.identity(), "unit": unit, "settings": parameters}
 
 
 def record_of(net: Network, picture: Picture, settings: AscentSettings, result: AscentResult) -> Record:

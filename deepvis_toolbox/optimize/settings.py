@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.optimize.parametrization import PARAMETRIZATIONS
-from deepvis_toolbox.optimize.starts import STARTS
-from deepvis_toolbox.optimize.step_policies import step_policy
+from deepvis_toolbox.optimize.starts import IMAGE, STARTS
+from deepvis_toolbox.optimize.step_policies import is_finite_number, step_policy
 
+MOST_STEPS = 1_000_000
 PERCENTILES = ("small_val_percentile", "small_norm_percentile", "px_benefit_percentile", "px_abs_benefit_percentile")
 
 
@@ -70,12 +70,14 @@ class AscentSettings:
                 raise ToolboxError(f"{name} is {getattr(self, name)}; it must not be negative (0 is off)")
         if self.blur_radius > 1000:
             raise ToolboxError(f"blur_radius is {self.blur_radius} pixels; more than 1000 leaves nothing of any image")
-        if self.max_iter < 1:
-            raise ToolboxError(f"max_iter is {self.max_iter}; at least 1 step is needed")
+        if not 1 <= self.max_iter <= MOST_STEPS:
+            raise ToolboxError(f"max_iter is {self.max_iter}; it lies between 1 and {MOST_STEPS:,}")
+        if self.tv > 255:
+            raise ToolboxError(f"tv is {self.tv}; a pixel cannot move by more than 255 a step")
         if self.push_dir not in (1, -1):
             raise ToolboxError(f"push_dir is {self.push_dir}; it is 1 (what a unit likes) or -1 (what it dislikes)")
         _check_name("parametrization", self.parametrization, PARAMETRIZATIONS)
-        if isinstance(self.start_at, str) and not self.start_at.startswith("image:"):
+        if isinstance(self.start_at, str) and not self.start_at.startswith(IMAGE):
             _check_name("start_at", self.start_at, STARTS)
         step_policy(self.lr_policy, self.lr_params)
 
@@ -106,11 +108,16 @@ def _check_numbers(settings: AscentSettings) -> None:
         value = getattr(settings, each.name)
         if each.name in ("lr_params", "lr_policy", "start_at", "parametrization"):
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not isfinite(value):
-            raise ToolboxError(f"{each.name} is {value!r}; it must be a finite number")
+        if not is_finite_number(value):
+            raise ToolboxError(f"{each.name} is {_short(value)}; it must be a finite number")
         if each.name in whole and value != int(value):
             raise ToolboxError(f"{each.name} is {value}; it must be a whole number")
         object.__setattr__(settings, each.name, int(value) if each.name in whole else float(value))
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def _check_name(what: str, name: object, known: Mapping[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[
 SIGMA = 10.0
 """Standard deviation of `mean_plus_rand`, in pixel units."""
 MAX_PIXELS = 100_000_000
+IMAGE = "image:"
 STARTS: dict[str, Start] = {
     "mean_plus_rand": lambda random, shape, mean: random.normal(0, SIGMA, shape),  # noqa: ARG005
     "randu": lambda random, shape, mean: random.uniform(0, 255, shape) - mean,
@@ -35,8 +37,8 @@ def start_image(start_at: str | NDArray[np.floating], seed: int, preprocessing: 
     shape = preprocessing.input_shape
     if not isinstance(start_at, str):
         return _checked(np.asarray(start_at), shape)
-    if start_at.startswith("image:"):
-        return preprocessing.to_pixels(preprocessing.to_input(read_photograph(Path(start_at[len("image:") :]))))
+    if start_at.startswith(IMAGE):
+        return preprocessing.to_pixels(preprocessing.to_input(read_photograph(Path(start_at.removeprefix(IMAGE)))))
     if not 0 <= seed < 2**32:
         raise ToolboxError(f"the seed {seed} is outside 0 to {2**32 - 1}")
     return STARTS[start_at](np.random.RandomState(seed), shape, preprocessing.mean_map).astype(np.float32)
@@ -53,6 +55,15 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
         raise ToolboxError(f'there is no picture "{path}"') from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ToolboxError(f'cannot read the picture "{path}": {error}') from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a picture file. `ToolboxError` where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ToolboxError(f'cannot read the picture "{path}": {error.strerror}') from error
 
 
 def _checked(image: NDArray[np.floating], shape: tuple[int, int, int]) -> Floats:

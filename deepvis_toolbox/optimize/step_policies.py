@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import ClassVar
 
+import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
@@ -45,6 +46,16 @@ def register_step_policy(name: str) -> Callable[[type[StepPolicy]], type[StepPol
     return enter
 
 
+def is_finite_number(value: object) -> bool:
+    """Whether it is a number, NumPy's included, that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
 def step_policy(name: str, parameters: Mapping[str, float]) -> StepPolicy:
     """The policy of that name. `ToolboxError` where it does not exist or its parameters are not the ones it needs."""
     if name not in STEP_POLICIES:
@@ -55,8 +66,8 @@ def step_policy(name: str, parameters: Mapping[str, float]) -> StepPolicy:
     if not isinstance(parameters, Mapping) or set(parameters) != set(policy.parameters):
         raise ToolboxError(f'the step policy "{name}" needs the parameters {wanted}; given were {parameters}')
     for key, value in parameters.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise ToolboxError(f'{key} of the step policy "{name}" is {value!r}; it must be a finite number')
+        if not is_finite_number(value):
+            raise ToolboxError(f'{key} of the step policy "{name}" is {str(value)[:40]}; it must be a finite number')
     return policy(parameters)
 
 

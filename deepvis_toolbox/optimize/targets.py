@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepvis_toolbox.addresses import Place, Unit, checked_unit
+from deepvis_toolbox.addresses import Place, Unit, checked_place, checked_unit
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.objective import DirectionObjective, Objective, PictureObjective, UnitObjective
@@ -31,7 +32,8 @@ class Direction:
         object.__setattr__(self, "key", _hash_of(self.weights))
 
     def __str__(self) -> str:
-        return f"{self.layer}:{self.name}"
+        where = f"@{self.place[0]},{self.place[1]}" if isinstance(self.place, tuple) else ""
+        return f"{self.layer}:{self.name}{where}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class LikePicture:
     picture: NDArray[np.uint8] = field(compare=False)
     """RGB uint8 H×W×3."""
     name: str = "picture"
+    place: ClassVar[Place] = None
+    """The whole layer is matched."""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,10 +67,13 @@ def checked_target(target: Target, net: Network) -> Target:
     if isinstance(target, LikePicture):
         return LikePicture(layer.name, target.picture, target.name)
     weights = np.asarray(target.weights, np.float32)
-    if weights.shape != (layer.channels,) or not np.isfinite(weights).all():
-        wanted = f'a direction in layer "{layer.name}" is {layer.channels} finite weights'
+    wanted = f'a direction in layer "{layer.name}" is {layer.channels} finite weights'
+    if weights.shape != (layer.channels,):
         raise ToolboxError(f'{wanted}; "{target.name}" has the shape {weights.shape}')
-    return Direction(layer.name, weights, target.name, filled_place(target.place, layer.name, net))
+    if not np.isfinite(weights).all():
+        raise ToolboxError(f'{wanted}; one of "{target.name}" is not finite')
+    place = checked_place(target.place, layer, f"{layer.name}:{target.name}")
+    return Direction(layer.name, weights, target.name, filled_place(place, layer.name, net))
 
 
 def batch_key(target: Target) -> Hashable:

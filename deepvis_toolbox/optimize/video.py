@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from math import ceil, sqrt
@@ -33,17 +34,23 @@ class _NothingFilmedError(Exception):
 
 @contextmanager
 def filming(net: Network, path: Path) -> Iterator[Film]:
-    """A film to be handed to the ascent as its watch; in its place on leaving, unless nothing was filmed."""
+    """A film to be handed to the ascent as its watch; in its place on leaving, unless nothing was filmed.
+
+    `ToolboxError` where it cannot be written, such as on a full disk.
+    """
     if path.suffix.lower() != ".mp4":
         raise ToolboxError(f'the film "{path}" must end in .mp4')
+    if path.is_dir():
+        raise ToolboxError(f'the film "{path}" is a folder; choose another name')
     with suppress(_NothingFilmedError), replacing(path) as temporary:
         film = Film(net, temporary)
         try:
             yield film
         finally:
             film.close()
-        if not temporary.is_file():
+        if not film.frames:
             raise _NothingFilmedError
+        film.check()
 
 
 class Film:
@@ -56,6 +63,8 @@ class Film:
         self._net, self._path = net, path
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self.frames = 0
+        """How many have been written."""
         self._tiles: dict[Picture, Tile] = {}
 
     def __call__(
@@ -79,6 +88,14 @@ class Film:
         if self._writer is not None:
             self._writer.release()
 
+    def check(self) -> None:
+        """Reads the film's length back: OpenCV says nothing where a frame cannot be written."""
+        reader = cv2.VideoCapture(str(self._path))
+        found = int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
+        reader.release()
+        if found != self.frames:
+            raise OSError(errno.ENOSPC, f"{found} of {self.frames} frames were written")
+
     def _write(self, tiles: Sequence[Tile]) -> None:
         frame = _side_by_side(tiles)
         if self._writer is None:
@@ -88,6 +105,7 @@ class Film:
             if not self._writer.isOpened():
                 raise ToolboxError(f"no film of {self._size[0]}×{self._size[1]} pixels can be written here")
         self._writer.write(_fitted(frame, self._size)[..., ::-1])
+        self.frames += 1
 
 
 def _enlarged(picture: Tile) -> Tile:
@@ -109,8 +127,9 @@ def _side_by_side(tiles: Sequence[Tile]) -> Tile:
 
 
 def _fitted(frame: Tile, size: tuple[int, int]) -> Tile:
-    """A frame of a smaller (or larger) batch on the first one's canvas."""
+    """A frame of a smaller or larger batch, shrunk where it has to be, on the first one's canvas."""
     canvas = np.full((size[1], size[0], 3), BACKGROUND, np.uint8)
-    rows, columns = min(size[1], frame.shape[0]), min(size[0], frame.shape[1])
-    canvas[:rows, :columns] = frame[:rows, :columns]
+    shrink = min(1.0, size[1] / frame.shape[0], size[0] / frame.shape[1])
+    rows, columns = (max(1, int(side * shrink)) for side in frame.shape[:2])
+    canvas[:rows, :columns] = frame if shrink == 1 else scaled_to(frame, rows, columns)
     return canvas

@@ -169,7 +169,7 @@ class _UnitPictures:
         self._read_finished({picture.seed for picture in wanted})
         for picture in wanted:
             yield from self._climb(picture)
-        write_montages(self._network, self._output.files, [self._target])
+        write_montages(self._network, self._output.files, [self._target], summary.problems)
         self.note = summary.problems[0] if summary.problems else "made and saved"
 
     def _read_finished(self, missing: set[int]) -> None:

@@ -35,6 +35,9 @@ MontageLayout = Literal["1x1", "2x2"]
 SHIPPED = "unit_images"
 """The folder beside a model.yaml with the pictures that come with the model."""
 
+COMPARED = "compare"
+"""Tags that begin so are of pictures for looking at runs side by side, which are not the unit's own."""
+
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -122,7 +125,12 @@ class UnitImageStore:
         start = f"{file_name_of(layer)}_{unit:04d}_"
         paths = self.layer_folder(kind, layer).glob(f"{start}*")
         wanted = (".jpg", ".jpeg", ".png")
-        found = {path.stem: path for path in paths if path.suffix.lower() in wanted}
+        not_its_own = start + COMPARED
+        found = {
+            path.stem: path
+            for path in paths
+            if path.suffix.lower() in wanted and not path.stem.startswith(not_its_own)
+        }
         found.pop(start + "montage", None)
         # an image that is there in both of the original's scalings, X and Xpm, is one picture
         return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
@@ -135,7 +143,8 @@ class UnitImageStore:
     def units(self, kind: Kind, layer: str) -> list[int]:
         """The units of a layer that have pictures, ascending."""
         layer = self.owner(layer)
-        pattern = re.compile(re.escape(file_name_of(layer)) + r"_(\d{4,})(?:_.+)?\.(?:jpg|jpeg|png)", re.IGNORECASE)
+        unit, tag = re.escape(file_name_of(layer)) + r"_(\d{4,})", rf"(?:_(?!{COMPARED}).+)?"
+        pattern = re.compile(rf"{unit}{tag}\.(?:jpg|jpeg|png)", re.IGNORECASE)
         found = (pattern.fullmatch(name) for name in _names_in(self.layer_folder(kind, layer)))
         shipped = self._shipped.units(kind, layer) if self._shipped else []
         return sorted({*(int(match[1]) for match in found if match), *shipped})

@@ -191,6 +191,14 @@ def test_a_wrong_output_template_is_one_sentence(template, tmp_path):
         (("--units", "fc:0", "--video", "film.avi"), "must end in .mp4"),
         (("--deploy-proto", "x.prototxt"), "belong together"),
         (("--channel-swap-to-rgb", "(1,2,3)"), "(2,1,0)"),
+        (("--channel-swap-to-rgb", "([0],1,2)"), "(2,1,0)"),
+        (("--units", "fc:0", "--max-iter", "1e15"), "max_iter"),
+        (("--units", "fc:0", "--tv", "1e300"), "tv is"),
+        (("--units", "fc:0", "--decay", "9" * 400), "decay is"),
+        (("--units", "fc:0", "--decay", "9" * 5000), "--decay"),
+        (("--units", "fc:0", "--lr-params", "{'lr': " + "9" * 400 + "}"), "lr of the step policy"),
+        (("--units", "fc:0", "--compare", ","), "names no preset"),
+        (("--units", "conv:1@99,0"), "places 0,0 to 11,9"),
     ],
 )
 def test_wrong_flags_are_one_sentence_and_nothing_is_evaluated(arguments, says, tmp_path, monkeypatch):
@@ -227,6 +235,90 @@ def test_the_film_has_a_frame_for_every_step(tmp_path):
     assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 1
 
 
+def test_batches_of_other_sizes_are_shown_whole_in_the_film(tmp_path):
+    film = str(tmp_path / "film.mp4")
+    assert run("--units", "conv:0", "fc:0-3", "--video", film, output=tmp_path / "both") == 0
+    reader, frames = cv2.VideoCapture(film), []
+    while (read := reader.read())[0]:
+        frames.append(read[1])
+    assert len(frames) == 10
+    shown = np.abs(frames[-1].astype(int) - 128).max(2) > 8
+    quarters = [part for half in np.array_split(shown, 2) for part in np.array_split(half, 2, axis=1)]
+    assert min(quarter.mean() for quarter in quarters) > 0.1  # all four pictures
+
+
+def test_a_film_that_was_not_written_whole_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2.VideoWriter, "write", lambda *_: None, raising=False)
+
+    class Deaf:
+        def __init__(self, path, *_):
+            Path(path).write_bytes(b"no film")
+
+        def isOpened(self):  # noqa: N802 - OpenCV's name
+            return True
+
+        def write(self, _frame):
+            pass
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr("deepvis_toolbox.optimize.video.cv2.VideoWriter", type("W", (Deaf,), {"fourcc": lambda *_: 0}))
+    with pytest.raises(ToolboxError, match=r"film\.mp4.*disk is full"):
+        run("--units", "fc:0", "--video", str(tmp_path / "film.mp4"), output=tmp_path)
+    assert not (tmp_path / "film.mp4").exists()
+
+
+def test_pictures_of_other_inputs_directions_and_start_pictures_are_other_pictures(tmp_path):
+    cv2.imwrite(str(tmp_path / "start.png"), np.full((24, 20, 3), 90, np.uint8))
+    np.save(tmp_path / "mix.npy", np.array([1.0, -1, 0, 2], np.float32))
+    start = ("--units", "fc:1", "--start-at", f"image:{tmp_path / 'start.png'}")
+    assert run("--units", "fc:0", output=tmp_path) == 0
+    assert run(*start, output=tmp_path) == 0
+    for mean in ("110", "100"):
+        again = ["--units", "fc:0", "--mean", mean]
+        assert run(*again, output=tmp_path) == (0 if mean == "110" else 2)
+    cv2.imwrite(str(tmp_path / "start.png"), np.full((24, 20, 3), 160, np.uint8))
+    assert run(*start, output=tmp_path) == 2
+    for place in ("(0,0)", "(2,3)"):
+        mix = ("--direction", str(tmp_path / "mix.npy"), "--push-layer", "conv", "--push-spatial", place)
+        assert run(*mix, output=tmp_path) == 0
+    names = files_in(tmp_path)
+    assert all(f"regularized_opt/conv/conv_mix_{place}_s0000_best_X.png" in names for place in ("p0-0", "p2-3"))
+    mix = ("--direction", str(tmp_path / "mix.npy"), "--push-layer", "conv", "--push-spatial", "(99,0)")
+    with pytest.raises(ToolboxError, match="places 0,0 to"):
+        run(*mix, output=tmp_path)
+
+
+def test_two_pictures_of_one_name_are_refused_before_any_work(tmp_path):
+    with pytest.raises(ToolboxError, match=r"conv:1@0,0, seed 0 and conv:1@5,5, seed 0 would both be written"):
+        main([*NETWORK, "--units", "conv:1@0,0", "conv:1@5,5", "--output-prefix", str(tmp_path / "o"), "--quiet"])
+    assert not files_in(tmp_path)
+
+
+def test_a_file_that_cannot_be_written_costs_only_its_own_picture(tmp_path, capsys):
+    (tmp_path / "regularized_opt").mkdir()
+    (tmp_path / "regularized_opt" / "conv").write_text("in the way")
+    assert run("--units", "fc:0", "conv:1", "fc:2", output=tmp_path) == 2
+    told = capsys.readouterr()
+    assert "2 pictures made" in told.out
+    assert "is a file, not a folder" in told.err
+    assert (tmp_path / "regularized_opt/fc/fc_0002_montage.jpg").is_file()
+
+
+def test_compared_runs_are_not_what_the_window_shows_of_a_unit(tmp_path):
+    np.save(tmp_path / "mix.npy", np.array([1.0, -1, 0, 2], np.float32))
+    compare = [*NETWORK, "--compare", "paper1,paper2", "--max-iter", "3", "--quiet", "--output", str(tmp_path)]
+    assert main([*compare, "--units", "fc:1"]) == 0
+    assert main([*compare, "--direction", str(tmp_path / "mix.npy"), "--push-layer", "conv"]) == 0
+    assert (tmp_path / "regularized_opt/conv/conv_mix_compare.jpg").is_file()
+    store = UnitImageStore(tmp_path)
+    assert store.read("regularized_opt", "fc", 1) is None
+    assert store.units("regularized_opt", "fc") == []
+    assert run("--units", "fc:1", output=tmp_path) == 0
+    assert store.read_best("regularized_opt", "fc", 1).shape == (24, 20, 3)
+
+
 def test_compare_puts_the_papers_presets_in_one_picture_two_above_two_below(tmp_path):
     names = "paper1,paper2,paper3,paper4"
     arguments = ["--units", "fc:1", "--seeds", "0-8", "--compare", names, "--max-iter", "5", "--quiet"]
@@ -235,7 +327,7 @@ def test_compare_puts_the_papers_presets_in_one_picture_two_above_two_below(tmp_
     picture = read_picture(folder / "fc_0001_compare.jpg")
     panel = (3 * 24 + 2) * 3 + 22, (3 * 20 + 2) * 3
     assert picture.shape == (2 * panel[0] + 24, 2 * panel[1] + 24, 3)
-    singles = [read_picture(folder / f"fc_0001_paper4_s{seed:04d}_best_Xpm.png") for seed in range(9)]
+    singles = [read_picture(folder / f"fc_0001_compare-paper4_s{seed:04d}_best_Xpm.png") for seed in range(9)]
     montage = montage3x3(singles)
     expected = scaled_to(montage, montage.shape[0] * 3, montage.shape[1] * 3)
     shown = picture[-8 - expected.shape[0] : -8, -8 - expected.shape[1] : -8]

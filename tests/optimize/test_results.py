@@ -213,6 +213,31 @@ def test_a_direction_is_climbed_along_the_gradient_of_the_weighted_sum(place):
     assert (result.largest == -1).all()
 
 
+def test_a_layer_that_does_not_depend_on_the_image_has_a_zero_gradient_and_the_rest_goes_on():
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.token = nn.Conv2d(3, 4, 3), nn.Parameter(torch.ones(1, 4, 1, 1))
+
+        def forward(self, x):
+            return self.conv(x) + self.token.expand(x.shape[0], -1, -1, -1)
+
+    net = network_of(Constant())
+    name = next(layer for layer in net.layers if "expand" in layer)
+    settings = AscentSettings(max_iter=3)
+    constant, other = preferred_images(net, [Unit(name, 1), Unit("conv", 1)], [0], settings)
+    assert constant.outcome == "zero gradient"
+    assert len(other.objective) == 3
+
+
+@pytest.mark.parametrize("place", [(99, 0), (-1, 0), (1,), "foo", (0.5, 1)])
+def test_a_place_that_does_not_exist_is_refused_for_units_and_directions(place):
+    net = rectified_network()
+    for target in (Unit("conv1", 0, place), Direction("conv1", np.ones(8, np.float32), "d", place)):
+        with pytest.raises(ToolboxError, match=r"places 0,0 to|is no place"):
+            preferred_images(net, [target], [0], AscentSettings(max_iter=1))
+
+
 def test_a_direction_of_the_wrong_length_is_refused():
     with pytest.raises(ToolboxError, match="6 finite weights"):
         preferred_images(linear_network(), [Direction("conv", np.ones(5, np.float32))])

@@ -26,7 +26,7 @@ PARAMETERS = {
         ({"blur_radius": -1}, "must not be negative"),
         ({"blur_radius": "wide"}, "must be a finite number"),
         ({"blur_every": 1.5}, "whole number"),
-        ({"max_iter": 0}, "at least 1"),
+        ({"max_iter": 0}, "between 1 and"),
         ({"push_dir": 2}, "push_dir is 2"),
         ({"start_at": "randn"}, 'did you mean "randu"'),
         ({"parametrization": "furier"}, 'did you mean "fourier"'),
