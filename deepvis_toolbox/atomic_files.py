@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,9 @@ _REASONS = {
     errno.EISDIR: "there is a folder of that name; choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
+
+
+_PARTIAL = f".{'[0-9a-f]' * 32}.partial*"
 
 
 class DiskFullError(ToolboxError):
@@ -60,8 +64,11 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, record: Any) -> None:
-    """Writes plain data as indented JSON, whole or not at all. NaN and infinities are refused (`ValueError`)."""
-    write_text(path, json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Writes plain data as indented JSON, whole or not at all. NaN and infinities are refused (`ValueError`).
+
+    In ASCII: names of files that are no UTF-8 have no other form in JSON.
+    """
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def check_writable(folder: str | Path) -> None:
@@ -74,6 +81,17 @@ def check_writable(folder: str | Path) -> None:
         raise cannot_write(Path(folder), error) from error
     finally:
         _remove_quietly(probe)
+
+
+def remove_partial_files(folder: str | Path, older_than: float = 0.0) -> None:
+    """Removes what writers that were killed have left in `folder`, files of at least this age in seconds.
+
+    Where others may be writing just now, an hour is more than any file takes.
+    """
+    for path in Path(folder).glob(_PARTIAL):
+        with suppress(OSError):  # whoever was writing it has finished meanwhile
+            if time.time() - path.stat().st_mtime >= older_than:
+                path.unlink()
 
 
 def cannot_write(path: Path, error: OSError) -> ToolboxError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zipfile
+import zlib
 from collections import OrderedDict
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -17,6 +19,19 @@ COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """Archives whose members can only be reached by decompressing all before them."""
 MAX_MEMBER_BYTES = 1 << 28
 _OPEN_ARCHIVES = 16
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # an unknown compression
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What reading a damaged archive raises."""
 
 
 class _Extent(NamedTuple):
@@ -82,9 +97,19 @@ def open_archive(path: Path) -> Members:
     """The members of an archive. `ToolboxError` where it is missing or damaged."""
     try:
         return ZipMembers(path) if path.name.lower().endswith(".zip") else TarMembers(path)
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, ValueError, EOFError) as error:
+    except _DAMAGE as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ToolboxError(f'the archive "{path}" cannot be read: {reason}') from error
+
+
+def read_member(members: Members, name: str) -> bytes:
+    """A member's bytes. `ToolboxError` with the reason where that is impossible."""
+    try:
+        return members.read(name)
+    except KeyError:
+        raise ToolboxError("the archive has no such member") from None
+    except _DAMAGE as error:
+        raise ToolboxError(f"it cannot be taken out of the archive: {error}") from error
 
 
 def split_member(name: str) -> tuple[str, str] | None:
@@ -101,12 +126,7 @@ class ArchiveReader:
 
     def read(self, archive: str, member: str) -> bytes:
         """A member's bytes. `ToolboxError` with the reason where that is impossible."""
-        try:
-            return self._members(archive).read(member)
-        except KeyError:
-            raise ToolboxError("the archive has no such member") from None
-        except (OSError, ValueError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
-            raise ToolboxError(f"it cannot be taken out of the archive: {error}") from error
+        return read_member(self._members(archive), member)
 
     def _members(self, archive: str) -> Members:
         if archive not in self._open:

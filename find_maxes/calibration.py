@@ -17,6 +17,8 @@ from find_maxes.unit_index import UnitIndex
 
 HEADROOM = 16
 """Statistics clip at this multiple of the largest magnitude in the first batch."""
+LIMIT_OF_ZEROS = 1024.0
+"""Where the first batch shows nothing but zeros, so that later values do not lie beyond it."""
 _CLIPPING_RECTIFIERS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 
 Clip = tuple[float, float]
@@ -24,7 +26,7 @@ Clip = tuple[float, float]
 
 @dataclass(frozen=True)
 class Calibration:
-    """`limits`: per layer, a power of two above `HEADROOM` times its largest magnitude in the first batch.
+    """`limits`: per layer, a power of two above `HEADROOM` times its largest finite magnitude in the first batch.
 
     `clips`: (low, high) of the layers whose value is exactly that below their rectifier, clipped; such a layer's
     largest value lies where the one below lies, and needs no pass of its own.
@@ -52,7 +54,7 @@ def calibrate(net: Network, index: UnitIndex, batch: PictureBatch) -> Calibratio
     rectifiers = {layer.name: layer.rectifier for layer in index.layers}
 
     def look(name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
-        limits[name] = _limit(float(value.abs().amax()))
+        limits[name] = _limit(_largest_finite(value))
         clip = _CLIPPING_RECTIFIERS.get(rectifiers[name])
         if clip and below is not None and torch.equal(value, below.clamp(*clip)):
             clips[name] = clip
@@ -61,7 +63,16 @@ def calibrate(net: Network, index: UnitIndex, batch: PictureBatch) -> Calibratio
     return Calibration(limits, clips)
 
 
+def _largest_finite(value: torch.Tensor) -> float:
+    """The largest magnitude among the numbers, 0 where there are none."""
+    magnitude = value.abs()
+    largest = float(magnitude.amax())
+    if math.isfinite(largest):
+        return largest
+    return float(torch.where(magnitude.isfinite(), magnitude, 0).amax())
+
+
 def _limit(largest: float) -> float:
-    if largest == 0 or not math.isfinite(largest):
-        return 1.0
+    if largest == 0:
+        return LIMIT_OF_ZEROS
     return float(2.0 ** math.ceil(math.log2(largest))) * HEADROOM

@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--bottom", action="store_true", help="also the pictures with the smallest activations")
     arguments.add_argument("--statistics", action="store_true", help="also statistics over places")
     arguments.add_argument("--no-correlations", action="store_true", help="no correlation matrices of the units")
-    arguments.add_argument("--batch-size", type=int, metavar="N", help="(default: 4, on an accelerator 64)")
+    arguments.add_argument("--batch-size", type=int, metavar="N", help="(default: 12, on an accelerator 128)")
     arguments.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: half of the cores)")
     arguments.add_argument("--checkpoint-every", type=int, default=5000, metavar="N", help="pictures in between")
     arguments.add_argument("--shard", metavar="I/N", help="only the I-th of N parts, from 0")
@@ -50,6 +50,8 @@ def main() -> int:
     shard = _shard(options.shard)
     if options.checkpoint_every < 1 or (options.workers or 0) < 0 or options.batch_size == 0:
         raise ToolboxError("--checkpoint-every and --batch-size must be at least 1, --workers at least 0")
+    if options.ray and options.shard:
+        raise ToolboxError("--ray divides the scan among its machines; it does not go with --shard")
     from deepvis_toolbox import load_network
     from deepvis_toolbox.progress import show_progress
     from find_maxes.picture_list import list_pictures
@@ -92,8 +94,7 @@ def _report(top, out: str) -> None:  # type: ignore[no-untyped-def] # TopImages,
         print(f"skipped {top.pictures.path(index)}: {reason}", file=sys.stderr)
     if len(skipped) > 10:
         print(f"… and {len(skipped) - 10} more; all are in {out}/manifest.json", file=sys.stderr)
-    read = len(top.pictures) - len(skipped)
-    print(f"{out}: {top.index.total} units of {len(top.layers)} layers, {read} pictures")
+    print(f"{out}: {top.index.total} units of {len(top.layers)} layers, {top.pictures_read} pictures")
 
 
 def _shard(text: str | None) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--partial", action="store_true", help="merge although parts are missing")
     options = parser.parse_args()
     top = merge(options.parts, options.out, options.partial)
-    print(f"{options.out}: {top.index.total} units over {len(top.pictures)} pictures")
+    print(f"{options.out}: {top.index.total} units over {top.pictures_read} pictures")
     return 0
 
 

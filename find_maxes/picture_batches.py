@@ -27,6 +27,8 @@ from find_maxes.decode_worker import preprocessing_record
 from find_maxes.picture_list import PictureList
 from find_maxes.picture_reader import PictureReader
 
+MOST_WORKERS = 256
+
 
 @dataclass(frozen=True)
 class PictureBatch:
@@ -54,6 +56,8 @@ class PictureBatches:
     """
 
     def __init__(self, pictures: PictureList, preprocessing: Preprocessing, batch_size: int, workers: int = 0) -> None:
+        if not 0 <= workers <= MOST_WORKERS:
+            raise ToolboxError(f"{workers} decoding processes are asked for; --workers is 0 to {MOST_WORKERS}")
         self.count = -(-len(pictures) // batch_size)
         self._pictures = pictures
         self._preprocessing = preprocessing

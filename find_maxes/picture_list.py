@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,10 +14,12 @@ from pathlib import Path
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.picture_list import read_picture_list
-from find_maxes.archives import COMPRESSED_SUFFIXES, SEPARATOR, Members, is_archive, open_archive
+from find_maxes.archives import COMPRESSED_SUFFIXES, SEPARATOR, Members, is_archive, open_archive, read_member
 from find_maxes.remote_files import is_url, list_url
 
 NO_LABEL = -1
+_CLASS_INDEX = re.compile(r"[0-9]{1,9}")
+"""As in list files."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,19 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     root = Path(images).expanduser().absolute()
     if list_file is not None:
         return _from_list(str(root), Path(list_file).expanduser())
-    if not root.exists():
-        raise ToolboxError(f'the folder of pictures "{images}" does not exist')
+    try:
+        is_folder = stat.S_ISDIR(root.stat().st_mode)
+    except FileNotFoundError:
+        raise ToolboxError(f'the folder of pictures "{images}" does not exist') from None
+    except OSError as error:
+        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {error.strerror}') from error
     notes: list[str] = []
-    found = list(_below(root, notes) if root.is_dir() else _members_of(root, root.name))
+    found = list(_below(root, notes) if is_folder else _members_of(root, root.name, notes))
     if not found:
         explained = f" ({notes[0]})" if notes else f"; their names end in {', '.join(PICTURE_SUFFIXES[:5])}, …"
         raise ToolboxError(f'"{images}" holds no pictures{explained}')
     names, labels = zip(*found, strict=True)
-    return PictureList(names, labels, str(root if root.is_dir() else root.parent), tuple(notes))
+    return PictureList(names, labels, str(root if is_folder else root.parent), tuple(notes))
 
 
 def _from_url(url: str, list_file: str | Path | None) -> PictureList:
@@ -95,16 +103,10 @@ def _from_url(url: str, list_file: str | Path | None) -> PictureList:
 
 
 def _from_list(root: str, list_file: Path) -> PictureList:
-    listed = read_picture_list(list_file.absolute())
-    beside = list_file.absolute().parent
-    names = tuple(str(_relative(picture.path, beside)) for picture in listed)
+    listed = read_picture_list(list_file.absolute(), Path())  # as they stand there: relative ones are below the images
+    names = tuple(str(picture.path) for picture in listed)
     labels = tuple(NO_LABEL if picture.label is None else picture.label for picture in listed)
     return PictureList(names, labels, root)
-
-
-def _relative(path: Path, folder: Path) -> Path:
-    """The path as the list has it: list files are read relative to their own folder, ours are below the images."""
-    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
@@ -126,31 +128,40 @@ def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
 
 def _noted(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
     try:
-        yield from _members_of(path, relative)
+        yield from _members_of(path, relative, notes)
     except ToolboxError as error:
         notes.append(str(error))
 
 
-def _members_of(path: Path, relative: str) -> Iterator[tuple[str, int]]:
+def _members_of(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
     if not is_archive(path):
         raise ToolboxError(f'"{path}" is neither a folder nor a .tar or .zip archive; give the folder of pictures')
     archive = open_archive(path)
+    unlabelled: list[str] = []
     try:
         names = archive.names()
         classes = {name[: -len(".cls")] for name in names if name.endswith(".cls")}
         for name in names:
             if name.lower().endswith(PICTURE_SUFFIXES):
-                label = _label_beside(archive, name, classes)
+                label = NO_LABEL
+                try:
+                    label = _label_beside(archive, name, classes)
+                except ToolboxError as error:
+                    unlabelled.append(f"{name}: {error}")
                 yield f"{relative}{SEPARATOR}{name}", label
     finally:
         archive.close()
+    if unlabelled:
+        notes.append(f'"{path}": {len(unlabelled)} class indices cannot be read; the first, of {unlabelled[0]}')
 
 
 def _label_beside(archive: Members, name: str, classes: set[str]) -> int:
-    """The class index in the picture's `.cls` file, -1 where there is none or it is no number."""
+    """The class index in the picture's `.cls` file, -1 where there is none. `ToolboxError` where it cannot be read."""
     folder, slash, base = name.rpartition("/")
     key = folder + slash + base.partition(".")[0]
     if key not in classes:
         return NO_LABEL
-    text = archive.read(f"{key}.cls").decode(errors="replace").strip()
-    return int(text) if text.isdecimal() else NO_LABEL
+    text = read_member(archive, f"{key}.cls").decode(errors="replace").strip()
+    if not _CLASS_INDEX.fullmatch(text):
+        raise ToolboxError(f'"{text[:20]}" is no class index')
+    return int(text)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepvis_toolbox.atomic_files import check_writable, replacing, write_json
+from deepvis_toolbox.atomic_files import check_writable, remove_partial_files, replacing, write_json
 from deepvis_toolbox.errors import ToolboxError
 from find_maxes.calibration import Calibration
 from find_maxes.picture_list import PictureList
@@ -45,6 +45,7 @@ class ResultFolder:
     def prepare(self, identity: dict[str, Any], pictures: PictureList) -> None:
         """Makes the folder ready for this scan: new, or begun or finished by the same one."""
         check_writable(self.folder)
+        remove_partial_files(self.folder)
         for record in filter(None, (self._record(MANIFEST), self._record(CHECKPOINT))):
             other = difference(identity, record["identity"])
             if other:
@@ -82,7 +83,7 @@ class ResultFolder:
         """The manifest, the arrays and the list of pictures. `ToolboxError` where there is no finished scan."""
         record = self._record(MANIFEST)
         if record is None:
-            begun = "; the scan in it has not ended: run it again" if (self.folder / CHECKPOINT).exists() else ""
+            begun = "; the scan in it has not ended: run it again" if self._record(CHECKPOINT) else ""
             raise ToolboxError(f'"{self.folder}" holds no top images ({MANIFEST} is missing{begun})')
         return record, self._arrays(record), self.read_pictures(record.get("root", ""))
 
@@ -112,7 +113,7 @@ class ResultFolder:
     def _write_pictures(self, pictures: PictureList) -> None:
         path = self.folder / PICTURES
         with suppress(ToolboxError):
-            if path.exists() and self.read_pictures().hash == pictures.hash:
+            if self.read_pictures().hash == pictures.hash:
                 return
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             for name, label in zip(pictures.names, pictures.labels, strict=True):
@@ -120,14 +121,19 @@ class ResultFolder:
 
     def _record(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
-        if not path.exists():
-            return None
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["identity"]["format"] != FORMAT:
                 raise ToolboxError(f'"{path}" was written by another version of the toolbox; scan again')
+            _check_record(record)
             return dict(record)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ToolboxError(f'"{path}" cannot be read: {error.strerror}') from error
+        except KeyError as error:
+            raise ToolboxError(f'"{path}" is damaged ({error} is missing); remove it and scan again') from error
+        except (ValueError, TypeError) as error:
             raise ToolboxError(f'"{path}" is damaged ({error}); remove it and scan again') from error
 
     def _arrays(self, record: dict[str, Any]) -> dict[str, NDArray]:
@@ -150,3 +156,17 @@ class ResultFolder:
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ToolboxError(f'the scan in "{self.folder}" is damaged ({error}); remove it and scan again') from error
         return tally
+
+
+def _check_record(record: dict[str, Any]) -> None:
+    """`KeyError` with the name of what a record lacks, `TypeError` where a part of it is something else."""
+    identity = record["identity"]
+    parts = (
+        (record, ("arrays", "batches_done", "calibration", "skipped")),
+        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "statistics")),
+        (identity["network"], ("engine", "name", "weights_hash")),
+        (identity["pictures"], ("count",)),
+    )
+    for part, names in parts:
+        for name in names:
+            part[name]

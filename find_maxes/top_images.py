@@ -98,6 +98,8 @@ class TopImages(RankedImages):
         """Reads what a scan wrote. `ToolboxError` where it is missing, unfinished or damaged."""
         manifest, arrays, pictures = ResultFolder(folder).read()
         try:
+            if len(pictures) != manifest["identity"]["pictures"]["count"]:
+                raise ValueError(f"its list has {len(pictures)} pictures")
             return cls(manifest, arrays, pictures)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ToolboxError(f'the scan in "{folder}" is damaged ({error}); remove it and scan again') from error
@@ -123,6 +125,13 @@ class TopImages(RankedImages):
         return self.index.names
 
     @property
+    def pictures_read(self) -> int:
+        """How many pictures were looked at and could be read: of one shard, only its own."""
+        size, end = self.manifest["identity"]["batch_size"], len(self.pictures)
+        parts = ((first * size, min(last * size, end)) for first, last in self.manifest["batches_done"])
+        return sum(last - first for first, last in parts) - len(self.manifest["skipped"])
+
+    @property
     def is_complete(self) -> bool:
         """Whether all batches of the list are in: false for one shard."""
         identity = self.manifest["identity"]
@@ -140,7 +149,9 @@ class TopImages(RankedImages):
         return self._statistics("places", layer)
 
     def correlation(self, layer: str) -> NDArray[np.float64]:
-        """Pearson's correlation between the units' maxima over the pictures, (C, C); NaN for units that never vary.
+        """Pearson's correlation between the units' maxima over the pictures, (C, C).
+
+        NaN for units that never vary, or whose value was not a number for some picture.
 
         `ToolboxError` where there is none: scans without correlations, layers of more than 2048 units.
         """
@@ -149,8 +160,10 @@ class TopImages(RankedImages):
         triangle = self._arrays.get(f"correlation.{number}")
         if triangle is None:
             raise ToolboxError(f'the scan holds no correlations of layer "{layer}" ({units.stop - units.start} units)')
-        count = int(self._arrays["maxima.count"][units].max(initial=0))
-        return correlation(triangle, self._arrays["maxima.sum"][units], count)
+        found = correlation(triangle, self._arrays["maxima.sum"][units], self.pictures_read)
+        unknown = self._arrays["maxima.count"][units] < self.pictures_read
+        found[unknown] = found[:, unknown] = np.nan
+        return found
 
     def _statistics(self, kind: str, layer: str) -> LayerStatistics:
         units = self._units(layer)

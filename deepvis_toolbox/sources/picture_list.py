@@ -37,13 +37,14 @@ def folder_pictures(folder: Path) -> list[ListedPicture]:
     return [ListedPicture(folder / name) for name in sorted(names, key=natural_order)]
 
 
-def read_picture_list(path: Path) -> list[ListedPicture]:
+def read_picture_list(path: Path, folder: Path | None = None) -> list[ListedPicture]:
     """One picture a line: `FILE`, or `FILE CLASS_INDEX`. Empty lines and lines that begin with # say nothing.
 
-    Files are relative to the list's own folder. ToolboxError where the list cannot be read or names nothing.
+    Files are relative to `folder`, by default the list's own. ToolboxError where it cannot be read or names nothing.
     """
+    folder = path.parent if folder is None else folder
     pictures = [
-        _listed(line.strip(), path.parent, f"{path}, line {number}")
+        _listed(line.strip(), folder, f"{path}, line {number}")
         for number, line in enumerate(_lines(path), start=1)
         if line.strip() and not line.lstrip().startswith("#")
     ]

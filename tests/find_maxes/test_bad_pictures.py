@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
-from find_maxes import list_pictures, scan
+from find_maxes import TopImages, list_pictures, scan
 from find_maxes.picture_batches import PictureBatches
 from find_maxes.result_folder import ResultFolder
 
@@ -192,6 +193,7 @@ def test_a_damaged_checkpoint_is_named(small_net, picture_paths, tmp_path):
     [
         (["--images", "/nowhere"], "does not exist"),
         (["--images", ".", "--shard", "3/3"], "is no shard"),
+        (["--images", ".", "--shard", "0/3", "--ray"], "does not go with --shard"),
         (["--images", ".", "--model", "nonsuch"], "nonsuch"),
     ],
 )
@@ -204,3 +206,103 @@ def test_mistakes_on_the_command_line_are_one_sentence_and_status_2(arguments, s
     assert said in run.stderr
     assert "Traceback" not in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+def zip_with_damage(path: Path, name: str, compression: int) -> None:
+    """A zip with one member, which is damaged in the middle."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr(name, "".join(f"{number} and " for number in range(5000)))
+        first = archive.infolist()[0]
+    packed = bytearray(path.read_bytes())
+    middle = first.header_offset + 30 + len(name) + first.compress_size // 3
+    packed[middle : middle + first.compress_size // 3] = b"\xff" * (first.compress_size // 3)
+    path.write_bytes(bytes(packed))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_member_of_a_zip_is_skipped_with_its_reason(small_net, picture_paths, tmp_path, compression, workers):
+    zip_with_damage(tmp_path / "some.zip", "a.png", compression)
+    with zipfile.ZipFile(tmp_path / "some.zip", "a") as archive:
+        archive.write(picture_paths[0], "b.png")
+    top = scan(small_net, list_pictures(tmp_path), layers=["fc"], workers=workers)
+    assert list(top.skipped) == [0]
+    assert "cannot be taken out of the archive" in top.skipped[0]
+
+
+def test_class_indices_that_cannot_be_read_are_noted_once_and_the_pictures_have_none(picture_paths, tmp_path):
+    path = tmp_path / "some.zip"
+    zip_with_damage(path, "0.cls", zipfile.ZIP_DEFLATED)
+    texts = {"1": "99999999999999999999999", "2": "cat", "3": "-4", "4": "12\n"}
+    with zipfile.ZipFile(path, "a") as archive:
+        for number, text in texts.items():
+            archive.writestr(f"{number}.cls", text)
+        for number in range(6):
+            archive.write(picture_paths[number], f"{number}.png")
+    pictures = list_pictures(tmp_path)
+    assert pictures.labels == (-1, -1, -1, -1, 12, -1)
+    (note,) = pictures.notes
+    assert "4 class indices cannot be read" in note
+    assert "0.png" in note
+
+
+def test_a_list_above_the_pictures_may_name_them_by_their_whole_paths(small_net, picture_paths, tmp_path):
+    (tmp_path / "pics" / "deep").mkdir(parents=True)
+    for number, name in enumerate(("pics/a.png", "pics/deep/b.png")):
+        (tmp_path / name).write_bytes(picture_paths[number].read_bytes())
+    (tmp_path / "list.txt").write_text(f"{tmp_path}/pics/a.png 4\ndeep/b.png 5\n")
+    pictures = list_pictures(tmp_path / "pics", tmp_path / "list.txt")
+    assert pictures.paths == [str(tmp_path / "pics/a.png"), str(tmp_path / "pics/deep/b.png")]
+    assert not scan(small_net, pictures, layers=["fc"], workers=0).skipped
+
+
+def without_rights_of_root(code: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python code as somebody whom permissions bind."""
+    rights = "-dac_override,-dac_read_search"
+    bound = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"] if os.geteuid() == 0 else []
+    if bound and not Path("/usr/bin/setpriv").exists():
+        pytest.skip("root reads everything, and setpriv is missing to be bound by permissions")
+    return subprocess.run([*bound, sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("reading", ["list_pictures({!r})", "TopImages.load({!r})"])
+def test_a_folder_in_one_that_may_not_be_entered_is_an_error_with_the_reason(tmp_path, reading):
+    closed = tmp_path / "closed"
+    (closed / "open").mkdir(parents=True)
+    closed.chmod(0o000)
+    calling = reading.format(str(closed / "open"))
+    code = "from find_maxes import TopImages, list_pictures\nfrom deepvis_toolbox.errors import ToolboxError\n"
+    code += f"try: {calling}\nexcept ToolboxError as error: print(error)"
+    run = without_rights_of_root(code)
+    closed.chmod(0o755)
+    assert "cannot be read: Permission denied" in run.stdout, run.stderr
+
+
+@pytest.mark.parametrize("workers", [-1, 500_000])
+def test_a_number_of_workers_that_makes_no_sense_is_refused(small_net, picture_paths, workers):
+    with pytest.raises(ToolboxError, match="--workers is 0 to"):
+        scan(small_net, picture_paths, workers=workers)
+
+
+def _without(key):
+    def damage(folder: Path) -> None:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        del (manifest["identity"] if key == "network" else manifest)[key]
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "pictures.jsonl").write_text(""), "its list has 0 pictures"),
+        (_without("arrays"), "'arrays' is missing"),
+        (_without("network"), "'network' is missing"),
+    ],
+)
+def test_a_damaged_result_is_an_error_that_says_what_is_wrong(small_net, picture_paths, tmp_path, damage, said):
+    scan(small_net, picture_paths[:3], layers=["fc"], out=tmp_path, workers=0)
+    damage(tmp_path)
+    with pytest.raises(ToolboxError, match=said):
+        TopImages.load(tmp_path)

@@ -13,12 +13,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch import nn
 
 from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
 from find_maxes import TopImages, list_pictures, scan
 from find_maxes.channel_extremes import ChannelExtremes
 from find_maxes.merge import merge
+from tests.nets import opened
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 8
@@ -304,3 +307,51 @@ def test_a_batch_that_does_not_fit_the_devices_memory_is_told(small_net, picture
     monkeypatch.setattr(ChannelExtremes, "__call__", full)
     with pytest.raises(ToolboxError, match=r"a batch of 4 pictures does not fit .*--batch-size"):
         scan(small_net, picture_paths, batch_size=4, workers=0)
+
+
+def test_what_a_killed_writer_left_is_removed_when_the_scan_goes_on(small_net, picture_paths, tmp_path):
+    left = tmp_path / f".{'0123456789abcdef' * 2}.partial.npz"
+    left.write_bytes(b"half")
+    scan(small_net, picture_paths[:3], layers=["fc"], out=tmp_path, workers=0)
+    assert not left.exists()
+
+
+def test_a_shard_says_how_many_pictures_it_has_read(small_net, picture_paths, tmp_path):
+    pictures = [*picture_paths[:-1], tmp_path / "missing.png"]
+    shard = {"layers": ["fc"], "batch_size": 8, "workers": 0}
+    read = [scan(small_net, pictures, shard=(number, 2), **shard).pictures_read for number in (0, 1)]
+    assert read == [24, len(pictures) - 24 - 1]
+
+
+class Rooted(nn.Module):
+    """Channels 0 and 1 of `root` are not a number for pictures darker than grey; `fires` is silent for these."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean, self.fires = nn.AdaptiveAvgPool2d(1), nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean = self.mean(x).flatten(1)
+        root = torch.cat([(mean[:, :2] - 100).sqrt(), mean[:, 2:]], 1)
+        return root + self.fires(mean - 100)
+
+
+def test_what_is_no_number_and_what_was_silent_at_first_leave_the_statistics_right(tmp_path):
+    net = opened(Rooted(), (8, 8))
+    random = np.random.default_rng(0)
+    greys = np.concatenate([random.uniform(20, 90, (4, 3)), random.uniform(110, 250, (12, 3))]).astype(np.uint8)
+    for number, grey in enumerate(greys):
+        Image.new("RGB", (8, 8), tuple(map(int, grey))).save(tmp_path / f"{number:02d}.png")
+    top = scan(net, list_pictures(tmp_path), batch_size=4, workers=0)
+    bright = greys[4:].astype(np.float64) - 100
+    fires = top.statistics("fires")
+    np.testing.assert_allclose(fires.mean, bright.sum(0) / 16, rtol=1e-3)
+    name = next(name for name in top.layers if "cat" in name)
+    found = top.statistics(name)
+    assert found.count.tolist() == [12, 12, 16]
+    np.testing.assert_allclose(found.mean[:2], np.sqrt(bright[:, :2]).mean(0), rtol=1e-3)
+    np.testing.assert_allclose(found.mean[2], greys[:, 2].mean(), rtol=1e-3)
+    correlation = top.correlation(name)
+    assert np.isnan(correlation[:2]).all()
+    assert np.isnan(correlation[:, :2]).all()
+    assert correlation[2, 2] == pytest.approx(1)
