@@ -51,18 +51,18 @@ def main() -> int:
     from deepvis_toolbox import load_network, parse_units
     from deepvis_toolbox.progress import show_progress
     from deepvis_toolbox.unit_images.store import UnitImageStore
-    from find_maxes.patch_store import PatchOptions, write_patches
+    from find_maxes.patch_store import PatchOptions, owned_units, write_patches
     from find_maxes.top_images import TopImages
 
     top = TopImages.load(options.maxes)
     if options.images:
         top.pictures = replace(top.pictures, root=str(Path(options.images).expanduser().absolute()))
     with load_network(options.model, engine=options.engine, device=options.device) as net:
-        store = UnitImageStore(options.out) if options.out else UnitImageStore.of_network(net.settings)
-        if store is None:
+        if not options.out and UnitImageStore.of_network(net.settings) is None:
             raise ToolboxError(f"{net.name} names no folder of unit images; give one with --out")
+        store = UnitImageStore.for_network(net.settings, net.name, options.out)
         addresses = options.units or [f"{layer}:all" for layer in top.layers]
-        units = [unit for address in addresses for unit in parse_units(address, net.layers)]
+        units = owned_units(store, [unit for address in addresses for unit in parse_units(address, net.layers)])
         settings = PatchOptions(options.count, looks, options.singles, options.tile, options.batch_size)
         with show_progress(len(units), "cropping", "units") as progress:
             summary = write_patches(net, top, units, store, settings, progress)

@@ -62,24 +62,20 @@ def write_patches(
 ) -> PatchSummary:
     """Makes `max_im` and `max_deconv` of the units, from a scan of the same network.
 
-    Units of layers that show another layer's pictures are left out. `progress` advances by 1 for each unit.
-    `ToolboxError` where a unit's layer was not scanned, or a file cannot be written.
+    A unit of a layer that shows another layer's pictures stands for that layer's. What an archive has is left as it is.
+    `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not scanned, the
+    store holds another network's pictures, or a file cannot be written.
     """
     options, progress, summary = options or PatchOptions(), progress or Silence(), PatchSummary()
-    unscanned = sorted({unit.layer for unit in units} - set(top.layers))
-    if unscanned:
-        raise ToolboxError(f'layer "{unscanned[0]}" was not scanned; scan it, or leave it out')
+    store.check_network(net)
+    owned = owned_units(store, units)
     maker = PatchMaker(net, top, list(dict.fromkeys(mode for mode, _ in options.looks)))
     writer = _UnitWriter(top, store, options)
-    wanted = []
-    owned = [Unit(unit.layer, unit.channel) for unit in units if store.owner(unit.layer) == unit.layer]
-    for unit in dict.fromkeys(owned):
-        entries = entries_of(top, unit.layer, unit.channel, options.count)
-        if not entries or writer.is_there(unit, entries):
-            summary.there += 1
-            progress.advance(1)
-        else:
-            wanted.append((unit, entries))
+    wanted = patches_to_make(top, owned, store, options)
+    if wanted:
+        store.claim(net)
+    summary.there = len(owned) - len(wanted)
+    progress.advance(summary.there)
     for begin in range(0, len(wanted), UNITS_AT_ONCE):
         part = wanted[begin : begin + UNITS_AT_ONCE]
         made = maker.patches([entry for _, entries in part for entry in entries], options.batch_size)
@@ -92,6 +88,26 @@ def write_patches(
             summary.made += 1
             progress.advance(1)
     return summary
+
+
+def owned_units(store: UnitImageStore, units: Sequence[Unit]) -> list[Unit]:
+    """The units whose pictures the store shows for these, each once: those of shared layers are another layer's."""
+    return list(dict.fromkeys(Unit(store.owner(unit.layer), unit.channel) for unit in units))
+
+
+def patches_to_make(
+    top: TopImages, owned: Sequence[Unit], store: UnitImageStore, options: PatchOptions
+) -> list[tuple[Unit, list[Entry]]]:
+    """Those of the units whose patches are not there yet, with what they are made of.
+
+    `ToolboxError` where a unit's layer was not scanned.
+    """
+    unscanned = sorted({unit.layer for unit in owned} - set(top.layers))
+    if unscanned:
+        raise ToolboxError(f'layer "{unscanned[0]}" was not scanned; scan it, or leave it out')
+    writer = _UnitWriter(top, store, options)
+    found = [(unit, entries_of(top, unit.layer, unit.channel, options.count)) for unit in owned]
+    return [(unit, entries) for unit, entries in found if entries and not writer.is_there(unit, entries)]
 
 
 def info_path(store: UnitImageStore, unit: Unit) -> Path:
@@ -107,12 +123,17 @@ class _UnitWriter:
         self._top, self._store, self._options = top, store, options
 
     def is_there(self, unit: Unit, entries: Sequence[Entry]) -> bool:
+        """Whether nothing is to be made: the patches are there without a problem, or an archive has the unit's."""
+        if any(self._store.holds_published(kind, unit.layer, unit.channel) for kind in _KINDS):
+            return True
         try:
             lines = [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
+            whole = all(line["problem"] is None for line in lines)  # what was grey may be readable by now
             same = [self._identity(line) for line in lines] == [self._identity(self._line(e)) for e in entries]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
-        return same and all(self._store.montage_path(kind, unit.layer, unit.channel).exists() for kind in _KINDS)
+        paths = [self._store.montage_path(kind, unit.layer, unit.channel) for kind in _KINDS]
+        return whole and same and all(path.exists() for path in paths)
 
     def write(self, unit: Unit, patches: Sequence[Patch]) -> None:
         self._montage("max_im", unit, [patch.image for patch in patches])
@@ -125,7 +146,7 @@ class _UnitWriter:
                 self._singles("max_deconv", unit, {f"{rank:03d}_{look}": image for rank, image in enumerate(drawn)})
         if self._options.singles:
             self._singles("max_im", unit, {f"{rank:03d}": patch.image for rank, patch in enumerate(patches)})
-        lines = [json.dumps(self._line(patch.entry) | _made(patch), ensure_ascii=False) for patch in patches]
+        lines = [json.dumps(self._line(patch.entry) | _made(patch)) for patch in patches]
         write_text(info_path(self._store, unit), "\n".join(lines) + "\n")
 
     def _montage(self, kind: Kind, unit: Unit, images: Sequence[NDArray[np.uint8]]) -> None:

@@ -62,8 +62,13 @@ class PatchMaker:
     """Makes patches of one network's top images. `ToolboxError` where the scan was of another network."""
 
     def __init__(self, net: Network, top: TopImages, modes: Sequence[BackwardMode] = ("deconv",)) -> None:
-        if top.manifest["identity"]["network"]["weights_hash"] != net.weights_hash:
-            scanned = top.manifest["identity"]["network"]["name"]
+        scan = top.manifest["identity"]["network"]
+        if scan["engine"] != net.engine:  # their hashes of the same weights differ
+            raise ToolboxError(
+                f"the scan was made with --engine {scan['engine']}, not {net.engine}; give that engine, or scan again"
+            )
+        if scan["weights_hash"] != net.weights_hash:
+            scanned = scan["name"]
             raise ToolboxError(f"the scan is of other weights ({scanned}) than those of {net.name}; scan again")
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)

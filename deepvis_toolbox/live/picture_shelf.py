@@ -88,7 +88,7 @@ class PictureShelf:
         return PatternTiles(layer.name, state.pattern, tiles.pixels, tiles.there, tiles.done)
 
     def _command_for(self, kind: Kind, layer: str, unit: int) -> str:
-        address = shlex.quote(f"{layer}:{unit}")
+        address = shlex.quote(f"{self.store.owner(layer)}:{unit}")
         model = shlex.quote(self._model)
         if kind == "regularized_opt":
             return f"python optimize_image.py --model {model} --units {address}"
@@ -100,5 +100,5 @@ def open_shelf(loaded: LoadedNetwork, *, model: str, folder: str | None, byte_li
 
     `folder`: the user's own choice, in place of the model.yaml's; its layout stays the model's.
     """
-    store = UnitImageStore.for_network(loaded.model_settings, loaded.name, folder)
+    store = UnitImageStore.for_network(loaded.model_settings, loaded.name, folder, loaded.identity)
     return PictureShelf(store, model, byte_limit)

@@ -14,7 +14,7 @@ from deepvis_toolbox.optimize.output import SHOWN
 from deepvis_toolbox.optimize.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.targets import Target
 from deepvis_toolbox.unit_images.montage import Picture, montage3x3, scaled_to, whole_layer
-from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
+from deepvis_toolbox.unit_images.picture_file import is_made_here, read_picture, write_picture
 from deepvis_toolbox.unit_images.store import COMPARED
 
 LARGEST_TILE = 100
@@ -69,9 +69,10 @@ def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
     shown = _shown(files, unit)
     if not shown:
         return None
-    if not files.tag(unit):
+    published = files.store.holds_published(KIND, unit.layer, unit.channel)  # then ours goes beside it
+    if not files.tag(unit) and not published:
         return files.store.write_montage(KIND, unit.layer, unit.channel, montage3x3(shown))
-    path = files.store.single_path(KIND, unit.layer, unit.channel, f"{files.tag(unit)}montage")
+    path = files.store.single_path(KIND, unit.layer, unit.channel, f"{files.tag(unit) or 'made_'}montage")
     write_picture(path, montage3x3(shown))
     return path
 
@@ -84,6 +85,9 @@ def _shown(files: StoreFiles, target: Target) -> list[Picture]:
 
 
 def _write_whole_layer(net: Network, files: StoreFiles, layer: str) -> Path | None:
+    whole = files.store.whole_layer_path(KIND, layer)
+    if whole.is_file() and not is_made_here(whole):  # an archive's stays as it is
+        return None
     units = net.layers[layer].channels
     if len(files.store.units(KIND, layer)) < units:
         return None

@@ -10,7 +10,7 @@ import numpy as np
 from deepvis_toolbox.atomic_files import replacing, write_text
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.display import centred, seen_part, with_mean
-from deepvis_toolbox.optimize.picture_files import PictureFiles
+from deepvis_toolbox.optimize.picture_files import PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.preferred import Picture
 from deepvis_toolbox.optimize.record import TRACES, Record, as_text, difference, identity, read_record, record_of
 from deepvis_toolbox.optimize.result import AscentResult, Image
@@ -37,15 +37,21 @@ class Output:
     overwrite: bool = False
     how_to_overwrite: str = "; --brave overwrites it"
 
-    def is_finished(self, net: Network, picture: Picture, settings: AscentSettings) -> bool:
-        """Whether the picture is there already, made of the same network with the same parameters."""
+    def finished(self, net: Network, picture: Picture, settings: AscentSettings) -> Record | None:
+        """The record of the picture where it is there already, made of the same network with the same parameters."""
         found = read_record(self._path(picture, INFO, RECORD_SUFFIX))
-        return (
+        whole = (
             found is not None
             and not difference(found, identity(net, picture, settings))
             and all(self._path(picture, what, self.files.suffix).is_file() for what in (SHOWN, "best_X"))
             and (not self.arrays or self._path(picture, "arrays", ".npz").is_file())
         )
+        return found if whole else None
+
+    def check_store(self, net: Network) -> None:
+        """`ToolboxError` where the store holds another network's pictures."""
+        if isinstance(self.files, StoreFiles):
+            self.files.store.check_network(net)
 
     def in_the_way(self, net: Network, picture: Picture, settings: AscentSettings) -> str:
         """Why a picture may not be made: another one is there, made otherwise. Empty where nothing is in the way."""
@@ -58,6 +64,8 @@ class Output:
 
     def write(self, net: Network, picture: Picture, settings: AscentSettings, result: AscentResult) -> None:
         """Writes everything of one picture. `ToolboxError` where a file cannot be written."""
+        if isinstance(self.files, StoreFiles):
+            self.files.store.claim(net)
         part, record = seen_part(net, picture.target), record_of(net, picture, settings, result)
         for kind in self.kinds:
             image: Image | None = getattr(result, kind)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from deepvis_toolbox.atomic_files import DiskFullError
+from deepvis_toolbox.atomic_files import DiskFullError, remove_partial_files
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.montages import write_montages
@@ -19,6 +19,9 @@ from deepvis_toolbox.optimize.settings import AscentSettings
 from deepvis_toolbox.optimize.targets import Target, checked_target, filled_place
 from deepvis_toolbox.progress import Progress
 from deepvis_toolbox.unit_images.store import UnitImageStore
+
+_ABANDONED_SECONDS = 3600.0
+"""A file that has been half written for so long is of a run that was killed."""
 
 
 @dataclass
@@ -54,8 +57,9 @@ def pictures_to_make(
 ) -> list[Picture]:
     """The pictures that are not there yet. `summary` counts those that are, and says which must not be touched.
 
-    `ToolboxError` where two pictures would have the same name.
+    `ToolboxError` where two pictures would have the same name, or the store holds another network's pictures.
     """
+    output.check_store(net)
     wanted: list[Picture] = []
     named: dict[Path, Picture] = {}
     for picture in (Picture(checked_target(target, net), seed) for target in targets for seed in seeds):
@@ -66,12 +70,16 @@ def pictures_to_make(
             raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
         if output.overwrite:
             wanted.append(picture)
-        elif output.is_finished(net, picture, settings):
+        elif found := output.finished(net, picture, settings):
             summary.skipped += 1
+            if problem := _problem(picture, str(found.get("outcome")), found.get("steps")):
+                summary.problems.append(problem)
         elif blocked := output.in_the_way(net, picture, settings):
             summary.problems.append(blocked)
         else:
             wanted.append(picture)
+    for folder in {path.parent for path in named}:
+        remove_partial_files(folder, _ABANDONED_SECONDS)
     return wanted
 
 
@@ -114,7 +122,7 @@ def keep_pictures(
                 summary.problems.append(str(error))
                 continue
             summary.made += 1
-            if problem := _problem(picture, result):
+            if problem := _problem(picture, result.outcome, len(result.objective)):
                 summary.problems.append(problem)
     return summary
 
@@ -139,14 +147,14 @@ def make_unit_images(
     return summary
 
 
-def _problem(picture: Picture, result: AscentResult) -> str:
+def _problem(picture: Picture, outcome: str, step: object) -> str:
+    """What the ascent that ended so after `step` steps has not reached; empty where all went well."""
     name = str(picture)
-    step = len(result.objective)
-    if result.outcome == "zero gradient":
+    if outcome == "zero gradient":
         return (
             f"{name}: the gradient is exactly zero at step {step}, nothing leads upwards from there; "
             "try other seeds or another start (--start-at)"
         )
-    if result.outcome == "not finite":
+    if outcome == "not finite":
         return f"{name}: at step {step} a value is not finite; try smaller steps (--lr-params)"
     return ""

@@ -159,7 +159,7 @@ class UnitImageCache:
         try:
             picture = self.store.read(*key)
         except ToolboxError as error:
-            return Missing(str(error), self._command_for(*key))
+            return Missing(str(error))  # without a command, so that this is what is shown
         if picture is None:
             return Missing(f"{_WORDS[key[0]]} of {key[1]}:{key[2]}: not made yet", self._command_for(*key))
         picture = np.ascontiguousarray(picture)

@@ -15,6 +15,10 @@ from deepvis_toolbox.unit_images.montage import Picture
 JPEG_QUALITY = 88
 MAX_PIXELS = 100_000_000
 """More than any montage or whole-layer picture needs; a file that claims more is refused before it is decoded."""
+_COMMENT = b"deepvis-toolbox"
+_SIGNATURE = b"\xff\xfe" + (len(_COMMENT) + 2).to_bytes(2, "big") + _COMMENT
+"""A JPEG comment in every picture that is written here; it tells them from an archive's, which nothing may replace."""
+_HEAD_BYTES = 64
 
 
 def read_picture(path: Path) -> Picture:
@@ -38,4 +42,19 @@ def write_picture(path: Path, image: Picture) -> None:
     written, data = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
     if not written:
         raise ToolboxError(f'cannot write "{path}": the picture does not fit the format {suffix}')
-    write_bytes(path, data.tobytes())
+    write_bytes(path, _signed(data.tobytes()) if options else data.tobytes())
+
+
+def is_made_here(path: Path) -> bool:
+    """Whether `write_picture` wrote this JPEG file; False for one of an archive, or where there is none."""
+    try:
+        with path.open("rb") as file:
+            return _SIGNATURE in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
+def _signed(jpeg: bytes) -> bytes:
+    """The JPEG file with the comment behind its first segment, where every decoder expects one."""
+    end = 4 + int.from_bytes(jpeg[4:6], "big")
+    return jpeg[:end] + _SIGNATURE + jpeg[end:]

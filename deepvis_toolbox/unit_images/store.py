@@ -12,11 +12,13 @@ Units are written with at least four digits. `docs/unit-images.md` says more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
 from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
 from deepvis_toolbox.unit_images.montage import (
     Picture,
@@ -26,8 +28,12 @@ from deepvis_toolbox.unit_images.montage import (
     tiles_of_3x3,
     tiles_of_whole_layer,
 )
-from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
+from deepvis_toolbox.unit_images.picture_file import is_made_here, read_picture, write_picture
 
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+
+_Pieces = TypeVar("_Pieces")
 Kind = Literal["regularized_opt", "max_im", "max_deconv"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MontageLayout = Literal["1x1", "2x2"]
@@ -46,7 +52,8 @@ class UnitImageStore:
 
     `montage`: `2x2` where the `regularized_opt` montages are the authors' 2×2 of 3×3 (the lower-left one is shown).
     `shared`: {layer: the layer whose pictures it shows}, for example {"pool1": "conv1"}. `shipped`: a folder that is
-    read where this store has no picture, and never written to.
+    read where this store has no picture, and never written to. `network`: whose pictures are shown; those that were
+    made from other weights are an error. Without it, all are shown.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class UnitImageStore:
         montage: MontageLayout = "1x1",
         shared: Mapping[str, str] | None = None,
         shipped: str | Path | None = None,
+        network: Callable[[], NetworkIdentity] | None = None,
     ) -> None:
         if montage not in get_args(MontageLayout):
             raise ToolboxError(f'unit_images: montage is "1x1" or "2x2", not "{montage}"')
@@ -62,21 +70,30 @@ class UnitImageStore:
         self.montage = montage
         self.shared = dict(shared or {})
         self._shipped = UnitImageStore(shipped, shared=shared) if shipped is not None else None
+        self._network = network
 
     @classmethod
-    def for_network(cls, settings: Mapping[str, Any], name: str, folder: str | None = None) -> UnitImageStore:
+    def for_network(
+        cls,
+        settings: Mapping[str, Any],
+        name: str,
+        folder: str | None = None,
+        network: Callable[[], NetworkIdentity] | None = None,
+    ) -> UnitImageStore:
         """The store in `folder`, or else the one that the network's settings name, or `unit_images/<name>` here."""
         section = dict(settings.get("unit_images") or {})
         if folder is not None:
             section["folder"] = str(Path(folder).expanduser().resolve())
         elif not section.get("folder"):
             section["folder"] = str(Path.cwd() / "unit_images" / file_name_of(name))
-        store = cls.of_network({**settings, "unit_images": section})
+        store = cls.of_network({**settings, "unit_images": section}, network)
         assert store is not None
         return store
 
     @classmethod
-    def of_network(cls, settings: Mapping[str, Any]) -> UnitImageStore | None:
+    def of_network(
+        cls, settings: Mapping[str, Any], network: Callable[[], NetworkIdentity] | None = None
+    ) -> UnitImageStore | None:
         """The store that a network's `settings` name (`unit_images: {folder, montage, shared}`); None without one.
 
         A relative folder is meant from the model's own folder, `settings["folder"]`; a folder `unit_images` there is
@@ -92,7 +109,7 @@ class UnitImageStore:
         own = Path(settings.get("folder") or ".")
         folder, shipped = own / Path(section["folder"]).expanduser(), own / SHIPPED
         came_with_it = shipped if settings.get("folder") and shipped.is_dir() and shipped != folder else None
-        return cls(folder, section.get("montage", "1x1"), section.get("shared"), came_with_it)
+        return cls(folder, section.get("montage", "1x1"), section.get("shared"), came_with_it, network)
 
     # -- where things are ---------------------------------------------------------------------------------------
 
@@ -127,9 +144,7 @@ class UnitImageStore:
         wanted = (".jpg", ".jpeg", ".png")
         not_its_own = start + COMPARED
         found = {
-            path.stem: path
-            for path in paths
-            if path.suffix.lower() in wanted and not path.stem.startswith(not_its_own)
+            path.stem: path for path in paths if path.suffix.lower() in wanted and not path.stem.startswith(not_its_own)
         }
         found.pop(start + "montage", None)
         # an image that is there in both of the original's scalings, X and Xpm, is one picture
@@ -139,6 +154,11 @@ class UnitImageStore:
         """Whether there is a picture of the unit, its own, a shared or a shipped one."""
         here = self._montage_to_read(kind, layer, unit).is_file() or bool(self.singles(kind, layer, unit))
         return here or (self._shipped is not None and self._shipped.has(kind, layer, unit))
+
+    def holds_published(self, kind: Kind, layer: str, unit: int) -> bool:
+        """Whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
+        path = self._montage_to_read(kind, layer, unit)
+        return path.is_file() and not is_made_here(path)
 
     def units(self, kind: Kind, layer: str) -> list[int]:
         """The units of a layer that have pictures, ascending."""
@@ -159,12 +179,13 @@ class UnitImageStore:
     def read(self, kind: Kind, layer: str, unit: int) -> Picture | None:
         """The unit's 3×3 montage as it is shown, RGB uint8; a square of its singles where no montage was written.
 
-        None where there is no picture. `ToolboxError` where the file is damaged.
+        None where there is no picture. `ToolboxError` where the file is damaged, or of a network with other weights.
         """
+        self._check_shown()
         path = self._montage_to_read(kind, layer, unit)
         if path.is_file():
             picture = read_picture(path)
-            return lower_left_quarter(picture) if self._is_quartered(kind) else picture
+            return _cut(path, lower_left_quarter, picture) if self._is_quartered(kind) else picture
         singles = self.singles(kind, layer, unit)[:9]
         if singles:
             return square_montage([read_picture(single) for single in singles])
@@ -172,22 +193,35 @@ class UnitImageStore:
 
     def read_best(self, kind: Kind, layer: str, unit: int) -> Picture | None:
         """The first picture of the unit's montage, for a tile; None where there is none."""
-        if not self._montage_to_read(kind, layer, unit).is_file():
+        path = self._montage_to_read(kind, layer, unit)
+        if not path.is_file():
+            self._check_shown()
             singles = self.singles(kind, layer, unit)
             if singles:
                 return read_picture(singles[0])
             return self._shipped.read_best(kind, layer, unit) if self._shipped else None
         montage = self.read(kind, layer, unit)
-        return None if montage is None else tiles_of_3x3(montage)[0]
+        return None if montage is None else _cut(path, tiles_of_3x3, montage)[0]
 
     def read_whole_layer(self, kind: Kind, layer: str, units: int) -> Picture | None:
         """The tiles of the layer's `whole_layer.jpg`, (units, H, W, 3) RGB uint8; None where there is none."""
+        self._check_shown()
         path = self.whole_layer_path(kind, self.owner(layer))
         if path.is_file():
-            return tiles_of_whole_layer(read_picture(path), units)
+            return _cut(path, partial(tiles_of_whole_layer, units=units), read_picture(path))
         return self._shipped.read_whole_layer(kind, layer, units) if self._shipped else None
 
     # -- writing ------------------------------------------------------------------------------------------------
+
+    def check_network(self, net: Network) -> None:
+        """`ToolboxError` where the pictures here were made from other weights than this network's."""
+        check_claim(self.folder, lambda: NetworkIdentity.of(net))
+
+    def claim(self, net: Network) -> None:
+        """As `check_network`; a folder without any pictures belongs to this network from now on."""
+        self.check_network(net)
+        if not any((self.folder / kind).exists() for kind in KINDS):
+            write_claim(self.folder, lambda: NetworkIdentity.of(net))
 
     def write_montage(self, kind: Kind, layer: str, unit: int, montage: Picture) -> Path:
         """Writes a 3×3 montage (RGB uint8) so that `read` gives it back; returns the path."""
@@ -209,11 +243,23 @@ class UnitImageStore:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
+    def _check_shown(self) -> None:
+        if self._network is not None:
+            check_claim(self.folder, self._network)
+
     def _is_quartered(self, kind: Kind) -> bool:
         return self.montage == "2x2" and kind == "regularized_opt"
 
     def _montage_to_read(self, kind: Kind, layer: str, unit: int) -> Path:
         return self.montage_path(kind, self.owner(layer), unit)
+
+
+def _cut(path: Path, cut: Callable[[Picture], _Pieces], picture: Picture) -> _Pieces:
+    """A part of a file's picture; where it cannot be cut so, the error names the file."""
+    try:
+        return cut(picture)
+    except ToolboxError as error:
+        raise ToolboxError(f'"{path}": {error}; remove it and make it again') from error
 
 
 def _names_in(folder: Path) -> Iterator[str]:

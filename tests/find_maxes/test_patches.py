@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import cv2
@@ -17,7 +18,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.layer import Rect
 from deepvis_toolbox.unit_images.montage import tiles_of_3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
-from find_maxes import scan
+from find_maxes import TopImages, scan
 from find_maxes.patch_geometry import cut_out, shown_rect
 from find_maxes.patch_store import PatchOptions, info_path, write_patches
 from find_maxes.patches import PatchMaker, entries_of
@@ -173,3 +174,73 @@ def test_pictures_that_moved_are_found_below_another_root(small_net, picture_fol
     top.pictures = replace(top.pictures, root=str(tmp_path / "moved"))
     (tmp_path / "moved").symlink_to(picture_folder)
     assert not write_patches(small_net, top, [Unit("fc", 0)], UnitImageStore(tmp_path / "store")).problems
+
+
+def test_pictures_that_were_missing_are_cut_out_once_they_are_there_again(small_net, picture_folder, tmp_path):
+    from find_maxes import list_pictures
+
+    top = scan(small_net, list_pictures(picture_folder), layers=["fc"], workers=0)
+    there, store = top.pictures, UnitImageStore(tmp_path / "store")
+    top.pictures = replace(there, root=str(tmp_path / "nowhere"))
+    assert len(write_patches(small_net, top, [Unit("fc", 0)], store).problems) == 9
+    top.pictures = there
+    again = write_patches(small_net, top, [Unit("fc", 0)], store)
+    assert (again.made, again.problems) == (1, [])
+    assert store.read("max_im", "fc", 0).std() > 20  # not grey any more
+    assert write_patches(small_net, top, [Unit("fc", 0)], store).there == 1
+
+
+@pytest.mark.parametrize("kind", ["max_im", "max_deconv"])
+def test_an_archives_pictures_are_left_as_they_are_and_units_without_get_theirs(small_net, top, tmp_path, kind):
+    store = UnitImageStore(tmp_path)
+    published = store.montage_path(kind, "fc", 1)
+    published.parent.mkdir(parents=True)
+    cv2.imwrite(str(published), np.full((50, 50, 3), 90, np.uint8))
+    before = published.read_bytes()
+    summary = write_patches(small_net, top, [Unit("fc", 1), Unit("fc", 2)], store)
+    assert (summary.made, summary.there) == (1, 1)
+    assert published.read_bytes() == before
+    assert [path.name for path in tmp_path.rglob("fc_0001*")] == ["fc_0001.jpg"]
+    assert store.has("max_im", "fc", 2)
+
+
+def test_of_a_layer_that_shows_anothers_pictures_those_are_made(small_net, top, tmp_path):
+    store = UnitImageStore(tmp_path, shared={"pool": "add"})
+    assert write_patches(small_net, top, [Unit("pool", 1)], store).made == 1
+    assert store.has("max_im", "pool", 1)
+    assert [path.name for path in (tmp_path / "max_im").iterdir()] == ["add"]
+
+
+def test_a_picture_whose_name_is_not_utf_8_is_scanned_and_cut_out(small_net, picture_paths, tmp_path):
+    odd = tmp_path / os.fsdecode(b"latin-\xe9.png")
+    try:
+        odd.write_bytes(picture_paths[0].read_bytes())
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    top = scan(small_net, [odd, tmp_path / os.fsdecode(b"nothing-\xe9.tar::x.png")], out=tmp_path / "maxes", workers=1)
+    store = UnitImageStore(tmp_path / "store")
+    assert not write_patches(small_net, TopImages.load(tmp_path / "maxes"), [Unit("fc", 0)], store).problems
+    (line,) = info_path(store, Unit("fc", 0)).read_text().splitlines()
+    assert json.loads(line)["picture"] == str(odd)
+    assert list(top.skipped) == [1]
+
+
+def test_a_store_with_another_networks_pictures_is_left_alone(small_net, top, picture_paths, tmp_path, monkeypatch):
+    store = UnitImageStore(tmp_path)
+    write_patches(small_net, top, [Unit("fc", 0)], store)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    changed = make()
+    changed.fc.weight.data.mul_(2)
+    monkeypatch.setattr("small_convnet.make", lambda: changed)
+    other = load_network("small_convnet:make", device="cpu", input_size=16, mean=127, std=64)
+    others_top = scan(other, picture_paths[:11], workers=0)
+    with pytest.raises(ToolboxError, match="holds the unit images of other weights"):
+        write_patches(other, others_top, [Unit("fc", 0), Unit("fc", 1)], store)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_a_scan_of_the_other_engine_is_called_that(small_net, picture_paths, tmp_path):
+    top = scan(small_net, picture_paths[:2], layers=["fc"], workers=0)
+    top.manifest["identity"]["network"]["engine"] = "caffe"
+    with pytest.raises(ToolboxError, match="made with --engine caffe, not torch"):
+        write_patches(small_net, top, [Unit("fc", 0)], UnitImageStore(tmp_path))

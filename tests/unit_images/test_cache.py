@@ -10,6 +10,7 @@ import pytest
 
 from deepvis_toolbox.unit_images import LOADING, Missing, UnitImageCache, UnitImageStore, montage3x3
 from deepvis_toolbox.unit_images import cache as cache_module
+from deepvis_toolbox.unit_images.claim import NetworkIdentity, write_claim
 
 
 def wait_for(get, wanted, seconds=10.0):
@@ -141,3 +142,14 @@ def test_tiles_of_a_layer_come_from_its_whole_layer_picture_where_there_is_one(s
         tiles = wait_for(get, lambda answer: answer is not LOADING and answer.done)
         assert tiles.missing == 0
         assert abs(float(tiles.pixels.mean()) - 60) < 3
+
+
+def test_why_pictures_cannot_be_shown_stands_where_the_command_would(store):
+    write_claim(store.folder, lambda: NetworkIdentity("alexnet", "torch", "a" * 64))
+    others = UnitImageStore(store.folder, network=lambda: NetworkIdentity("vgg", "torch", "b" * 64))
+    with UnitImageCache(others, command_for=lambda *_: "make it") as cache:
+        answer = wait_for(lambda: cache.get("max_im", "conv1", 2), lambda answer: isinstance(answer, Missing))
+        assert "other weights (alexnet" in answer.reason
+        assert answer.command == ""
+        tiles = wait_for(lambda: cache.get_tiles("max_im", "conv1", 20, 8), lambda tiles: tiles is not LOADING)
+        assert not tiles.there.any()

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images import KINDS, UnitImageStore, file_name_of, layer_name_of, montage3x3
+from deepvis_toolbox.unit_images.claim import CLAIM, NetworkIdentity, write_claim
 from deepvis_toolbox.unit_images.montage import tiles_of_whole_layer, whole_layer
+from tests.nets import Classic, Residual, opened
 
 
 def flat_pictures(count: int, height: int = 20, width: int = 28) -> list[np.ndarray]:
@@ -175,3 +178,64 @@ def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_n
     assert UnitImageStore.of_network({"folder": tmp_path, "unit_images": {"folder": "unit_images"}}).units(
         "max_im", "conv1"
     ) == [4]
+
+
+def test_what_was_made_here_is_told_from_an_archives_and_is_a_picture_for_everybody(tmp_path):
+    store = UnitImageStore(tmp_path)
+    montage = montage3x3(flat_pictures(9))
+    path = store.write_montage("max_im", "conv1", 1, montage)
+    save_jpeg(tmp_path / "max_im/conv1/conv1_0002.jpg", montage)
+    assert [store.holds_published("max_im", "conv1", unit) for unit in (1, 2, 3)] == [False, True, False]
+    for read in (cv2.imread(str(path))[..., ::-1], np.asarray(Image.open(path))):
+        assert np.abs(read.astype(int) - montage).mean() < 2
+
+
+def test_an_archives_picture_of_the_wrong_shape_is_named_in_the_error(tmp_path):
+    thin = np.zeros((3000, 1, 3), np.uint8)
+    for name in ("regularized_opt/conv1/conv1_0001_montage", "max_im/conv1/conv1_0001", "max_im/conv1/whole_layer"):
+        save_jpeg(tmp_path / f"{name}.jpg", thin)
+    store = UnitImageStore(tmp_path, "2x2")
+    with pytest.raises(ToolboxError, match=r"conv1_0001_montage\.jpg.* no 2×2"):
+        store.read("regularized_opt", "conv1", 1)
+    with pytest.raises(ToolboxError, match=r"conv1_0001\.jpg.* too small"):
+        store.read_best("max_im", "conv1", 1)
+    with pytest.raises(ToolboxError, match=r"whole_layer\.jpg.* does not hold 96 units"):
+        store.read_whole_layer("max_im", "conv1", 96)
+
+
+ONE, OTHER = (NetworkIdentity(name, "torch", 64 * name[0]) for name in ("alexnet", "vgg"))
+
+
+def test_pictures_made_from_other_weights_are_not_shown(tmp_path):
+    write_claim(tmp_path, lambda: ONE)
+    UnitImageStore(tmp_path).write_montage("max_im", "conv1", 1, montage3x3(flat_pictures(1)))
+    assert UnitImageStore(tmp_path, network=lambda: ONE).read("max_im", "conv1", 1) is not None
+    others = UnitImageStore(tmp_path, network=lambda: OTHER)
+    for read in (others.read, others.read_best, others.read_whole_layer):
+        with pytest.raises(ToolboxError, match=r"other weights \(alexnet, aaaaaaaa\)"):
+            read("max_im", "conv1", 2)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}"])
+def test_a_store_that_does_not_say_whose_it_is_is_read_as_it_is(tmp_path, text):
+    if text is not None:
+        (tmp_path / CLAIM).write_text(text)
+    UnitImageStore(tmp_path).write_montage("max_im", "conv1", 1, montage3x3(flat_pictures(1)))
+    assert UnitImageStore(tmp_path, network=lambda: OTHER).read("max_im", "conv1", 1) is not None
+
+
+def test_one_network_is_the_same_whichever_engine_computes_it():
+    assert ONE.is_same(NetworkIdentity("alexnet", "caffe", 64 * "c"))
+    assert not ONE.is_same(NetworkIdentity("vgg", "caffe", 64 * "c"))
+    assert ONE.is_same(NetworkIdentity("renamed", "torch", ONE.weights_sha256))
+
+
+def test_the_first_network_that_writes_to_a_store_owns_it_and_an_archive_stays_anybodys(tmp_path):
+    net, other = opened(Classic()), opened(Residual())
+    UnitImageStore(tmp_path / "new").claim(net)
+    with pytest.raises(ToolboxError, match="other weights"):
+        UnitImageStore(tmp_path / "new").claim(other)
+    save_jpeg(tmp_path / "archive/max_im/conv1/conv1_0001.jpg", np.full((60, 60, 3), 77, np.uint8))
+    UnitImageStore(tmp_path / "archive").claim(net)
+    UnitImageStore(tmp_path / "archive").claim(other)
+    assert not (tmp_path / "archive" / CLAIM).exists()

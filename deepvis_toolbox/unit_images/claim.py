@@ -1,0 +1,60 @@
+"""Whose pictures a store holds: a small file that the first network to write there leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepvis_toolbox.atomic_files import write_json
+from deepvis_toolbox.errors import ToolboxError
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+
+CLAIM = "network.json"
+
+
+@dataclass(frozen=True)
+class NetworkIdentity:
+    """What tells one network's pictures from another's."""
+
+    name: str
+    engine: str
+    weights_sha256: str
+
+    @classmethod
+    def of(cls, net: Network) -> NetworkIdentity:
+        """A network's. It reads all weights, the first time."""
+        return cls(net.name, net.engine, net.weights_hash)
+
+    def is_same(self, other: NetworkIdentity) -> bool:
+        """Whether it is the same network. The engines' hashes differ, so that between them only the name can tell."""
+        if self.engine != other.engine:
+            return self.name == other.name
+        return self.weights_sha256 == other.weights_sha256
+
+
+def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
+    """`ToolboxError` where the pictures in `folder` are another network's; a folder without a claim is anybody's."""
+    found = _read(folder)
+    if found is not None and not found.is_same(network()):
+        raise ToolboxError(
+            f'"{folder}" holds the unit images of other weights ({found.name}, {found.weights_sha256[:8]}); choose '
+            "another folder (--store, --output or --out; in the window --set unit_images.folder=FOLDER) or remove it"
+        )
+
+
+def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
+    """From now on the folder is this network's."""
+    write_json(folder / CLAIM, asdict(network()))
+
+
+def _read(folder: Path) -> NetworkIdentity | None:
+    try:
+        record = json.loads((folder / CLAIM).read_text("utf-8"))
+        return NetworkIdentity(str(record["name"]), str(record["engine"]), str(record["weights_sha256"]))
+    except (OSError, ValueError, KeyError, TypeError):  # without a claim, or with a damaged one, it is read as it is
+        return None

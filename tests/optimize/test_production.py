@@ -1,0 +1,60 @@
+"""Pictures that are kept: what a later run says of them, and of a store that is another network's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from deepvis_toolbox import AscentSettings, ToolboxError, Unit
+from deepvis_toolbox.optimize.production import make_unit_images
+from deepvis_toolbox.progress import Silence
+from deepvis_toolbox.unit_images import UnitImageStore
+from tests.optimize.networks import linear_network, network_of, rectified_network
+
+SETTINGS = AscentSettings(max_iter=3)
+
+
+class HalfDead(nn.Module):
+    """Unit 0 does not depend on the image, unit 1 does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 2, 5, stride=4)
+        self.conv.weight.data[0] = 0
+        self.pool, self.out = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.pool(self.conv(x)))
+
+
+def test_a_picture_that_could_not_climb_is_told_again_by_every_run(tmp_path):
+    net, store = network_of(HalfDead()), UnitImageStore(tmp_path)
+    units = [Unit("out", 0), Unit("out", 1)]
+    first = make_unit_images(net, units, [0], SETTINGS, store, Silence())
+    again = make_unit_images(net, units, [0], SETTINGS, store, Silence())
+    assert (first.made, again.made, again.skipped) == (2, 0, 2)
+    assert len(first.problems) == 1
+    assert "the gradient is exactly zero at step 1" in first.problems[0]
+    assert again.problems == first.problems
+
+
+def test_pictures_of_another_network_are_not_put_among_a_stores(tmp_path):
+    store = UnitImageStore(tmp_path)
+    make_unit_images(linear_network(), [Unit("fc", 0)], [0], SETTINGS, store, Silence())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    with pytest.raises(ToolboxError, match="holds the unit images of other weights"):
+        make_unit_images(rectified_network(), [Unit("fc", 0)], [0], SETTINGS, store, Silence(), overwrite=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_a_damaged_picture_of_another_unit_is_named_and_costs_the_run_nothing(tmp_path):
+    net, store = linear_network(), UnitImageStore(tmp_path, "2x2")
+    make_unit_images(net, [Unit("fc", channel) for channel in range(6)], [0], SETTINGS, store, Silence())
+    store.montage_path("regularized_opt", "fc", 2).write_bytes(b"damaged")
+    summary = make_unit_images(net, [Unit("fc", 6)], [0], SETTINGS, store, Silence())
+    assert summary.made == 1
+    assert store.has("regularized_opt", "fc", 6)
+    (problem,) = summary.problems
+    assert "fc_0002_montage.jpg" in problem
