@@ -45,6 +45,8 @@ def main(given: Sequence[str] | None = None) -> int:
     if not 1 <= options.seeds <= 9:
         raise ToolboxError(f"--seeds is {options.seeds}; a montage holds 1 to 9 preferred images")
     names = options.stages or (["scan", "crops", "preferred"] if options.images else ["preferred"])
+    if options.list and not options.images:
+        raise ToolboxError("--list names pictures below a folder; give the folder with --images")
     if "scan" in names and not options.images:
         raise ToolboxError("--images is missing: name the folder of pictures to find top images in")
     from deepvis_toolbox import load_network
@@ -52,6 +54,7 @@ def main(given: Sequence[str] | None = None) -> int:
 
     with load_network(options.model, engine=options.engine, device=options.device) as net:
         job = _job(net, options)
+        _check_units(job, names)
         return _run([STAGES[name](job) for name in STAGES if name in names], options.estimate)
 
 
@@ -94,10 +97,11 @@ def _job(net, options: argparse.Namespace):  # type: ignore[no-untyped-def] # Ne
     pictures = list_pictures(options.images, options.list) if options.images else None
     for note in pictures.notes if pictures else ():
         print(f"note: {note}", file=sys.stderr)
+    store = store_of(net, options.store)
     return Job(
         net,
-        tuple(_units(net, options)),
-        store_of(net, options.store),
+        tuple(_units(net, options, store)),
+        store,
         pictures,
         Path(options.maxes) if options.maxes else Path("maxes") / file_name_of(net.name),
         tuple(range(options.seeds)),
@@ -106,15 +110,30 @@ def _job(net, options: argparse.Namespace):  # type: ignore[no-untyped-def] # Ne
     )
 
 
-def _units(net, options: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from deepvis_toolbox import parse_units
+def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
+    """Before hours of work: whether there is something to make of every unit, in a store that is this network's."""
+    from deepvis_toolbox.optimize.targets import checked_target
+    from find_maxes.unit_index import chosen_layers
+
+    job.store.check_network(job.net)
+    scanned = chosen_layers(job.net.layers, None)
+    for unit in job.units:
+        checked_target(unit, job.net)
+        if "crops" in names and unit.layer not in scanned:
+            raise ToolboxError(f'layer "{unit.layer}" is the input, which has no top images; leave it out of --units')
+
+
+def _units(net, options: argparse.Namespace, store):  # type: ignore[no-untyped-def]
+    """Those asked for; of a layer that shows another layer's pictures, that layer's."""
+    from deepvis_toolbox import Unit, parse_units
     from find_maxes.unit_index import chosen_layers
 
     addresses = list(options.units or [])
     if options.layers or not addresses:
         addresses += [f"{layer}:all" for layer in chosen_layers(net.layers, options.layers)]
     units = [unit for address in addresses for unit in parse_units(address, net.layers)]
-    return list(dict.fromkeys(units))
+    owners = ((unit, store.owner(unit.layer)) for unit in units)
+    return list(dict.fromkeys(unit if owner == unit.layer else Unit(owner, unit.channel) for unit, owner in owners))
 
 
 def _spoken(seconds: float) -> str:

@@ -18,6 +18,7 @@ from deepvis_toolbox.optimize.display import seen_part, with_mean
 from deepvis_toolbox.optimize.journal import Journal
 from deepvis_toolbox.optimize.montages import write_montages
 from deepvis_toolbox.optimize.output import SHOWN, Output
+from deepvis_toolbox.optimize.picture_files import KIND
 from deepvis_toolbox.optimize.preferred import Picture
 from deepvis_toolbox.optimize.presets import DEFAULT, preset, presets_of
 from deepvis_toolbox.optimize.production import Summary, pictures_to_make, store_files
@@ -28,8 +29,8 @@ from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.montage import Picture as Pixels
 from deepvis_toolbox.unit_images.montage import montage3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
-from deepvis_toolbox.unit_images.store import UnitImageStore
-from find_maxes.patch_store import write_patches
+from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
+from find_maxes.patch_store import owned_units, write_patches
 from find_maxes.top_images import TopImages
 
 _log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class OnDemand:
         """
         self._network = network
         self._settings = settings or default_settings(network)
-        self._output = Output(store_files(network, store))
+        self._store, self._output = store, Output(store_files(network, store))
         self._seeds = tuple(seeds)
         self._top = None if maxes is None else _TopImages(network, store, maxes)
         self._begun: OrderedDict[str, _UnitPictures] = OrderedDict()
@@ -67,9 +68,10 @@ class OnDemand:
         """One more step for the unit; nothing where all is made. What fails is told by `growth`, not raised."""
         pictures = self._begun.get(address)
         if pictures is None:
-            unit = parse_unit(address, self._network.layers)
+            asked = parse_unit(address, self._network.layers)
+            (unit,) = owned_units(self._store, [asked])
             pictures = self._begun[address] = _UnitPictures(
-                self._network, unit, self._seeds, self._settings, self._output, self._top
+                self._network, unit, self._seeds, self._settings, self._output, self._store, self._top
             )
             if len(self._begun) > PAUSED_KEPT:
                 self._begun.popitem(last=False)
@@ -101,10 +103,20 @@ class _TopImages:
         if not isinstance(target, Unit):
             return []
         try:
+            if _came_with_it(self._store, target, "max_im"):
+                return []
             self._read = self._read or TopImages.load(self._maxes)
             return write_patches(self._network, self._read, [target], self._store).problems
         except ToolboxError as error:  # its preferred images are made all the same
             return [str(error)]
+
+
+def _came_with_it(store: UnitImageStore, unit: Unit, kind: Kind) -> bool:
+    """Whether the unit has pictures from an archive or from the model's author: on demand it gets no others."""
+    if store.holds_published(kind, unit.layer, unit.channel):
+        return True
+    made_here = store.montage_path(kind, unit.layer, unit.channel).is_file()
+    return not made_here and store.has(kind, unit.layer, unit.channel)
 
 
 def default_settings(network: Network) -> AscentSettings:
@@ -122,12 +134,13 @@ class _UnitPictures:
         seeds: Sequence[int],
         settings: AscentSettings,
         output: Output,
+        store: UnitImageStore,
         top: _TopImages | None,
     ) -> None:
         self.done, self.note = False, ""
         self._network, self._settings, self._output, self._seeds = network, settings, output, seeds
         self._target = checked_target(unit, network)
-        self._top = top
+        self._store, self._top = store, top
         self._finished: dict[int, Pixels] = {}
         self._growing: torch.Tensor | None = None
         self._steps = self._make()
@@ -166,6 +179,10 @@ class _UnitPictures:
             problems += self._top.make(self._target)
         summary = Summary(problems=problems)
         wanted = pictures_to_make(self._network, [self._target], self._seeds, self._settings, self._output, summary)
+        none_made = len(wanted) == len(self._seeds)
+        if isinstance(self._target, Unit) and none_made and _came_with_it(self._store, self._target, KIND):
+            self.note = summary.problems[0] if summary.problems else "it has pictures already"
+            return
         self._read_finished({picture.seed for picture in wanted})
         for picture in wanted:
             yield from self._climb(picture)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from deepvis_toolbox.addresses import Unit
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.output import Output
-from deepvis_toolbox.optimize.preferred import preferred_images
+from deepvis_toolbox.optimize.preferred import Picture, preferred_images
 from deepvis_toolbox.optimize.production import Summary, make_unit_images, pictures_to_make, store_files
 from deepvis_toolbox.optimize.settings import AscentSettings
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.unit_images.store import UnitImageStore
-from find_maxes.patch_store import PatchOptions, write_patches
+from find_maxes.patch_store import PatchOptions, owned_units, patches_to_make, write_patches
 from find_maxes.picture_list import PictureList
 from find_maxes.result_folder import ResultFolder
 from find_maxes.scanning import scan
@@ -26,6 +28,8 @@ from find_maxes.top_images import TopImages
 
 _TRIAL_PICTURES = 16
 _TRIAL_STEPS = 4
+_TRIALS = 8
+"""So many of the things that are left are tried at most: layers differ a hundredfold."""
 
 
 @dataclass(frozen=True)
@@ -114,16 +118,32 @@ class CropStage(Stage):
     title, unit = "top images and deconvs", "units"
 
     def amount(self) -> int:
-        return len(self.job.units)
+        return len(self._left)
+
+    def total(self) -> int:
+        return len(owned_units(self.job.store, self.job.units))
 
     def seconds_each(self) -> float:
-        net, layer = self.job.net, self.job.layers[-1]
+        return mean_over_layers(self.job, [unit.layer for unit in self._left], self._seconds_of)
+
+    def _seconds_of(self, layer: str) -> float:
+        net = self.job.net
         x = torch.zeros((8, *net.input_shape), device=net.device)
         began = time.perf_counter()
         recording = net.record(x, [layer])
         value = recording.activations([layer])[layer]
         recording.backward(layer, torch.ones_like(value), "deconv", [net.input_name])
         return (time.perf_counter() - began) * 9 / 8 * 1.5  # half as much again for cutting and writing
+
+    @cached_property
+    def _left(self) -> list[Unit]:
+        """The units whose patches are not there yet; all where the scan is still to come."""
+        owned = owned_units(self.job.store, self.job.units)
+        try:
+            top = TopImages.load(self.job.maxes)
+        except ToolboxError:  # `run` says so, if it is still so then
+            return owned
+        return [unit for unit, _ in patches_to_make(top, owned, self.job.store, PatchOptions())]
 
     def run(self, progress: Progress) -> list[str]:
         top = TopImages.load(self.job.maxes)
@@ -136,15 +156,17 @@ class PreferredStage(Stage):
     title, unit = "preferred images", "pictures"
 
     def amount(self) -> int:
-        job = self.job
-        output = Output(store_files(job.net, job.store))
-        return len(pictures_to_make(job.net, self._units, job.seeds, job.settings, output, Summary()))
+        return len(self.left)
 
     def seconds_each(self) -> float:
+        return mean_over_layers(self.job, [picture.target.layer for picture in self.left], self._seconds_of)
+
+    def _seconds_of(self, layer: str) -> float:
+        target = next(picture.target for picture in self.left if picture.target.layer == layer)
         took = []
         for steps in (1, 1, 1 + _TRIAL_STEPS):  # the first also pays for what is prepared once
             began = time.perf_counter()
-            preferred_images(self.job.net, self._units[-1:], [0], replace(self.job.settings, max_iter=steps))
+            preferred_images(self.job.net, [target], [0], replace(self.job.settings, max_iter=steps))
             took.append(time.perf_counter() - began)
         return max(took[2] - took[1], took[2] / 10) * self.job.settings.max_iter / _TRIAL_STEPS
 
@@ -153,8 +175,26 @@ class PreferredStage(Stage):
         return make_unit_images(job.net, self._units, job.seeds, job.settings, job.store, progress).problems
 
     @property
-    def _units(self) -> Sequence[Unit]:
-        return [unit for unit in self.job.units if self.job.store.owner(unit.layer) == unit.layer]
+    def _units(self) -> list[Unit]:
+        """Without those that have an archive's pictures, which would be shown all the same."""
+        holds = self.job.store.holds_published
+        return [unit for unit in self.job.units if not holds("regularized_opt", unit.layer, unit.channel)]
+
+    @cached_property
+    def left(self) -> list[Picture]:
+        """The pictures that are not there yet."""
+        job = self.job
+        output = Output(store_files(job.net, job.store))
+        return pictures_to_make(job.net, self._units, job.seeds, job.settings, output, Summary())
+
+
+def mean_over_layers(job: Job, left: Sequence[str], seconds_of: Callable[[str], float]) -> float:
+    """How long one of the things that are left takes; `left` are their layers, of which a few are tried, each once."""
+    in_order = sorted(left, key=job.layers.index)
+    count = min(_TRIALS, len(in_order))
+    chosen = [in_order[(2 * trial + 1) * len(in_order) // (2 * count)] for trial in range(count)]
+    seconds = {layer: seconds_of(layer) for layer in dict.fromkeys(chosen)}
+    return sum(seconds[layer] for layer in chosen) / max(1, count)
 
 
 STAGES: dict[str, type[Stage]] = {"scan": ScanStage, "crops": CropStage, "preferred": PreferredStage}

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from deepvis_toolbox import Unit, load_network
 from deepvis_toolbox.command_line import run_command
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.optimize.presets import preset
+from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.pipeline.command_line import main
+from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.pipeline.pack import pack
+from deepvis_toolbox.pipeline.stages import CropStage, Job, PreferredStage, mean_over_layers
+from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import KINDS, UnitImageStore, montage3x3
 from deepvis_toolbox.unit_images.montage import tiles_of_3x3
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import pipeline_convnet
 
 
 @pytest.fixture
@@ -92,13 +101,16 @@ def test_an_estimate_makes_nothing(workplace, capsys):
         (["--seeds", "0"], "1 to 9"),
         (["--preset", "nonsuch"], "no preset"),
         (["--stages", "crops", "--images", "images"], "holds no top images"),
+        (["--images", "images", "--units", "4:0", "data:0"], "which has no top images"),
+        (["--list", "list.txt"], "give the folder with --images"),
     ],
 )
-def test_mistakes_are_one_sentence_and_status_2(workplace, capsys, arguments, said):  # noqa: ARG001
+def test_mistakes_are_one_sentence_and_status_2(workplace, capsys, arguments, said):
     assert run(*arguments) == 2
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
+    assert not (workplace / "maxes").exists()
 
 
 def test_packing_keeps_what_is_shown_and_shrinks_it(tmp_path):
@@ -119,3 +131,118 @@ def test_packing_keeps_what_is_shown_and_shrinks_it(tmp_path):
     assert abs(float(shown.mean()) - 80) < 3
     with pytest.raises(ToolboxError, match="no unit images"):
         pack(UnitImageStore(tmp_path / "nowhere"), target, 30)
+
+
+def published(folder: Path) -> dict[Path, bytes]:
+    """An archive's pictures of unit 1 of layer 1, and of the whole layer."""
+    names = (
+        "regularized_opt/1/1_0001_montage",
+        "regularized_opt/1/whole_layer",
+        "max_im/1/1_0001",
+        "max_deconv/1/1_0001",
+    )
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f"{name}.jpg"), np.full((112, 112, 3), 90, np.uint8))
+    return {folder / f"{name}.jpg": (folder / f"{name}.jpg").read_bytes() for name in names}
+
+
+def test_an_archives_pictures_stay_and_the_units_without_get_theirs(workplace, capsys):
+    folder = workplace / "model" / "pictures"
+    archive = published(folder)
+    assert run("--images", "images", "--layers", "1") == 0
+    assert {path: path.read_bytes() for path in archive} == archive
+    assert not [path for path in folder.rglob("1_0001*") if path not in archive]
+    store = UnitImageStore(folder)
+    for kind in KINDS:
+        assert store.units(kind, "1") == [0, 1, 2, 3]
+    assert "preferred images, 3 pictures" in capsys.readouterr().out
+
+
+def on_demand(workplace: Path, address: str) -> str:
+    """What is said at the end when the pictures are made as the key `g` does."""
+    with load_network(workplace / "model", device="cpu") as net:
+        store, maxes = UnitImageStore.for_network(net.settings, net.name), Path("maxes/tiny")
+        making = OnDemand(net, store, seeds=(0, 1), maxes=maxes if maxes.exists() else None)
+        while not making.is_done(address):
+            making.advance(address)
+        return making.growth(address).note
+
+
+def test_on_demand_a_unit_with_published_pictures_says_so_and_gets_no_others(workplace):
+    assert run("--images", "images", "--units", "4:0", "--stages", "scan") == 0
+    folder = workplace / "model" / "pictures"
+    archive = published(folder)
+    assert on_demand(workplace, "1:1") == "it has pictures already"
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == archive
+    assert on_demand(workplace, "1:2") == "made and saved"
+    assert all(UnitImageStore(folder).has(kind, "1", 2) for kind in KINDS)
+
+
+def test_on_demand_a_unit_with_the_models_own_pictures_says_so(workplace):
+    shipped = UnitImageStore(workplace / "model" / "unit_images")
+    shipped.write_single("regularized_opt", "1", 1, "s0000", np.full((16, 16, 3), 90, np.uint8))
+    assert on_demand(workplace, "1:1") == "it has pictures already"
+    assert on_demand(workplace, "1:2") == "made and saved"
+
+
+def test_pictures_made_of_a_published_unit_on_purpose_go_beside_the_archives(workplace):
+    folder = workplace / "model" / "pictures"
+    archive = published(folder)
+    with load_network(workplace / "model", device="cpu") as net:
+        store = UnitImageStore.for_network(net.settings, net.name)
+        summary = make_unit_images(net, [Unit("1", 1)], [0], preset(net, "default"), store, Silence())
+        again = make_unit_images(net, [Unit("1", 1)], [1], preset(net, "default"), store, Silence())
+    assert [path.name for path in summary.written + again.written] == ["1_0001_made_montage.jpg"] * 2
+    assert not again.problems
+    assert {path: path.read_bytes() for path in archive} == archive
+
+
+def test_of_a_layer_that_shows_anothers_pictures_those_are_made(workplace):
+    assert run("--images", "images", "--units", "2:3") == 0
+    assert on_demand(workplace, "2:2") == "made and saved"
+    folder = workplace / "model" / "pictures"
+    for kind in KINDS:
+        assert UnitImageStore(folder).units(kind, "1") == [2, 3]
+        assert [path.name for path in (folder / kind).iterdir()] == ["1"]
+
+
+def test_a_store_of_other_weights_is_refused_before_anything_is_made(workplace, capsys, monkeypatch):
+    assert run("--units", "4:0") == 0
+    folder = workplace / "model" / "pictures"
+    before = modified(folder)
+    changed = pipeline_convnet.make()
+    changed[0].weight.data.mul_(2)
+    monkeypatch.setattr(pipeline_convnet, "make", lambda: changed)
+    assert run("--images", "images", "--units", "4:1") == 2
+    assert "holds the unit images of other weights (tiny" in capsys.readouterr().err
+    assert "other weights" in on_demand(workplace, "4:1")
+    assert modified(folder) == before
+    assert run("--units", "4:1", "--store", "elsewhere") == 0
+
+
+def test_what_is_left_is_counted_and_tried_without_regard_to_the_units_order(workplace):
+    assert run("--images", "images", "--units", "4:0", "4:1", "--seeds", "2") == 0
+    units = [Unit("1", 0), *(Unit("4", channel) for channel in range(3))]
+    with load_network(workplace / "model", device="cpu") as net:
+        store = UnitImageStore.for_network(net.settings, net.name)
+        tried, costs = [], {"1": 100.0, "4": 1.0}
+        for ordered in (units, units[::-1]):
+            job = Job(net, tuple(ordered), store, None, Path("maxes/tiny"), (0, 1), preset(net, "default"))
+            crops, preferred = CropStage(job), PreferredStage(job)
+            assert (crops.amount(), crops.total(), preferred.amount()) == (2, 4, 4)
+            left = [picture.target.layer for picture in preferred.left]
+            tried.append(mean_over_layers(job, left, costs.__getitem__))
+    assert tried == [50.5, 50.5]
+
+
+def test_half_written_files_of_killed_runs_are_removed_and_those_of_others_stay(workplace):
+    folder = workplace / "model" / "pictures" / "regularized_opt" / "4"
+    folder.mkdir(parents=True)
+    old, new = (folder / f".{digit * 32}.partial.png" for digit in "ab")
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    assert run("--units", "4:0") == 0
+    assert not old.exists()
+    assert new.exists()
