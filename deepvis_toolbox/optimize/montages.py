@@ -14,7 +14,7 @@ from deepvis_toolbox.optimize.output import SHOWN
 from deepvis_toolbox.optimize.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.targets import Target
 from deepvis_toolbox.unit_images.montage import Picture, montage3x3, scaled_to, whole_layer
-from deepvis_toolbox.unit_images.picture_file import is_made_here, read_picture, write_picture
+from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.unit_images.store import COMPARED
 
 LARGEST_TILE = 100
@@ -85,8 +85,7 @@ def _shown(files: StoreFiles, target: Target) -> list[Picture]:
 
 
 def _write_whole_layer(net: Network, files: StoreFiles, layer: str) -> Path | None:
-    whole = files.store.whole_layer_path(KIND, layer)
-    if whole.is_file() and not is_made_here(whole):  # an archive's stays as it is
+    if is_published(files.store.whole_layer_path(KIND, layer)):  # an archive's stays as it is
         return None
     units = net.layers[layer].channels
     if len(files.store.units(KIND, layer)) < units:

@@ -15,6 +15,7 @@ from deepvis_toolbox.unit_images.montage import Picture
 JPEG_QUALITY = 88
 MAX_PIXELS = 100_000_000
 """More than any montage or whole-layer picture needs; a file that claims more is refused before it is decoded."""
+_JPEG = b"\xff\xd8\xff"
 _COMMENT = b"deepvis-toolbox"
 _SIGNATURE = b"\xff\xfe" + (len(_COMMENT) + 2).to_bytes(2, "big") + _COMMENT
 """A JPEG comment in every picture that is written here; it tells them from an archive's, which nothing may replace."""
@@ -45,13 +46,14 @@ def write_picture(path: Path, image: Picture) -> None:
     write_bytes(path, _signed(data.tobytes()) if options else data.tobytes())
 
 
-def is_made_here(path: Path) -> bool:
-    """Whether `write_picture` wrote this JPEG file; False for one of an archive, or where there is none."""
+def is_published(path: Path) -> bool:
+    """Whether this is a JPEG file that `write_picture` did not write: one of an archive."""
     try:
         with path.open("rb") as file:
-            return _SIGNATURE in file.read(_HEAD_BYTES)
+            head = file.read(_HEAD_BYTES)
     except OSError:
         return False
+    return head.startswith(_JPEG) and _SIGNATURE not in head
 
 
 def _signed(jpeg: bytes) -> bytes:

@@ -28,7 +28,7 @@ from deepvis_toolbox.unit_images.montage import (
     tiles_of_3x3,
     tiles_of_whole_layer,
 )
-from deepvis_toolbox.unit_images.picture_file import is_made_here, read_picture, write_picture
+from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -157,8 +157,7 @@ class UnitImageStore:
 
     def holds_published(self, kind: Kind, layer: str, unit: int) -> bool:
         """Whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
-        path = self._montage_to_read(kind, layer, unit)
-        return path.is_file() and not is_made_here(path)
+        return is_published(self._montage_to_read(kind, layer, unit))
 
     def units(self, kind: Kind, layer: str) -> list[int]:
         """The units of a layer that have pictures, ascending."""

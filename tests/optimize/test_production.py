@@ -58,3 +58,5 @@ def test_a_damaged_picture_of_another_unit_is_named_and_costs_the_run_nothing(tm
     assert store.has("regularized_opt", "fc", 6)
     (problem,) = summary.problems
     assert "fc_0002_montage.jpg" in problem
+    assert not make_unit_images(net, [Unit("fc", 2)], [0], SETTINGS, store, Silence()).problems
+    assert store.read("regularized_opt", "fc", 2) is not None
