@@ -18,6 +18,7 @@ from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.layer import Rect
+from deepvis_toolbox.network.layer_nodes import reachable
 from deepvis_toolbox.network.model_description import ModelDescription
 from deepvis_toolbox.network.torch_network import TorchNetwork
 
@@ -158,6 +159,11 @@ class CaffeNetwork(Network):
         """The blob (index) where a backward pass starts and arrives."""
         name = self.layers.canonical(layer)
         return self._blobs[self._definition.below.get(name, name)]
+
+    def reachable(self, origin: str, layers: Sequence[str]) -> set[str]:
+        """Those of the layers that a signal from the origin may reach."""
+        nodes_of = self._described.nodes_of
+        return reachable(nodes_of(origin), {name: nodes_of(name) for name in layers})
 
     def _alive(self) -> CaffeProcess:
         if not self._process.is_alive:

@@ -40,16 +40,17 @@ class CaffeRecording(Recording):
         if mode not in BACKWARD_MODES:
             raise ToolboxError(f'unknown backward mode "{mode}"; it is one of {", ".join(BACKWARD_MODES)}')
         names = [network.input_name] if at is None else list(at)
-        targets = [network.below_blob(name) for name in names]
+        reachable = network.reachable(origin, names)
+        targets = {name: network.below_blob(name) for name in names if name in reachable}
         start = network.below_blob(origin)
         self._check_diff(origin, diff)
-        steps, reached = network.passes.backward(start, targets, mode)
-        read: list[Step] = [("get_diff", blob) for blob in targets if blob in reached]
+        steps, reached = network.passes.backward(start, targets.values(), mode)
+        read: list[Step] = [("get_diff", blob) for blob in targets.values() if blob in reached]
         signal = diff.detach().to("cpu", torch.float32).numpy()
         arrived = iter(self._run([start], [*steps, *read], [signal]))
         return {
-            name: self._shaped(name, next(arrived)) if blob in reached else torch.zeros(self._shape(name))
-            for name, blob in zip(names, targets, strict=True)
+            name: self._shaped(name, next(arrived)) if targets.get(name) in reached else torch.zeros(self._shape(name))
+            for name in dict.fromkeys(names)
         }
 
     def compute(self, layers: Sequence[str]) -> None:

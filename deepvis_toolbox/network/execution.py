@@ -11,7 +11,7 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deepvis_toolbox.network.full_precision import full_precision
-from deepvis_toolbox.network.layer_nodes import attribute, operation
+from deepvis_toolbox.network.layer_nodes import attribute, needed_for, operation
 from deepvis_toolbox.network.quick_modules import quickened
 
 Values = dict[fx.Node, Any]
@@ -98,7 +98,7 @@ class Program:
         self._overwritable = overwritable
         self._overwrite = overwrite
         self._wrap = wrap
-        needed = _needed_for(self.wanted)
+        needed = needed_for(self.wanted)
         order = [node for node in graph_module.graph.nodes if node in needed]
         self.constants: Values = {
             node: attribute(graph_module, str(node.target)) for node in order if node.op == "get_attr"
@@ -183,14 +183,3 @@ def _nodes_in(step: _Step) -> list[fx.Node]:
     found: list[fx.Node] = []
     fx.node.map_arg((step.arguments, step.keywords), lambda node: found.append(node) or node)  # type: ignore[func-returns-value]
     return found
-
-
-def _needed_for(wanted: Iterable[fx.Node]) -> set[fx.Node]:
-    needed: set[fx.Node] = set()
-    waiting = list(wanted)
-    while waiting:
-        node = waiting.pop()
-        if node not in needed:
-            needed.add(node)
-            waiting.extend(node.all_input_nodes)
-    return needed

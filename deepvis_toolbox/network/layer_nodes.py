@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,3 +74,25 @@ def _kind_of(chain: list[fx.Node]) -> str:
     kinds = [operation(node).kind for node in chain]
     telling = [kind for kind in kinds if kind not in _DRESSING]
     return (telling or kinds)[0]
+
+
+def needed_for(wanted: Iterable[fx.Node]) -> set[fx.Node]:
+    """These nodes and all below them."""
+    needed: set[fx.Node] = set()
+    waiting = list(wanted)
+    while waiting:
+        node = waiting.pop()
+        if node not in needed:
+            needed.add(node)
+            waiting.extend(node.all_input_nodes)
+    return needed
+
+
+def reachable(origin: LayerNodes, layers: Mapping[str, LayerNodes]) -> set[str]:
+    """The names of those layers that a signal from the origin may reach, to be told by their value below alone.
+
+    A rectifier above the origin, or beside it, is not among them, though its value below may be the origin's own.
+    """
+    rectified = {name for name, nodes in layers.items() if nodes.value is not nodes.below}
+    under_origin = needed_for([origin.value]) if rectified else set()
+    return {name for name, nodes in layers.items() if name not in rectified or nodes.value in under_origin}

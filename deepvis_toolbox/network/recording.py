@@ -13,7 +13,7 @@ from deepvis_toolbox.network.execution import Program, Values
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.interface import BACKWARD_MODES, BackwardMode, Recording
 from deepvis_toolbox.network.layer import Layers
-from deepvis_toolbox.network.layer_nodes import LayerNodes, operation
+from deepvis_toolbox.network.layer_nodes import LayerNodes, operation, reachable
 from deepvis_toolbox.network.passing import DeconvSwitch
 
 
@@ -33,15 +33,28 @@ class TorchRecording(Recording):
             self.input = x.detach().clone(memory_format=torch.preserve_format)
             self._leaf = self.input.detach().requires_grad_()
             self._rectified: list[torch.Tensor] = []
-            self._values: Values = program.run(self._leaf, self._keep_rectified)
+            self._values: Values = program.run(self._leaf, self._link)
         self._layers = layers
         self._nodes = nodes
         self._switch = switch
         self._opaque = tuple(opaque)
 
-    def _keep_rectified(self, node: fx.Node, values: Values) -> None:
+    def _link(self, node: fx.Node, values: Values) -> None:
+        """Sees to it that a computed value is a tensor of its own in autograd's graph, and keeps those of rectifiers.
+
+        A layer that only passes its input on must not share its gradient with the layers below. What depends on no
+        image (a gate, or all that lies above a `detach`) has a gradient too, for the layers above it.
+        """
+        value = values[node]
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or node.op == "placeholder":
+            return
+        if not value.requires_grad:
+            values[node] = value.detach().requires_grad_()
+            return
         if operation(node).rectifier:
-            self._rectified.append(values[node])
+            self._rectified.append(value)
+        if any(values.get(below) is value for below in node.all_input_nodes):
+            values[node] = value.view_as(value)
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         return {name: self._tensor(name, self._nodes_of(name).value).detach() for name in layers}
@@ -58,27 +71,32 @@ class TorchRecording(Recording):
             shapes = f"{tuple(diff.shape)}; the layer has {tuple(start.shape)} for these images"
             raise ToolboxError(f'the diff at "{origin}" has shape {shapes}')
         names = list(at) if at is not None else [next(iter(self._layers))]
-        ends = [self._arrival(name) for name in names]
-        if not start.requires_grad:  # a constant of the network, such as a class token
-            return {name: torch.zeros_like(end) for name, end in zip(names, ends, strict=True)}
-        with torch.inference_mode(False), rectifiers_obey(mode, self._rectified):
-            signal = diff.detach().to(start).clone()
-            self._switch.is_on = mode == "deconv"
-            with full_precision(signal.device):
-                arrived = torch.autograd.grad(start, ends, signal, retain_graph=True, allow_unused=True)
+        ends = {name: self._arrival(name) for name in names}
+        linked = {name: self._nodes_of(name) for name, end in ends.items() if end.requires_grad and start.requires_grad}
+        reached = reachable(self._nodes_of(origin), linked)
+        arrived: dict[str, torch.Tensor | None] = {}
+        if reached:
+            with torch.inference_mode(False), rectifiers_obey(mode, self._rectified):
+                signal = diff.detach().to(start).clone()
+                self._switch.is_on = mode == "deconv"
+                with full_precision(signal.device):
+                    tensors = [ends[name] for name in reached]
+                    found = torch.autograd.grad(start, tensors, signal, retain_graph=True, allow_unused=True)
+            arrived = dict(zip(reached, found, strict=True))
+        gradients = {name: arrived.get(name) for name in names}
         return {
-            name: torch.zeros_like(end) if gradient is None else gradient.detach()
-            for name, end, gradient in zip(names, ends, arrived, strict=True)
+            name: torch.zeros_like(ends[name]) if gradient is None else gradient.detach()
+            for name, gradient in gradients.items()
         }
 
     def _arrival(self, name: str) -> torch.Tensor:
-        """The tensor whose gradient is asked for; one that was not computed lies above the origin."""
+        """The tensor whose gradient is asked for; zeros for one that was not computed, which lies above the origin."""
         nodes = self._nodes_of(name)
         if nodes.below in self._values:
             found: torch.Tensor = self._values[nodes.below]
             return found
         shape = (self.input.shape[0], *self._layers[name].shape)
-        return torch.zeros(shape, dtype=self.input.dtype, device=self.input.device, requires_grad=True)
+        return torch.zeros(shape, dtype=self.input.dtype, device=self.input.device)
 
     def _nodes_of(self, layer: str) -> LayerNodes:
         return self._nodes[self._layers.canonical(layer)]

@@ -45,7 +45,7 @@ class ArgMax(ModuleLayer):
 class Largest(nn.Module):
     """The k largest along an axis: indices as float, or values; without an axis (0), indices and then values.
 
-    Equal values come in the order of Caffe's sort: the larger index first. Indices have no derivative.
+    Equal values come in the order of Caffe's sort: the larger index first. Nothing passes backwards, as in Caffe.
     """
 
     kind = "argmax"
@@ -55,12 +55,12 @@ class Largest(nn.Module):
         self.k, self.axis, self.gives_values, self.shape = k, axis, gives_values, shape
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        flat = x if self.axis else x.flatten(1)
+        flat = x.detach() if self.axis else x.detach().flatten(1)
         axis = self.axis or 1
         flipped = flat.flip(axis)
         values, order = torch.sort(flipped, dim=axis, descending=True, stable=True)
         values, order = values.narrow(axis, 0, self.k), order.narrow(axis, 0, self.k)
-        indices = (flat.shape[axis] - 1 - order).to(x.dtype) + 0 * values.detach()
+        indices = (flat.shape[axis] - 1 - order).to(x.dtype) + 0 * values
         if self.axis:
             return values if self.gives_values else indices
         parts = [indices, values] if self.gives_values else [indices]
