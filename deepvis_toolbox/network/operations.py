@@ -6,12 +6,10 @@ depends on the same place of its inputs alone, or a `window` that returns a `Win
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
@@ -157,19 +155,15 @@ def operation_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Operation:
 
 
 def called_name(node: fx.Node) -> str:
-    """The name of a called function or method, without the underscore of an in-place form: `relu`, `add`."""
+    """The name of a called function or method, without underscores: `relu`, `add`."""
     if node.target in _DISPATCHED:
         return _DISPATCHED[node.target]
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-    if node.target in _IN_PLACE_OPERATORS:
-        return name.lstrip("_")[1:].rstrip("_")
     return name.strip("_") or name
 
 
 _DISPATCHED: dict[Any, str] = {F.max_pool2d: "max_pool2d", F.adaptive_max_pool2d: "adaptive_max_pool2d"}
 """Functions that torch wraps, so that they have lost their name."""
-
-_IN_PLACE_OPERATORS = (operator.iadd, operator.isub, operator.imul, operator.itruediv)
 
 
 def module_operation(module: nn.Module) -> Operation:
@@ -289,19 +283,3 @@ def _pair(value: Any) -> tuple[int, int]:
     if isinstance(value, (tuple, list)):
         return (int(value[0]), int(value[1])) if len(value) > 1 else (int(value[0]), int(value[0]))
     return int(value), int(value)
-
-
-IN_PLACE_FUNCTIONS: dict[Any, Any] = {
-    operator.iadd: operator.add,
-    operator.isub: operator.sub,
-    operator.imul: operator.mul,
-    operator.itruediv: operator.truediv,
-    F.relu_: F.relu,
-    torch.relu_: torch.relu,
-    F.leaky_relu_: F.leaky_relu,
-    F.elu_: F.elu,
-    F.hardtanh_: F.hardtanh,
-    torch.sigmoid_: torch.sigmoid,
-    torch.tanh_: torch.tanh,
-}
-"""Functions that overwrite their first argument, and the form that does not."""

@@ -22,6 +22,7 @@ from deepvis_toolbox.network.operations import RECTIFIERS, module_operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import TorchRecording
 from deepvis_toolbox.network.regions import receptive_field
+from deepvis_toolbox.network.users_line import reason_of
 
 _PROGRAMS_KEPT = 64
 
@@ -139,10 +140,11 @@ class TorchNetwork(Network):
         try:
             with torch.inference_mode():
                 values = Program(self._graph_module, nodes, self._folded).run(self._laid_out(image))
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        except ToolboxError:
+            raise
+        except Exception as error:  # whatever a user's module does
             shape = "×".join(map(str, self.input_shape))
-            reason = str(error).splitlines()[0]
-            raise ToolboxError(f'network "{self.name}" does not run on a {shape} image: {reason}') from error
+            raise ToolboxError(f'network "{self.name}" does not run on a {shape} image: {reason_of(error)}') from error
         for node, value in values.items():
             if isinstance(value, torch.Tensor):
                 node.meta["value_shape"] = tuple(value.shape)

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import copy
-import linecache
-import traceback
+import inspect
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.network.operations import IN_PLACE_FUNCTIONS, called_name
+from deepvis_toolbox.network.in_place import AUGMENTED, without_overwriting
+from deepvis_toolbox.network.operations import called_name
+from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line, reason_of
 
-_TORCH_FOLDER = str(Path(torch.__file__).parent)
+
+class _AugmentedProxy(fx.Proxy):
+    """A proxy that records `x += y` as what it is; torch.fx would take it for `x = x + y`."""
+
+    def __setitem__(self, *_: Any) -> None:
+        raise NotImplementedError("it overwrites part of a tensor; make a new one with torch.cat or torch.where")
+
+
+def _recorded_augmented(function: Callable[..., Any]) -> Callable[[fx.Proxy, Any], fx.Proxy]:
+    return lambda left, right: left.tracer.create_proxy("call_function", function, (left, right), {})
+
+
+for _function in AUGMENTED:
+    setattr(_AugmentedProxy, f"__{_function.__name__}__", _recorded_augmented(_function))
 
 
 class _LayerTracer(fx.Tracer):
@@ -25,6 +40,30 @@ class _LayerTracer(fx.Tracer):
             return True
         return super().is_leaf_module(module, module_qualified_name)
 
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Any, list[Any]]:
+        """One image goes in; whatever else `forward` takes has its default value."""
+        assert is_module
+        assert concrete_args is None
+        others = list(inspect.signature(root_fn).parameters.values())[2:]
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        required = [other.name for other in others if other.default is other.empty and other.kind not in variadic]
+        if required:
+            raise ToolboxError(
+                f"the forward of {type(self.root).__name__} needs {', '.join(required)} besides the image; give it a "
+                "default value, or wrap the module in one that takes the image alone"
+            )
+        return root_fn, [self.root, self.create_proxy("placeholder", "image", (), {})]
+
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        node = super().create_node(*args, **kwargs)
+        note_line(node)
+        return node
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _AugmentedProxy(node, self)
+
 
 def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModule:
     """The module's graph, in evaluation mode, on a copy of the module: the module itself is left as it is.
@@ -32,76 +71,47 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     Nodes that compute a layer carry `meta["layer"]`; nodes of a module whose class says `one_layer = True` share that
     module's name. Raises `ToolboxError` that names the line of the module which stopped the tracing.
     """
-    own = copy.deepcopy(module).eval().requires_grad_(False)
-    for part in own.modules():
-        if getattr(part, "inplace", False):
-            part._overwrites_input = True  # type: ignore[assignment]  # what the author meant, seen by _without_overwriting
-            part.inplace = False  # type: ignore[assignment]
     tracer = _LayerTracer()
+    own = _own_copy(module)
     try:
         graph = tracer.trace(own)
-    except Exception as error:
+    except ToolboxError:
+        raise
+    except Exception as error:  # whatever a user's module does
         raise ToolboxError(_why_untraceable(module, error)) from error
     graph_module = fx.GraphModule(tracer.root, graph)
     graph_module.meta["input_shape"] = tuple(input_shape)
-    _without_overwriting(graph_module)
+    without_overwriting(graph_module)
     _name_layers(graph_module)
     graph_module.graph.lint()
     return graph_module
 
 
+def _own_copy(module: nn.Module) -> nn.Module:
+    name = type(module).__name__
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise ToolboxError(f"{name} is compiled by torch.jit; give the module that it was made from")
+    try:
+        return copy.deepcopy(module).eval().requires_grad_(False)
+    except Exception as error:  # whatever a user's module holds
+        raise ToolboxError(
+            f"{name} cannot be copied ({reason_of(error)}); copy.deepcopy must be able to copy all that it holds, and "
+            "old weight_norm or spectral_norm must be taken off (torch.nn.utils.remove_weight_norm)"
+        ) from error
+
+
 def _why_untraceable(module: nn.Module, error: Exception) -> str:
     """Names the user's own line that stopped the tracing, and what can be done about it."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(_TORCH_FOLDER)]
-    own = [f for f in frames if f.filename != __file__ and not f.filename.startswith("<")]
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if not own:
-        return f"{type(module).__name__} cannot be traced by torch.fx: {reason}"
-    line = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
+    line, reason, name = line_of_error(error), reason_of(error), type(module).__name__
+    if line is None:
+        return f"{name} cannot be traced by torch.fx: {reason}"
+    told = f"{line[0]}:{line[1]}: torch.fx cannot trace `{code_of(line)}` of {name} ({reason})"
+    if not isinstance(error, fx.proxy.TraceError) and "Proxy" not in reason:
+        return told
     return (
-        f"{own[-1].filename}:{own[-1].lineno}: torch.fx cannot trace `{line}` of {type(module).__name__} ({reason}); "
-        "decisions that depend on a tensor's values or size must go: use fixed sizes, torch.where, or move that part "
-        'into a module of its own whose class has an attribute kind = "…", which is then kept as one layer'
+        f"{told}; decisions that depend on a tensor's values or size must go: use fixed sizes, torch.where, or move "
+        'that part into a module of its own whose class has an attribute kind = "…", which is then kept as one layer'
     )
-
-
-def _without_overwriting(graph_module: fx.GraphModule) -> None:
-    """Turns in-place operations into ones that leave their input alone, with the same results.
-
-    Who reads the overwritten tensor later must see the new value, so its later readers are pointed at the new node.
-    """
-    position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
-    modules = dict(graph_module.named_modules())
-    for node in list(graph_module.graph.nodes):
-        if not _make_out_of_place(node, modules):
-            continue
-        overwritten = node.args[0]
-        for reader in list(overwritten.users):
-            if position[reader] > position[node]:
-                reader.replace_input_with(overwritten, node)
-    graph_module.recompile()
-
-
-def _make_out_of_place(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    """Rewrites one node; True where it used to overwrite its first argument."""
-    if not node.args or not isinstance(node.args[0], fx.Node):
-        return False
-    if node.op == "call_module":
-        return getattr(modules[str(node.target)], "_overwrites_input", False)
-    if node.op == "call_function" and node.kwargs.get("inplace"):
-        node.kwargs = {**node.kwargs, "inplace": False}
-        return True
-    if node.op == "call_function" and node.target in IN_PLACE_FUNCTIONS:
-        node.target = IN_PLACE_FUNCTIONS[node.target]
-        return True
-    if node.op == "call_method":
-        method = str(node.target)
-        if method == "view":  # a channels-last tensor has no such view
-            node.target = "reshape"
-        elif method.endswith("_") and not method.endswith("__"):
-            node.target = method[:-1]
-            return True
-    return False
 
 
 def _name_layers(graph_module: fx.GraphModule) -> None:

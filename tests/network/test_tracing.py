@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import threading
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -78,6 +80,90 @@ def test_a_module_shown_as_one_layer_starts_below_its_rectifier() -> None:
     below, value = recording.below_rectifier("stage.0"), recording.activations(["stage.0"])["stage.0"]
     assert (below < 0).any()
     assert torch.equal(below.clamp_min(0), value)
+
+
+class HasOptions(nn.Module):
+    """As many classifiers: options that its callers may leave out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        scale: float = 2.0,
+        mask: torch.Tensor | None = None,
+        *rest: torch.Tensor,
+        features: bool = False,
+        **more: torch.Tensor,
+    ) -> torch.Tensor:
+        x = self.conv(x) * scale
+        if mask is not None:
+            x = x * mask
+        return x if features or rest or more else x.mean((2, 3))
+
+
+class TakesAll(HasOptions):
+    def forward(self, *images: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return super().forward(images[0])
+
+
+@pytest.mark.parametrize("net", [HasOptions, TakesAll])
+def test_whatever_forward_takes_besides_the_image_has_its_default(net: type[nn.Module]) -> None:
+    module = net().eval()
+    network = opened(module, (8, 8))
+    last = next(reversed(network.layers))
+    x = torch.randn(2, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(network.forward(x, [last])[last], module(x))
+
+
+class NeedsTwo(HasOptions):
+    def forward(self, x: torch.Tensor, depth: torch.Tensor, scale: float = 1.0) -> torch.Tensor:  # type: ignore[override]
+        return self.conv(x) * depth * scale
+
+
+class ChecksSize(HasOptions):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        torch._assert(x.shape[2] == 5, "five rows")
+        return self.conv(x)
+
+
+class HasLock(HasOptions):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+class Fails(HasOptions):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return self.conv(x) + self.missing
+
+
+def old_weight_norm() -> nn.Module:
+    return nn.Sequential(torch.nn.utils.weight_norm(nn.Conv2d(3, 4, 3)))
+
+
+def compiled() -> nn.Module:
+    return torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3)))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (NeedsTwo, "forward of NeedsTwo needs depth besides the image"),
+        (ChecksSize, "does not run on a 3×8×8 image: five rows"),
+        (HasLock, "HasLock cannot be copied.*lock"),
+        (old_weight_norm, "Sequential cannot be copied.*remove_weight_norm"),
+        (compiled, "compiled by torch.jit"),
+        (Fails, r"test_tracing.py:\d+: torch.fx cannot trace `return self.conv\(x\) \+ self.missing`.*'missing'\)$"),
+    ],
+)
+def test_what_cannot_be_traced_is_refused_in_one_sentence(make: Callable[[], nn.Module], told: str) -> None:
+    with pytest.raises(ToolboxError, match=told):
+        opened(make(), (8, 8))
 
 
 class Opaque(nn.Module):

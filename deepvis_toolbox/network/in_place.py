@@ -1,0 +1,158 @@
+"""Turns the in-place operations of a graph into ones that leave their input alone, with the same results."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.operations import called_name, operation_of
+from deepvis_toolbox.network.users_line import code_of, line_of
+
+AUGMENTED: dict[Any, Any] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    operator.ifloordiv: operator.floordiv,
+    operator.imod: operator.mod,
+    operator.ipow: operator.pow,
+}
+"""`x += y` and its like: they overwrite a tensor, not a number."""
+
+_IN_PLACE_FUNCTIONS: dict[Any, Any] = {
+    **AUGMENTED,
+    F.relu_: F.relu,
+    torch.relu_: torch.relu,
+    F.leaky_relu_: F.leaky_relu,
+    F.elu_: F.elu,
+    F.hardtanh_: F.hardtanh,
+    torch.sigmoid_: torch.sigmoid,
+    torch.tanh_: torch.tanh,
+}
+"""Functions that overwrite their first argument, and the form that does not."""
+
+_OTHER_VIEWS = frozenset({"getitem", "float", "type_as"})
+"""What may return (part of) its own input, and does not say so in torch's signatures."""
+_VIEW_ATTRIBUTES = frozenset({"T", "mT", "H", "mH", "data", "real", "imag"})
+
+Modules = Mapping[str, nn.Module]
+
+
+def without_overwriting(graph_module: fx.GraphModule) -> None:
+    """Rewrites every in-place operation.
+
+    Who reads the overwritten tensor later must see the new value, so its later readers are pointed at the new node.
+    Raises `ToolboxError` with the user's line where that cannot be done: other views of the tensor are read later, or
+    the operation has no other form.
+    """
+    modules = dict(graph_module.named_modules())
+    overwriting = _set_out_of_place(graph_module.graph, modules)
+    position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
+    sharing: dict[fx.Node, set[fx.Node]] = {}  # the nodes that in the user's module share a node's memory
+    for node in list(graph_module.graph.nodes):
+        overwrites = _make_out_of_place(node, modules, overwriting)
+        shared = overwrites or _may_view(node, modules)
+        first = node.args[0] if shared and isinstance(node.args[0], fx.Node) else None
+        sharing[node] = sharing[first] if first else set()
+        if overwrites and first:
+            later = [reader for view in sharing[node] - {first} for reader in view.users]
+            _refuse_stale_readers(node, [reader for reader in later if position[reader] > position[node]])
+            for reader in list(first.users):
+                if position[reader] > position[node]:
+                    reader.replace_input_with(first, node)
+        sharing[node].add(node)
+    graph_module.recompile()
+
+
+def _set_out_of_place(graph: fx.Graph, modules: Modules) -> set[nn.Module]:
+    """Clears the flag of every module that the graph calls; gives those that had it."""
+    called = {modules[str(node.target)] for node in graph.nodes if node.op == "call_module"}
+    overwriting = {module for module in called if getattr(module, "inplace", False)}
+    for part in {part for module in called for part in module.modules()}:
+        if getattr(part, "inplace", False):
+            part.inplace = False  # type: ignore[assignment]
+    return overwriting
+
+
+def _make_out_of_place(node: fx.Node, modules: Modules, overwriting: set[nn.Module]) -> bool:
+    """Rewrites one node; True where it used to overwrite its first argument."""
+    if isinstance(node.kwargs.get("out"), fx.Node):
+        raise _refused(node, "writes its result into a tensor; leave `out` away and use what is returned")
+    if not node.args or not isinstance(node.args[0], fx.Node):
+        return False
+    if node.op == "call_module":
+        return modules[str(node.target)] in overwriting
+    if node.op == "call_function" and node.kwargs.get("inplace"):
+        node.kwargs = {**node.kwargs, "inplace": False}
+        return True
+    if node.op == "call_function" and node.target in _IN_PLACE_FUNCTIONS:
+        overwrites = node.target not in AUGMENTED or not _is_number(node.args[0])
+        node.target = _IN_PLACE_FUNCTIONS[node.target]
+        return overwrites
+    return node.op == "call_method" and _make_method_out_of_place(node)
+
+
+def _make_method_out_of_place(node: fx.Node) -> bool:
+    method = str(node.target)
+    if method == "view":  # a channels-last tensor has no such view
+        node.target = "reshape"
+    if not method.endswith("_") or method.endswith("__"):
+        return False
+    if not callable(getattr(torch.Tensor, method[:-1], None)):
+        raise _refused(node, f"overwrites a tensor, and {method} has no other form; compute a new tensor instead")
+    node.target = method[:-1]
+    return True
+
+
+def _is_number(node: fx.Node) -> bool:
+    """Whether the node is a size, or computed from sizes alone."""
+    if node.op == "call_method":
+        return node.target in ("size", "dim", "numel")
+    if node.target is getattr:
+        return node.args[1] in ("shape", "ndim")
+    return node.op == "call_function" and bool(node.all_input_nodes) and all(map(_is_number, node.all_input_nodes))
+
+
+def _may_view(node: fx.Node, modules: Modules) -> bool:
+    """Whether the node's value may be its first argument, or share memory with it."""
+    if node.op == "call_module":
+        module = modules[str(node.target)]
+        return isinstance(module, (nn.Identity, nn.Flatten, nn.Unflatten)) or _is_dropout(node, modules)
+    if node.op not in ("call_function", "call_method") or not node.args:
+        return False
+    if node.target is getattr:
+        return node.args[1] in _VIEW_ATTRIBUTES
+    return _views_by_signature(called_name(node)) or _is_dropout(node, modules)
+
+
+def _is_dropout(node: fx.Node, modules: Modules) -> bool:
+    return operation_of(node, modules).kind == "dropout"
+
+
+@cache
+def _views_by_signature(name: str) -> bool:
+    """Whether torch's own signatures of a function say that it may return a view of its input."""
+    packet = getattr(torch.ops.aten, name, None)
+    if packet is None or name in _OTHER_VIEWS:
+        return name in _OTHER_VIEWS
+    results = [result for overload in packet.overloads() for result in getattr(packet, overload)._schema.returns]
+    return any(result.alias_info is not None and not result.alias_info.is_write for result in results)
+
+
+def _refuse_stale_readers(node: fx.Node, readers: list[fx.Node]) -> None:
+    if readers:
+        line = line_of(readers[0])
+        where = f"`{code_of(line)}` (line {line[1]})" if line else "the output"
+        raise _refused(node, f"overwrites a tensor of which another view is read later, by {where}; compute a new one")
+
+
+def _refused(node: fx.Node, why: str) -> ToolboxError:
+    line = line_of(node)
+    return ToolboxError(f"{line[0]}:{line[1]}: `{code_of(line)}` {why}" if line else f"{node.format_node()} {why}")

@@ -1,0 +1,49 @@
+"""The line of a user's own code that made a node of a graph, or that stopped the tracing."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+from torch import fx
+
+_NOT_THE_USERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent / "tracing.py"), __file__, "<")
+
+Line = tuple[str, int]
+"""A file and the number of a line in it."""
+
+
+def note_line(node: fx.Node) -> None:
+    """Notes on a node the line that is being traced."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_filename.startswith(_NOT_THE_USERS):
+        if frame.f_back is None:
+            return
+        frame = frame.f_back
+    node.meta["line"] = (frame.f_code.co_filename, frame.f_lineno)
+
+
+def line_of(node: fx.Node) -> Line | None:
+    """The line that made a traced node; None where there is none to name."""
+    found: Line | None = node.meta.get("line")
+    return found
+
+
+def line_of_error(error: BaseException) -> Line | None:
+    """The innermost line of the user's that an error passed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_USERS)]
+    return (own[-1].filename, own[-1].lineno or 0) if own else None
+
+
+def code_of(line: Line) -> str:
+    """What the line says."""
+    return linecache.getline(*line).strip()
+
+
+def reason_of(error: BaseException) -> str:
+    """An error's message as one line; its type where it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
