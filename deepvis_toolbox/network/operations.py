@@ -22,15 +22,19 @@ class Window(NamedTuple):
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     transposed: bool = False
+    repeats_border: bool = False
+    """Whether what hangs over the border sees the pixels there."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One node of a graph, classified. With neither `window` nor `elementwise`, an output sees the whole input."""
+    """One node of a graph, classified. With none of the three below, an output sees the whole input."""
 
     kind: str
     elementwise: bool = False
     window: Window | None = None
+    adaptive: bool = False
+    """The input is shared out evenly among the outputs, whatever the sizes of both."""
 
     @property
     def rectifier(self) -> str:
@@ -71,14 +75,14 @@ _OTHER_MODULES: dict[type[nn.Module], str] = {
     nn.Softmax: "softmax",
     nn.LogSoftmax: "softmax",
     nn.Flatten: "flatten",
-    nn.AdaptiveAvgPool2d: "pool",
-    nn.AdaptiveMaxPool2d: "pool",
     nn.LayerNorm: "norm",
     nn.GroupNorm: "norm",
     nn.InstanceNorm2d: "norm",
     nn.BatchNorm1d: "norm",
     nn.Upsample: "upsample",
     nn.MultiheadAttention: "attention",
+    nn.ReflectionPad2d: "pad",
+    nn.CircularPad2d: "pad",
 }
 _ELEMENTWISE_CALLS: dict[str, str] = {
     "relu": "relu",
@@ -132,8 +136,6 @@ _OTHER_CALLS: dict[str, str] = {
     "squeeze": "reshape",
     "unsqueeze": "reshape",
     "mean": "pool",
-    "adaptive_avg_pool2d": "pool",
-    "adaptive_max_pool2d": "pool",
     "interpolate": "upsample",
     "layer_norm": "norm",
     "group_norm": "norm",
@@ -179,8 +181,10 @@ def module_operation(module: nn.Module) -> Operation:
         dilation = getattr(module, "dilation", 1)
         window = Window(_pair(module.kernel_size), _pair(stride), _pair(module.padding), _pair(dilation))
         return Operation("pool", window=window)
-    if isinstance(module, nn.ZeroPad2d):
-        return Operation("pad", window=_pad_window(module.padding))
+    if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+        return Operation("pool", adaptive=True)
+    if isinstance(module, (nn.ConstantPad2d, nn.ReplicationPad2d)):
+        return Operation("pad", window=_pad_window(module.padding, isinstance(module, nn.ReplicationPad2d)))
     for table, elementwise in ((_ELEMENTWISE_MODULES, True), (_OTHER_MODULES, False)):
         for module_type in type(module).__mro__:
             if module_type in table:
@@ -214,14 +218,17 @@ def _dimension_argument(node: fx.Node, name: str) -> Any:
     return node.kwargs.get("dim", node.args[position] if len(node.args) > position else 0)
 
 
+_FAR_PADDING = ("circular", "reflect")
+"""Padding by pixels that may lie outside every window at the border."""
+
+
 def _convolution_window(module: nn.Conv2d | nn.ConvTranspose2d) -> Window | None:
-    if module.padding_mode == "circular":  # at a border it sees the opposite one
+    if module.padding_mode in _FAR_PADDING:
         return None
     kernel, dilation = _pair(module.kernel_size), _pair(module.dilation)
     transposed = isinstance(module, nn.ConvTranspose2d)
-    return Window(
-        kernel, _pair(module.stride), _convolution_padding(module.padding, kernel, dilation), dilation, transposed
-    )
+    padding, repeats = _convolution_padding(module.padding, kernel, dilation), module.padding_mode == "replicate"
+    return Window(kernel, _pair(module.stride), padding, dilation, transposed, repeats)
 
 
 def _convolution_padding(padding: Any, kernel: tuple[int, int], dilation: tuple[int, int]) -> tuple[int, int]:
@@ -232,9 +239,9 @@ def _convolution_padding(padding: Any, kernel: tuple[int, int], dilation: tuple[
     return _pair(padding)
 
 
-def _pad_window(padding: Any) -> Window:
+def _pad_window(padding: Any, repeats_border: bool) -> Window:
     left, _, top, _ = padding if isinstance(padding, (tuple, list)) else (padding,) * 4
-    return Window((1, 1), padding=(int(top), int(left)))
+    return Window((1, 1), padding=(int(top), int(left)), repeats_border=repeats_border)
 
 
 def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple[Any, ...]) -> list[Any]:
@@ -266,9 +273,10 @@ def _convolution_call(node: fx.Node) -> Operation:
 def _pad_call(node: fx.Node) -> Operation:
     padding = node.args[1] if len(node.args) > 1 else node.kwargs.get("pad")
     whole_numbers = isinstance(padding, (tuple, list)) and all(isinstance(part, int) for part in padding)
-    if not whole_numbers or len(padding) not in (2, 4):  # type: ignore[arg-type]
+    mode = node.args[2] if len(node.args) > 2 else node.kwargs.get("mode", "constant")
+    if not whole_numbers or len(padding) not in (2, 4) or mode in _FAR_PADDING:  # type: ignore[arg-type]
         return Operation("pad")
-    return Operation("pad", window=_pad_window([*padding, 0, 0][:4]))  # type: ignore[misc]
+    return Operation("pad", window=_pad_window([*padding, 0, 0][:4], mode == "replicate"))  # type: ignore[misc]
 
 
 _WINDOWED_CALLS: dict[str, Callable[[fx.Node], Operation]] = {
@@ -276,6 +284,8 @@ _WINDOWED_CALLS: dict[str, Callable[[fx.Node], Operation]] = {
     "avg_pool2d": _pool_call,
     "conv2d": _convolution_call,
     "pad": _pad_call,
+    "adaptive_avg_pool2d": lambda _: Operation("pool", adaptive=True),
+    "adaptive_max_pool2d": lambda _: Operation("pool", adaptive=True),
 }
 
 

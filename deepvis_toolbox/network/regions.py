@@ -51,7 +51,7 @@ def regions_below(node: fx.Node, region: Region) -> dict[fx.Node, Region]:
         if current not in needed:
             continue
         for parent in current.all_input_nodes:
-            if parent.op == "get_attr" or size_of(parent) is None:
+            if parent.op == "get_attr" or not (size_of(parent) or parent.meta.get("holds_tensors")):
                 continue
             wanted = _region_of_input(current, parent, needed[current])
             known = needed.get(parent)
@@ -72,18 +72,21 @@ def size_of(node: fx.Node) -> tuple[int, int] | None:
 
 def _region_of_input(node: fx.Node, parent: fx.Node, region: Region) -> Region:
     input_size, output_size = size_of(parent), size_of(node)
-    assert input_size is not None
+    if input_size is None:  # a list of tensors, which for its part sees all of what it reads
+        return region
     whole = (Span(0, input_size[0]), Span(0, input_size[1]))
     described = operation(node)
-    if (
-        output_size is None
-        or not (described.elementwise or described.window)
-        or len(parent.meta.get("value_shape", "1234")) != 4
-    ):
+    local = described.elementwise or described.window or described.adaptive
+    if output_size is None or not local or len(parent.meta.get("value_shape", "1234")) != 4:
         return whole
+    if described.adaptive:
+        shares = [_share(region[axis], input_size[axis], output_size[axis]) for axis in (0, 1)]
+        return shares[0], shares[1]
     if described.window is None:
         return _stretched(region, input_size, output_size)
     rows, columns = (_behind_window(region[axis], described.window, axis) for axis in (0, 1))
+    if described.window.repeats_border:
+        return _inside(rows, input_size[0]), _inside(columns, input_size[1])
     return rows, columns
 
 
@@ -91,6 +94,16 @@ def _stretched(region: Region, input_size: tuple[int, int], output_size: tuple[i
     """The same places; all of an axis along which the input is one value that is used everywhere (or disagrees)."""
     spans = [region[axis] if input_size[axis] == output_size[axis] else Span(0, input_size[axis]) for axis in (0, 1)]
     return spans[0], spans[1]
+
+
+def _share(span: Span, input_size: int, output_size: int) -> Span:
+    """Output i of an adaptive pooling sees the i-th of as many parts of the input, rounded outwards."""
+    return Span(span.first * input_size // output_size, -(-span.end * input_size // output_size))
+
+
+def _inside(span: Span, size: int) -> Span:
+    """The span with whatever leaves the value moved to its border."""
+    return Span(min(max(span.first, 0), size - 1), min(max(span.end, 1), size))
 
 
 def _behind_window(span: Span, window: Window, axis: int) -> Span:

@@ -148,6 +148,8 @@ class TorchNetwork(Network):
         for node, value in values.items():
             if isinstance(value, torch.Tensor):
                 node.meta["value_shape"] = tuple(value.shape)
+            elif isinstance(value, (tuple, list)):
+                node.meta["holds_tensors"] = any(isinstance(part, torch.Tensor) for part in value)
         return values
 
     def _found_label_layers(self) -> tuple[str, ...]:

@@ -85,6 +85,78 @@ def test_the_field_leaves_the_image_as_far_as_the_windows_do() -> None:
     assert network.receptive_field("relu2", (6, 6)) == (19, 19, 36, 36)
 
 
+class Between(nn.Module):
+    """A convolution, something, and another convolution."""
+
+    def __init__(self, between: Callable[[Between, torch.Tensor], torch.Tensor], channels: int = 4) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(channels, 4, 3, padding=1)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.pool = nn.MaxPool2d(3, 2, return_indices=True)
+        self.between = between
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.between(self, self.conv(x)))
+
+
+def attend(net: Between, x: torch.Tensor) -> torch.Tensor:
+    tokens = x.flatten(2).transpose(1, 2)
+    return x + net.attention(tokens, tokens, tokens)[0].transpose(1, 2).unflatten(2, (32, 32))
+
+
+SEVERAL: dict[str, Callable[[], nn.Module]] = {
+    "max": lambda: Between(lambda _, x: torch.max(x, 1, keepdim=True)[0], 1),
+    "topk": lambda: Between(lambda _, x: torch.topk(x, 2, 1)[0], 2),
+    "sort": lambda: Between(lambda _, x: torch.sort(x, 1).values),
+    "unbind": lambda: Between(lambda _, x: torch.stack(x.unbind(1), 1)),
+    "rows": lambda: Between(lambda _, x: x.chunk(2, 2)[1]),
+    "pool": lambda: Between(lambda net, x: net.pool(x)[0]),
+    "attention": lambda: Between(attend),
+}
+PADDED: dict[str, Callable[[], nn.Module]] = {
+    mode + how: make
+    for mode in ("reflect", "circular", "replicate")
+    for how, make in {
+        " convolution": lambda mode=mode: nn.Sequential(nn.Conv2d(3, 4, 3, padding=5, padding_mode=mode)),
+        " pad": lambda mode=mode: Between(lambda _, x: F.pad(x, (5, 5, 5, 5), mode=mode)),
+    }.items()
+} | {
+    "ReflectionPad2d": lambda: nn.Sequential(nn.ReflectionPad2d(5), nn.Conv2d(3, 4, 3)),
+    "CircularPad2d": lambda: nn.Sequential(nn.CircularPad2d(5), nn.Conv2d(3, 4, 3)),
+    "ReplicationPad2d": lambda: nn.Sequential(nn.ReplicationPad2d(2), nn.Conv2d(3, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in {**SEVERAL, **PADDED}.items()])
+def test_no_gradient_lies_outside_the_field(make: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    network = opened(make())
+    for layer in network.layers.values():
+        if not layer.is_spatial:
+            continue
+        for place in {(0, 0), layer.centre, (layer.shape[1] - 1, 0)}:
+            found, field = seen_by_gradient(network, layer.name, place), network.receptive_field(layer.name, place)
+            assert found is not None
+            holds = field[0] <= found[0], field[1] <= found[1], field[2] >= found[2], field[3] >= found[3]
+            assert all(holds), (layer.name, place, field, found)
+
+
+def test_adaptive_pooling_shares_the_input_out() -> None:
+    network = opened(
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3, stride=2),
+            nn.AdaptiveAvgPool2d((15, 15)),  # as AlexNet's on images of its own size: it changes nothing
+            nn.AdaptiveAvgPool2d((5, 4)),
+            nn.AdaptiveAvgPool2d(1),
+        )
+    )
+    for name in ("0", "1", "2", "3"):
+        shape = network.layers[name].shape
+        for place in {(0, 0), (shape[1] // 2, shape[2] // 2), (shape[1] - 1, shape[2] - 1)}:
+            assert network.receptive_field(name, place) == seen_by_gradient(network, name, place), (name, place)
+    assert network.receptive_field("1", (3, 4)) == network.receptive_field("0", (3, 4))
+
+
 def test_dilated_residual_blocks_see_what_arithmetic_says() -> None:
     network = opened(Residual())
     # stem 3, then 3 * 2 more by conv1 (stride 2), then 5 taps wide at stride 2 by the dilated conv2
