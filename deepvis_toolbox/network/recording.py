@@ -51,10 +51,10 @@ class TorchRecording(Recording):
         if not value.requires_grad:
             values[node] = value.detach().requires_grad_()
             return
-        if operation(node).rectifier:
-            self._rectified.append(value)
         if any(values.get(below) is value for below in node.all_input_nodes):
             values[node] = value.view_as(value)
+        if operation(node).rectifier:
+            self._rectified.append(values[node])
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         return {name: self._tensor(name, self._nodes_of(name).value).detach() for name in layers}

@@ -17,7 +17,7 @@ from deepvis_toolbox.network.operations import called_name
 from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line, reason_of
 
 
-class _AugmentedProxy(fx.Proxy):
+class Proxy(fx.Proxy):
     """A proxy that records `x += y` as what it is; torch.fx would take it for `x = x + y`."""
 
     def __setitem__(self, *_: Any) -> None:
@@ -29,7 +29,7 @@ def _recorded_augmented(function: Callable[..., Any]) -> Callable[[fx.Proxy, Any
 
 
 for _function in AUGMENTED:
-    setattr(_AugmentedProxy, f"__{_function.__name__}__", _recorded_augmented(_function))
+    setattr(Proxy, f"__{_function.__name__}__", _recorded_augmented(_function))
 
 
 class _LayerTracer(fx.Tracer):
@@ -62,7 +62,7 @@ class _LayerTracer(fx.Tracer):
         return node
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        return _AugmentedProxy(node, self)
+        return Proxy(node, self)
 
 
 def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModule:
