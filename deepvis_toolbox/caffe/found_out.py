@@ -68,21 +68,28 @@ def _mean_line(network: Network) -> str:
     if file:
         return f"mean: {'an image' if mean.ndim == 3 else 'one value a channel'}, from {file}"
     if not mean.any():
-        return "mean: none is subtracted; most networks want one: --mean 104,117,123, or a file"
+        example = "120" if network.input_shape[0] == 1 else "104,117,123"
+        return f"mean: none is subtracted; most networks want one: --mean {example}, or a file"
     return f"mean: {_listed(mean)}, in the order of the channels"
 
 
 def _class_lines(network: Network) -> Iterator[str]:
     last = network.probability_layer
+    file = network.settings.get("files", {}).get("labels")
     if last is None:
         yield "classes: no layer gives any; the panes of layers and units work all the same"
+        if network.labels:
+            yield (
+                f"labels: the {len(network.labels)} from {file} are not used, since no layer gives classes; "
+                "--save-model writes a model.yaml, where label_layers: NAME says which does"
+            )
         return
     layer = network.layers[last]
     before = f', made from "{network.label_layers[0]}"' if len(network.label_layers) > 1 else ""
     kind = "the last softmax" if layer.kind == "softmax" else "the last layer; there is no softmax"
     yield f'classes: {layer.channels}, in "{last}" ({kind}{before})'
     if network.labels:
-        yield f"labels: {len(network.labels)}, from {network.settings.get('files', {}).get('labels')}"
+        yield f"labels: {len(network.labels)}, from {file}"
     else:
         yield "labels: none; classes are shown by number: --labels FILE names them, one a line"
 
@@ -96,6 +103,7 @@ def _description(network: Network, folder: Path) -> dict[str, Any]:
         described["labels"] = _relative(files["labels"], folder)
     if network.label_layers:
         described["label_layers"] = list(network.label_layers)
+    described["unit_images"] = {"folder": "unit_images_made"}  # beside it: a name may be another network's too
     return described
 
 

@@ -24,6 +24,9 @@ ENGINES: tuple[str, ...] = get_args(Engine)
 
 DEFAULT_MODEL = "efficientnet-lite0"
 
+_USUAL_NAMES = frozenset({"deploy", "train_val", "trainval", "train", "test", "net", "network", "model", "prototxt"})
+"""What a prototxt is called that has its network's name in the folder's."""
+
 NumberOrNumbers = float | Sequence[float]
 
 
@@ -73,13 +76,20 @@ def load_network(
 
 def _described(model: str | Path | None, paths: dict[str, str], values: dict[str, Any]) -> ModelFile:
     if "prototxt" in paths:
-        name = Path(paths["prototxt"]).parent.name
+        name = _name_by_place(Path(paths["prototxt"]))
         return model_from_values({"framework": "caffe", "name": name, **paths, "input": values})
     if not model:
         raise ToolboxError("name a model, or give a prototxt and weights")
     if is_factory(str(model)):
         return model_from_values({"name": str(model), "factory": str(model), **paths, "input": values})
     return read_model_file(model_path(str(model))).changed(paths, values)
+
+
+def _name_by_place(prototxt: Path) -> str:
+    """A network's name where none is given. What is kept under it (unit images) must not be another network's, so the
+    file has a part in it, unless it is called as such files usually are."""
+    folder, file = prototxt.parent.name, prototxt.stem
+    return folder if file.lower() in _USUAL_NAMES or file == folder else f"{folder}-{file}"
 
 
 def _torch_network(model: ModelFile, device: torch.device) -> Network:
@@ -111,12 +121,8 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     weights = model.existing("weights", model.weights)
     graph = build_graph(prototxt, weights, _wanted_shape(model))
     channel_count, height, width = graph.meta["input_shape"]
+    _check_channels(model, prototxt, channel_count)
     description = describe(model, (height, width), channel_count)
-    if description.preprocessing.channel_count != channel_count:
-        raise ToolboxError(
-            f"{model.where('input', 'channels')}: channels is {description.preprocessing.channels}, but the network of "
-            f"{prototxt.name} takes {channel_count}"
-        )
     description.settings.update(files=_files(model), notes=graph.meta["notes"])
     if engine == "caffe":
         from deepvis_toolbox.caffe.engine import CaffeNetwork
@@ -128,6 +134,20 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     from deepvis_toolbox.network.torch_network import TorchNetwork
 
     return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
+
+
+def _check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None:
+    """Whether pictures can be made the network's input, in the order of channels that is asked for."""
+    if channel_count not in (1, 3):
+        raise ToolboxError(
+            f"{prototxt}: the network takes images of {channel_count} channels; pictures have 3, or 1 if they are grey"
+        )
+    asked = model.input.channels
+    if asked is not None and (asked == "gray") != (channel_count == 1):
+        raise ToolboxError(
+            f"{model.where('input', 'channels')}: channels is {asked}, but the network of {prototxt.name} takes "
+            f"{channel_count}"
+        )
 
 
 def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:

@@ -164,7 +164,7 @@ class TorchNetwork(Network):
                 source = of_node.get(self._nodes[name].value.all_input_nodes[0])
                 same_size = source is not None and self.layers[source].channels == layer.channels
                 return (source, name) if source is not None and same_size else (name,)
-        last = self.layers[next(reversed(self.layers))]
+        last = next(self.layers[name] for name in reversed(self.layers) if self.layers[name].kind != "argmax")
         named = len(last.shape) == 1 and last.channels == len(self.labels)
         return (last.name,) if named or last.kind == "linear" else ()
 

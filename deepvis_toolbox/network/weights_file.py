@@ -14,6 +14,7 @@ from deepvis_toolbox.errors import ToolboxError
 LARGEST_FILE = 8 << 30
 """Bytes; no convnet's weights are larger, so a larger file is something else."""
 
+_OF_CAFFE = (".caffemodel", ".caffemodel.h5")
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 
@@ -23,12 +24,14 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     Nothing in the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
     """
     _check_size(path)
+    if path.name.lower().endswith(_OF_CAFFE):
+        raise ToolboxError(f"{path} holds weights of a Caffe network; give its definition too: --prototxt FILE")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the formats of torch fail in a dozen ways, all of which mean the same to a user
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    except Exception:  # the formats of torch fail in a dozen ways; what it advises then is to run the file's code
         raise ToolboxError(
-            f"{path} cannot be read as weights of PyTorch ({reason}); save them as a state dict"
+            f"{path} cannot be read as weights of PyTorch: it is broken, or holds more than names and tensors; save "
+            "the network's state_dict() with torch.save"
         ) from None
     return _state_dict_in(content, path)
 

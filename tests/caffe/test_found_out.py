@@ -11,6 +11,7 @@ import torch
 
 from deepvis_toolbox import Network, ToolboxError, load_network
 from deepvis_toolbox.caffe.found_out import found_out, network_from_files, save_model
+from deepvis_toolbox.unit_images import UnitImageStore
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import convolution, layer, relu
 
@@ -37,6 +38,7 @@ NETWORKS = {
     "two-class": _head(3, 20, 20) + _body(_classifier(2) + SOFTMAX),
     "no-softmax": _head(3, 20, 20) + _body(_classifier(4)),
     "no-classes": _head(3, 20, 20) + _body(""),
+    "largest-only": _head(3, 20, 20) + _body(_classifier(4) + layer("class", "ArgMax", "fc")),
 }
 
 
@@ -83,15 +85,59 @@ def test_every_kind_of_network_computes_and_comes_back_from_its_model_yaml(
 def test_what_is_found_out_is_said_in_a_line_each(opened: Callable) -> None:
     assert found_out(opened("grey")) == [
         "input: 28×28 pixels, 1 channel, grey (--channels changes the order)",
-        "mean: none is subtracted; most networks want one: --mean 104,117,123, or a file",
+        "mean: none is subtracted; most networks want one: --mean 120, or a file",
         'classes: 10, in "prob" (the last softmax, made from "fc")',
         "labels: none; classes are shown by number: --labels FILE names them, one a line",
     ]
-    assert 'classes: 4, in "fc" (the last layer; there is no softmax)' in found_out(opened("no-softmax"))
+    for name in ("no-softmax", "largest-only"):
+        assert 'classes: 4, in "fc" (the last layer; there is no softmax)' in found_out(opened(name))
     assert "classes: no layer gives any; the panes of layers and units work all the same" in found_out(
         opened("no-classes")
     )
-    assert found_out(opened("not-square"))[0].startswith("input: 24×40 pixels, 3 channels in the order BGR")
+    said = found_out(opened("not-square"))
+    assert said[0].startswith("input: 24×40 pixels, 3 channels in the order BGR")
+    assert said[1].endswith("--mean 104,117,123, or a file")
+
+
+def test_labels_that_no_layer_takes_are_said_to_be_left_unused(opened: Callable, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\ndog\n")
+    (line,) = [line for line in found_out(opened("no-classes", labels=labels)) if line.startswith("labels")]
+    assert f"the 2 from {labels} are not used" in line
+
+
+def test_each_saved_network_keeps_its_unit_images_to_itself(opened: Callable, tmp_path: Path) -> None:
+    for place in ("here/net", "there/net"):
+        with load_network(save_model(opened("grey"), tmp_path / place), device="cpu") as network:
+            store = UnitImageStore.for_network(network.settings, network.name)
+            assert store.folder == tmp_path / place / "unit_images_made"
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("squeezenet/deploy.prototxt", "squeezenet"),
+        ("squeezenet/train_val.prototxt", "squeezenet"),
+        ("alexnet/alexnet.prototxt", "alexnet"),
+        ("nets/lenet.prototxt", "nets-lenet"),
+        ("nets/vgg16.deploy.prototxt", "nets-vgg16.deploy"),
+    ],
+)
+def test_a_network_is_named_by_its_folder_and_a_file_that_says_more(tmp_path: Path, place: str, name: str) -> None:
+    prototxt = tmp_path / place
+    prototxt.parent.mkdir()
+    prototxt.write_text(NETWORKS["grey"])
+    write_random_weights(prototxt, tmp_path / "net.caffemodel")
+    with network_from_files(prototxt, tmp_path / "net.caffemodel", device="cpu") as network:
+        assert network.name == name
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_a_network_of_other_than_grey_or_colour_images_is_refused_as_such(tmp_path: Path, channels: int) -> None:
+    (tmp_path / "net.prototxt").write_text(_head(channels, 20, 20) + _body(""))
+    write_random_weights(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
+    with pytest.raises(ToolboxError, match=rf"net\.prototxt: the network takes images of {channels} channels"):
+        network_from_files(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
 
 
 def test_mean_and_labels_are_said_and_saved(opened: Callable, tmp_path: Path) -> None:

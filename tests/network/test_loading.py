@@ -174,9 +174,17 @@ def test_a_weights_file_never_runs_code(users_folder: Path) -> None:
             return Path.touch, (users_folder / "sprung",)
 
     torch.save({"fc.bias": Trap()}, users_folder / "w.pth")
-    with pytest.raises(ToolboxError, match="cannot be read as weights"):
+    with pytest.raises(ToolboxError, match="cannot be read as weights") as caught:
         load_network("users_own_module:small", input_size=8, weights="w.pth")
     assert not (users_folder / "sprung").exists()
+    assert "weights_only" not in str(caught.value)  # nobody is told to switch off what protects them
+
+
+@pytest.mark.parametrize("name", ["net.caffemodel", "NET.caffemodel.h5"])
+def test_weights_of_caffe_without_their_prototxt_ask_for_it(users_folder: Path, name: str) -> None:
+    (users_folder / name).write_bytes(b"\x0a\x03net")
+    with pytest.raises(ToolboxError, match=rf"{name} holds weights of a Caffe network; .* --prototxt FILE"):
+        load_network("users_own_module:small", input_size=8, weights=name)
 
 
 def test_a_compressed_bomb_is_refused_before_it_is_unpacked(users_folder: Path) -> None:
