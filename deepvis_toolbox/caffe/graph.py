@@ -209,14 +209,14 @@ def _write(plan: _Plan, parameters: _Parameters) -> fx.GraphModule:
         for bottom in definition.bottom:
             unread.pop(bottom, None)
         for top, node in zip(definition.top, nodes, strict=True):
-            _name_node(node, top, layer, blobs)
+            _name_node(node, top, layer)
             blobs[top] = node
             unread[top] = None
     return writer.finish([blobs[name] for name in unread] or [blobs[plan.layers[-1].definition.bottom[0]]])
 
 
-def _name_node(node: fx.Node, top: str, layer: LayerType, blobs: dict[str, fx.Node]) -> None:
-    if node in blobs.values():  # an in-place layer that does nothing: the node keeps its name
+def _name_node(node: fx.Node, top: str, layer: LayerType) -> None:
+    if "layer" in node.meta:  # an in-place layer that does nothing: the node keeps its name
         return
     node.meta["layer"] = top
     definition = layer.definition

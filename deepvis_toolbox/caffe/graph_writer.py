@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,8 @@ class GraphWriter:
 
     def __init__(self) -> None:
         self.graph = fx.Graph()
-        self.root = nn.Module()
+        self.root: nn.Module = fx.GraphModule({}, fx.Graph())  # so that its own attributes are no free names
+        self._numbers: dict[str, int] = {}
         self.meta: dict[str, Any] = {}
 
     def input(self, name: str) -> fx.Node:
@@ -23,11 +25,7 @@ class GraphWriter:
 
     def module(self, name: str, module: nn.Module, *inputs: fx.Node) -> fx.Node:
         """A call of `module`, kept under `name` made an identifier that is not taken yet."""
-        target = base = _identifier(name)
-        number = 1
-        while hasattr(self.root, target):
-            number += 1
-            target = f"{base}_{number}"
+        target = self._free_name(_identifier(name))
         self.root.add_module(target, module.eval())
         return self._marked(self.graph.call_module(target, inputs))
 
@@ -46,6 +44,14 @@ class GraphWriter:
         graph_module = fx.GraphModule(self.root, self.graph)
         return graph_module.eval()
 
+    def _free_name(self, base: str) -> str:
+        """`base`, or else it with the next number that makes it free."""
+        target = base
+        while hasattr(self.root, target):
+            self._numbers[base] = self._numbers.get(base, 1) + 1
+            target = f"{base}_{self._numbers[base]}"
+        return target
+
     def _marked(self, node: fx.Node) -> fx.Node:
         node.meta.update(self.meta)
         return node
@@ -54,4 +60,4 @@ class GraphWriter:
 def _identifier(name: str) -> str:
     """A name that Python and nn.Module accept."""
     text = re.sub(r"\W", "_", name, flags=re.ASCII) or "layer"
-    return f"_{text}" if text[0].isdigit() or text.startswith("__") else text
+    return f"_{text}" if text[0].isdigit() or text.startswith("__") or keyword.iskeyword(text) else text
