@@ -150,6 +150,22 @@ class _Parameters:
                 shared = self._shared_name(layer, index)
                 if shared:
                     self.owners.setdefault(shared, (layer, index))
+        self._check_names(plan)
+
+    def _check_names(self, plan: _Plan) -> None:
+        """Refuses a second layer of the same name with parameters of its own: Caffe leaves them at random values."""
+        named = set()
+        for layer in plan.layers:
+            places = [(layer, index) for index in range(len(layer.parameters))]
+            if all(self.owners.get(self._shared_name(*place), place) != place for place in places):
+                continue
+            if layer.definition.name in named:
+                raise layer.error(
+                    "name",
+                    "another layer has it too, and weights are stored by name; give it one of its own, or share the "
+                    "parameters with param { name: … } in both",
+                )
+            named.add(layer.definition.name)
 
     def of(self, layer: LayerType) -> list[torch.Tensor]:
         """The layer's parameters as float32 tensors of the wanted shapes."""

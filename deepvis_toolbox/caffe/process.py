@@ -31,6 +31,8 @@ WHERE = "DEEPVIS_CAFFE"
 _WORKER = Path(__file__).with_name("process_worker.py")
 _FATAL = re.compile(r"^F\d{4,8} [^\]]*\] (.*)$", re.MULTILINE)
 _CPU_ONLY = "CPU-only Caffe"
+_SILENT_END = "its process ended with status"
+_WHAT_IT_NAMES = f"{WHERE} must name a folder that scripts/build_caffe.sh made, or a Python that can import caffe"
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,7 @@ def _installation_at(place: Path) -> Installation:
         return Installation(sys.executable, (place / "python", place / "site"))
     if place.is_file() and os.access(place, os.X_OK):
         return Installation(str(place))
-    raise ToolboxError(
-        f'there is no Caffe at "{place}" ({WHERE}); it must be a folder that scripts/build_caffe.sh made, '
-        "or a Python that can import caffe"
-    )
+    raise ToolboxError(f'there is no Caffe at "{place}"; {_WHAT_IT_NAMES}')
 
 
 class CaffeProcess:
@@ -80,13 +79,7 @@ class CaffeProcess:
 
     def __init__(self, installation: Installation, gpu: int | None = None) -> None:
         self._printed: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        self._process = subprocess.Popen(
-            [installation.python, str(_WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._printed,
-            env=_environment(installation),
-        )
+        self._process = _started(installation, self._printed)
         try:
             known = self.call("setup", gpu=gpu)[0]
         except ToolboxError as error:
@@ -95,8 +88,9 @@ class CaffeProcess:
                 raise ToolboxError(
                     "this Caffe was built for the CPU only; ask for the device cpu, or build Caffe with CUDA"
                 ) from None
-            if "ImportError" in str(error) or "ModuleNotFoundError" in str(error):
-                raise ToolboxError(f"{installation.python} cannot import caffe: {error}") from None
+            if any(sign in str(error) for sign in (_SILENT_END, "ImportError", "ModuleNotFoundError")):
+                reason = str(error).removeprefix("Caffe stopped: ")
+                raise ToolboxError(f"{installation.python} cannot import caffe ({reason}); {_WHAT_IT_NAMES}") from None
             raise
 
         self.version = str(known["version"])
@@ -177,7 +171,21 @@ class CaffeProcess:
         if fatal:
             return str(fatal[-1]).strip()
         lines = [line.strip() for line in printed.splitlines() if line.strip()]
-        return lines[-1] if lines else f"its process ended with status {self._process.poll()}"
+        return lines[-1] if lines else f"{_SILENT_END} {self._process.poll()}"
+
+
+def _started(installation: Installation, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [installation.python, str(_WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=printed,
+            env=_environment(installation),
+        )
+    except OSError as error:
+        printed.close()
+        raise ToolboxError(f"{installation.python} cannot be run ({error.strerror}); {_WHAT_IT_NAMES}") from None
 
 
 def _environment(installation: Installation) -> dict[str, str]:

@@ -57,7 +57,11 @@ def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_f
         copy = net.layer.add()
         copy.CopyFrom(layer)
         _clear_fields_of_forks(copy)
+        _clear_rules(copy)
+        _clear_cudnn(copy)
         _set_rounding(copy, pooling_fields, prototxt)
+        if copy.type == "Reduction" and copy.reduction_param.axis == 0:
+            copy.reduction_param.axis = 1  # 0 would add up the images of a batch
         copy.bottom[:], copy.top[:] = blobs.read(layer.bottom), blobs.write(layer.top)
         if layer.type == "ReLU":
             below.setdefault(layer.top[0], copy.bottom[0])
@@ -94,6 +98,20 @@ def _clear_fields_of_forks(layer: Any) -> None:
         if layer.HasField(message):
             for name in names:
                 getattr(layer, message).ClearField(name)
+
+
+def _clear_rules(layer: Any) -> None:
+    """The layers were chosen by their rules already, in the state that the user's prototxt asks for."""
+    layer.ClearField("include")
+    layer.ClearField("exclude")
+
+
+def _clear_cudnn(layer: Any) -> None:
+    """A Caffe without cuDNN ends where a layer asks for it by name; one that has it takes it by default."""
+    for field, value in layer.ListFields():
+        engine = field.message_type.fields_by_name.get("engine") if field.message_type else None
+        if engine and value.engine == engine.enum_type.values_by_name["CUDNN"].number:
+            value.ClearField("engine")
 
 
 def _set_rounding(layer: Any, pooling_fields: Collection[str], prototxt: Prototxt) -> None:

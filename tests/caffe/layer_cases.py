@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.caffe.one_layer import Array
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
+Pair = tuple[int, int]
 
 
 @dataclass
@@ -137,13 +138,19 @@ def _pooling(draw: Draw, method: str, of_window: Callable[[Array, int], Any], pa
     kernel = (draw(st.integers(2, 3)), draw(st.integers(2, 3)))
     stride = (draw(st.integers(1, kernel[0])), draw(st.integers(1, kernel[1])))
     pad = (draw(st.integers(0, kernel[0] - 1)), draw(st.integers(0, kernel[1] - 1))) if padded else (0, 0)
+    return _pooling_of(shape, method, of_window, kernel, stride, pad)
+
+
+def _pooling_of(
+    shape: tuple[int, ...], method: str, of_window: Callable[[Array, int], Any], kernel: Pair, stride: Pair, pad: Pair
+) -> Case:
     text = f"pool: {method} kernel_h: {kernel[0]} kernel_w: {kernel[1]} stride_h: {stride[0]} stride_w: {stride[1]}"
-    text += f" pad_h: {pad[0]} pad_w: {pad[1]}" if padded else ""
+    text += f" pad_h: {pad[0]} pad_w: {pad[1]}" if any(pad) else ""
 
     def counted(axis: int) -> int:
         count = math.ceil((shape[2 + axis] + 2 * pad[axis] - kernel[axis]) / stride[axis]) + 1
         beyond = (count - 1) * stride[axis] >= shape[2 + axis] + pad[axis]
-        return count - 1 if pad[axis] and beyond else count
+        return count - 1 if any(pad) and beyond else count
 
     def expected(x: Array) -> Array:
         result = np.zeros((*shape[:2], counted(0), counted(1)), np.float32)
@@ -156,6 +163,17 @@ def _pooling(draw: Draw, method: str, of_window: Callable[[Array, int], Any], pa
         return result
 
     return Case(shape, layer("Pooling", f"pooling_param {{ {text} }}"), expected=expected)
+
+
+@case("Pooling")
+def pooling_padded_along_one_axis(draw: Draw) -> Case:
+    """As soon as either axis is padded, Caffe drops windows outside the image along both."""
+    shape = (2, 3, draw(st.integers(5, 9)), 2 * draw(st.integers(2, 4)))
+    method = draw(st.sampled_from(["MAX", "AVE"]))
+    of_window: Callable[[Array, int], Any] = (
+        (lambda window, _: window.max()) if method == "MAX" else (lambda window, divisor: window.sum() / divisor)
+    )
+    return _pooling_of(shape, method, of_window, (3, 1), (2, 2), (draw(st.integers(1, 2)), 0))
 
 
 @case("Pooling")
@@ -508,7 +526,8 @@ def tile(draw: Draw) -> Case:
 @case("Reduction")
 def reduction(draw: Draw) -> Case:
     """In NumPy: OpenCV keeps the reduced axes."""
-    shape, first, coefficient = maps(draw), draw(st.integers(1, 3)), number(draw, 0.5, 2)
+    shape, axis, coefficient = maps(draw), draw(st.integers(0, 3)), number(draw, 0.5, 2)
+    first = max(axis, 1)  # 0 would add up the images of a batch
     kind = draw(st.sampled_from(["SUM", "ASUM", "SUMSQ", "MEAN"]))
     value = {
         "SUM": np.sum,
@@ -516,7 +535,7 @@ def reduction(draw: Draw) -> Case:
         "ASUM": lambda x, a: np.abs(x).sum(a),
         "SUMSQ": lambda x, a: (x * x).sum(a),
     }
-    text = layer("Reduction", f"reduction_param {{ operation: {kind} axis: {first} coeff: {coefficient} }}")
+    text = layer("Reduction", f"reduction_param {{ operation: {kind} axis: {axis} coeff: {coefficient} }}")
     axes = tuple(range(first, 4))
     made = Case(shape, text)
     made.expected = lambda x: (value[kind](x, axes) * coefficient).reshape(2, *(shape[1:first] or (1,)))  # type: ignore[operator]

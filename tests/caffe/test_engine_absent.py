@@ -41,3 +41,12 @@ def test_the_usual_folder_of_the_script_is_found_and_a_setting_goes_before(tmp_p
 def test_a_python_without_caffe_is_told() -> None:
     with pytest.raises(ToolboxError, match="cannot import caffe"):
         CaffeProcess(Installation(sys.executable))
+
+
+def test_a_program_that_is_no_python_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ToolboxError, match=r"/true cannot import caffe \(its process .* DEEPVIS_CAFFE must name"):
+        CaffeProcess(Installation("/bin/true"))
+    (tmp_path / "no-program").write_text("hello")
+    (tmp_path / "no-program").chmod(0o755)
+    with pytest.raises(ToolboxError, match=r"cannot be run \(Exec format error\); DEEPVIS_CAFFE must name"):
+        CaffeProcess(Installation(str(tmp_path / "no-program")))

@@ -69,7 +69,8 @@ class Pooling(ModuleLayer):
         if room < 0:
             raise self.error("kernel_size", f"the window of {self.kernel[axis]} is larger than its input of {extent}")
         count = (-(-room // stride) if self.rounds_up else room // stride) + 1
-        if padding and (count - 1) * stride >= extent + padding:
+        is_clipped = max(self.padding) > 0  # padding along either axis makes Caffe drop windows along both
+        if is_clipped and (count - 1) * stride >= extent + padding:
             count -= 1
         if (count - 1) * stride - padding >= extent:
             raise self.error(
