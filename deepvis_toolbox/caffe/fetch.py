@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from deepvis_toolbox.caffe.fetch_archive import unpack
+from deepvis_toolbox.caffe.fetch_archive import BrokenArchiveError, unpack
 from deepvis_toolbox.caffe.fetch_download import Download
 from deepvis_toolbox.caffe.fetch_hashes import FileHashes, HashRecord, check_file
 from deepvis_toolbox.errors import ToolboxError
@@ -62,7 +62,10 @@ def fetch_model(name: str, say: Say = print) -> None:
 
 
 def _wanted(item: FetchItem, folder: Path) -> _Wanted:
-    name = item.file or unquote(urlsplit(item.url).path).rpartition("/")[2]
+    try:
+        name = item.file or unquote(urlsplit(item.url).path).rpartition("/")[2]
+    except ValueError as error:
+        raise ToolboxError(f'the address "{item.url}" in the model.yaml is none ({error})') from None
     if not name or name in (".", ".."):
         raise ToolboxError(
             f'the address "{item.url}" does not end in a file name; write file: NAME beside it in the model.yaml'
@@ -84,26 +87,39 @@ def _get(wanted: _Wanted, record: HashRecord, say: Say) -> None:
     if wanted.unpacked and record.is_unpacked(wanted.name) and wanted.unpacked.is_dir():
         say(f"{wanted.name}: already unpacked in {wanted.unpacked}")
         return
-    if wanted.path.is_file():
-        _check_present(wanted, record)
-        say(f"{wanted.name}: already here")
-    else:
-        _download(wanted, record, say)
+    was_here = wanted.path.is_file()
+    hashes = _check_present(wanted, record, say) if was_here else _download(wanted, record, say)
     if wanted.unpacked:
-        count = unpack(wanted.path, wanted.unpacked)
-        record.note_unpacked(wanted.name)
-        wanted.path.unlink()
+        count = _unpack(wanted, wanted.unpacked, was_here)
         say(f"{wanted.name}: {count} files unpacked in {wanted.unpacked}")
+    # Not before an archive is known to be whole: from now on no other file is taken.
+    record.note(wanted.name, hashes, is_unpacked=wanted.unpacked is not None)
+    if wanted.unpacked:
+        wanted.path.unlink()
 
 
-def _check_present(wanted: _Wanted, record: HashRecord) -> None:
+def _unpack(wanted: _Wanted, folder: Path, was_here: bool) -> int:
+    """Unpacks the archive. A broken one that was fetched just now is removed; what a user put there never is."""
     try:
-        record.check(wanted.name, check_file(wanted.path, wanted.item))
+        return unpack(wanted.path, folder)
+    except BrokenArchiveError as error:
+        if was_here:
+            raise ToolboxError(f"{error}; remove it and run --fetch again") from None
+        wanted.path.unlink()
+        raise ToolboxError(f"{error}; it was removed, run --fetch again") from None
+
+
+def _check_present(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
+    try:
+        hashes = check_file(wanted.path, wanted.item)
+        record.check(wanted.name, hashes)
     except ToolboxError as error:
         raise ToolboxError(f"{wanted.path}: {error}; move it away and run --fetch again") from None
+    say(f"{wanted.name}: already here")
+    return hashes
 
 
-def _download(wanted: _Wanted, record: HashRecord, say: Say) -> None:
+def _download(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
     """Tries the addresses in turn until one gives the right file."""
     failures = []
     for address in wanted.addresses:
@@ -113,7 +129,7 @@ def _download(wanted: _Wanted, record: HashRecord, say: Say) -> None:
             failures.append(f"{address}: {error}")
             continue
         say(f"{wanted.name}: fetched, SHA-256 {hashes.sha256}")
-        return
+        return hashes
     raise ToolboxError(
         f"{wanted.name} could not be fetched ({'; '.join(failures)}); get it by hand, put it at {wanted.path}, "
         "and run --fetch again to check it"
@@ -122,10 +138,11 @@ def _download(wanted: _Wanted, record: HashRecord, say: Say) -> None:
 
 def _downloaded(address: str, wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
     """The file from one address, checked and in its place."""
-    download = Download(address, wanted.path, wanted.item.bytes)
+    item = wanted.item
+    download = Download(address, wanted.path, item.bytes, is_published=bool(item.sha1 or item.sha256))
     partial = download.run(say)
     try:
-        hashes = check_file(partial, wanted.item)
+        hashes = check_file(partial, item)
         record.check(wanted.name, hashes)
     except ToolboxError:  # it is whole, and wrong: the next try starts anew
         download.forget()

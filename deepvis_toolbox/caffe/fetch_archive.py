@@ -16,14 +16,20 @@ from deepvis_toolbox.errors import ToolboxError
 
 LARGEST_BYTES = 16 << 30
 LARGEST_COUNT = 500_000
+DEEPEST = 50
 _LARGEST_READ = 16 << 20
 """The most that is read at once; a header that asks for more is not an honest one."""
+
+
+class BrokenArchiveError(ToolboxError):
+    """The file is no archive, or not a whole one."""
 
 
 def unpack(archive: Path, folder: Path) -> int:
     """Unpacks `archive` (.tar, .tar.gz) into `folder`; gives the number of files. All of it, or nothing.
 
-    Raises `ToolboxError` where it is broken, has a link, a device or a path that leaves the folder, or is too large.
+    Raises `BrokenArchiveError` where it is broken, and `ToolboxError` where it has a link, a device or a path that
+    leaves the folder, or is too large.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -32,9 +38,7 @@ def unpack(archive: Path, folder: Path) -> int:
             _move_into(Path(waiting), folder)
             return count
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
-        raise ToolboxError(
-            f"{archive}: is no tar archive, or a broken one ({error}); remove it and fetch it again"
-        ) from None
+        raise BrokenArchiveError(f"{archive}: is no tar archive, or a broken one ({error})") from None
     except OSError as error:
         raise cannot_write(folder, error) from error
 
@@ -70,7 +74,7 @@ def _members(tar: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
             raise ToolboxError(f"{archive}: has more than {2 * LARGEST_COUNT} entries")
         yield member
     if not count:
-        raise ToolboxError(f"{archive}: is empty, or no tar archive")
+        raise BrokenArchiveError(f"{archive}: is empty, or no tar archive")
 
 
 def _inner_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath:
@@ -81,6 +85,8 @@ def _inner_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath:
         )
     if path.is_absolute() or ".." in path.parts or "\0" in member.name or "\\" in member.name:
         raise ToolboxError(f'{archive}: "{member.name}" leads out of its folder; the archive was not unpacked')
+    if len(path.parts) > DEEPEST:
+        raise ToolboxError(f"{archive}: has folders {len(path.parts)} deep; more than {DEEPEST} are not made")
     return path
 
 

@@ -22,6 +22,8 @@ TRIES = 4
 """How often one address is tried; a try that brought something on does not count."""
 MOST_TRIES = 100
 SECONDS_BETWEEN_TRIES = 1.0
+SLOWEST = (20_000, 60.0)
+"""Bytes and seconds: a server that sends less in this time might as well have stalled."""
 LARGEST_BYTES = 8 << 30
 _BLOCK = 1 << 18
 _NO_SUCH_RANGE = 416
@@ -31,10 +33,11 @@ _BROKEN_OFF = (OSError, http.client.HTTPException, ValueError)
 class Download:
     """A download of `address` to `target`, kept in a partial file beside it until `finish`.
 
-    `length`: the published length in bytes, where one is known.
+    `length`: the published length in bytes, where one is known. `is_published`: its hash is, so that a file put
+    together from two versions of it would be found out.
     """
 
-    def __init__(self, address: str, target: Path, length: int | None = None) -> None:
+    def __init__(self, address: str, target: Path, length: int | None = None, is_published: bool = False) -> None:
         if not address.startswith(("http://", "https://", "file://")):
             raise ToolboxError("the address does not begin with http://, https:// or file://")
         self._address = address
@@ -42,6 +45,7 @@ class Download:
         self._partial = target.with_name(f".{target.name}.partial")
         self._source = target.with_name(f".{target.name}.partial.json")
         self._length = length
+        self._is_published = is_published
 
     def run(self, say: Callable[[str], None]) -> Path:
         """Downloads; gives the partial file, now whole. `ToolboxError` with the reason where that is not possible."""
@@ -53,10 +57,13 @@ class Download:
                 self._try(say)
                 return self._partial
             except urllib.error.HTTPError as error:
-                reason, is_final = f"the server answers {error.code} {error.reason}", 400 <= error.code < 500
+                reason = _one_line(f"the server answers {error.code} {error.reason}")
+                is_final = 400 <= error.code < 500
                 if error.code == _NO_SUCH_RANGE and before:  # what is there is not a part of the server's file
                     self.forget()
                     is_final = False
+            except _TooSlowError as error:
+                reason, is_final, before = str(error), False, self._have()  # what it brought does not count
             except _BROKEN_OFF as error:
                 reason, is_final = _reason(error), _is_final(error)
             left = TRIES if self._have() > before else left - 1
@@ -93,13 +100,13 @@ class Download:
     def _receive(self, response: Any, start: int, total: int | None, say: Callable[[str], None]) -> None:
         if total is None:
             say(f"{self._target.name}: downloading, the server does not tell how much")
-        have = start
+        have, pace = start, _Pace()
         with (
             show_progress(total / 1e6, self._target.name, "MB") if total else Silence() as progress,
             self._partial.open("ab" if start else "wb") as file,
         ):
             progress.advance(start / 1e6)
-            while block := response.read(_BLOCK):
+            while block := response.read1(_BLOCK):  # what has come; `read` waits for the whole block, and may lose it
                 have += len(block)
                 if have > (total or LARGEST_BYTES):
                     raise _WrongLengthError(f"the server sends more than {total or LARGEST_BYTES} bytes")
@@ -108,6 +115,7 @@ class Download:
                 except OSError as error:
                     raise cannot_write(self._partial, error) from None
                 progress.advance(len(block) / 1e6)
+                pace.count(len(block))
         if total is not None and have < total:
             raise OSError(f"the connection broke off after {have} of {total} bytes")
 
@@ -132,8 +140,9 @@ class Download:
         """How much is there of a file from the same address, and by what the server knows it again."""
         try:
             known = json.loads(self._source.read_text("utf-8"))
-            is_same = known["address"] == self._address
-            return (self._have(), str(known["validator"])) if is_same else (0, "")
+            validator = str(known["validator"])
+            is_same = known["address"] == self._address and (validator or self._is_published)
+            return (self._have(), validator) if is_same else (0, "")
         except (OSError, ValueError, KeyError, TypeError):
             return 0, ""
 
@@ -145,6 +154,27 @@ class Download:
 
 class _WrongLengthError(OSError):
     """The server's file cannot be the right one; trying again is no use."""
+
+
+class _TooSlowError(OSError):
+    """The server sends, but so little that the file would never be whole."""
+
+
+class _Pace:
+    """Counts what a server sends; `_TooSlowError` where it is less than `SLOWEST`."""
+
+    def __init__(self) -> None:
+        self._since, self._bytes = time.monotonic(), 0
+
+    def count(self, received: int) -> None:
+        """So many bytes have come."""
+        self._bytes += received
+        fewest, seconds = SLOWEST
+        if time.monotonic() - self._since < seconds:
+            return
+        if self._bytes < fewest:
+            raise _TooSlowError(f"the server sent {self._bytes} bytes in {seconds:.0f} seconds")
+        self._since, self._bytes = time.monotonic(), 0
 
 
 def _continues(response: Any, start: int) -> bool:
@@ -164,6 +194,14 @@ def _reason(error: BaseException) -> str:
     inner = getattr(error, "reason", error)
     if isinstance(inner, TimeoutError):
         return f"the server sent nothing for {SECONDS_WITHOUT_DATA:.0f} seconds"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection broke off"
     if isinstance(error, urllib.error.URLError):
-        return f"the address cannot be reached ({getattr(inner, 'strerror', None) or inner})"
-    return str(error) or type(error).__name__
+        return _one_line(f"the address cannot be reached ({getattr(inner, 'strerror', None) or inner})")
+    return _one_line(str(error) or type(error).__name__)
+
+
+def _one_line(text: str) -> str:
+    """What a server said, as a part of a sentence."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:200]

@@ -60,12 +60,9 @@ class HashRecord:
         self._entries: dict[str, dict[str, Any]] = _read(path) if path.is_file() else {}
 
     def check(self, name: str, hashes: FileHashes) -> None:
-        """Compares with the first time, or remembers this as the first."""
+        """Compares with the first time, where there was one."""
         known = self._entries.get(name)
-        if known is None:
-            self._entries[name] = {"sha256": hashes.sha256, "bytes": hashes.length, "unpacked": False}
-            write_json(self._path, self._entries)
-        elif known["sha256"] != hashes.sha256:
+        if known is not None and known["sha256"] != hashes.sha256:
             raise ToolboxError(
                 f"it is not the file that was fetched the first time (SHA-256 {hashes.sha256}, then {known['sha256']}; "
                 f"remove {self._path} to accept a new one)"
@@ -75,10 +72,12 @@ class HashRecord:
         """Whether the archive was unpacked once."""
         return bool(self._entries.get(name, {}).get("unpacked"))
 
-    def note_unpacked(self, name: str) -> None:
-        """Remembers that the archive need not be kept."""
-        self._entries[name]["unpacked"] = True
-        write_json(self._path, self._entries)
+    def note(self, name: str, hashes: FileHashes, is_unpacked: bool) -> None:
+        """Remembers a file that is known to be whole; an archive that was unpacked need not be kept."""
+        entry = {"sha256": hashes.sha256, "bytes": hashes.length, "unpacked": is_unpacked}
+        if self._entries.get(name) != entry:
+            self._entries[name] = entry
+            write_json(self._path, self._entries)
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

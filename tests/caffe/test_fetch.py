@@ -2,98 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
-import tarfile
 import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import yaml
 
 from deepvis_toolbox import ToolboxError
-from deepvis_toolbox.caffe import fetch_archive, fetch_download
+from deepvis_toolbox.caffe import fetch_download
 from deepvis_toolbox.caffe.fetch import fetch_model
-
-CONTENT = bytes(range(256)) * 3000
-SHA1 = hashlib.sha1(CONTENT).hexdigest()
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Serves what the test put into `server.answers`: {path: function(handler)}; notes what was asked."""
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers.get("Range")))  # type: ignore[attr-defined]
-        answer = self.server.answers.get(self.path)  # type: ignore[attr-defined]
-        if answer is None:
-            self.send_error(404)
-        else:
-            answer(self)
-
-    def reply(self, body: bytes, status: int = 200, length: int | None = None, **headers: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-
-def serve_with_ranges(handler: Handler) -> None:
-    start = int((handler.headers.get("Range") or "bytes=0-")[6:-1])
-    if start >= len(CONTENT):
-        handler.reply(b"", 416)
-    elif start:
-        handler.reply(CONTENT[start:], 206, Content_Range=f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
-    else:
-        handler.reply(CONTENT, ETag='"1"')
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
-    monkeypatch.setattr(fetch_download, "SECONDS_WITHOUT_DATA", 0.4)
-    monkeypatch.setattr(fetch_download, "SECONDS_BETWEEN_TRIES", 0.01)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.answers, server.asked = {}, []  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def fetched(server: ThreadingHTTPServer, tmp_path: Path) -> Callable[..., tuple[Path, list[str]]]:
-    """fetched(path=answer, …, items=[…]) runs --fetch; gives the model's folder and what was said."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-
-    def run(items: list[dict[str, object]], **answers: object) -> tuple[Path, list[str]]:
-        address = f"http://127.0.0.1:{server.server_address[1]}"
-        server.answers.update({f"/{name}": answer for name, answer in answers.items()})  # type: ignore[attr-defined]
-        listed = [{name: _placed(value, address) for name, value in item.items()} for item in items]
-        description = {"framework": "caffe", "prototxt": "deploy.prototxt", "fetch": listed}
-        (folder / "model.yaml").write_text(yaml.safe_dump(description))
-        said: list[str] = []
-        fetch_model(str(folder / "model.yaml"), said.append)
-        return folder, said
-
-    return run
-
-
-def _placed(value: object, address: str) -> object:
-    if isinstance(value, list):
-        return [_placed(one, address) for one in value]
-    return value.replace("SERVER", address) if isinstance(value, str) else value
+from tests.caffe.fetch_server import CONTENT, SHA1, Handler, serve_with_ranges
 
 
 def _no_leftovers(folder: Path) -> None:
@@ -125,7 +46,9 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(fetched: Callable, 
     _no_leftovers(folder)
 
 
-def test_a_server_that_stalls_is_given_up_and_what_came_is_kept(fetched: Callable, tmp_path: Path) -> None:
+def test_a_server_that_stalls_is_given_up_and_what_came_is_kept(
+    fetched: Callable, server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
     hold = threading.Event()
 
     def stalls(handler: Handler) -> None:
@@ -139,6 +62,51 @@ def test_a_server_that_stalls_is_given_up_and_what_came_is_kept(fetched: Callabl
     assert f"put it at {tmp_path / 'model' / 'weights'}" in str(caught.value)
     folder, _ = fetched([{"url": "SERVER/weights", "sha1": SHA1}], weights=serve_with_ranges)
     assert (folder / "weights").read_bytes() == CONTENT
+    assert server.asked[-1] == ("/weights", "bytes=1000-")  # type: ignore[attr-defined]
+
+
+def test_pieces_of_a_length_that_was_not_told_are_kept_too(fetched: Callable, server: ThreadingHTTPServer) -> None:
+    def breaks_off(handler: Handler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"1000\r\n" + CONTENT[:0x1000] + b"\r\n1000\r\n" + CONTENT[0x1000:5000])
+        handler.close_connection = True
+        server.answers["/weights"] = serve_with_ranges  # type: ignore[attr-defined]
+
+    folder, said = fetched([{"url": "SERVER/weights", "sha1": SHA1}], weights=breaks_off)
+    assert (folder / "weights").read_bytes() == CONTENT
+    assert "weights: the connection broke off; trying again" in said
+    assert server.asked[-1] == ("/weights", "bytes=5000-")  # type: ignore[attr-defined]
+
+
+def test_a_server_that_drips_is_given_up_for_a_mirror(fetched: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_download, "SLOWEST", (20_000, 0.2))
+    over = threading.Event()
+
+    def drips(handler: Handler) -> None:
+        handler.reply(b"", length=len(CONTENT), ETag='"1"')
+        for _ in range(500):
+            handler.wfile.write(b"\0")
+            if over.wait(0.02):
+                return
+
+    item = {"url": "SERVER/drips", "mirrors": ["SERVER/weights"], "file": "w"}
+    folder, said = fetched([item], drips=drips, weights=serve_with_ranges)
+    over.set()
+    assert (folder / "w").read_bytes() == CONTENT
+    assert 0 < sum("bytes in 0 seconds; trying again" in line for line in said) < 3 * fetch_download.TRIES
+
+
+def test_two_versions_of_a_file_are_never_put_together(fetched: Callable, server: ThreadingHTTPServer) -> None:
+    def changes(handler: Handler) -> None:  # and gives nothing to know its versions by
+        handler.reply(bytes(1000), length=len(CONTENT))
+        server.answers["/weights"] = serve_with_ranges  # type: ignore[attr-defined]
+
+    folder, _ = fetched([{"url": "SERVER/weights"}], weights=changes)
+    assert (folder / "weights").read_bytes() == CONTENT
+    assert server.asked == [("/weights", None), ("/weights", None)]  # type: ignore[attr-defined]
 
 
 def test_a_server_that_lies_about_the_length_is_found_out(fetched: Callable) -> None:
@@ -173,6 +141,26 @@ def test_a_dead_address_is_told_with_what_to_do_and_the_others_are_fetched(fetch
     assert "answers 404" in message
     assert message.count("get it by hand, put it at") == 2
     assert (tmp_path / "model" / "mean.npy").read_bytes() == CONTENT
+
+
+def _leads_in_a_circle(handler: Handler) -> None:
+    handler.reply(b"", 302, Location="/weights")
+
+
+def _talks_nonsense(handler: Handler) -> None:
+    handler.wfile.write(b"NONSENSE \x1b[31m\r\n" * 50)
+
+
+@pytest.mark.parametrize("answer", [_leads_in_a_circle, _talks_nonsense])
+def test_what_a_strange_server_says_is_told_in_one_line(fetched: Callable, answer: object) -> None:
+    with pytest.raises(ToolboxError, match="could not be fetched") as caught:
+        fetched([{"url": "SERVER/weights"}], weights=answer)
+    assert str(caught.value).isprintable()
+
+
+def test_an_address_that_is_none_is_named(fetched: Callable) -> None:
+    with pytest.raises(ToolboxError, match=r'the address "http://\[::1/w" in the model.yaml is none'):
+        fetched([{"url": "http://[::1/w"}])
 
 
 def test_without_a_published_hash_the_first_one_is_remembered(fetched: Callable) -> None:
@@ -212,72 +200,6 @@ def test_a_model_yaml_cannot_write_outside_its_folder(fetched: Callable, tmp_pat
         with pytest.raises(ToolboxError, match="outside its folder"):
             fetched([item], w=serve_with_ranges)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
-
-
-def _archive(*members: tuple[str, bytes | str | None]) -> bytes:
-    """A .tar.gz of (name, content); content as text is a link's target, None a folder."""
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            if isinstance(content, bytes):
-                info.size = len(content)
-            else:
-                info.type = tarfile.DIRTYPE if content is None else tarfile.SYMTYPE
-                info.linkname = content or ""
-            tar.addfile(info, io.BytesIO(content if isinstance(content, bytes) else b""))
-    return target.getvalue()
-
-
-def test_an_archive_is_unpacked_once_and_not_kept(fetched: Callable, server: ThreadingHTTPServer) -> None:
-    archive = _archive(("max_im", None), ("max_im/conv1/conv1_0000.jpg", b"picture"), ("./max_im/a", b"more"))
-    items = [{"url": "SERVER/units.tar.gz", "unpack": "fetched/unit_images"}]
-    folder, said = fetched(items, **{"units.tar.gz": lambda handler: handler.reply(archive)})
-    assert (folder / "fetched/unit_images/max_im/conv1/conv1_0000.jpg").read_bytes() == b"picture"
-    assert "2 files unpacked" in said[-1]
-    assert not (folder / "fetched/units.tar.gz").exists()
-    assert "already unpacked" in fetched(items)[1][0]
-    assert len(server.asked) == 1  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("members", "told"),
-    [
-        ([("ok", b"1"), ("../evil", b"2")], "leads out of its folder"),
-        ([("ok", b"1"), ("/tmp/evil", b"2")], "leads out of its folder"),
-        ([("ok", b"1"), ("a/../../evil", b"2")], "leads out of its folder"),
-        ([("ok", b"1"), ("way", "/tmp"), ("way/evil", b"2")], "link or a device"),
-        ([("ok", b"1"), ("ok/evil", b"2")], "cannot write|twice"),
-        ([], "empty"),
-    ],
-)
-def test_a_hostile_archive_is_refused_whole(fetched: Callable, tmp_path: Path, members: list, told: str) -> None:
-    archive = _archive(*members)
-    item = {"url": "SERVER/units.tar.gz", "unpack": "fetched/unit_images"}
-    with pytest.raises(ToolboxError, match=told):
-        fetched([item], **{"units.tar.gz": lambda handler: handler.reply(archive)})
-    assert not list((tmp_path / "model/fetched/unit_images").iterdir())
-    assert not list(tmp_path.rglob("*evil*"))
-
-
-def test_an_archive_that_grows_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.tar.gz").write_bytes(_archive(*((f"{i}", b"12345") for i in range(30))))
-    monkeypatch.setattr(fetch_archive, "LARGEST_BYTES", 100)
-    with pytest.raises(ToolboxError, match="holds more than"):
-        fetch_archive.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
-    header = tarfile.TarInfo("pax")
-    header.type, header.size = tarfile.XHDTYPE, 6 << 30  # a header of 6 GiB
-    (tmp_path / "b.tar.gz").write_bytes(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
-    with pytest.raises(ToolboxError, match=r"not an honest archive|broken one"):
-        fetch_archive.unpack(tmp_path / "b.tar.gz", tmp_path / "out")
-
-
-@pytest.mark.parametrize("kept", [10, 60, -30])
-def test_a_broken_archive_is_an_error_of_one_sentence(tmp_path: Path, kept: int) -> None:
-    (tmp_path / "a.tar.gz").write_bytes(_archive(*((f"{i}", bytes([i])) for i in range(30)))[:kept])
-    with pytest.raises(ToolboxError, match=r"a\.tar\.gz"):
-        fetch_archive.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
-    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_model_without_files_to_fetch_says_so() -> None:
