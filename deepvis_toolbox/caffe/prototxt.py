@@ -72,13 +72,12 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise ToolboxError(f"{path}: cannot be read ({error.strerror or error})") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
+    if b"\0" in content:
         raise ToolboxError(f"{path}: is not text; the prototxt is wanted here, not the .caffemodel")
-    return text
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # a comment, mostly, in an older encoding; any will do for what Caffe reads
+        return content.decode("latin-1")
 
 
 def _parse_message(path: Path, message: str) -> str:

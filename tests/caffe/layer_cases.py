@@ -409,7 +409,7 @@ def batch_norm(draw: Draw) -> Case:
     shape = maps(draw)
     factor = np.array([draw(st.sampled_from([1.0, 0.5, 37.5]))], np.float32)
     mean, variance = random_array(draw, shape[1]), np.abs(random_array(draw, shape[1])) + 0.1
-    eps = draw(st.sampled_from([1e-5, 1e-2]))
+    eps = draw(st.sampled_from([1e-5, 1e-2, 0]))
     arrays = [mean * factor, (variance * factor).astype("f4"), factor]
     return Case(shape, layer("BatchNorm", f"batch_norm_param {{ eps: {eps} }}"), {"under_test": arrays})
 
@@ -494,6 +494,20 @@ def mvn(draw: Draw) -> Case:
 
     text = f"across_channels: {str(across).lower()} normalize_variance: {str(divides).lower()} eps: {eps}"
     return Case(maps(draw), layer("MVN", f"mvn_param {{ {text} }}"), expected=expected)
+
+
+@case("MVN")
+def mvn_of_single_numbers(draw: Draw) -> Case:
+    """Caffe gives them as maps of 1×1."""
+
+    def expected(x: Array) -> Array:
+        flat = x.reshape(2, -1, 1, 1)
+        return (flat - flat.mean(1, keepdims=True)) / flat.std(1, keepdims=True)
+
+    flatten = layer("Flatten", tops="flat", name="flatten")
+    return Case(
+        maps(draw), flatten + layer("MVN", "mvn_param { across_channels: true }", bottoms="flat"), expected=expected
+    )
 
 
 @case("Normalize")

@@ -57,6 +57,18 @@ def test_one_number_for_each_image_of_a_batch(on_both_engines: Callable) -> None
     torch.testing.assert_close(values["sum"], values["conv1"].flatten(1).sum(1, keepdim=True))
 
 
+def test_a_convolution_of_several_blobs_gives_one_for_each(on_both_engines: Callable) -> None:
+    text = HEAD + layer("scaled", "Power", "data", power_param="scale: 0.5 shift: 1") + layer("flat", "Flatten", "data")
+    text += layer("fc", "InnerProduct", "flat", inner_product_param="num_output: 12")
+    text += layer("normed", "MVN", "fc", mvn_param="across_channels: true")
+    both = layer("conv", "Convolution", "data scaled", "one", convolution_param="num_output: 4 kernel_size: 3")
+    values = on_both_engines(text + both.replace('top: "one"', 'top: "one" top: "other"') + relu("relu", "other"))
+    assert values["one"].shape == values["other"].shape == (2, 4, 7, 7)
+    assert values["normed"].shape == (2, 12, 1, 1)
+    with pytest.raises(ToolboxError, match='"top": has 1 for 2 bottoms'):
+        on_both_engines(text + both)
+
+
 def test_two_layers_of_one_name_cannot_both_have_their_weights(on_both_engines: Callable) -> None:
     twice = HEAD + convolution("conv", "data", 3, 3) + relu("relu", "conv")
     with pytest.raises(ToolboxError, match=r'layer "conv" .*"name": another layer has it too'):

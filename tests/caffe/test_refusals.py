@@ -85,6 +85,13 @@ REFUSED_PROTOTXTS = {
         INPUT + layer("BatchNorm", "batch_norm_param { use_global_stats: false }"),
         ['"use_global_stats"'],
     ),
+    "bottoms of two shapes": (
+        INPUT
+        + layer("Pooling", "pooling_param { kernel_size: 2 }", top="small")
+        + layer("Convolution", 'convolution_param { num_output: 2 kernel_size: 1 } bottom: "small" top: "more"'),
+        ['"bottom"', "(3, 7, 7)"],
+    ),
+    "an epsilon below zero": (INPUT + layer("BatchNorm", "batch_norm_param { eps: -1 }"), ['"eps"', "below zero"]),
     "a sum of one": (INPUT + layer("Eltwise"), ['"bottom"', "at least 2"]),
     "two inputs": (
         'input: "a" input: "b" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }' + layer("Eltwise", 'bottom: "a"', "b"),
@@ -204,6 +211,18 @@ def test_weights_given_as_prototxt_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "deploy.prototxt").write_bytes(GOOD)
     with pytest.raises(ToolboxError, match=r"the prototxt is wanted"):
         build_graph(tmp_path / "deploy.prototxt")
+
+
+def test_a_variance_of_zero_is_refused_where_nothing_is_added_to_it(tmp_path: Path) -> None:
+    (tmp_path / "deploy.prototxt").write_text(INPUT + layer("BatchNorm", "batch_norm_param { eps: 0 }"))
+    (tmp_path / "my.caffemodel").write_bytes(_model({"here": [np.ones(3), np.array([1, 0, 1]), np.ones(1)]}))
+    with pytest.raises(ToolboxError, match=r'"eps": is 0, and so is a stored variance'):
+        build_graph(tmp_path / "deploy.prototxt", tmp_path / "my.caffemodel")
+
+
+def test_a_comment_in_an_older_encoding_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "deploy.prototxt").write_bytes("# für Häuser\n".encode("latin-1") + (INPUT + layer("ReLU")).encode())
+    assert build_graph(tmp_path / "deploy.prototxt").meta["blob_shapes"]["out"] == (3, 8, 8)
 
 
 def test_weights_that_are_all_zero_are_noted(tmp_path: Path) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from torch import nn
+from torch import fx, nn
 
 from deepvis_toolbox.caffe.geometry import repeated_pair
+from deepvis_toolbox.caffe.graph_writer import GraphWriter
 from deepvis_toolbox.caffe.layer_types import ModuleLayer, Shape, layer_type
 
 
 class _Convolving(ModuleLayer):
-    """What the two share: the fields, the checks, the stored weights."""
+    """What the two share: the fields, the checks, the stored weights. Each bottom is convolved to a top of its own."""
+
+    bottom_count = (1, None)
+    top_count = (1, None)
 
     def setup(self) -> list[Shape]:
         param = self.definition.convolution_param
@@ -33,7 +37,16 @@ class _Convolving(ModuleLayer):
         size = tuple(self.output_extent(extent, axis) for axis, extent in enumerate((height, width)))
         if min(size) < 1:
             raise self.error("kernel_size", f"the kernel is larger than its input of {height}×{width}")
-        return [(self.outputs, *size)]
+        if any(shape != self.bottom for shape in self.bottoms):
+            raise self.error("bottom", f"its bottoms have the shapes {self.bottoms}; they must have one")
+        if len(self.definition.top) != len(self.bottoms):
+            raise self.error(
+                "top", f"has {len(self.definition.top)} for {len(self.bottoms)} bottoms; takes one for each"
+            )
+        return [(self.outputs, *size)] * len(self.bottoms)
+
+    def emit(self, writer: GraphWriter, bottoms: list[fx.Node]) -> list[fx.Node]:
+        return [writer.module(self.definition.name, self.module(), bottom) for bottom in bottoms]
 
     def axis_is_channels(self) -> None:
         """Refuses any other `axis` than that of the channels."""

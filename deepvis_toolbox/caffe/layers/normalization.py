@@ -7,16 +7,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepvis_toolbox.caffe.layer_types import ElementwiseLayer, Shape, layer_type
+from deepvis_toolbox.caffe.layer_types import ElementwiseLayer, ModuleLayer, Shape, layer_type
 
 
 @layer_type("MVN", old_name="MVN")
-class MVN(ElementwiseLayer):
-    """Mean zero and variance one, over each channel's map or over the whole image."""
+class MVN(ModuleLayer):
+    """Mean zero and variance one, over each channel's map or the whole image. Single numbers become maps of 1×1."""
 
     def setup(self) -> list[Shape]:
-        self.spatial()
-        return [self.bottom]
+        if len(self.bottom) > 3:
+            raise self.error("bottom", f"it has the shape {self.bottom}; more than three axes are not supported")
+        return [self.bottom + (1,) * (3 - len(self.bottom))]
 
     def module(self) -> nn.Module:
         param = self.definition.mvn_param
@@ -47,6 +48,7 @@ class MeanVarianceNorm(nn.Module):
         self.axes, self.divides, self.eps = axes, divides, eps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.reshape(x.shape + (1,) * (4 - x.ndim))
         if not self.divides:
             return x - x.mean(self.axes, keepdim=True)
         return _MeanVarianceNorm.apply(x, self.axes, self.eps)
