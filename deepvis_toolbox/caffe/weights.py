@@ -64,7 +64,7 @@ def _caffemodel_layers(path: Path, buffer: Buffer) -> dict[str, list[StoredArray
             else:
                 continue
             if arrays:
-                layers.setdefault(name, arrays)
+                layers[name] = arrays  # of two with one name Caffe takes the later
             if len(layers) > MAX_LAYERS:
                 raise ToolboxError(f"{path}: has more than {MAX_LAYERS} layers; it is not a .caffemodel")
     except WireError as error:

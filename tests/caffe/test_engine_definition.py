@@ -17,13 +17,13 @@ HEAD = 'input: "data" input_shape { dim: 1 dim: 3 dim: 9 dim: 9 }\n'
 
 
 @pytest.fixture
-def on_both_engines(tmp_path: Path) -> Callable[[str], dict[str, torch.Tensor]]:
+def on_both_engines(tmp_path: Path) -> Callable[..., dict[str, torch.Tensor]]:
     """on_both_engines(prototxt): every layer's values of two images, which real Caffe and PyTorch agree about."""
 
-    def compute(text: str) -> dict[str, torch.Tensor]:
+    def compute(text: str, write: Callable[[Path, Path], None] = write_random_weights) -> dict[str, torch.Tensor]:
         prototxt, weights = tmp_path / "deploy.prototxt", tmp_path / "net.caffemodel"
         prototxt.write_text(text)
-        write_random_weights(prototxt, weights)
+        write(prototxt, weights)
         found = []
         for engine in ("torch", "caffe"):
             with load_network(None, engine, "cpu", prototxt=prototxt, weights=weights) as network:
@@ -67,6 +67,16 @@ def test_a_convolution_of_several_blobs_gives_one_for_each(on_both_engines: Call
     assert values["normed"].shape == (2, 12, 1, 1)
     with pytest.raises(ToolboxError, match='"top": has 1 for 2 bottoms'):
         on_both_engines(text + both)
+
+
+def test_of_two_stored_layers_of_one_name_the_later_counts(on_both_engines: Callable) -> None:
+    def write_twice(prototxt: Path, weights: Path) -> None:
+        write_random_weights(prototxt, weights, seed=1)
+        earlier = weights.read_bytes()
+        write_random_weights(prototxt, weights, seed=2)
+        weights.write_bytes(earlier + weights.read_bytes())
+
+    assert list(on_both_engines(HEAD + convolution("conv", "data", 4, 3), write_twice)) == ["data", "conv"]
 
 
 def test_two_layers_of_one_name_cannot_both_have_their_weights(on_both_engines: Callable) -> None:
