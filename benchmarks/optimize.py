@@ -24,6 +24,7 @@ from torch import fx, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
+from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.model_description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
@@ -99,7 +100,8 @@ def bare_steps(net: TorchNetwork, layer: str, steps: int) -> Callable[[], None]:
         for _ in range(steps):
             leaf = x.detach().requires_grad_()
             if module is not None:
-                torch.autograd.grad(module(leaf)[:, 9].sum(), leaf)
+                with full_precision(net.device):
+                    torch.autograd.grad(module(leaf)[:, 9].sum(), leaf)
             else:
                 net.ascent_pass(layer, None)(x, torch.full((len(x),), 9))
 
@@ -153,7 +155,7 @@ def with_steps(preset: str, steps: int) -> AscentSettings:
 def against_the_bare_network(net: TorchNetwork, pairs: int) -> None:
     """The class units: picture-steps a second as a share of bare forward and backward passes."""
     layer = net.label_layers[0] if net.label_layers else list(net.layers)[-1]
-    steps, batch = 8, batch_of(net)
+    steps, batch = 8 if net.device.type == "cpu" else 24, batch_of(net)
     print(f"\n{net.name}: class units ({layer}), batches of {batch}, picture-steps per second")
     print("| preset | bare forward+backward | preferred images | share |\n|---|---|---|---|")
     for preset in ("paper3", "paper1", "paper4"):
