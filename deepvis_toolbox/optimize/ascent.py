@@ -77,8 +77,9 @@ class Ascent:
         x = self._parametrization.image(start)
         rows = torch.arange(len(x), device=x.device)
         journal = Journal(x, self._settings.max_iter, self._settings.push_dir)
+        x = x.clone()  # every step's image is clipped in its place
         for step in range(self._settings.max_iter):
-            seen = self._seen(rows, self._space.clip(x), step)
+            seen = self._seen(rows, self._space.clip_(x), step)
             seen = _without(seen, ~_is_finite(seen), "not finite", journal)
             if len(seen.rows):
                 journal.enter(step, seen.rows, seen.x, seen.reading)

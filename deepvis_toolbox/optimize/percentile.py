@@ -12,6 +12,8 @@ from deepvis_toolbox.network.device import widest_float
 
 _SMALL, _SAMPLED = 8192, 16
 """Of rows longer than the first, every so-manieth value is in the sample."""
+_DEVIATIONS = 4
+"""So many standard deviations of a random sample's rank to both sides."""
 
 
 def below_percentile(values: torch.Tensor, percentile: float) -> torch.Tensor:
@@ -58,8 +60,8 @@ def _selected(row: NDArray[np.floating], rank: int) -> float:
     (Floyd & Rivest 1975). Many equal values, as a clipping leaves zeros in every image, cost nothing then.
     """
     if len(row) > _SMALL:
-        sample = row[::_SAMPLED]
-        middle, margin = rank / _SAMPLED, 3 * len(sample) ** 0.5
+        sample, share = row[::_SAMPLED], rank / len(row)
+        middle, margin = rank / _SAMPLED, 1 + _DEVIATIONS * (len(sample) * share * (1 - share)) ** 0.5
         ends = (max(0, int(middle - margin)), min(len(sample) - 1, int(middle + margin) + 1))
         low, high = np.partition(sample, ends)[list(ends)]
         above_low = row > low

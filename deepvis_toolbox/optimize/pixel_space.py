@@ -18,9 +18,9 @@ class PixelSpace:
         gain = torch.tensor(preprocessing.gain, device=device).reshape(-1, 1, 1)
         self._gain = None if bool((gain == 1).all()) else gain
 
-    def clip(self, x: torch.Tensor) -> torch.Tensor:
-        """A copy of `x` with every pixel between black and white; NaN stays NaN."""
-        return torch.clamp(x, self._black, self._white)  # type: ignore[arg-type]  # both are numbers, or both tensors
+    def clip_(self, x: torch.Tensor) -> torch.Tensor:
+        """`x` itself, with every pixel moved between black and white; NaN stays NaN."""
+        return x.clamp_(self._black, self._white)  # type: ignore[arg-type]  # both are numbers, or both tensors
 
     def to_network(self, x: torch.Tensor) -> torch.Tensor:
         """The network's values for zero-centred pixels."""

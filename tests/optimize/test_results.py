@@ -46,6 +46,15 @@ def test_traces_are_those_of_the_images_that_were_seen(direction):
     assert (result.objective[-1] - result.objective[0]) * direction > 0
 
 
+def test_distances_are_from_the_start_as_drawn_not_as_clipped():
+    net = linear_network()
+    start = np.full(net.input_shape, 300.0)
+    result, seen = ascent(net, Unit("fc", 2), max_iter=1, start_at=start)
+    np.testing.assert_allclose(seen[0], 145.0)
+    np.testing.assert_allclose(result.distance, np.linalg.norm(start - 145.0), rtol=1e-5)
+    assert (start == 300.0).all()
+
+
 def test_majority_is_the_first_image_for_which_the_unit_was_the_largest_of_its_layer():
     result, seen = ascent(
         linear_network(), Unit("fc", 3), seed=1, max_iter=20, lr_params={"max_lr": 1e6, "desired_prog": 3}
