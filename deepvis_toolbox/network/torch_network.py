@@ -43,8 +43,8 @@ class TorchNetwork(Network):
         self.input_shape = description.preprocessing.input_shape
         self.labels = description.labels
         self.settings = description.settings
-        graph_module.eval().requires_grad_(False).to(device)
-        self._graph_module = graph_module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._graph_module = graph_module.eval().requires_grad_(False).to(device)
+        _lay_out_channels_last(graph_module)
         self._passes_lrn = description.deconv_passes_lrn
         classify(self._graph_module)
         self._switch = DeconvSwitch()
@@ -213,6 +213,13 @@ class TorchNetwork(Network):
 
     def _laid_out(self, x: torch.Tensor) -> torch.Tensor:
         return x.to(self.device, torch.float32, memory_format=torch.channels_last)
+
+
+def _lay_out_channels_last(graph_module: fx.GraphModule) -> None:
+    """Every kernel; PyTorch's own call fails where a module holds tensors of five axes."""
+    for tensor in (*graph_module.parameters(), *graph_module.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
 
 
 def _modules_with_hidden_rectifiers(graph_module: fx.GraphModule) -> list[str]:

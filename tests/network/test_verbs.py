@@ -198,3 +198,18 @@ def test_label_layers_are_the_last_softmax_and_what_it_reads() -> None:
     assert residual.label_layers == ("fc",)
     logits = residual.forward(images(), ["fc"])["fc"]
     torch.testing.assert_close(residual.probabilities(logits), logits.softmax(1))
+
+
+def test_a_module_with_tensors_of_five_axes_opens() -> None:
+    class FiveAxes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+            self.register_buffer("windows", torch.ones(1, 2, 1, 1, 2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x) * self.windows.sum()
+
+    network = opened(FiveAxes())
+    assert network.graph_module.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    assert network.forward(torch.ones(1, 3, 32, 32), ["mul"])["mul"].shape == (1, 4, 30, 30)
