@@ -186,9 +186,14 @@ def test_worker_answers_the_newest_frame_and_a_new_request_without_a_new_frame(n
 
 
 def test_worker_drops_and_counts_frames_that_come_too_fast(network: Counting) -> None:
-    gate = threading.Event()
+    gate = threading.Semaphore(0)
     slow = Counting(network.network)
-    slow.forward = lambda *arguments: gate.wait(10) and network.network.forward(*arguments)  # type: ignore[method-assign]
+
+    def forward(*arguments: Any) -> Any:
+        assert gate.acquire(timeout=10)
+        return network.network.forward(*arguments)
+
+    slow.forward = forward  # type: ignore[method-assign]
     running = Running(lambda: slow)
     running.inbox.ask(Request("conv1", 0))
     running.inbox.put(frame(0))
@@ -198,8 +203,9 @@ def test_worker_drops_and_counts_frames_that_come_too_fast(network: Counting) ->
         time.sleep(0.01)
     for number in range(1, 6):
         running.inbox.put(frame(number))
-    gate.set()
+    gate.release()
     assert running.next().frame.number == 0
+    gate.release()
     last = running.next()
     assert (last.frame.number, last.dropped_frames) == (5, 4)
     running.close()
