@@ -165,20 +165,30 @@ def _options(given: argparse.Namespace) -> StartOptions:
             **live.model_dump(include={"backward", "backward_view", "show_labels", "show_unit_images"}),
             "stretch": settings.sources.fit == "stretch",
         },
-        open_shelf=_shelf_opener(settings),
+        open_shelf=_shelf_opener(given, settings),
         open_grower=_grower_opener(settings),
         settings=settings.model_dump(mode="json"),
         clock=StartupClock(BEGAN),
     )
 
 
-def _shelf_opener(settings: Settings) -> OpenShelf:
+def _shelf_opener(given: argparse.Namespace, settings: Settings) -> OpenShelf:
+    from deepvis_toolbox.live.picture_commands import PictureCommands
     from deepvis_toolbox.live.picture_shelf import open_shelf
 
     images = settings.unit_images
-    return partial(
-        open_shelf, model=settings.model, folder=images.folder, byte_limit=images.cache_megabytes << 20
+    commands = PictureCommands(
+        settings.model,
+        settings.engine,
+        images.folder,
+        given.prototxt,
+        given.weights,
+        given.mean,
+        given.input_size,
+        given.channels,
+        only_here=any(value is not None for value in (given.scale, given.std, given.crop)),
     )
+    return partial(open_shelf, commands=commands, folder=images.folder, byte_limit=images.cache_megabytes << 20)
 
 
 def _grower_opener(settings: Settings) -> OpenGrower:

@@ -23,6 +23,7 @@ from deepvis_toolbox.live import main_loop
 from deepvis_toolbox.live.grower import open_grower
 from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
 from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.picture_commands import PictureCommands
 from deepvis_toolbox.live.picture_shelf import open_shelf
 from deepvis_toolbox.live.session import Session
 from deepvis_toolbox.live.shooter import Shooter
@@ -122,7 +123,9 @@ class Driver:
         options = LoopOptions(drawing_share=1.0)
         self.loop = MainLoop(self.session, self.window, Painter(), self.state, shooter, options)
         if unit_images:
-            self.loop.open_shelf = partial(open_shelf, model="small", folder=str(unit_images), byte_limit=1 << 24)
+            self.loop.open_shelf = partial(
+                open_shelf, commands=PictureCommands("small"), folder=str(unit_images), byte_limit=1 << 24
+            )
         display.xdotool("mousemove", "400", "920")
         self._appear()
 

@@ -28,7 +28,7 @@ from deepvis_toolbox.live.panes.caption import (
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
 from deepvis_toolbox.live.panes.naming import shape_text
 from deepvis_toolbox.live.panes.pattern import draw_pattern
-from deepvis_toolbox.live.panes.unit_images import TITLES
+from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
@@ -41,8 +41,13 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     """What the zoom asks for."""
     body = body_of(pixels, look)
     if state.zoom == "unit":
-        draw_caption(pixels, look, f"{state.address} · enlarged", f"{key_for(actions.cycle_zoom)}: next zoom")
-        selected.draw_unit(body, state, snapshot, look)
+        pictures = state.enlarged_pictures
+        what = TITLES[pictures] if pictures else "enlarged"
+        draw_caption(pixels, look, f"{state.address} · {what}", f"{key_for(actions.cycle_zoom)}: next zoom")
+        if pictures:
+            draw_pictures(body, pictures, state, snapshot, look)
+        else:
+            selected.draw_unit(body, state, snapshot, look)
     elif state.zoom == "backward":
         title = f"backward · {state.backward} · {state.backward_view}"
         draw_caption(pixels, look, title, f"{key_for(actions.cycle_zoom)}: all tiles")
