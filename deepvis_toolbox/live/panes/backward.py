@@ -52,7 +52,7 @@ def _origin_text(state: State, snapshot: Snapshot | None) -> str:
     request = snapshot.request if snapshot and snapshot.request.backward != "off" else None
     layer = request.origin_layer if request else state.origin.layer
     unit = request.origin_unit if request else state.origin.unit
-    return f"{ORIGIN_MARK} {layer}:{unit}" if state.frozen_origin else f"{layer}:{unit}"
+    return f"{layer}:{unit} {ORIGIN_MARK}" if state.frozen_origin else f"{layer}:{unit}"
 
 
 def _is_stale(state: State, snapshot: Snapshot) -> bool:

@@ -28,13 +28,18 @@ def body_of(pixels: Pixels, look: Look) -> Pixels:
 def draw_caption(
     pixels: Pixels, look: Look, title: str, detail: str = "", detail_colour: Colour | None = None, active: bool = False
 ) -> None:
-    """Writes the title at the left and the detail at the right, on one baseline."""
+    """Writes the title at the left and the detail at the right, on one baseline.
+
+    Where there is too little room, the start of an address is left out: its end tells units apart.
+    """
     width = pixels.shape[1]
     baseline = caption_baseline(look)
-    title_width = draw_text(pixels, title, 0, baseline, look.font, look.accent if active else look.dim, width=width)
+    colour = look.accent if active else look.dim
+    title_width = draw_text(pixels, title, 0, baseline, look.font, colour, width=width, elide="start")
     room = width - title_width - look.px(10)
     if detail and room >= look.px(50):
-        draw_text(pixels, detail, width, baseline, look.small, detail_colour or look.dim, "right", width=room)
+        colour = detail_colour or look.dim
+        draw_text(pixels, detail, width, baseline, look.small, colour, "right", room, elide="start")
 
 
 def caption_baseline(look: Look) -> int:

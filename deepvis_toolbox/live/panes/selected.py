@@ -13,7 +13,7 @@ from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_badge, draw_caption, draw_note, key_for
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
-from deepvis_toolbox.live.panes.naming import class_name, unit_name
+from deepvis_toolbox.live.panes.naming import class_name, number_text, unit_name
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
@@ -66,8 +66,8 @@ def _draw_value(pixels: Pixels, state: State, snapshot: Snapshot, maps: ShownMap
     box = Box(baseline + look.px(20), side, baseline + look.px(25), width - side)
     bar(pixels, box, (value - low) / span, look.accent, look.line, start=-low / span)
     below = box.bottom + look.px(6) + look.small.capital_height
-    draw_text(pixels, f"{low:.3g}", box.left, below, look.small, look.dim)
-    draw_text(pixels, f"{high:.3g}", box.right, below, look.small, look.dim, "right")
+    draw_text(pixels, number_text(low), box.left, below, look.small, look.dim)
+    draw_text(pixels, number_text(high), box.right, below, look.small, look.dim, "right")
 
 
 def _draw_classes(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:

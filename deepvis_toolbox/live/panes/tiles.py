@@ -26,7 +26,7 @@ from deepvis_toolbox.live.panes.caption import (
     key_for,
 )
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
-from deepvis_toolbox.live.panes.naming import shape_text
+from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, number_text, shape_text
 from deepvis_toolbox.live.panes.pattern import draw_pattern
 from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures
 from deepvis_toolbox.live.snapshot import Snapshot
@@ -178,7 +178,8 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
 
     Where channels are boosted each on its own, one colour means many values: no numbers are written.
     """
-    number, length, space = look.px(46), look.px(90), look.px(7)
+    length, space = look.px(90), look.px(7)
+    number = text_width(WIDEST_NUMBER, look.small) + space
     right, baseline = pixels.shape[1], caption_baseline(look)
     left = right - 2 * number - length
     if left < title_width + look.px(16):
@@ -190,8 +191,8 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
         return
     low, high = (-size, size) if levels.signed else (0.0, levels.high)
     colour = look.dim
-    draw_text(pixels, f"{low:#.3g}", left + number - space, baseline, look.small, colour, "right")
-    draw_text(pixels, f"{high:#.3g}", right, baseline, look.small, colour, "right")
+    draw_text(pixels, number_text(low), left + number - space, baseline, look.small, colour, "right")
+    draw_text(pixels, number_text(high), right, baseline, look.small, colour, "right")
 
 
 def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baseline: int, look: Look) -> None:
