@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--input", action="append", metavar="INPUT",
                         help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip
-    parser.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.2.add:7")
+    parser.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.add:7")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                         help="one setting; python settings.py lists them")  # fmt: skip
     parser.add_argument("--timings", action="store_true", help="print what the start was spent on")
@@ -90,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fetch(given.fetch)
     if given.snapshot and not given.headless:
         raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
+    if given.snapshot and given.snapshot.suffix.lower() != ".png":
+        raise ToolboxError(f"--snapshot {given.snapshot}: it is written as a PNG, so its name must end in .png")
     if len(given.input or []) > 2:
         raise ToolboxError("--input may be given twice at most; a folder or a list holds many pictures")
     options = _options(given)
@@ -141,8 +143,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
     from settings import load_settings
 
     flags = {"engine": given.engine, "device": given.device}
-    overrides = [*given.overrides, *(f"{key}={value}" for key, value in flags.items() if value)]
-    settings = load_settings(given.model, overrides=overrides)
+    settings = load_settings(given.model, overrides=given.overrides, flags=flags)
     _log_as(settings.log)
     live = settings.live
     return StartOptions(
@@ -229,10 +230,9 @@ def _load(given: argparse.Namespace, settings: Settings) -> Network:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" must be a whole number, 1 or more')
+    return int(text)
 
 
 def _numbers(flag: str, text: str | None) -> float | list[float] | None:

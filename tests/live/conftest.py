@@ -89,10 +89,10 @@ class WatchedWindow(Window):
 
     told = 0
 
-    def wait_key(self, milliseconds: int) -> str:
-        key = super().wait_key(milliseconds)
+    def wait_key_code(self, milliseconds: int) -> tuple[int, str]:
+        code, key = super().wait_key_code(milliseconds)
         self.told += bool(key)
-        return key
+        return code, key
 
     def mouse_events(self) -> list[MouseEvent]:
         events = super().mouse_events()

@@ -162,13 +162,13 @@ def test_closing_the_window_ends_the_loop(display: Display) -> None:
     window.show(np.zeros((200, 300, 3), np.uint8))
     display.xdotool("search", "--sync", "--onlyvisible", "--name", "To be closed")
     for _ in range(20):
-        window.wait_key(10)
+        window.wait_key_code(10)
     assert window.is_open
     close_window(display, "To be closed")
     deadline = time.monotonic() + 20
     while window.is_open:
         assert time.monotonic() < deadline
-        window.wait_key(10)
+        window.wait_key_code(10)
     window.close()  # once more does no harm
 
 
@@ -232,6 +232,21 @@ def test_source_and_network_that_raise_show_it_and_the_window_lives(
     assert driver.session.worker.is_alive()
     driver.key("h")
     assert driver.state.show_help
+    driver.close()
+
+
+def test_without_a_network_the_panes_say_so_and_the_window_lives(
+    display: Display, photos: Path, tmp_path: Path
+) -> None:
+    def load() -> object:
+        raise RuntimeError("the disk is gone")
+
+    driver = Driver(display, load, [open_source(str(photos))], tmp_path)
+    driver.run_until(lambda: bool(driver.state.error))
+    assert driver.state.error == "the network could not be loaded: RuntimeError: the disk is gone"
+    assert driver.state.loading == "no network: see the error"
+    driver.display.xdotool("key", "h")
+    driver.run_until(lambda: driver.state.show_help)
     driver.close()
 
 

@@ -24,6 +24,7 @@ from deepvis_toolbox.live.panes.caption import (
     draw_caption,
     draw_note,
     key_for,
+    waiting_for,
 )
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
 from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, number_text, shape_text
@@ -43,7 +44,8 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     if state.zoom == "unit":
         pictures = state.enlarged_pictures
         what = TITLES[pictures] if pictures else "enlarged"
-        draw_caption(pixels, look, f"{state.address} · {what}", f"{key_for(actions.cycle_zoom)}: next zoom")
+        hint = f"{key_for(actions.cycle_zoom)}: next zoom"
+        draw_caption(pixels, look, f"{state.address} · {what}", hint, elide="start")
         if pictures:
             draw_pictures(body, pictures, state, snapshot, look)
         else:
@@ -100,17 +102,19 @@ def unit_at(height: int, width: int, state: State, snapshot: Snapshot | None, lo
 def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
     grid = tile_grid(pixels.shape[0], pixels.shape[1], state, snapshot, look)
     if state.pattern != "off" and grid:
-        draw_caption(pixels, look, f"{_title(state)} · {TITLES[state.pattern]}", active=state.unit_is_selected)
+        title = f"{_title(state)} · {TITLES[state.pattern]}"
+        draw_caption(pixels, look, title, active=state.unit_is_selected, elide="start")
         draw_pattern(body, state, grid, look)
         _draw_selection(body, state, grid, look)
         return
     maps = shown_maps(state, snapshot, look) if snapshot else None
     stale = snapshot is not None and is_stale(state, snapshot)
     title = _title(state)
-    draw_caption(pixels, look, title, COMPUTING if stale else "", look.accent, active=state.unit_is_selected)
+    hint = COMPUTING if stale else ""
+    draw_caption(pixels, look, title, hint, look.accent, state.unit_is_selected, elide="start")
     if snapshot is None or maps is None:
         note = "" if snapshot is None or stale else snapshot.maps_note
-        draw_note(body, look, note or state.loading or _waiting(state, snapshot))
+        draw_note(body, look, note or _waiting(state, snapshot))
         return
     if not stale:
         _draw_legend(pixels, state, maps, text_width(title, look.font), look)
@@ -127,7 +131,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot |
 def _waiting(state: State, snapshot: Snapshot | None) -> str:
     if state.show_gradients and state.backward == "off":
         return f"gradients need a backward pass; press {key_for(actions.cycle_backward)}"
-    return "waiting for the first picture …" if snapshot is None else COMPUTING
+    return waiting_for(state) if snapshot is None else state.loading or COMPUTING
 
 
 def _title(state: State) -> str:
