@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.errors import ToolboxError
@@ -29,6 +29,10 @@ def read_picture(path: Path) -> Picture:
             return np.asarray(image.convert("RGB"), np.uint8)
     except ToolboxError:
         raise
+    except UnidentifiedImageError:
+        raise ToolboxError(
+            f'cannot read the picture "{path}": it is damaged, or no JPEG or PNG; remove it and make it again'
+        ) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ToolboxError(f'cannot read the picture "{path}": {error}; remove it and make it again') from error
 
