@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--input", action="append", metavar="INPUT",
                         help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip
-    parser.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.2.add:7")
+    parser.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.add:7")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                         help="one setting; python settings.py lists them")  # fmt: skip
     parser.add_argument("--timings", action="store_true", help="print what the start was spent on")
@@ -90,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fetch(given.fetch)
     if given.snapshot and not given.headless:
         raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
+    if given.snapshot and given.snapshot.suffix.lower() != ".png":
+        raise ToolboxError(f"--snapshot {given.snapshot}: it is written as a PNG, so its name must end in .png")
     if len(given.input or []) > 2:
         raise ToolboxError("--input may be given twice at most; a folder or a list holds many pictures")
     options = _options(given)
@@ -141,8 +143,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
     from settings import load_settings
 
     flags = {"engine": given.engine, "device": given.device}
-    overrides = [*given.overrides, *(f"{key}={value}" for key, value in flags.items() if value)]
-    settings = load_settings(given.model, overrides=overrides)
+    settings = load_settings(given.model, overrides=given.overrides, flags=flags)
     _log_as(settings.log)
     live = settings.live
     return StartOptions(
@@ -165,20 +166,30 @@ def _options(given: argparse.Namespace) -> StartOptions:
             **live.model_dump(include={"backward", "backward_view", "show_labels", "show_unit_images"}),
             "stretch": settings.sources.fit == "stretch",
         },
-        open_shelf=_shelf_opener(settings),
+        open_shelf=_shelf_opener(given, settings),
         open_grower=_grower_opener(settings),
         settings=settings.model_dump(mode="json"),
         clock=StartupClock(BEGAN),
     )
 
 
-def _shelf_opener(settings: Settings) -> OpenShelf:
+def _shelf_opener(given: argparse.Namespace, settings: Settings) -> OpenShelf:
+    from deepvis_toolbox.live.picture_commands import PictureCommands
     from deepvis_toolbox.live.picture_shelf import open_shelf
 
     images = settings.unit_images
-    return partial(
-        open_shelf, model=settings.model, folder=images.folder, byte_limit=images.cache_megabytes << 20
+    commands = PictureCommands(
+        settings.model,
+        settings.engine,
+        images.folder,
+        given.prototxt,
+        given.weights,
+        given.mean,
+        given.input_size,
+        given.channels,
+        only_here=any(value is not None for value in (given.scale, given.std, given.crop)),
     )
+    return partial(open_shelf, commands=commands, folder=images.folder, byte_limit=images.cache_megabytes << 20)
 
 
 def _grower_opener(settings: Settings) -> OpenGrower:
@@ -219,10 +230,9 @@ def _load(given: argparse.Namespace, settings: Settings) -> Network:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" must be a whole number, 1 or more')
+    return int(text)
 
 
 def _numbers(flag: str, text: str | None) -> float | list[float] | None:

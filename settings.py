@@ -162,11 +162,17 @@ class Settings(Section):
         return self._origins.get(tuple(key.split(".")), BUILT_IN)
 
 
-def load_settings(model: str | None = None, local: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
+def load_settings(
+    model: str | None = None,
+    local: Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, str | None] | None = None,
+) -> Settings:
     """The effective settings.
 
     `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (of the working directory, else
-    beside this program). `overrides`: `key=value` with dotted keys, as after `--set`.
+    beside this program). `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a flag of
+    their own, `--key`; None where it is not given.
     Raises `ToolboxError` that names file, line, key and the allowed values for what is unknown or wrong.
     """
     set_by_user = GatheredValues()
@@ -176,11 +182,11 @@ def load_settings(model: str | None = None, local: Path | None = None, overrides
         set_by_user.take(file.values, file.where)
     for assignment in overrides:
         set_by_user.take(_assigned(assignment), lambda _: "--set")
-    if model is not None:
-        set_by_user.take({"model": str(model)}, lambda _: "--model")
+    for key, value in {"model": model, **(flags or {})}.items():
+        if value is not None:
+            set_by_user.take({key: str(value)}, lambda path: f"--{path[0]}")
     effective = GatheredValues()
-    chosen = _checked(set_by_user).model
-    _take_model_settings(effective, chosen)
+    _take_model_settings(effective, _checked(set_by_user))
     effective.take(set_by_user.values, set_by_user.where)
     return _checked(effective)
 
@@ -191,10 +197,14 @@ def _checked(gathered: GatheredValues) -> Settings:
     return settings
 
 
-def _take_model_settings(effective: GatheredValues, model: str) -> None:
-    if is_factory(model):
+def _take_model_settings(effective: GatheredValues, chosen: Settings) -> None:
+    if is_factory(chosen.model):
         return
-    file = read_yaml(model_path(model))
+    try:
+        path = model_path(chosen.model)
+    except ToolboxError as error:
+        raise ToolboxError(f'{chosen.origin("model")}: "model": {error}') from None
+    file = read_yaml(path)
     section = file.values.get("settings") or {}
     if not isinstance(section, Mapping):
         raise ToolboxError(f'{file.where(("settings",))}: "settings" must be a group of keys')

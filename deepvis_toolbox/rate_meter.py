@@ -7,6 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+SHORTEST_SPAN = 0.5
+"""Seconds that must lie between the first tick and the last: two in quick succession say nothing about a rate."""
+
 
 class RateMeter:
     """`tick` in one thread, `rate` from any."""
@@ -30,12 +33,11 @@ class RateMeter:
 
     @property
     def rate(self) -> float:
-        """Times a second within the window; 0 while there are fewer than two."""
+        """Times a second within the window; 0 while too little has happened to tell."""
         with self._lock:
             self._forget_old()
-            if len(self._times) < 2:
-                return 0.0
-            return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-6)
+            span = self._times[-1] - self._times[0] if self._times else 0.0
+            return (len(self._times) - 1) / span if span >= SHORTEST_SPAN else 0.0
 
     def _forget_old(self) -> None:
         # The newest two stay a little longer, so that a slow rate (one in 1.5 s) is still seen as one.

@@ -201,3 +201,18 @@ def test_settings_are_read_without_loading_torch_or_opencv(elsewhere: Path) -> N
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_that_is_not_there_is_told_with_the_place_that_named_it(elsewhere: Path) -> None:
+    (elsewhere / "settings_local.yaml").write_text("# mine\nmodel: nosuch\n")
+    with pytest.raises(ToolboxError, match=r'^settings_local.yaml:2: "model": there is no model "nosuch"'):
+        load_settings()
+    with pytest.raises(ToolboxError, match=r'^--model: "model": there is no model "other"'):
+        load_settings("other")
+
+
+def test_a_flag_of_its_own_is_named_where_its_value_is_wrong() -> None:
+    with pytest.raises(ToolboxError, match=r'^--device: "device" is "gpu"'):
+        load_settings(flags={"device": "gpu", "engine": None})
+    settings = load_settings(overrides=["device=cuda"], flags={"device": "cpu"})
+    assert (settings.device, settings.origin("device")) == ("cpu", "--device")

@@ -76,6 +76,16 @@ def fit_grid(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap:
     Of grids with equally large tiles the one with the fewest empty places is taken, so 256 tiles in a square pane
     are 16×16. Where tiles would be thinner than three gaps, the gaps go first.
     """
+    gap = min(gap, max(0, min(pane) // 3))  # wider ones are never three gaps thick
+    grid = _with_gap(count, map_shape, pane, gap)
+    while grid is None:
+        gap -= 1
+        grid = _with_gap(count, map_shape, pane, gap)
+    return grid
+
+
+def _with_gap(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap: int) -> TileGrid | None:
+    """The grid for this gap; None where its tiles would be thinner than three gaps."""
     height, width = pane
     columns = np.arange(1, max(count, 1) + 1)
     rows = -(-max(count, 1) // columns)
@@ -88,5 +98,5 @@ def fit_grid(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap:
     best = int(np.lexsort((rows * columns, -tile_widths, -tile_heights))[0])
     tile_height, tile_width = int(tile_heights[best]), int(tile_widths[best])
     if gap and min(tile_height, tile_width) < 3 * gap:
-        return fit_grid(count, map_shape, pane, gap - 1)
+        return None
     return TileGrid(count, int(rows[best]), int(columns[best]), max(1, tile_height), max(1, tile_width), gap)

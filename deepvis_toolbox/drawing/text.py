@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.errors import ToolboxError
 
 Align = Literal["left", "centre", "right"]
+Elide = Literal["end", "start"]
+"""Which end of a line that is too long an ellipsis stands for."""
 
 ELLIPSIS = "…"
 _LONGEST = 400
@@ -64,14 +67,15 @@ def draw_text(
     colour: Colour,
     align: Align = "left",
     width: int | None = None,
+    elide: Elide = "end",
 ) -> int:
     """Paints one line over the pixels; returns its width.
 
-    `x` is its left edge, its centre or its right edge, as `align` says. Longer than `width`, it ends in an ellipsis.
-    What lies outside the pixels is cut off.
+    `x` is its left edge, its centre or its right edge, as `align` says. Longer than `width`, it ends in an ellipsis,
+    or begins with one, as `elide` says. What lies outside the pixels is cut off.
     """
     if width is not None:
-        text = fitted(text, font, width)
+        text = fitted(text, font, width, elide)
     if not text:
         return 0
     line = _rendered(text, font, colour)
@@ -94,23 +98,38 @@ def text_width(text: str, font: Font) -> int:
 
 
 @lru_cache(maxsize=2048)
-def fitted(text: str, font: Font, width: int) -> str:
-    """The text, cut and ended with an ellipsis where it is wider than `width` pixels; empty where nothing fits."""
+def fitted(text: str, font: Font, width: int, elide: Elide = "end") -> str:
+    """The text; where it is wider than `width` pixels, cut, with an ellipsis in place of one end.
+
+    Empty where nothing fits. The end of an address matters more than its start: `elide="start"`.
+    """
     if len(text) <= _LONGEST and text_width(text, font) <= width:
         return text
-    low, high = 0, min(len(text), _LONGEST)
+    if elide == "start":
+        kept = _most(min(len(text), _LONGEST - 1), lambda count: ELLIPSIS + text[-count:].lstrip(" ."), font, width)
+        return ELLIPSIS + text[-kept:].lstrip(" .") if kept else ""
+    kept = _most(min(len(text), _LONGEST), lambda count: text[:count].rstrip() + ELLIPSIS, font, width)
+    return text[:kept].rstrip() + ELLIPSIS if kept else ""
+
+
+def _most(high: int, of_length: Callable[[int], str], font: Font, width: int) -> int:
+    """The largest number up to `high` whose text is no wider than `width`; 0 where none is."""
+    low = 0
     while low < high:
         middle = (low + high + 1) // 2
-        if text_width(text[:middle].rstrip() + ELLIPSIS, font) <= width:
+        if text_width(of_length(middle), font) <= width:
             low = middle
         else:
             high = middle - 1
-    return text[:low].rstrip() + ELLIPSIS if low else ""
+    return low
 
 
 @lru_cache(maxsize=256)
 def wrapped(text: str, font: Font, width: int, most: int = 12) -> tuple[str, ...]:
-    """The text in at most `most` lines no wider than `width` pixels; cut text ends in an ellipsis."""
+    """The text in at most `most` lines no wider than `width` pixels; cut text ends in an ellipsis.
+
+    A word that is wider than a line goes on in the next.
+    """
     lines: list[str] = []
     for paragraph in text[: _LONGEST * most].splitlines():
         line = ""
@@ -121,10 +140,29 @@ def wrapped(text: str, font: Font, width: int, most: int = 12) -> tuple[str, ...
                 line = word
             else:
                 line = longer
+            *full, line = _pieces(line, font, width)
+            lines += full
         lines.append(line)
     if len(lines) > most:
         lines = [*lines[: most - 1], f"{lines[most - 1]} {ELLIPSIS}"]
     return tuple(fitted(line, font, width) for line in lines)
+
+
+def _pieces(line: str, font: Font, width: int) -> list[str]:
+    """The line in pieces no wider than `width` pixels, cut behind a dot, a slash or the like where there is one."""
+    pieces = []
+    while len(line) > 1 and text_width(line, font) > width:
+        kept = _beginning(line, font, width)
+        separator = max(line.rfind(mark, 0, kept) for mark in "./_-=,") + 1
+        kept = separator if separator > kept // 2 else kept
+        pieces.append(line[:kept])
+        line = line[kept:]
+    return [*pieces, line]
+
+
+def _beginning(line: str, font: Font, width: int) -> int:
+    """How many letters of the line, one at least, are no wider than `width`."""
+    return max(1, _most(min(len(line) - 1, _LONGEST), lambda count: line[:count], font, width))
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,8 @@ from dataclasses import fields
 from typing import get_args
 
 from deepvis_toolbox.live.request import LiveBackwardMode
-from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, BackwardView, LayerEntry, State, Zoom
+from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, BackwardView, LayerEntry, Pattern, State, Zoom
+from deepvis_toolbox.live.unit_pictures import PictureKind
 
 BACKWARD_MODES: tuple[LiveBackwardMode, ...] = get_args(LiveBackwardMode)
 BACKWARD_VIEWS: tuple[BackwardView, ...] = get_args(BackwardView)
@@ -169,12 +170,13 @@ def toggle_gradients(state: State) -> None:
 
 
 def cycle_zoom(state: State) -> None:
-    state.zoom = ZOOMS[(ZOOMS.index(state.zoom) + 1) % len(ZOOMS)]
+    """All tiles, the selected unit (in pattern mode its pictures), the backward result."""
+    zoom_to(state, ZOOMS[(ZOOMS.index(state.zoom) + 1) % len(ZOOMS)])
 
 
-def toggle_unit_zoom(state: State) -> None:
-    """A double click: the selected unit large, or all tiles again."""
-    state.zoom = "unit" if state.zoom == "tiles" else "tiles"
+def zoom_to(state: State, zoom: Zoom, pictures: PictureKind | None = None) -> None:
+    """`pictures`: with the zoom "unit", these pictures of the selected unit are enlarged."""
+    state.zoom, state.zoomed_pictures = zoom, pictures
 
 
 def cycle_gamma(state: State) -> None:
@@ -203,12 +205,17 @@ def toggle_unit_images(state: State) -> None:
 
 def toggle_pattern_preferred(state: State) -> None:
     """Pattern mode: every tile shows its unit's preferred image."""
-    state.pattern = "off" if state.pattern == "regularized_opt" else "regularized_opt"
+    _toggle_pattern(state, "regularized_opt")
 
 
 def toggle_pattern_top(state: State) -> None:
     """Pattern mode with every unit's top image."""
-    state.pattern = "off" if state.pattern == "max_im" else "max_im"
+    _toggle_pattern(state, "max_im")
+
+
+def _toggle_pattern(state: State, pattern: Pattern) -> None:
+    state.pattern = "off" if state.pattern == pattern else pattern
+    state.zoomed_pictures = None
 
 
 def want_pictures(state: State) -> None:

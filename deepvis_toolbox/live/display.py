@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import cv2
 
@@ -28,8 +30,39 @@ def check_display() -> None:
             f"this OpenCV ({here} {cv2.__version__}) was built without windows; "
             f"run: pip uninstall -y {here} && pip install opencv-python; {_HEADLESS_HINT}"
         )
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ToolboxError(f"there is no display (DISPLAY is not set): start it on a desktop, {_HEADLESS_HINT}")
+    if sys.platform.startswith("linux"):
+        _check_linux_display()
+
+
+def _check_linux_display() -> None:
+    """Qt ends the program where it cannot connect, so the connection is tried first."""
+    needs_x = (Path(cv2.__file__).parent / "qt" / "plugins").is_dir()  # OpenCV's wheels: their Qt speaks X only
+    display = os.environ.get("DISPLAY")
+    if os.environ.get("QT_QPA_PLATFORM", "xcb") != "xcb" or (os.environ.get("WAYLAND_DISPLAY") and not needs_x):
+        return
+    if not display:
+        wayland = ", and OpenCV's windows need X11 or Xwayland" if os.environ.get("WAYLAND_DISPLAY") else ""
+        why = f"DISPLAY is not set{wayland}"
+        raise ToolboxError(f"there is no display ({why}): start it on a desktop, {_HEADLESS_HINT}")
+    if not _answers(display):
+        raise ToolboxError(
+            f'the display "{display}" (DISPLAY) does not answer or refuses us: start it on a desktop, {_HEADLESS_HINT}'
+        )
+
+
+def _answers(display: str) -> bool:
+    """Whether a connection to the X server can be made; taken for granted where there is no libxcb to try it with."""
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+    xcb.xcb_connection_has_error.argtypes = xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(os.fsencode(display), None)
+    failed = bool(xcb.xcb_connection_has_error(connection))
+    xcb.xcb_disconnect(connection)
+    return not failed
 
 
 def opencv_packages() -> list[str]:

@@ -152,7 +152,7 @@ class FrameProcessor:
         image = _on_cpu(at_input.permute(0, 2, 3, 1))  # as it lies in memory already
         if self.network.preprocessing.channels == "BGR":
             image = image[..., ::-1]
-        note = "" if image.any() else f"the gradient is exactly zero: {_why_zero(request)}"
+        note = _not_finite(image) if image.any() else f"the gradient is exactly zero: {_why_zero(request)}"
         return np.ascontiguousarray(image), note
 
 
@@ -172,6 +172,12 @@ def channels_first(layer: Layer, values: Floats) -> Floats:
     rows, columns = layer.token_grid or (1, tokens)
     grid = values[tokens - rows * columns :]
     return np.ascontiguousarray(grid.T.reshape(-1, rows, columns))
+
+
+def _not_finite(values: Floats) -> str:
+    """Says so where values are NaN or infinite; a sum tells quickly that none are."""
+    bad = 0 if np.isfinite(values.sum()) else int(values.size - np.isfinite(values).sum())
+    return f"{bad} values are not finite" if bad else ""
 
 
 def _why_zero(request: Request) -> str:

@@ -26,9 +26,10 @@ OpenGrower = Callable[["Network"], "Grower"]
 class Grower:
     """Makes the pictures of the unit that the last request asks for; another request makes them wait."""
 
-    def __init__(self, make: Callable[[], OnDemand]) -> None:
+    def __init__(self, make: Callable[[], OnDemand], clock: Callable[[], float] = time.perf_counter) -> None:
         """`make` is called when pictures are first wanted."""
         self._make = make
+        self._clock = clock
         self._made: OnDemand | None = None
         self._address = ""
         self._credit = 0.0
@@ -76,9 +77,9 @@ class Grower:
 
     def step(self, show: bool = False) -> bool:
         """One step; True where it is time to show how far the pictures are (each time, with `show`)."""
-        began = time.perf_counter()
+        began = self._clock()
         self._on_demand.advance(self._address)
-        now = time.perf_counter()
+        now = self._clock()
         self._step_seconds = now - began
         due = show or now - self._shown_at > SECONDS_BETWEEN_VIEWS or self._on_demand.is_done(self._address)
         if due:

@@ -78,6 +78,8 @@ class HeadlessRun:
             orders.follow(self.state)
             frame = None if self.state.quit else _next_frame(switch)
             if frame is None:
+                if not self.state.quit and number == 0:
+                    raise _no_frames(switch)
                 return number
             request = make_request(self.state)
             snapshot = processor.process(frame, request)
@@ -107,4 +109,8 @@ def _next_frame(switch: SourceSwitch) -> SourceFrame | None:
             return frame
         if switch.current.ended:
             return None
-    raise ToolboxError(f"{switch.current.name} brings no frames; {switch.current.note or 'try another --input'}")
+    raise _no_frames(switch)
+
+
+def _no_frames(switch: SourceSwitch) -> ToolboxError:
+    return ToolboxError(f"{switch.current.name} brings no frames; {switch.current.note or 'try another --input'}")

@@ -28,6 +28,7 @@ from deepvis_toolbox.live.panes import (
 from deepvis_toolbox.live.panes.caption import draw_note
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.unit_pictures import PictureKind
 
 SMALLEST = (640, 400)
 """Width and height below which panes no longer fit; a smaller window shows the top left of this."""
@@ -82,11 +83,12 @@ PANES: tuple[Pane, ...] = (
 
 
 class Hit(NamedTuple):
-    """What lies under the mouse: a pane, and there a layer (its index) or a unit."""
+    """What lies under the mouse: a pane, and there a layer (its index), a unit, or a kind of the unit's pictures."""
 
     pane: str
     layer_index: int | None = None
     unit: int | None = None
+    pictures: PictureKind | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,8 @@ def hit(layout: Layout, state: State, snapshot: Snapshot | None, look: Look, x: 
         return Hit(name, layer_index=layer_list.layer_at(box.height, state, look, top))
     if name == "tiles":
         return Hit(name, unit=tiles.unit_at(box.height, box.width, state, snapshot, look, left, top))
+    if name == "unit images":
+        return Hit(name, pictures=unit_images.pictures_at(box.height, look, top))
     return Hit(name)
 
 

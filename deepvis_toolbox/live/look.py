@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from deepvis_toolbox.drawing.colours import Colour, Palette, blend, ramp_palette
-from deepvis_toolbox.drawing.text import Font
+from deepvis_toolbox.drawing.text import Font, text_width
 
 REFERENCE_SIZE = (1500, 930)
 """The window (width, height) at which scale is 1."""
@@ -99,8 +99,10 @@ class Look:
 
 
 def look_from(section: Mapping[str, Any], blur_radius: float = Look.blur_radius) -> Look:
-    """The look that the settings' section `look` describes, already checked."""
-    return Look(**section, blur_radius=blur_radius)
+    """The look that the settings' section `look` describes. `ToolboxError` where its font cannot be read."""
+    look = Look(**section, blur_radius=blur_radius)
+    text_width("", look.font)  # now, in one sentence, and not in every pane
+    return look
 
 
 def look_for(look: Look, width: int, height: int, scale: float | None = None) -> Look:

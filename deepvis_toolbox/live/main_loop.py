@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.drawing_pace import DrawingPace
+from deepvis_toolbox.live.key_codes import NO_KEY
 from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.mouse import do_mouse
 from deepvis_toolbox.live.painter import Painter
@@ -22,7 +23,7 @@ from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, make_request
 from deepvis_toolbox.live.window import Window
-from deepvis_toolbox.live.worker import error_sentence
+from deepvis_toolbox.live.worker import failure_sentence
 from deepvis_toolbox.rate_meter import RateMeter
 from deepvis_toolbox.unit_images.growth import Growth
 
@@ -110,9 +111,9 @@ class MainLoop:
     def _take_keys(self) -> None:
         wait = self._milliseconds_to_wait()
         for _ in range(KEYS_AT_ONCE):
-            key = self.window.wait_key(wait)
+            code, key = self.window.wait_key_code(wait)
             self._pace.painted()
-            if not key:
+            if code in NO_KEY:
                 return
             self._press(key)
             wait = 1
@@ -145,8 +146,8 @@ class MainLoop:
         if isinstance(worker.failure, ToolboxError):
             raise worker.failure
         if worker.failure is not None and not self.state.error:
-            self.state.error = f"the network could not be loaded: {error_sentence(worker.failure)}"
-            self.state.loading, self._changed = "", True
+            self.state.error = failure_sentence(worker)
+            self.state.loading, self._changed = "no network: see the error", True
         elif worker.loaded is not None and not self.state.layers:
             worker.loaded.introduce(self.state)
             self.clock.mark("network")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.layout import Hit
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window import MouseEvent
@@ -23,7 +24,7 @@ def do_mouse(event: MouseEvent, state: State, painter: Painter) -> None:
         actions.select_layer(state, under.layer_index)
         actions.scroll_layers(state, first)  # the list stays under the mouse
     elif event.kind == "double click":
-        _zoom(state, under.pane)
+        _zoom(state, under)
     elif under.unit is not None:
         actions.select_unit(state, under.unit)
 
@@ -37,11 +38,13 @@ def _turn(state: State, painter: Painter, pane: str, turns: int) -> None:
         actions.next_layer(state, -turns)
 
 
-def _zoom(state: State, pane: str) -> None:
+def _zoom(state: State, under: Hit) -> None:
     """Large in the place of the tiles: what was clicked there, or all tiles again."""
     if state.zoom != "tiles":
-        state.zoom = "tiles"
-    elif pane in ("tiles", "selected"):
-        state.zoom = "unit"
-    elif pane == "backward":
-        state.zoom = "backward"
+        actions.zoom_to(state, "tiles")
+    elif under.pane in ("tiles", "selected"):
+        actions.zoom_to(state, "unit")
+    elif under.pane == "backward":
+        actions.zoom_to(state, "backward")
+    elif under.pictures:
+        actions.zoom_to(state, "unit", under.pictures)

@@ -2,46 +2,66 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 import time
 from collections.abc import Callable
 
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.picture_commands import PictureCommands
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.unit_pictures import PatternTiles, ShownPicture, UnitPictures
-from deepvis_toolbox.unit_images.cache import Loading, Missing, UnitImageCache
+from deepvis_toolbox.live.unit_pictures import PatternTiles, PictureKind, ShownPicture, UnitPictures
+from deepvis_toolbox.unit_images.cache import SECONDS_UNTIL_LOOKING_AGAIN, Loading, Missing, UnitImageCache
 from deepvis_toolbox.unit_images.store import KINDS, Kind, UnitImageStore
 
 READING = ShownPicture(note="reading …")
+Shown = dict[PictureKind, ShownPicture]
 OpenShelf = Callable[[LoadedNetwork], "PictureShelf"]
 
 
 class PictureShelf:
     """The unit images of one network, for the main thread. A context manager."""
 
-    def __init__(self, store: UnitImageStore, model: str, byte_limit: int) -> None:
-        """`model`: as on a command line; it stands in the commands that make missing pictures."""
-        self.store = store
-        self._model = model
+    def __init__(
+        self,
+        store: UnitImageStore,
+        commands: PictureCommands,
+        byte_limit: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`commands`: how pictures that are missing are made."""
+        self.store, self._commands = store, commands
+        self._clock = clock
         self._news = threading.Event()
-        self._cache = UnitImageCache(store, byte_limit, self._command_for, self._news.set)
+        self._cache = UnitImageCache(store, byte_limit, self._command_for, self._news.set, clock)
         self._shown_for: tuple[object, ...] = ()
+        self._asked_at = 0.0
 
     def follow(self, state: State) -> bool:
-        """Puts the selected unit's pictures (the layer's, in pattern mode) into the state; True if new."""
+        """Puts the selected unit's pictures (the layer's, in pattern mode) into the state; True if new.
+
+        Where some are missing, the cache is asked again from time to time: another program may have made them.
+        """
         if not state.layer:
             return False
-        wanted = (state.layer.name, state.unit, state.show_unit_images, state.pattern, state.tile_size)
-        if wanted == self._shown_for and not self._news.is_set():
+        enlarged = state.enlarged_pictures
+        wanted = (state.layer.name, state.unit, state.show_unit_images, enlarged, state.pattern, state.tile_size)
+        if wanted == self._shown_for and not self._news.is_set() and not self._should_look_again(state):
             return False
         self._news.clear()
-        self._shown_for = wanted
-        if state.show_unit_images or state.zoom == "unit":
-            shown: dict[str, ShownPicture] = {kind: self._shown(kind, state.layer.name, state.unit) for kind in KINDS}
+        changed = wanted != self._shown_for
+        self._shown_for, self._asked_at = wanted, self._clock()
+        if state.show_unit_images or enlarged:
+            shown: Shown = {kind: self._shown(kind, state.layer.name, state.unit) for kind in KINDS}
+            changed |= state.unit_pictures is None or not _same(state.unit_pictures.shown, shown)
             state.unit_pictures = UnitPictures(state.address, shown)
-        state.pattern_tiles = self._pattern(state)
-        return True
+        former, state.pattern_tiles = state.pattern_tiles, self._pattern(state)
+        return changed or not _same_tiles(former, state.pattern_tiles)
+
+    def _command_for(self, kind: Kind, layer: str, unit: int) -> str:
+        return self._commands.command_for(kind, self.store.owner(layer), unit)
+
+    def _should_look_again(self, state: State) -> bool:
+        return self._clock() - self._asked_at > SECONDS_UNTIL_LOOKING_AGAIN and _lacks_some(state)
 
     def settle(self, state: State, seconds: float = 10.0) -> None:
         """As `follow`, and waits until all that the state wants is read: for headless runs."""
@@ -85,20 +105,32 @@ class PictureShelf:
         tiles = self._cache.get_tiles(state.pattern, layer.name, layer.units, state.tile_size)
         if isinstance(tiles, Loading):
             return None
-        return PatternTiles(layer.name, state.pattern, tiles.pixels, tiles.there, tiles.done)
-
-    def _command_for(self, kind: Kind, layer: str, unit: int) -> str:
-        address = shlex.quote(f"{self.store.owner(layer)}:{unit}")
-        model = shlex.quote(self._model)
-        if kind == "regularized_opt":
-            return f"python optimize_image.py --model {model} --units {address}"
-        return f"python -m deepvis_toolbox.pipeline --model {model} --images FOLDER --units {address}"
+        return PatternTiles(layer.name, state.pattern, tiles.pixels, tiles.there, tiles.done, tiles.problem)
 
 
-def open_shelf(loaded: LoadedNetwork, *, model: str, folder: str | None, byte_limit: int) -> PictureShelf:
+def _lacks_some(state: State) -> bool:
+    pictures, tiles = state.unit_pictures, state.pattern_tiles
+    missing = pictures is not None and any(shown.image is None for shown in pictures.shown.values())
+    return missing or (tiles is not None and not tiles.there.all())
+
+
+def _same(before: Shown, now: Shown) -> bool:
+    return all(
+        kind in before and before[kind].image is shown.image and before[kind].note == shown.note
+        for kind, shown in now.items()
+    )
+
+
+def _same_tiles(before: PatternTiles | None, now: PatternTiles | None) -> bool:
+    return (before.pixels if before else None) is (now.pixels if now else None)
+
+
+def open_shelf(
+    loaded: LoadedNetwork, *, commands: PictureCommands, folder: str | None, byte_limit: int
+) -> PictureShelf:
     """The shelf for a loaded network.
 
     `folder`: the user's own choice, in place of the model.yaml's; its layout stays the model's.
     """
     store = UnitImageStore.for_network(loaded.model_settings, loaded.name, folder, loaded.identity)
-    return PictureShelf(store, model, byte_limit)
+    return PictureShelf(store, commands, byte_limit)

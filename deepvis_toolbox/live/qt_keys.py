@@ -43,7 +43,7 @@ class QtKeys:
 
     def __init__(self) -> None:
         self.presses: deque[tuple[int, str]] = deque(maxlen=64)
-        """(X11 keysym, the key's name), oldest first."""
+        """(X11 keysym, the key's name or nothing), oldest first."""
         self._last: tuple[int, int, int] | None = None
         self._callback = _Callback(self._notice)
 
@@ -73,8 +73,6 @@ class QtKeys:
         if identity == self._last:  # the window hands the same event on to the picture in it
             return
         self._last = identity
-        if event.modifiers & (_CONTROL | _ALT):
-            return
-        name = key_name(event.keysym, bool(event.modifiers & _SHIFT))
-        if name:
-            self.presses.append((event.keysym, name))
+        is_shortcut = bool(event.modifiers & (_CONTROL | _ALT))  # means nothing here, as keys without a name
+        name = "" if is_shortcut else key_name(event.keysym, bool(event.modifiers & _SHIFT))
+        self.presses.append((event.keysym, name))

@@ -73,13 +73,17 @@ class StartOptions:
 
 
 def run_live(options: StartOptions) -> bool:
-    """Opens the window and returns when it is closed; False where a thread was still busy then."""
+    """Opens the window and returns when it is closed; False where a thread was still busy then.
+
+    `ToolboxError` where there was no network to show.
+    """
     from deepvis_toolbox.live.display import check_display
     from deepvis_toolbox.live.interrupt import interrupt_quits
     from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
     from deepvis_toolbox.live.session import Session
     from deepvis_toolbox.live.shooter import Shooter
     from deepvis_toolbox.live.window import Window
+    from deepvis_toolbox.live.worker import failure_sentence
 
     check_display()
     keep_freed_memory()
@@ -103,6 +107,8 @@ def run_live(options: StartOptions) -> bool:
                 loop.run()
         finally:
             ended = session.close()
+    if failure := failure_sentence(session.worker):
+        raise ToolboxError(failure)
     return ended
 
 

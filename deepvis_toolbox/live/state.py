@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from deepvis_toolbox.live.request import LiveBackwardMode, Request
-from deepvis_toolbox.live.unit_pictures import PatternTiles, UnitPictures
+from deepvis_toolbox.live.unit_pictures import PatternTiles, PictureKind, UnitPictures
 
 CursorArea = Literal["layers", "tiles"]
 BackwardView = Literal["raw", "gray", "norm", "norm blurred"]
@@ -89,6 +89,8 @@ class State:
     show_gradients: bool = False
 
     zoom: Zoom = "tiles"
+    zoomed_pictures: PictureKind | None = None
+    """The pictures that were chosen to be enlarged by `zoom` "unit"; None: what the tiles show."""
     gamma_index: int = 0
     channel_boost_index: int = 0
     show_labels: bool = True
@@ -129,6 +131,13 @@ class State:
     def address(self) -> str:
         """The selected unit as every command line accepts it, `layer:unit`; empty while loading."""
         return f"{self.layer.name}:{self.unit}" if self.layer else ""
+
+    @property
+    def enlarged_pictures(self) -> PictureKind | None:
+        """Which of the selected unit's pictures fill the tiles' place; None where something else does."""
+        if self.zoom != "unit":
+            return None
+        return self.zoomed_pictures or (self.pattern if self.pattern != "off" else None)
 
     @property
     def gamma(self) -> float:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pictures = NDArray[np.uint8]
+PictureKind = Literal["regularized_opt", "max_im", "max_deconv"]
 
 
 @dataclass(frozen=True, eq=False)
 class ShownPicture:
-    """A montage, RGB uint8 H×W×3; or why there is none, and the command that makes it."""
+    """A montage, RGB uint8 H×W×3; or why there is none."""
 
     image: Pictures | None = None
     note: str = ""
     command: str = ""
+    """What makes it, where it has not been made yet: a command, or how to come by one."""
     progress: str = ""
     """What is being made just now; empty when nothing is."""
 
@@ -26,7 +29,7 @@ class UnitPictures:
     """All pictures of the unit with this address, by kind (`regularized_opt`, `max_im`, `max_deconv`)."""
 
     address: str = ""
-    shown: dict[str, ShownPicture] = field(default_factory=dict)
+    shown: dict[PictureKind, ShownPicture] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,3 +44,5 @@ class PatternTiles:
     """(units,): which units have a picture."""
     done: bool
     """Whether all that is on the disk has been read."""
+    problem: str = ""
+    """The first thing that could not be read, as a sentence."""

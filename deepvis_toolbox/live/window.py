@@ -48,17 +48,16 @@ class Window:
         self._qt_keys = _qt_keys()
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
-        """Shows RGB pixels H×W×3; the screen follows at the next `wait_key`."""
+        """Shows RGB pixels H×W×3; the screen follows at the next `wait_key_code`."""
         if self._picture is None or self._picture.shape != pixels.shape:
             self._picture = np.empty_like(pixels)
         cv2.imshow(self._title, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=self._picture))
 
-    def wait_key(self, milliseconds: int) -> str:
-        """Lets the window system work until a key is pressed, at most that long: the key's name, or empty."""
-        return self.wait_key_code(milliseconds)[1]
-
     def wait_key_code(self, milliseconds: int) -> tuple[int, str]:
-        """As `wait_key`, with the key's number (-1: no key)."""
+        """Lets the window system work until a key is pressed, at most that long.
+
+        The key's number (one of `NO_KEY`: none was pressed) and its name, empty where it has none.
+        """
         if self._qt_keys is None:
             code = cv2.waitKeyEx(max(1, milliseconds))
             return code, key_name(code, self._shift_was_down())

@@ -42,7 +42,7 @@ class Worker(threading.Thread):
         self.loaded: LoadedNetwork | None = None
         """Set once, when the network is there."""
         self.failure: Exception | None = None
-        """Why there is no network, where loading failed; the thread has ended then."""
+        """Why the thread has ended, where it was not asked to: mostly, because loading failed."""
         self._load = load
         self._goto = goto
         self._open_grower = open_grower
@@ -114,6 +114,14 @@ def failed_snapshot(work: Work, message: str) -> Snapshot:
     image = np.ascontiguousarray(work.frame.image)
     note = "nothing was computed: see the error"
     return Snapshot(work.request, work.frame.info, image, None, note, backward_note=note, error=message)
+
+
+def failure_sentence(worker: Worker) -> str:
+    """Why the thread has ended; empty while it lives, and where it was asked to end."""
+    if worker.failure is None:
+        return ""
+    what = "the network could not be loaded" if worker.loaded is None else "the network has stopped"
+    return f"{what}: {error_sentence(worker.failure)}"
 
 
 def error_sentence(error: BaseException) -> str:

@@ -6,13 +6,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.layer_tiles import LayerTiles, TilesJob
 from deepvis_toolbox.unit_images.montage import Picture
+from deepvis_toolbox.unit_images.picture_file import problem_with
 from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
 
 MAX_WAITING = 64
@@ -22,10 +22,11 @@ SECONDS_UNTIL_LOOKING_AGAIN = 2.0
 
 @dataclass(frozen=True)
 class Missing:
-    """There is no such picture (or it is damaged): `reason` is a sentence, `command` makes it."""
+    """There is no such picture, or it cannot be read: `reason` says so."""
 
     reason: str
     command: str = ""
+    """What makes it, where it has not been made yet."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ _TilesKey = tuple[Kind, str, int, int]
 @dataclass
 class _Entry:
     answer: Picture | Missing | LayerTiles
-    made_at: float = field(default_factory=time.monotonic)
+    made_at: float
 
     @property
     def bytes(self) -> int:
@@ -50,13 +51,12 @@ class _Entry:
             return int(self.answer.nbytes)
         return int(self.answer.pixels.nbytes) if isinstance(self.answer, LayerTiles) else 200
 
-    @property
-    def may_have_changed(self) -> bool:
+    def may_have_changed(self, now: float) -> bool:
         """Whether a picture may have been made since: by another program, or by the pipeline."""
         incomplete = isinstance(self.answer, Missing) or (
             isinstance(self.answer, LayerTiles) and self.answer.done and self.answer.missing > 0
         )
-        return incomplete and time.monotonic() - self.made_at > SECONDS_UNTIL_LOOKING_AGAIN
+        return incomplete and now - self.made_at > SECONDS_UNTIL_LOOKING_AGAIN
 
 
 class UnitImageCache:
@@ -74,8 +74,10 @@ class UnitImageCache:
         byte_limit: int = 256 << 20,
         command_for: Callable[[Kind, str, int], str] = lambda *_: "",
         on_loaded: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
+        self._clock = clock
         self._byte_limit = byte_limit
         self._command_for = command_for
         self._on_loaded = on_loaded
@@ -93,7 +95,7 @@ class UnitImageCache:
         key = (kind, layer, unit)
         with self._work:
             entry = self._used(key)
-            if entry is None or entry.may_have_changed:
+            if entry is None or entry.may_have_changed(self._clock()):
                 self._wanted[key] = None
                 self._wanted.move_to_end(key)
                 while len(self._wanted) > MAX_WAITING:
@@ -106,7 +108,7 @@ class UnitImageCache:
         key = (kind, layer, units, size)
         with self._work:
             entry = self._used(key)
-            if (entry is None or entry.may_have_changed) and key not in self._jobs:
+            if (entry is None or entry.may_have_changed(self._clock())) and key not in self._jobs:
                 former = entry.answer if entry and isinstance(entry.answer, LayerTiles) else None
                 self._jobs[key] = TilesJob(self.store, kind, layer, units, size, former)
             if key in self._jobs:
@@ -158,10 +160,10 @@ class UnitImageCache:
     def _read(self, key: _Key) -> Picture | Missing:
         try:
             picture = self.store.read(*key)
-        except ToolboxError as error:
-            return Missing(str(error))  # without a command, so that this is what is shown
+        except Exception as error:  # whatever a disk or a file has in store, the next picture is read all the same
+            return Missing(problem_with(error))
         if picture is None:
-            return Missing(f"{_WORDS[key[0]]} of {key[1]}:{key[2]}: not made yet", self._command_for(*key))
+            return Missing("not made yet", self._command_for(*key))
         picture = np.ascontiguousarray(picture)
         picture.flags.writeable = False
         return picture
@@ -175,7 +177,7 @@ class UnitImageCache:
                 self._jobs.pop(key, None)
 
     def _keep(self, key: _Key | _TilesKey, answer: Picture | Missing | LayerTiles) -> None:
-        entry = _Entry(answer)
+        entry = _Entry(answer, self._clock())
         with self._work:
             former = self._kept.pop(key, None)
             self._bytes += entry.bytes - (former.bytes if former else 0)
@@ -188,6 +190,3 @@ class UnitImageCache:
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)
-
-
-_WORDS = {"regularized_opt": "preferred images", "max_im": "top images", "max_deconv": "deconvs of the top images"}

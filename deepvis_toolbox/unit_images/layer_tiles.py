@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.montage import BACKGROUND, Picture, scaled_to
+from deepvis_toolbox.unit_images.picture_file import problem_with
 from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
+
+T = TypeVar("T")
 
 SECONDS_BETWEEN_VIEWS = 0.2
 """How often a layer that is being read is shown with what has come meanwhile."""
@@ -23,6 +27,8 @@ class LayerTiles:
     pixels: NDArray[np.uint8]
     there: NDArray[np.bool_]
     done: bool
+    problem: str = ""
+    """The first thing that could not be read, as a sentence."""
 
     @property
     def missing(self) -> int:
@@ -44,6 +50,7 @@ class TilesJob:
         self._pixels = empty if former is None else former.pixels.copy()
         self._there = np.zeros(units, bool) if former is None else former.there.copy()
         self._left: list[int] | None = None
+        self._problem = ""
         self._shown_at = time.monotonic()
         self.done = False
 
@@ -57,24 +64,28 @@ class TilesJob:
         if not self.done and time.monotonic() - self._shown_at < SECONDS_BETWEEN_VIEWS:
             return None
         self._shown_at = time.monotonic()
-        return LayerTiles(self._pixels.copy(), self._there.copy(), self.done)
+        return LayerTiles(self._pixels.copy(), self._there.copy(), self.done, self._problem)
 
     def _begin(self) -> list[int]:
         """The units still to be read one by one, last first."""
         units = len(self._pixels)
-        try:
-            tiles = None if self._there.any() else self._store.read_whole_layer(self._kind, self._layer, units)
-        except ToolboxError:  # a damaged or foreign whole_layer.jpg: the units' own pictures serve
-            tiles = None
-        for unit, tile in enumerate([] if tiles is None else tiles):
-            self._put(unit, tile)
-        on_disk = self._store.units(self._kind, self._layer)
+        if not self._there.any():  # where whole_layer.jpg is damaged or foreign, the units' own pictures serve
+            tiles = self._tried(lambda: self._store.read_whole_layer(self._kind, self._layer, units))
+            for unit, tile in enumerate([] if tiles is None else tiles):
+                self._put(unit, tile)
+        on_disk = self._tried(lambda: self._store.units(self._kind, self._layer)) or []
         return [unit for unit in reversed(on_disk) if unit < units and not self._there[unit]]
 
     def _read(self, unit: int) -> Picture | None:
+        """None, and an empty tile, where it cannot be read; the unit's own pane says why."""
+        return self._tried(lambda: self._store.read_best(self._kind, self._layer, unit))
+
+    def _tried(self, read: Callable[[], T | None]) -> T | None:
+        """What `read` gives; None where it fails, whatever a disk or a file has in store."""
         try:
-            return self._store.read_best(self._kind, self._layer, unit)
-        except ToolboxError:  # its tile stays empty; the unit's own pane says why
+            return read()
+        except Exception as error:
+            self._problem = self._problem or problem_with(error)
             return None
 
     def _put(self, unit: int, tile: Picture | None) -> None:

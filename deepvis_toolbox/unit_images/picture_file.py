@@ -6,13 +6,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.montage import Picture
 
 JPEG_QUALITY = 88
+FORMATS = ("JPEG", "PNG")
+"""All that is ever written; a file of another kind under such a name is not handed to its decoder."""
 MAX_PIXELS = 100_000_000
 """More than any montage or whole-layer picture needs; a file that claims more is refused before it is decoded."""
 _JPEG = b"\xff\xd8\xff"
@@ -25,15 +27,28 @@ _HEAD_BYTES = 64
 def read_picture(path: Path) -> Picture:
     """The picture, RGB uint8 H×W×3. `ToolboxError` where it is missing, unreadable, no picture or too large."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise ToolboxError(f'"{path}" claims {width}×{height} pixels; unit images have at most {MAX_PIXELS:,}')
             return np.asarray(image.convert("RGB"), np.uint8)
     except ToolboxError:
         raise
+    except UnidentifiedImageError:
+        raise ToolboxError(
+            f'cannot read the picture "{path}": it is damaged, or no JPEG or PNG; remove it and make it again'
+        ) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ToolboxError(f'cannot read the picture "{path}": {error}; remove it and make it again') from error
+
+
+def problem_with(error: Exception) -> str:
+    """A sentence about what kept somebody from reading pictures."""
+    if isinstance(error, ToolboxError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f'cannot read "{error.filename}": {error.strerror}'
+    return f"{type(error).__name__}: {error}"
 
 
 def write_picture(path: Path, image: Picture) -> None:

@@ -74,3 +74,12 @@ def test_gaps_places_without_a_tile_and_the_outside_belong_to_no_tile() -> None:
     assert grid.tile_at(12 + 3, 12 + 3) == 4
     with pytest.raises(IndexError):
         grid.tile_rect(5)
+
+
+def test_a_gap_wider_than_any_tile_becomes_the_widest_that_leaves_tiles_of_three_gaps() -> None:
+    for count, pane in ((1, (40, 60)), (32, (900, 700)), (4096, (850, 690))):
+        grid = fit_grid(count, (7, 7), pane, 32_000)
+        assert grid.gap == 0 or min(grid.tile_height, grid.tile_width) >= 3 * grid.gap
+        wider = grid.gap + 1
+        if grid.gap and wider * 3 <= min(pane):
+            assert fit_grid(count, (7, 7), pane, wider).gap == grid.gap

@@ -86,6 +86,30 @@ def test_wrapped_lines_hold_all_words_and_fit() -> None:
     assert cut[-1].endswith(ELLIPSIS)
 
 
+@pytest.mark.parametrize("width", [3, 20, 60, 100, 150])
+def test_the_end_of_an_address_is_kept_as_long_as_possible(width: int) -> None:
+    font, text = Font(14), "features.denseblock3.denselayer4.conv2:17"
+    short = fitted(text, font, width, "start")
+    assert text_width(short, font) <= width or short == ""
+    if short:
+        kept = len(short) - len(ELLIPSIS)
+        assert short == ELLIPSIS + text[-kept:]
+        assert text_width(ELLIPSIS + text[-kept - 1 :], font) > width
+    pixels, same = np.zeros((40, 200, 3), np.uint8), np.zeros((40, 200, 3), np.uint8)
+    draw_text(pixels, text, 190, 30, font, WHITE, "right", width, "start")
+    draw_text(same, short, 190, 30, font, WHITE, "right")
+    assert np.array_equal(pixels, same)
+
+
+def test_a_word_wider_than_the_line_is_broken_and_not_cut() -> None:
+    font = Font(14)
+    text = "python optimize_image.py --units features.denseblock3.denselayer4.conv2:17 " + "x" * 90
+    lines = wrapped(text, font, 120, most=40)
+    assert all(text_width(line, font) <= 120 for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert "features." in lines, "broken where a person would"
+
+
 @pytest.mark.parametrize("text", ["", "\n", "a\nb\tc\x00", "名前 ◆ ← 😀", "x" * 100_000, "\ud800"])
 def test_any_string_can_be_drawn(text: str) -> None:
     pixels = np.zeros((40, 300, 3), np.uint8)

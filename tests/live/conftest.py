@@ -23,15 +23,17 @@ from deepvis_toolbox.live import main_loop
 from deepvis_toolbox.live.grower import open_grower
 from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
 from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.picture_commands import PictureCommands
 from deepvis_toolbox.live.picture_shelf import open_shelf
 from deepvis_toolbox.live.session import Session
 from deepvis_toolbox.live.shooter import Shooter
 from deepvis_toolbox.live.state import State, make_request
-from deepvis_toolbox.live.window import Window
+from deepvis_toolbox.live.window import MouseEvent, Window
 from deepvis_toolbox.sources.source import Source
 
 SCREEN = "1600x1000x24"
 WINDOW = (1500, 930)
+SECONDS_TO_APPEAR = 3.0
 main_loop.MESSAGE_SECONDS = 0.5  # tests wait until it is gone
 
 
@@ -82,6 +84,22 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
     display.close()
 
 
+class WatchedWindow(Window):
+    """A window that counts what it has told of: so hands know when what they did has arrived."""
+
+    told = 0
+
+    def wait_key_code(self, milliseconds: int) -> tuple[int, str]:
+        code, key = super().wait_key_code(milliseconds)
+        self.told += bool(key)
+        return code, key
+
+    def mouse_events(self) -> list[MouseEvent]:
+        events = super().mouse_events()
+        self.told += len(events)
+        return events
+
+
 class Driver:
     """A real window with all its threads, and hands for it."""
 
@@ -101,11 +119,37 @@ class Driver:
         self.shots = folder / "shots"
         shooter = Shooter(self.shots, {"model": "under test"})
         self.title = f"Toolbox under test {id(self)}"
-        window = Window(self.title, *WINDOW)
-        self.loop = MainLoop(self.session, window, Painter(), self.state, shooter, LoopOptions(drawing_share=1.0))
+        self.window = WatchedWindow(self.title, *WINDOW)
+        options = LoopOptions(drawing_share=1.0)
+        self.loop = MainLoop(self.session, self.window, Painter(), self.state, shooter, options)
         if unit_images:
-            self.loop.open_shelf = partial(open_shelf, model="small", folder=str(unit_images), byte_limit=1 << 24)
+            self.loop.open_shelf = partial(
+                open_shelf, commands=PictureCommands("small"), folder=str(unit_images), byte_limit=1 << 24
+            )
         display.xdotool("mousemove", "400", "920")
+        self._appear()
+
+    def _appear(self) -> None:
+        """Opens the window again until the display shows it.
+
+        Of OpenCV's windows on Xvfb without a window manager about one in ten stays black for all its life, whatever is
+        painted; such a one heals when it is unmapped and mapped.
+        """
+        self.run_until(lambda: self.loop.drawn > 0)
+        for _ in range(10):
+            if self._paints_within(SECONDS_TO_APPEAR):
+                return
+            self.display.xdotool("search", "--name", self.title, "windowunmap", "--sync", "windowmap")
+        pytest.fail("the display never showed the window")
+
+    def _paints_within(self, seconds: float) -> bool:
+        """Lets the window system paint, and nothing else happen, until the display shows what was drawn last."""
+        deadline = time.monotonic() + seconds
+        while not np.array_equal(self.screen(), self.loop.painter.pixels):
+            if time.monotonic() > deadline:
+                return False
+            cv2.waitKeyEx(10)  # keys that come meanwhile wait in the window's queue
+        return True
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
         """Lets the main loop run until something holds."""
@@ -123,21 +167,26 @@ class Driver:
             return asked and not self.loop.is_dirty and self.session.inbox.is_idle and not self.state.message
 
         self.run_until(settled)
-        for _ in range(3):  # the window system paints
-            self.loop.step()
+        assert self._paints_within(20.0), "the display does not show what was drawn"
 
     def key(self, name: str) -> None:
         """Presses a real key, and waits until the window shows what it did."""
-        drawn = self.loop.drawn
-        self.display.xdotool("key", name)
-        self.run_until(lambda: self.loop.drawn > drawn)
-        self.settle()
+        self._do("key", name)
 
     def mouse(self, *arguments: str) -> None:
         """Real clicks and turns of the wheel, as xdotool writes them."""
-        drawn = self.loop.drawn
+        self._do(*arguments)
+
+    def _do(self, *arguments: str) -> None:
+        told = self.window.told
         self.display.xdotool(*arguments)
-        self.run_until(lambda: self.loop.drawn > drawn)
+        self.run_until(lambda: self.window.told > told)
+        self.settle()
+
+    def resize(self, width: int, height: int) -> None:
+        """Gives the window another size, and waits until it is drawn in it."""
+        self.display.xdotool("search", "--name", self.title, "windowsize", str(width), str(height))
+        self.run_until(lambda: self.loop.painter.pixels.shape == (height, width, 3))
         self.settle()
 
     @property
@@ -160,13 +209,16 @@ class Driver:
     def reset(self) -> None:
         """Back to the start: every test begins with it."""
         if self.state.source_index:
+            source = self.picture[0]
             self.key("c")
+            self.run_until(lambda: self.picture[0] != source)
+            self.settle()
         self.key("Escape")
 
     def close(self) -> None:
         self.loop.shooter.close()
         self.loop.window.close()
-        assert self.session.close(2.0)
+        assert self.session.close(10.0)
 
 
 class SmallNet(nn.Module):

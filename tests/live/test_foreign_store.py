@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepvis_toolbox.live.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.picture_commands import PictureCommands
 from deepvis_toolbox.live.picture_shelf import open_shelf
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.network.torch_network import TorchNetwork
@@ -18,7 +19,7 @@ def shown_in_window(net: TorchNetwork, folder: Path) -> State:
     state = State(show_unit_images=True)
     loaded = LoadedNetwork.of(net, "conv1:2")
     loaded.introduce(state)
-    with open_shelf(loaded, model="classic", folder=str(folder), byte_limit=1 << 20) as shelf:
+    with open_shelf(loaded, commands=PictureCommands("classic"), folder=str(folder), byte_limit=1 << 20) as shelf:
         shelf.settle(state)
     return state
 
@@ -45,7 +46,7 @@ def test_the_command_shown_for_a_layer_that_shows_anothers_pictures_makes_those(
     state = State(show_unit_images=True)
     loaded = LoadedNetwork.of(net, "pool1:2")
     loaded.introduce(state)
-    with open_shelf(loaded, model="classic", folder=None, byte_limit=1 << 20) as shelf:
+    with open_shelf(loaded, commands=PictureCommands("classic"), folder=None, byte_limit=1 << 20) as shelf:
         shelf.settle(state)
     assert state.unit_pictures is not None
     assert state.unit_pictures.shown["regularized_opt"].command.endswith("--units relu1:2")

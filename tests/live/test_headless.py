@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ import pytest
 from PIL import Image
 
 import run_toolbox
+from deepvis_toolbox.addresses import parse_unit
 from deepvis_toolbox.command_line import run_command
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live import display as display_module
 from deepvis_toolbox.live.headless import HeadlessRun
 from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.start import StartOptions, run_live
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
@@ -141,6 +145,9 @@ def test_memory_stays_flat(video: Path, load_small: Callable[[], Any]) -> None:
         (["--input-size", "big", "--input", "demo"], "big"),
         (["--std", "a,b", "--input", "demo"], "--std"),
         (["--device", "gpu7", "--input", "demo"], "gpu7"),
+        (["--device", "gpu", "--input", "demo"], '--device: "device" is "gpu"'),
+        (["--snapshot", "out.jpg", "--input", "demo"], "must end in .png"),
+        (["--set", "look.font_path=/none.ttf", "--input", "demo"], "/none.ttf"),
         (["--prototxt", "none.prototxt", "--weights", "none.caffemodel", "--input", "demo"], "none.prototxt"),
     ],
     ids=lambda value: value[0].lstrip("-") if isinstance(value, list) else "",
@@ -154,6 +161,33 @@ def test_user_s_mistake_is_one_sentence_and_status_2(
     assert len(message.splitlines()) == 1
 
 
+def test_a_folder_of_broken_pictures_is_a_mistake_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.jpg", "b.png"):
+        (tmp_path / name).write_bytes(b"broken")
+    assert toolbox("--input", str(tmp_path), "--script", "down right", "--snapshot", "out.png") == 2
+    assert "none of the 2 pictures" in capsys.readouterr().err
+
+
+def test_any_gap_between_tiles_that_may_be_set_can_be_drawn(photos: Path) -> None:
+    assert toolbox("--input", str(photos), "--set", "look.tile_gap=4000", "--set", "window.scale=8") == 0
+
+
+def test_a_number_of_frames_that_is_none_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in ("x", "0", "-3", "1.5"):
+        with pytest.raises(SystemExit) as ended:
+            toolbox("--frames", wrong)
+        assert ended.value.code == 2
+        assert f'"{wrong}" must be a whole number, 1 or more' in capsys.readouterr().err
+
+
+def test_the_address_that_the_help_gives_exists(default_network: Any) -> None:
+    action = next(action for action in run_toolbox.parser()._actions if action.dest == "goto")
+    assert action.help is not None
+    parse_unit(action.help.rpartition(" ")[2], default_network.layers)
+
+
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     """The real command in a process of its own."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
@@ -163,8 +197,13 @@ def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def test_no_display_is_one_sentence_and_status_2() -> None:
-    process = start("--input", "demo")
+@pytest.mark.parametrize(
+    "environment",
+    [{}, {"DISPLAY": ":54321"}, {"DISPLAY": "nonsense"}, {"WAYLAND_DISPLAY": "wayland-0"}],
+    ids=["none", "unreachable", "nonsense", "wayland"],
+)
+def test_no_display_is_one_sentence_and_status_2(environment: dict[str, str]) -> None:
+    process = start("--input", "demo", **environment)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 2
     assert "--headless" in err
@@ -173,17 +212,67 @@ def test_no_display_is_one_sentence_and_status_2() -> None:
 
 
 @pytest.mark.display
-def test_q_ends_the_real_program_within_two_seconds(display: Display, photos: Path) -> None:
+def test_q_ends_the_real_program_in_any_state(display: Display, photos: Path) -> None:
     process = start("--input", str(photos), "--set", "window.title=To quit", "--timings", DISPLAY=display.name)
-    display.xdotool("search", "--sync", "--name", "To quit")
+    display.xdotool("search", "--sync", "--onlyvisible", "--name", "To quit")
     display.xdotool("mousemove", "600", "400")
-    time.sleep(0.5)  # it may still be loading: it quits in any state
-    pressed = time.monotonic()
-    display.xdotool("key", "q")
-    out, err = process.communicate(timeout=20)
-    assert time.monotonic() - pressed < 2
+    deadline = time.monotonic() + 20
+    while process.poll() is None:  # a window that has only just opened does not listen yet
+        assert time.monotonic() < deadline
+        display.xdotool("key", "q")
+        time.sleep(0.5)
+    out, err = process.communicate()
     assert process.returncode == 0, err
     assert "first window" in out
+
+
+@pytest.mark.display
+def test_keys_tells_of_every_key_also_of_those_it_has_no_name_for(display: Display) -> None:
+    process = start("--keys", DISPLAY=display.name)
+    display.xdotool("search", "--sync", "--onlyvisible", "--name", "^Keys$")
+    display.xdotool("mousemove", "300", "80")
+    deadline = time.monotonic() + 20
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        display.xdotool("key", "F3", "ctrl+a", "q")
+        time.sleep(0.5)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert f"code {0xFFC0} (0xffc0): a key without a name here; it does: nothing" in out
+    assert "code 97 (0x61): a key without a name here" in out
+
+
+@contextmanager
+def pressing(display: Display, key: str) -> Iterator[None]:
+    """Presses a key again and again: a window that has only just opened does not listen yet."""
+    done = threading.Event()
+
+    def press() -> None:
+        while not done.wait(0.3):
+            display.xdotool("key", key)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.display
+def test_a_network_that_fails_is_exit_status_2_after_the_window_is_closed(
+    display: Display, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> Any:
+        raise RuntimeError("the disk is gone")
+
+    monkeypatch.setattr(cv2, "setNumThreads", lambda _: None)  # for the whole process, which has other tests to run
+    display.xdotool("mousemove", "400", "500")
+    options = StartOptions(load=load, inputs=[str(photos)])
+    with pressing(display, "q"):
+        assert run_command(lambda: int(run_live(options))) == 2
+    assert "the network could not be loaded: RuntimeError: the disk is gone" in capsys.readouterr().err
 
 
 def test_opencv_without_windows_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

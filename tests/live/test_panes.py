@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -242,10 +243,10 @@ def test_a_pane_in_the_right_column_takes_its_room_from_the_tiles(monkeypatch: p
 
 
 def drawn(
-    state: State, snapshot: Snapshot | None, width: int = 1500, height: int = 930
+    state: State, snapshot: Snapshot | None, width: int = 1500, height: int = 930, look: Look | None = None
 ) -> tuple[np.ndarray, dict[str, Box]]:
     pixels = np.zeros((height, width, 3), np.uint8)
-    layout = draw_window(pixels, state, snapshot, look_for(Look(), width, height))
+    layout = draw_window(pixels, state, snapshot, look or look_for(Look(), width, height))
     return pixels, layout.boxes
 
 
@@ -422,6 +423,22 @@ def test_a_pane_with_nothing_to_show_says_why(
     assert sentence in " ".join(texts(monkeypatch, state, snapshot).splitlines())
 
 
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (state_at(source_note="none of the 6 can be read", backward="grad"), "none of the 6 can be read"),
+        (State(loading="no network: see the error", backward="grad"), "no network: see the error"),
+    ],
+)
+def test_the_reason_why_there_will_be_no_picture_stands_in_every_pane(
+    state: State, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = texts(monkeypatch, state, None)
+    assert " ".join(written.split()).count(sentence) >= 4
+    assert "waiting for" not in written
+    assert "still loading" not in written
+
+
 def with_snapshot(state: State, maps: np.ndarray | None = None, **changes: object) -> tuple[State, Snapshot]:
     return state, snapshot_for(state, maps, **changes)
 
@@ -435,11 +452,18 @@ def test_the_help_lists_every_key_that_has_a_sentence(monkeypatch: pytest.Monkey
     assert {group for group, _ in help_overlay.help_groups()} <= set(written)
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1500, 930), (3840, 2160)])
-def test_the_help_fits_its_window(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "scale"),
+    [
+        *[(size, None) for size in ((640, 400), (1280, 720), (1500, 930), (3840, 2160))],
+        ((1500, 930), 3),
+        ((1280, 720), 8),
+    ],
+)
+def test_the_help_fits_its_window(size: tuple[int, int], scale: float | None) -> None:
     state = state_at(show_help=True)
-    pixels, boxes = drawn(state, snapshot_for(state), *size)
-    look = look_for(Look(), *size)
+    look = look_for(Look(), *size, scale)
+    pixels, boxes = drawn(state, snapshot_for(state), *size, look)
     lit = (part(pixels, boxes["help"]) == np.array(look.panel)).all(axis=2)
     rows, columns = np.nonzero(lit)
     height, width = lit.shape
@@ -555,6 +579,34 @@ def test_a_selected_unit_that_is_zero_is_not_silently_black(monkeypatch: pytest.
     values[3] = 0
     assert "activation exactly zero" in texts(monkeypatch, state, snapshot_for(state, values))
     assert selected_pane.CLASSES == 5
+
+
+def test_a_selected_unit_that_is_not_finite_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_at("conv1", 3)
+    values = np.ones((16, 8, 8), np.float32)
+    values[3, :2] = np.nan
+    values[4] = np.inf
+    written = texts(monkeypatch, state, snapshot_for(state, values)).splitlines()
+    assert "16 values are not finite" in written
+
+
+@pytest.mark.parametrize("size", [(320, 240), (640, 400), (1280, 720), (1500, 930)])
+def test_classes_stand_apart_however_little_room_there_is(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baselines: list[int] = []
+
+    def draw_text(_: np.ndarray, text: str, __: int, baseline: int, *___: object, **____: object) -> int:
+        if text.startswith("class"):
+            baselines.append(baseline)
+        return 0
+
+    monkeypatch.setattr("deepvis_toolbox.live.panes.selected.draw_text", draw_text)
+    state, look = state_at("conv1", cursor_area="layers"), look_for(Look(), *size)
+    drawn(state, snapshot_for(state), *size, look)
+    bar = look.px(10)  # below each name
+    assert baselines
+    assert all(low + bar < high - look.font.capital_height for low, high in itertools.pairwise(baselines))
 
 
 def test_what_is_kept_of_the_layer_list_never_shows_an_older_state(monkeypatch: pytest.MonkeyPatch) -> None:

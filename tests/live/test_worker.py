@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from deepvis_toolbox.live.frame_processor import FrameProcessor, channels_first
 from deepvis_toolbox.live.inbox import Inbox
@@ -136,6 +139,33 @@ def test_gradient_of_a_unit_that_is_off_is_zero_and_says_so(network: Counting) -
     assert f"unit pool:{dead} is off" in snapshot.backward_note
 
 
+class RootNet(nn.Module):
+    """The root of a square: where that is zero, its derivative is infinite, and infinite times zero is NaN."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 4, 3, padding=1)
+        nn.init.zeros_(self.conv1.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sqrt(torch.square(self.conv1(x)))
+
+
+def test_a_gradient_that_is_not_finite_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("live_test_root")
+    module.make = RootNet  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    from deepvis_toolbox import load_network
+
+    network = load_network("live_test_root:make", device="cpu", input_size=8)
+    root = list(network.layers)[-1]
+    black = SourceFrame(np.zeros((8, 8, 3), np.uint8), FrameInfo("black", 0))
+    snapshot = FrameProcessor(network).process(black, Request(root, 0, "grad", root, 0))
+    assert snapshot.backward_image is not None
+    assert np.isnan(snapshot.backward_image).all()
+    assert snapshot.backward_note == "192 values are not finite"
+
+
 def test_stretch_shows_the_whole_picture(network: Counting) -> None:
     wide = np.zeros((40, 120, 3), np.uint8)
     wide[:, :30] = 255
@@ -186,9 +216,14 @@ def test_worker_answers_the_newest_frame_and_a_new_request_without_a_new_frame(n
 
 
 def test_worker_drops_and_counts_frames_that_come_too_fast(network: Counting) -> None:
-    gate = threading.Event()
+    gate = threading.Semaphore(0)
     slow = Counting(network.network)
-    slow.forward = lambda *arguments: gate.wait(10) and network.network.forward(*arguments)  # type: ignore[method-assign]
+
+    def forward(*arguments: Any) -> Any:
+        assert gate.acquire(timeout=10)
+        return network.network.forward(*arguments)
+
+    slow.forward = forward  # type: ignore[method-assign]
     running = Running(lambda: slow)
     running.inbox.ask(Request("conv1", 0))
     running.inbox.put(frame(0))
@@ -198,8 +233,9 @@ def test_worker_drops_and_counts_frames_that_come_too_fast(network: Counting) ->
         time.sleep(0.01)
     for number in range(1, 6):
         running.inbox.put(frame(number))
-    gate.set()
+    gate.release()
     assert running.next().frame.number == 0
+    gate.release()
     last = running.next()
     assert (last.frame.number, last.dropped_frames) == (5, 4)
     running.close()

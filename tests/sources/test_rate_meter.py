@@ -16,7 +16,7 @@ class Clock:
 def test_the_rate_of_even_ticks_is_theirs(period: float) -> None:
     clock = Clock()
     meter = RateMeter(clock=clock)
-    for _ in range(30):
+    for _ in range(60):
         clock.now += period
         meter.tick()
     assert meter.rate == pytest.approx(1 / period)
@@ -28,9 +28,9 @@ def test_the_rate_is_zero_before_two_ticks_and_after_a_long_silence() -> None:
     assert meter.rate == 0
     meter.tick()
     assert meter.rate == 0
-    clock.now += 0.1
+    clock.now += 0.8
     meter.tick()
-    assert meter.rate == pytest.approx(10)
+    assert meter.rate == pytest.approx(1.25)
     clock.now += 10
     assert meter.rate == 0
 
@@ -44,3 +44,15 @@ def test_the_rate_follows_a_change_within_its_window_and_forgets_on_reset() -> N
     assert meter.rate == pytest.approx(10)
     meter.reset()
     assert meter.rate == 0
+
+
+def test_a_few_ticks_in_quick_succession_are_no_rate() -> None:
+    clock = Clock()
+    meter = RateMeter(clock=clock)
+    for _ in range(3):
+        clock.now += 0.0004
+        meter.tick()
+        assert meter.rate == 0
+    clock.now += 1
+    meter.tick()
+    assert meter.rate == pytest.approx(3 / 1.0008)

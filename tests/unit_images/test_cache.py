@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 
 import numpy as np
 import pytest
 
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images import LOADING, Missing, UnitImageCache, UnitImageStore, montage3x3
 from deepvis_toolbox.unit_images import cache as cache_module
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, write_claim
+from deepvis_toolbox.unit_images.picture_file import read_picture
 
 
 def wait_for(get, wanted, seconds=10.0):
@@ -110,6 +113,34 @@ def test_a_damaged_picture_says_so_and_the_next_one_is_read(store):
         answer = wait_for(lambda: cache.get("max_im", "conv1", 1), lambda answer: answer is not LOADING)
         assert isinstance(answer, Missing)
         assert "conv1_0001" in answer.reason
+        assert not answer.command, "what is there already is not made by the command"
+        wait_for(lambda: cache.get("max_im", "conv1", 2), lambda answer: isinstance(answer, np.ndarray))
+
+
+def dds_that_its_decoder_gives_up_on() -> bytes:
+    """A DirectDraw surface of a pixel format that Pillow raises `NotImplementedError` for."""
+    header = struct.pack("<7I", 124, 0x1007, 8, 8, 32, 0, 0) + bytes(44)
+    pixel_format = struct.pack("<2I4s5I", 32, 4, b"NONE", *[0] * 5)
+    return b"DDS " + header + pixel_format + struct.pack("<5I", 0x1000, 0, 0, 0, 0) + bytes(64)
+
+
+def test_a_file_of_another_kind_is_not_handed_to_its_decoder(store):
+    path = store.montage_path("max_im", "conv1", 1)
+    path.write_bytes(dds_that_its_decoder_gives_up_on())
+    with pytest.raises(ToolboxError, match=r"conv1_0001.jpg\": it is damaged, or no JPEG or PNG"):
+        read_picture(path)
+
+
+def test_whatever_the_disk_raises_is_told_and_the_thread_lives(store):
+    impossible = "x" * 300  # longer than a file's name may be: the operating system refuses to look
+    with UnitImageCache(store) as cache:
+        answer = wait_for(lambda: cache.get("max_im", impossible, 1), lambda answer: answer is not LOADING)
+        assert isinstance(answer, Missing)
+        assert "too long" in answer.reason
+        tiles = wait_for(
+            lambda: cache.get_tiles("max_im", impossible, 4, 8), lambda answer: answer is not LOADING and answer.done
+        )
+        assert "too long" in tiles.problem
         wait_for(lambda: cache.get("max_im", "conv1", 2), lambda answer: isinstance(answer, np.ndarray))
 
 

@@ -8,7 +8,15 @@ from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear, dim
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import COMPUTING, body_of, draw_badge, draw_caption, draw_note, key_for
+from deepvis_toolbox.live.panes.caption import (
+    COMPUTING,
+    body_of,
+    draw_badge,
+    draw_caption,
+    draw_note,
+    key_for,
+    waiting_for,
+)
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
@@ -30,7 +38,7 @@ def draw_result(pixels: Pixels, state: State, snapshot: Snapshot | None, look: L
     if state.backward == "off":
         draw_note(pixels, look, f"backward is off; press {key_for(actions.cycle_backward)}")
     elif snapshot is None:
-        draw_note(pixels, look, state.loading or "waiting for the first picture …")
+        draw_note(pixels, look, waiting_for(state))
     elif snapshot.backward_image is None or not snapshot.backward_image.size:
         is_answer = snapshot.request.backward != "off"
         draw_note(pixels, look, (snapshot.backward_note if is_answer else "") or COMPUTING)
@@ -52,7 +60,7 @@ def _origin_text(state: State, snapshot: Snapshot | None) -> str:
     request = snapshot.request if snapshot and snapshot.request.backward != "off" else None
     layer = request.origin_layer if request else state.origin.layer
     unit = request.origin_unit if request else state.origin.unit
-    return f"{ORIGIN_MARK} {layer}:{unit}" if state.frozen_origin else f"{layer}:{unit}"
+    return f"{layer}:{unit} {ORIGIN_MARK}" if state.frozen_origin else f"{layer}:{unit}"
 
 
 def _is_stale(state: State, snapshot: Snapshot) -> bool:

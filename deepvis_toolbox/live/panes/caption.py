@@ -7,12 +7,17 @@ from collections.abc import Callable
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear
-from deepvis_toolbox.drawing.text import Font, draw_text, text_width, wrapped
+from deepvis_toolbox.drawing.text import Elide, Font, draw_text, text_width, wrapped
 from deepvis_toolbox.live.keys import KEYS
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.state import State
 
 COMPUTING = "computing …"
+
+
+def waiting_for(state: State) -> str:
+    """Why there is no picture yet: the network, or what the source says about itself."""
+    return state.loading or state.source_note or "waiting for the first picture …"
 
 
 def body_box(height: int, width: int, look: Look) -> Box:
@@ -26,15 +31,27 @@ def body_of(pixels: Pixels, look: Look) -> Pixels:
 
 
 def draw_caption(
-    pixels: Pixels, look: Look, title: str, detail: str = "", detail_colour: Colour | None = None, active: bool = False
+    pixels: Pixels,
+    look: Look,
+    title: str,
+    detail: str = "",
+    detail_colour: Colour | None = None,
+    active: bool = False,
+    elide: Elide = "end",
 ) -> None:
-    """Writes the title at the left and the detail at the right, on one baseline."""
+    """Writes the title at the left and the detail at the right, on one baseline.
+
+    Where there is too little room, the title is cut as `elide` says, and the detail, mostly an address, at its start:
+    the end is what tells units apart.
+    """
     width = pixels.shape[1]
     baseline = caption_baseline(look)
-    title_width = draw_text(pixels, title, 0, baseline, look.font, look.accent if active else look.dim, width=width)
+    colour = look.accent if active else look.dim
+    title_width = draw_text(pixels, title, 0, baseline, look.font, colour, width=width, elide=elide)
     room = width - title_width - look.px(10)
     if detail and room >= look.px(50):
-        draw_text(pixels, detail, width, baseline, look.small, detail_colour or look.dim, "right", width=room)
+        colour = detail_colour or look.dim
+        draw_text(pixels, detail, width, baseline, look.small, colour, "right", room, elide="start")
 
 
 def caption_baseline(look: Look) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from deepvis_toolbox.drawing.colours import Pixels
@@ -16,6 +17,8 @@ from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
 BACKGROUND_BRIGHTNESS = 0.3
+SMALLEST_SCALE = 0.6
+"""Smaller text could not be read at all."""
 
 Group = tuple[str, list[Binding]]
 
@@ -28,16 +31,36 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     """One card in the middle, its groups in as many columns as it takes."""
     dim(pixels, BACKGROUND_BRIGHTNESS)
     height, width = pixels.shape[:2]
-    pad, row = look.px(24), _row(look)
-    columns = _in_columns(help_groups(), (height - 2 * pad - look.px(40)) // row)
-    room = min(_column_width(look), (width - 4 * pad) // len(columns))
-    rows = max(sum(len(keys) + 2 for _, keys in column) - 1 for column in columns)
-    card_height, card_width = rows * row + 2 * pad, len(columns) * (room + pad) + pad
+    look = _fitting(height, width, look)
+    pad, columns = look.px(24), _columns(height, look)
+    room = min(_column_width(look), (width - (len(columns) + 1) * pad) // len(columns))
+    card_height, card_width = _size(columns, room, look)
     top, left = max(0, (height - card_height) // 2), max(0, (width - card_width) // 2)
     card = draw_card(pixels, Box(top, left, top + card_height, left + card_width), look)
     for number, column in enumerate(columns):
         start = pad + number * (room + pad)
         _draw_column(card[:, start : start + room], column, pad, look)
+
+
+def _fitting(height: int, width: int, look: Look) -> Look:
+    """The look, smaller where the help would not fit: what it says must be seen whole."""
+    while look.scale > SMALLEST_SCALE:
+        needed = _size(_columns(height, look), _column_width(look), look)
+        if needed[0] <= height and needed[1] <= width:
+            break
+        look = replace(look, scale=max(SMALLEST_SCALE, look.scale * 0.95))
+    return look
+
+
+def _columns(height: int, look: Look) -> list[list[Group]]:
+    return _in_columns(help_groups(), (height - 2 * look.px(24) - look.px(40)) // _row(look))
+
+
+def _size(columns: list[list[Group]], room: int, look: Look) -> tuple[int, int]:
+    """Height and width of the card whose columns are `room` wide."""
+    pad = look.px(24)
+    rows = max(sum(len(keys) + 2 for _, keys in column) - 1 for column in columns)
+    return rows * _row(look) + 2 * pad, len(columns) * (room + pad) + pad
 
 
 def help_groups() -> list[Group]:

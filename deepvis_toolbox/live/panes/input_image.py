@@ -6,7 +6,7 @@ from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note
+from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note, waiting_for
 from deepvis_toolbox.live.panes.naming import class_name
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
@@ -23,6 +23,6 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     body = body_of(pixels, look)
     if snapshot is None or not snapshot.input_image.size:
         clear(body, look.panel)
-        draw_note(body, look, state.loading or "waiting for the first picture …")
+        draw_note(body, look, waiting_for(state))
         return
     paint_picture(body, snapshot.input_image)

@@ -83,13 +83,12 @@ def _draw_row(pixels: Pixels, state: State, entry: LayerEntry, is_shown: bool, l
 
 
 def _draw_name(pixels: Pixels, name: str, left: int, right: int, baseline: int, is_shown: bool, look: Look) -> None:
-    """The name, what precedes its last dot dimmed: blocks look alike, their parts differ."""
+    """The name, what precedes its last dot dimmed; where it is too long, its start is left out, not what differs."""
     group, dot, part = name.rpartition(".")
-    head, room = group + dot, max(0, right - left)
-    head_room = max(room - text_width(part, look.font), round(0.65 * room))  # both ends of a long name matter
-    left += draw_text(pixels, head, left, baseline, look.font, look.dim, width=head_room)
+    head_room = max(0, right - left - text_width(part, look.font))
+    left += draw_text(pixels, group + dot, left, baseline, look.font, look.dim, width=head_room, elide="start")
     colour = look.accent if is_shown else look.text
-    draw_text(pixels, part, left, baseline, look.font, colour, width=max(0, right - left))
+    draw_text(pixels, part, left, baseline, look.font, colour, width=max(0, right - left), elide="start")
 
 
 def _draw_scroll_mark(pixels: Pixels, first: int, rows: int, count: int, look: Look) -> None:

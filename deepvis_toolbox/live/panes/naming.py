@@ -1,4 +1,4 @@
-"""What the window calls a unit: its class or its channel."""
+"""How the window writes what it tells: a unit as its class or its channel, shapes, numbers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def unit_name(state: State, layer: str, unit: int) -> str:
     if layer in state.label_layers:
         return class_name(state, unit)
     return f"channel {unit}"
+
+
+def number_text(value: float) -> str:
+    """Three digits, in as little room as they take: `0.124`, `-129`, `1.23e4`."""
+    mantissa, e, exponent = f"{value:.3g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if e else mantissa
+
+
+WIDEST_NUMBER = "-0.000888"
+"""No number of float32's range is written wider."""
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import fill
-from deepvis_toolbox.drawing.text import Align, draw_text
+from deepvis_toolbox.drawing.text import Align, Elide, draw_text
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.naming import unit_name
 from deepvis_toolbox.live.snapshot import Snapshot
@@ -27,6 +27,7 @@ class Column:
     rank: int = 0
     """Where the window is narrow, columns of a higher rank are left out first."""
     is_number: bool = False
+    elide: Elide = "end"
 
 
 def _class(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
@@ -51,7 +52,7 @@ def _rate(rate: float) -> str:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("unit", lambda state, _: state.address, 150, stretch=3),
+    Column("unit", lambda state, _: state.address, 150, stretch=3, elide="start"),
     Column("class or channel", _class, 120, stretch=3, rank=1),
     Column("backward", _backward, 136, rank=1),
     Column("gamma", lambda state, _: f"{state.gamma:g}", 44, rank=3),
@@ -75,7 +76,8 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
         align: Align = "right" if column.is_number else "left"
         x = left + room if column.is_number else left
         draw_text(pixels, column.label, x, label_baseline, look.small, look.dim, align, room)
-        draw_text(pixels, column.value(state, snapshot), x, value_baseline, look.font, look.text, align, room)
+        value = column.value(state, snapshot)
+        draw_text(pixels, value, x, value_baseline, look.font, look.text, align, room, column.elide)
 
 
 def _places(width: int, look: Look) -> list[tuple[Column, int, int]]:

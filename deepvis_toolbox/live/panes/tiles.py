@@ -24,11 +24,12 @@ from deepvis_toolbox.live.panes.caption import (
     draw_caption,
     draw_note,
     key_for,
+    waiting_for,
 )
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
-from deepvis_toolbox.live.panes.naming import shape_text
+from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, number_text, shape_text
 from deepvis_toolbox.live.panes.pattern import draw_pattern
-from deepvis_toolbox.live.panes.unit_images import TITLES
+from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
 
@@ -41,8 +42,14 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
     """What the zoom asks for."""
     body = body_of(pixels, look)
     if state.zoom == "unit":
-        draw_caption(pixels, look, f"{state.address} · enlarged", f"{key_for(actions.cycle_zoom)}: next zoom")
-        selected.draw_unit(body, state, snapshot, look)
+        pictures = state.enlarged_pictures
+        what = TITLES[pictures] if pictures else "enlarged"
+        hint = f"{key_for(actions.cycle_zoom)}: next zoom"
+        draw_caption(pixels, look, f"{state.address} · {what}", hint, elide="start")
+        if pictures:
+            draw_pictures(body, pictures, state, snapshot, look)
+        else:
+            selected.draw_unit(body, state, snapshot, look)
     elif state.zoom == "backward":
         title = f"backward · {state.backward} · {state.backward_view}"
         draw_caption(pixels, look, title, f"{key_for(actions.cycle_zoom)}: all tiles")
@@ -95,17 +102,19 @@ def unit_at(height: int, width: int, state: State, snapshot: Snapshot | None, lo
 def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
     grid = tile_grid(pixels.shape[0], pixels.shape[1], state, snapshot, look)
     if state.pattern != "off" and grid:
-        draw_caption(pixels, look, f"{_title(state)} · {TITLES[state.pattern]}", active=state.unit_is_selected)
+        title = f"{_title(state)} · {TITLES[state.pattern]}"
+        draw_caption(pixels, look, title, active=state.unit_is_selected, elide="start")
         draw_pattern(body, state, grid, look)
         _draw_selection(body, state, grid, look)
         return
     maps = shown_maps(state, snapshot, look) if snapshot else None
     stale = snapshot is not None and is_stale(state, snapshot)
     title = _title(state)
-    draw_caption(pixels, look, title, COMPUTING if stale else "", look.accent, active=state.unit_is_selected)
+    hint = COMPUTING if stale else ""
+    draw_caption(pixels, look, title, hint, look.accent, state.unit_is_selected, elide="start")
     if snapshot is None or maps is None:
         note = "" if snapshot is None or stale else snapshot.maps_note
-        draw_note(body, look, note or state.loading or _waiting(state, snapshot))
+        draw_note(body, look, note or _waiting(state, snapshot))
         return
     if not stale:
         _draw_legend(pixels, state, maps, text_width(title, look.font), look)
@@ -122,7 +131,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, state: State, snapshot: Snapshot |
 def _waiting(state: State, snapshot: Snapshot | None) -> str:
     if state.show_gradients and state.backward == "off":
         return f"gradients need a backward pass; press {key_for(actions.cycle_backward)}"
-    return "waiting for the first picture …" if snapshot is None else COMPUTING
+    return waiting_for(state) if snapshot is None else state.loading or COMPUTING
 
 
 def _title(state: State) -> str:
@@ -173,7 +182,8 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
 
     Where channels are boosted each on its own, one colour means many values: no numbers are written.
     """
-    number, length, space = look.px(46), look.px(90), look.px(7)
+    length, space = look.px(90), look.px(7)
+    number = text_width(WIDEST_NUMBER, look.small) + space
     right, baseline = pixels.shape[1], caption_baseline(look)
     left = right - 2 * number - length
     if left < title_width + look.px(16):
@@ -185,8 +195,8 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
         return
     low, high = (-size, size) if levels.signed else (0.0, levels.high)
     colour = look.dim
-    draw_text(pixels, f"{low:#.3g}", left + number - space, baseline, look.small, colour, "right")
-    draw_text(pixels, f"{high:#.3g}", right, baseline, look.small, colour, "right")
+    draw_text(pixels, number_text(low), left + number - space, baseline, look.small, colour, "right")
+    draw_text(pixels, number_text(high), right, baseline, look.small, colour, "right")
 
 
 def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baseline: int, look: Look) -> None:

@@ -11,9 +11,13 @@ from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, key_for
 from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.unit_pictures import ShownPicture
+from deepvis_toolbox.live.unit_pictures import PictureKind, ShownPicture
 
-TITLES = {"regularized_opt": "preferred images", "max_im": "top images", "max_deconv": "deconv of the top images"}
+TITLES: dict[PictureKind, str] = {
+    "regularized_opt": "preferred images",
+    "max_im": "top images",
+    "max_deconv": "deconv of the top images",
+}
 
 
 def is_shown(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001
@@ -22,13 +26,22 @@ def is_shown(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001
 
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
     """Three montages above each other, each under its caption."""
-    gap = look.px(look.gap)
-    height = (pixels.shape[0] - 2 * gap) // 3
-    for place, (kind, title) in enumerate(TITLES.items()):
-        top = place * (height + gap)
-        part = pixels[top : top + height]
+    for kind, (top, bottom) in _rows(pixels.shape[0], look).items():
+        part = pixels[top:bottom]
         if part.shape[0] > look.px(look.caption):
-            _draw_kind(part, kind, title, state, snapshot, look)
+            _draw_kind(part, kind, state, snapshot, look)
+
+
+def pictures_at(height: int, look: Look, y: int) -> PictureKind | None:
+    """The kind of pictures in row `y` of a pane of this height; None between them."""
+    return next((kind for kind, (top, bottom) in _rows(height, look).items() if top <= y < bottom), None)
+
+
+def _rows(height: int, look: Look) -> dict[PictureKind, tuple[int, int]]:
+    """Top and bottom of each kind's part of the pane."""
+    gap = look.px(look.gap)
+    part = (height - 2 * gap) // 3
+    return {kind: (place * (part + gap), place * (part + gap) + part) for place, kind in enumerate(TITLES)}
 
 
 def _growing(state: State, snapshot: Snapshot | None) -> ShownPicture | None:
@@ -39,12 +52,17 @@ def _growing(state: State, snapshot: Snapshot | None) -> ShownPicture | None:
     return ShownPicture(growth.montage, note=growth.note, progress=growth.note)
 
 
-def _draw_kind(pixels: Pixels, kind: str, title: str, state: State, snapshot: Snapshot | None, look: Look) -> None:
-    shown = _growing(state, snapshot) if kind == "regularized_opt" else None
-    shown = shown or picture_of(state, kind)
-    draw_caption(pixels, look, title, state.address if kind == "regularized_opt" else "")
+def _draw_kind(pixels: Pixels, kind: PictureKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
+    draw_caption(pixels, look, TITLES[kind], state.address if kind == "regularized_opt" else "")
     body = body_of(pixels, look)
     clear(body, look.panel)
+    draw_pictures(body, kind, state, snapshot, look)
+
+
+def draw_pictures(body: Pixels, kind: PictureKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
+    """The selected unit's pictures, as large as the pixels allow; or why there are none."""
+    shown = _growing(state, snapshot) if kind == "regularized_opt" else None
+    shown = shown or picture_of(state, kind)
     if shown.image is not None:
         box = paint_picture(body, shown.image)
         if shown.progress:
@@ -53,7 +71,7 @@ def _draw_kind(pixels: Pixels, kind: str, title: str, state: State, snapshot: Sn
         draw_missing(body, shown, kind, look)
 
 
-def picture_of(state: State, kind: str) -> ShownPicture:
+def picture_of(state: State, kind: PictureKind) -> ShownPicture:
     """What the state has of this kind for the selected unit; why there is nothing otherwise."""
     if not state.layer:
         return ShownPicture(note=state.loading or "the network is still loading")
@@ -71,7 +89,7 @@ def draw_missing(pixels: Pixels, shown: ShownPicture, kind: str, look: Look) -> 
         return
     height, width = pixels.shape[:2]
     room = max(1, width - 2 * look.px(look.margin))
-    lines = [(line, look.text) for line in wrapped("not made yet", look.font, room, 1)]
+    lines = [(line, look.text) for line in wrapped(shown.note, look.font, room, 1)]
     if kind == "regularized_opt":
         lines += [(f"{key_for(actions.want_pictures)} makes it now, or:", look.dim)]
     line_height = look.small.line_height
