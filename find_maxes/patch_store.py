@@ -17,7 +17,7 @@ from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import BackwardMode, Network
 from deepvis_toolbox.progress import Progress, Silence
-from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
+from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to
 from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
 from find_maxes.patches import Entry, Patch, PatchMaker, entries_of
 from find_maxes.top_images import TopImages
@@ -151,7 +151,7 @@ class _UnitWriter:
 
     def _montage(self, kind: Kind, unit: Unit, images: Sequence[NDArray[np.uint8]]) -> None:
         tiles = [self._sized(image) for image in images[:9]]
-        self._store.write_montage(kind, unit.layer, unit.channel, montage3x3(tiles))
+        self._store.write_montage(kind, unit.layer, unit.channel, montage_for_jpeg(tiles))
 
     def _singles(self, kind: Kind, unit: Unit, images: dict[str, NDArray[np.uint8]]) -> None:
         for tag, image in images.items():

@@ -13,7 +13,7 @@ from deepvis_toolbox.optimize.compare import comparison
 from deepvis_toolbox.optimize.output import SHOWN
 from deepvis_toolbox.optimize.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.targets import Target
-from deepvis_toolbox.unit_images.montage import Picture, montage3x3, scaled_to, whole_layer
+from deepvis_toolbox.unit_images.montage import Picture, montage_for_jpeg, scaled_to, whole_layer
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.unit_images.store import COMPARED
 
@@ -71,9 +71,9 @@ def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
         return None
     published = files.store.holds_published(KIND, unit.layer, unit.channel)  # then ours goes beside it
     if not files.tag(unit) and not published:
-        return files.store.write_montage(KIND, unit.layer, unit.channel, montage3x3(shown))
+        return files.store.write_montage(KIND, unit.layer, unit.channel, montage_for_jpeg(shown))
     path = files.store.single_path(KIND, unit.layer, unit.channel, f"{files.tag(unit) or 'made_'}montage")
-    write_picture(path, montage3x3(shown))
+    write_picture(path, montage_for_jpeg(shown))
     return path
 
 

@@ -18,7 +18,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.display import seen_part, true_colours
 from deepvis_toolbox.optimize.preferred import Picture
-from deepvis_toolbox.unit_images.montage import scaled_to
+from deepvis_toolbox.unit_images.montage import enlarged, scaled_to
 
 Tile = NDArray[np.uint8]
 FRAMES_PER_SECOND = 25
@@ -80,7 +80,7 @@ class Film:
             self._tiles = {}
         for row, image in zip(rows.tolist(), x.cpu().numpy(), strict=True):
             part = seen_part(self._net, batch[row].target)
-            self._tiles[batch[row]] = _enlarged(true_colours(image, part, self._net.preprocessing))
+            self._tiles[batch[row]] = enlarged(true_colours(image, part, self._net.preprocessing), SMALLEST_SIDE)
         self._write([self._tiles[picture] for picture in batch])
 
     def close(self) -> None:
@@ -106,11 +106,6 @@ class Film:
                 raise ToolboxError(f"no film of {self._size[0]}×{self._size[1]} pixels can be written here")
         self._writer.write(_fitted(frame, self._size)[..., ::-1])
         self.frames += 1
-
-
-def _enlarged(picture: Tile) -> Tile:
-    times = max(1, SMALLEST_SIDE // max(picture.shape[:2]))
-    return np.repeat(np.repeat(picture, times, 0), times, 1)
 
 
 def _side_by_side(tiles: Sequence[Tile]) -> Tile:

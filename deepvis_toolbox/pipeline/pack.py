@@ -10,7 +10,7 @@ from pathlib import Path
 from deepvis_toolbox.command_line import run_command
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.file_names import file_name_of
-from deepvis_toolbox.unit_images.montage import Picture, montage3x3, scaled_to, tiles_of_3x3
+from deepvis_toolbox.unit_images.montage import Picture, montage_for_jpeg, scaled_to, tiles_of_3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import KINDS, Kind, UnitImageStore
 
@@ -47,7 +47,7 @@ def _pack_unit(
     montage = source.read(kind, layer, unit)
     if montage is not None:
         tiles = [_shrunk(image, tile) for image in tiles_of_3x3(montage)]
-        yield target.write_montage(kind, layer, unit, montage3x3(tiles))
+        yield target.write_montage(kind, layer, unit, montage_for_jpeg(tiles))
 
 
 def _shrunk(image: Picture, tile: int) -> Picture:

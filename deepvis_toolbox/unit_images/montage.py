@@ -17,6 +17,8 @@ GAP = 1
 """Pixels between the pictures of a 3×3 montage."""
 QUARTER_BORDER = 3
 """Pixels around each 3×3 montage in the authors' 2×2 archives: 2 between the quarters and 1 of their montage."""
+JPEG_TILE = 32
+"""Pixels; smaller pictures are enlarged before they go into a JPEG montage."""
 BACKGROUND = 30
 """Between pictures and where one is missing: dark, as the window around them."""
 
@@ -27,6 +29,11 @@ def montage3x3(images: Sequence[Picture]) -> Picture:
     `images`: each RGB uint8 H×W×3; where sizes differ, all are scaled to the first one's. -> (3H + 2)×(3W + 2)×3.
     """
     return _montage(images, 3)
+
+
+def montage_for_jpeg(images: Sequence[Picture]) -> Picture:
+    """As `montage3x3`, tiny pictures enlarged: JPEG would mix what is smaller than its blocks with its neighbours."""
+    return montage3x3([enlarged(image, JPEG_TILE) for image in images])
 
 
 def square_montage(images: Sequence[Picture]) -> Picture:
@@ -91,6 +98,12 @@ def tiles_of_whole_layer(picture: Picture, units: int) -> Picture:
         raise ToolboxError(f"a picture of {picture.shape[1]}×{picture.shape[0]} pixels does not hold {units} units")
     grid = picture[: side * height, : side * width].reshape(side, height, side, width, 3)
     return grid.transpose(0, 2, 1, 3, 4).reshape(side * side, height, width, 3)[:units]
+
+
+def enlarged(image: Picture, side: int) -> Picture:
+    """The picture, each pixel repeated as often as its longer side then stays within `side`; no smaller than it is."""
+    times = max(1, side // max(image.shape[:2]))
+    return np.repeat(np.repeat(image, times, 0), times, 1)
 
 
 def scaled_to(image: Picture, height: int, width: int) -> Picture:

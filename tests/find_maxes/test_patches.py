@@ -16,7 +16,7 @@ from deepvis_toolbox import load_network
 from deepvis_toolbox.addresses import Unit
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.layer import Rect
-from deepvis_toolbox.unit_images.montage import tiles_of_3x3
+from deepvis_toolbox.unit_images.montage import JPEG_TILE, enlarged, tiles_of_3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from find_maxes import TopImages, scan
 from find_maxes.patch_geometry import cut_out, shown_rect
@@ -95,7 +95,7 @@ def test_the_montages_are_those_of_the_published_layout_with_the_best_first(smal
     assert (summary.made, summary.problems) == (2, [])
     assert (tmp_path / "max_im/relu2/relu2_0003.jpg").exists()
     assert (tmp_path / "max_deconv/fc/fc_0001.jpg").exists()
-    images = np.stack([patch.image for patch in patches_of(small_net, top, "fc", 1)]).astype(int)
+    images = np.stack([enlarged(patch.image, JPEG_TILE) for patch in patches_of(small_net, top, "fc", 1)]).astype(int)
     for rank, tile in enumerate(tiles_of_3x3(store.read("max_im", "fc", 1))):
         distances = np.abs(images - tile).mean((1, 2, 3))  # not 0: JPEG blurs the noise
         assert distances[rank] == distances.min()

@@ -1,0 +1,26 @@
+"""Montages that are written: tiny pictures stay apart from their neighbours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from deepvis_toolbox.unit_images.montage import enlarged, montage_for_jpeg, tiles_of_3x3
+from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
+
+
+def test_pictures_of_3_by_3_pixels_are_not_mixed_by_jpeg(tmp_path: Path) -> None:
+    images = [np.full((3, 3, 3), colour, np.uint8) for colour in ([250, 20, 20], [20, 250, 20], [20, 20, 250]) * 3]
+    write_picture(tmp_path / "montage.jpg", montage_for_jpeg(images))
+    for tile, image in zip(tiles_of_3x3(read_picture(tmp_path / "montage.jpg")), images, strict=True):
+        middle = tile[4:-4, 4:-4].reshape(-1, 3).astype(int)
+        assert np.abs(middle - image[0, 0]).mean() < 12
+
+
+def test_pictures_are_enlarged_by_whole_pixels_and_never_shrunk() -> None:
+    image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    larger = enlarged(image, 32)
+    assert larger.shape == (20, 30, 3)
+    np.testing.assert_array_equal(larger[::10, ::10], image)
+    np.testing.assert_array_equal(enlarged(larger, 8), larger)
