@@ -6,7 +6,8 @@ All work on the same decoded tensors, a few batches each in turn, so that a busy
 ratios are of pictures per second: scan over bare forward (in its fastest batch size), scan over plain version.
 
 A scan is slowest at its beginning, when nearly every picture enters the top of some units. Data sets are long, so where
-`--pictures` are more than the folder has, their mirror images, their middles and the middles' mirror images follow.
+`--pictures` are more than the folder has, their mirror images follow, then ever smaller middles of them, enlarged, each
+with its mirror image.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from find_maxes.scanning import statistics_device
 from find_maxes.tally import Tally
 from find_maxes.unit_index import UnitIndex, chosen_layers
 
+MOST_VERSIONS = 16
+MIDDLES = 28
+"""The n-th middle leaves out n of so many parts of the side at either end."""
 Take = Callable[[PictureBatch], None]
 
 
@@ -46,13 +50,13 @@ def scanner(net: Network, layers: list[str] | None, first: PictureBatch, count: 
 
 
 def more_pictures(batches: list[PictureBatch], count: int) -> list[PictureBatch]:
-    """`count` batches: the given ones, then the same mirrored, their middles enlarged, and those mirrored."""
+    """`count` batches: the given ones and their mirror images, then ever smaller middles with theirs."""
     made = list(batches)
     for number in range(len(batches), count):
         version, source = divmod(number, len(batches))
         inputs = batches[source].inputs
         if version >= 2:
-            margin = inputs.shape[2] // 7
+            margin = inputs.shape[2] * (version // 2) // MIDDLES
             middle = inputs[:, :, margin:-margin, margin:-margin]
             inputs = F.interpolate(middle, inputs.shape[2:], mode="bilinear").contiguous()
         if version % 2:
@@ -139,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="efficientnet-lite0")
     parser.add_argument("--images", required=True)
-    parser.add_argument("--pictures", type=int, default=2000, help="at most four times those in the folder")
+    parser.add_argument("--pictures", type=int, default=6000, help=f"at most {MOST_VERSIONS} times those in the folder")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--plain-pictures", type=int, default=24, help="so many for the plain version, which is slow")
@@ -150,7 +154,7 @@ def main() -> None:
     batch_size = default_batch_size(net)
     with PictureBatches(pictures, net.preprocessing, batch_size) as cut:
         own = [cut.read(number) for number in range(min(options.pictures, len(pictures)) // batch_size)]
-    count = min(options.pictures // batch_size, 4 * len(own))
+    count = min(options.pictures // batch_size, MOST_VERSIONS * len(own))
     batches = more_pictures(own, count)
     size, all_layers = count * batch_size, chosen_layers(net.layers, None)
     scanners = {

@@ -142,11 +142,8 @@ class UnitImageStore:
         start = f"{file_name_of(layer)}_{unit:04d}_"
         paths = self.layer_folder(kind, layer).glob(f"{start}*")
         wanted = (".jpg", ".jpeg", ".png")
-        not_its_own = start + COMPARED
-        found = {
-            path.stem: path for path in paths if path.suffix.lower() in wanted and not path.stem.startswith(not_its_own)
-        }
-        found.pop(start + "montage", None)
+        single = [path for path in paths if path.suffix.lower() in wanted and not path.stem.endswith("montage")]
+        found = {path.stem: path for path in single if not path.stem.startswith(start + COMPARED)}
         # an image that is there in both of the original's scalings, X and Xpm, is one picture
         return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
 

@@ -239,3 +239,11 @@ def test_the_first_network_that_writes_to_a_store_owns_it_and_an_archive_stays_a
     UnitImageStore(tmp_path / "archive").claim(net)
     UnitImageStore(tmp_path / "archive").claim(other)
     assert not (tmp_path / "archive" / CLAIM).exists()
+
+
+def test_montages_of_other_places_are_no_single_pictures(tmp_path):
+    store = UnitImageStore(tmp_path)
+    image = np.full((8, 8, 3), 90, np.uint8)
+    single = store.write_single("regularized_opt", "conv1", 3, "mean_s0000_best_Xpm", image)
+    store.write_single("regularized_opt", "conv1", 3, "mean_montage", montage3x3([image]))
+    assert store.singles("regularized_opt", "conv1", 3) == [single]
