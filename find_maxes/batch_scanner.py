@@ -14,7 +14,7 @@ from find_maxes.tally import Tally
 
 _BUFFER_BYTES = 64 << 20
 _MOST_ROWS, _LEAST_ROWS = 512, 16
-_SAMPLED_AT_ONCE, _SAMPLED_BY_ACCELERATOR = 32, 512
+_SAMPLED_AT_ONCE, _SAMPLED_BY_ACCELERATOR = 60, 512
 """Pictures; their sampled places are brought into the statistics together."""
 
 

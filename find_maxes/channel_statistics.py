@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _FIRST_OCTAVE, _LAST_OCTAVE = -16, 10
 _STEPS_A_SIDE = 2 * (_LAST_OCTAVE - _FIRST_OCTAVE) + 1
 BINS = 2 * _STEPS_A_SIDE + 1
-_ROWS_AT_ONCE, _ROWS_BY_ACCELERATOR = 256, 1 << 14
+_ROWS_AT_ONCE, _ROWS_BY_ACCELERATOR = 1024, 1 << 14
 """On a CPU few enough to stay in its cache."""
 _MOST_BITS = 20
 
