@@ -218,7 +218,7 @@ class Driver:
     def close(self) -> None:
         self.loop.shooter.close()
         self.loop.window.close()
-        assert self.session.close(10.0)
+        assert self.session.close(2.0), "quitting takes more than two seconds"
 
 
 class SmallNet(nn.Module):

@@ -44,3 +44,4 @@ def test_the_same_memory_is_taken_again_in_every_thread() -> None:
     without, kept = page_faults("given back"), page_faults("kept")
     assert min(without) > 1_000
     assert max(kept) < min(without) / 4
+    assert sum(kept) < sum(without) / 10
