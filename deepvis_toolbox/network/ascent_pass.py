@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from deepvis_toolbox.network.interface import Network, Recording
+from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.layer import Rect
 
 
@@ -50,20 +50,23 @@ class AscentPass:
 
     def on_part(self, part: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
         """As a call, from the region's part alone; the gradient has the part's shape, outside it is zero."""
-        return self._gradients(self._network.record(part, [self._layer]), self._place, channels)
-
-    def _gradients(self, recording: Recording, place: tuple[int, int] | None, channels: torch.Tensor) -> UnitGradients:
-        values = _at_place(recording.activations([self._layer])[self._layer], place)
+        recording = self._network.record(part, [self._layer])
+        values = at_place(recording.activations([self._layer])[self._layer], self._place)
         below = recording.below_rectifier(self._layer)
-        diff = torch.zeros_like(below)
-        at_place = _at_place(diff, place)
-        at_place[torch.arange(len(channels), device=diff.device), channels.to(diff.device)] = 1
+        diff = unit_diff(below, self._place, channels)
         arrived = recording.backward(self._layer, diff, "grad", [self._network.input_name])
-        return UnitGradients(values, _at_place(below, place), arrived[self._network.input_name])
+        return UnitGradients(values, at_place(below, self._place), arrived[self._network.input_name])
 
 
-def _at_place(layer_values: torch.Tensor, place: tuple[int, int] | None) -> torch.Tensor:
+def at_place(layer_values: torch.Tensor, place: tuple[int, int] | None) -> torch.Tensor:
     """A view of every channel's value at the place, (N, channels)."""
     if place is not None:
         return layer_values[:, :, place[0], place[1]]
     return layer_values.flatten(1) if layer_values.ndim == 2 else layer_values[:, 0]
+
+
+def unit_diff(layer_values: torch.Tensor, place: tuple[int, int] | None, channels: torch.Tensor) -> torch.Tensor:
+    """1 at each picture's own unit (`channels`, int64 (N,)) at the place, else 0; of the values' shape."""
+    diff = torch.zeros_like(layer_values)
+    at_place(diff, place).scatter_(1, channels.to(diff.device)[:, None], 1)
+    return diff

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import fx
 
-from deepvis_toolbox.network.ascent_pass import AscentPass, UnitGradients
+from deepvis_toolbox.network.ascent_pass import AscentPass, UnitGradients, at_place, unit_diff
+from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer import Rect
 from deepvis_toolbox.network.layer_nodes import operation
 from deepvis_toolbox.network.regions import Span, regions_below, size_of
@@ -79,30 +80,36 @@ def _strides(top: fx.Node, seen: set[fx.Node]) -> dict[fx.Node, tuple[int, int]]
     return strides
 
 
-class CroppedAscentPass(AscentPass):
-    """An ascent pass on the crop that its units can see."""
+class TorchAscentPass(AscentPass):
+    """By autograd alone, without what a recording keeps for other questions; on a crop where there is one."""
 
-    def __init__(self, network: TorchNetwork, layer: str, place: tuple[int, int], crop: Crop) -> None:
+    def __init__(self, network: TorchNetwork, layer: str, place: tuple[int, int] | None, crop: Crop | None) -> None:
         super().__init__(network, layer, place)
-        self._torch_network = network
-        self.region = crop.region
-        self._crop = crop
+        self._nodes = network.nodes_of(layer)
+        self._run = network.run_for_gradient(self._nodes)
+        if crop is not None:
+            self.region, self._place = crop
 
     def on_part(self, part: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
         """As the base class says."""
-        recording = self._torch_network.record_images(part, [self._layer])
-        return self._gradients(recording, self._crop.place, channels)
+        with torch.inference_mode(False), torch.enable_grad(), full_precision(self._network.device):
+            leaf, values = self._run(part)
+            value, below = values[self._nodes.value].detach(), values[self._nodes.below]
+            diff = unit_diff(below, self._place, channels)
+            gradient = torch.autograd.grad(below, leaf, diff, allow_unused=True)[0] if below.requires_grad else None
+        gradient = torch.zeros_like(leaf) if gradient is None else gradient
+        return UnitGradients(at_place(value, self._place), at_place(below.detach(), self._place), gradient)
 
 
 def ascent_pass_on_torch(network: TorchNetwork, layer: str, place: tuple[int, int] | None) -> AscentPass:
-    """The cropped pass where it computes the same as the full one (tried once, on noise), else the full one."""
-    full = AscentPass(network, layer, place)
+    """On a crop where that computes the same as the whole image (tried once, on noise), else on the whole image."""
+    full = TorchAscentPass(network, layer, place, None)
     if place is None or not network.layers[layer].is_spatial:
         return full
     crop = unit_crop(network, layer, place)
     if crop is None:
         return full
-    cropped = CroppedAscentPass(network, layer, place, crop)
+    cropped = TorchAscentPass(network, layer, place, crop)
     return cropped if _agree(full, cropped, network) else full
 
 

@@ -85,13 +85,19 @@ class TorchNetwork(Network):
             program.run(self._checked(x), visit_layer)
 
     def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> TorchRecording:
-        return self.record_images(self._checked(x), layers)
-
-    def record_images(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> TorchRecording:
-        """As `record`, for images of any height and width that the layers asked for can take."""
         names = list(self.layers) if layers is None else [self.layers.canonical(name) for name in layers]
         program = self._program("record", self._recorded_nodes(names), wrap=self._passing_in_deconv)
-        return TorchRecording(program, self._laid_out(x), self.layers, self._nodes, self._switch, self._opaque)
+        return TorchRecording(program, self._checked(x), self.layers, self._nodes, self._switch, self._opaque)
+
+    def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
+        """What computes a layer for images of any size; gives a copy of them that autograd follows, and the values."""
+        program = self._program("gradient", {nodes.value, nodes.below})
+
+        def run(x: torch.Tensor) -> tuple[torch.Tensor, Values]:
+            leaf = self._laid_out(x.detach(), copy=True).requires_grad_()
+            return leaf, program.run(leaf)
+
+        return run
 
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
         described = self.layers[self.layers.canonical(layer)]
@@ -211,8 +217,8 @@ class TorchNetwork(Network):
             raise ToolboxError(f'network "{self.name}" takes images N×{wanted}, not {"×".join(map(str, x.shape))}')
         return self._laid_out(x)
 
-    def _laid_out(self, x: torch.Tensor) -> torch.Tensor:
-        return x.to(self.device, torch.float32, memory_format=torch.channels_last)
+    def _laid_out(self, x: torch.Tensor, copy: bool = False) -> torch.Tensor:
+        return x.to(self.device, torch.float32, copy=copy, memory_format=torch.channels_last)
 
 
 def _lay_out_channels_last(graph_module: fx.GraphModule) -> None:

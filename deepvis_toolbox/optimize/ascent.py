@@ -131,7 +131,8 @@ def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:
 
 
 def _is_finite(seen: _Seen) -> torch.Tensor:
-    return seen.reading.objective.isfinite() & seen.reading.below.isfinite() & seen.progress.isfinite()
+    """Bool (M,). A sum is finite where all its parts are, and in the widest float those of float32 cannot overflow."""
+    return (seen.progress + seen.reading.objective + seen.reading.below).isfinite()
 
 
 def _without(seen: _Seen, ended: torch.Tensor, outcome: Outcome, journal: Journal) -> _Seen:

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepvis_toolbox.network.device import widest_float
 from deepvis_toolbox.optimize.objective import Reading
 from deepvis_toolbox.optimize.result import AscentResult, Outcome
 from deepvis_toolbox.optimize.targets import Target
 
+Trace = NDArray[np.float32]
 _TRACES = {
     "objective": torch.float32,
     "below": torch.float32,
@@ -20,7 +20,7 @@ _TRACES = {
     "is_max": torch.bool,
     "norm": torch.float32,
     "distance": torch.float32,
-    "std": torch.float32,
+    "mean": torch.float32,
 }
 
 
@@ -39,25 +39,25 @@ class Journal:
         self._best_below = self._best_objective.clone()
         self._best_step = torch.full((count,), -1, device=device)
         self._became_max = torch.zeros(count, dtype=torch.bool, device=device)
-        self._steps = torch.zeros(count, dtype=torch.int64, device=device)
-        self._ended: dict[int, Outcome] = {}
+        self._entered = 0  # steps written down
+        self._ended: dict[int, tuple[Outcome, int]] = {}  # why a picture climbs no further, and its number of steps
 
     def enter(self, step: int, rows: torch.Tensor, x: torch.Tensor, reading: Reading) -> None:
         """Writes down what was seen at a step: `x` (M, C, H, W) for pictures `rows` (M,)."""
-        flat = x.flatten(1)
-        norm = torch.linalg.vector_norm(flat, dim=1)
+        flat, start = x.flatten(1), self._of(self._start, rows).flatten(1)
         entries = {
             "objective": reading.objective,
             "below": reading.below,
             "largest": reading.largest,
             "is_max": reading.is_max,
-            "norm": norm,
-            "distance": torch.linalg.vector_norm(flat - self._of(self._start, rows).flatten(1), dim=1),
-            "std": _standard_deviation(norm, flat),
+            "norm": torch.linalg.vector_norm(flat, dim=1),
+            "distance": torch.linalg.vector_norm(flat - start, dim=1),
+            "mean": flat.mean(1),
         }
+        where = step if len(rows) == len(self._start) else (step, rows)
         for name, entry in entries.items():
-            self._traces[name][step, rows] = entry.to(_TRACES[name])
-        self._steps[rows] = step + 1
+            self._traces[name][where] = entry
+        self._entered = step + 1
         self._keep_best(step, rows, x, reading)
         self._keep_first_majority(rows, x, reading.is_max)
 
@@ -68,7 +68,7 @@ class Journal:
         """
         finite = x.flatten(1).isfinite().all(1).reshape(-1, 1, 1, 1)
         self._last[rows] = torch.where(finite, x, self._best[rows])
-        self._ended.update(dict.fromkeys(rows.tolist(), outcome))
+        self._ended.update(dict.fromkeys(rows.tolist(), (outcome, self._entered)))
 
     def finish(self, rows: torch.Tensor, x: torch.Tensor) -> None:
         """The pictures that got through all steps."""
@@ -77,53 +77,56 @@ class Journal:
     def results(self, targets: Sequence[Target], seeds: Sequence[int]) -> list[AscentResult]:
         """One result for each picture, in order."""
         traces = {name: trace.cpu().numpy() for name, trace in self._traces.items()}
+        traces["std"] = _standard_deviation(traces["norm"], traces.pop("mean"), self._start[0].numel())
         best, last, majority = (_as_images(kept) for kept in (self._best, self._last, self._majority))
-        steps, best_step = self._steps.tolist(), self._best_step.tolist()
-        became_max = self._became_max.tolist()
-        return [
-            AscentResult(
-                unit=target,
-                seed=seed,
-                best=best[index],
-                last=last[index],
-                majority=majority[index] if became_max[index] else None,
-                best_step=best_step[index],
-                outcome=self._ended.get(index, "majority" if became_max[index] else "no majority"),
-                **{name: np.ascontiguousarray(trace[: steps[index], index]) for name, trace in traces.items()},
+        best_step, became_max = self._best_step.tolist(), self._became_max.tolist()
+        found = []
+        for index, (target, seed) in enumerate(zip(targets, seeds, strict=True)):
+            climbed_on: Outcome = "majority" if became_max[index] else "no majority"
+            outcome, steps = self._ended.get(index, (climbed_on, self._entered))
+            found.append(
+                AscentResult(
+                    unit=target,
+                    seed=seed,
+                    best=best[index],
+                    last=last[index],
+                    majority=majority[index] if became_max[index] else None,
+                    best_step=best_step[index],
+                    outcome=outcome,
+                    **{name: np.ascontiguousarray(trace[:steps, index]) for name, trace in traces.items()},
+                )
             )
-            for index, (target, seed) in enumerate(zip(targets, seeds, strict=True))
-        ]
+        return found
 
     def _keep_best(self, step: int, rows: torch.Tensor, x: torch.Tensor, reading: Reading) -> None:
         """Equal objectives are ranked by the value below the rectifier; of equal images the first is kept."""
         objective, below = reading.objective * self._direction, reading.below * self._direction
-        known, known_below = self._best_objective[rows], self._best_below[rows]
+        known, known_below = self._of(self._best_objective, rows), self._of(self._best_below, rows)
         better = (objective > known) | ((objective == known) & (below > known_below))
-        chosen = rows[better]
-        if len(chosen):
-            if len(chosen) == len(self._best):
-                self._best = x  # nobody changes it any more
-            else:
-                self._best[chosen] = x if len(chosen) == len(x) else x[better]
+        if len(rows) == len(self._best) and better.all():
+            self._best, self._best_objective, self._best_below = x, objective, below  # nobody changes them any more
+            self._best_step.fill_(step)
+        elif better.any():
+            chosen = rows[better]
+            self._best[chosen] = x[better]
             self._best_objective[chosen], self._best_below[chosen] = objective[better], below[better]
             self._best_step[chosen] = step
 
     def _keep_first_majority(self, rows: torch.Tensor, x: torch.Tensor, is_max: torch.Tensor) -> None:
-        first = is_max & ~self._became_max[rows]
+        first = is_max & ~self._of(self._became_max, rows)
         if first.any():
             self._majority[rows[first]] = x[first]
             self._became_max[rows[first]] = True
 
-    def _of(self, images: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The images of some pictures, without a copy where it is all of them."""
-        return images if len(rows) == len(images) else images[rows]
+    def _of(self, kept: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """What is kept of some pictures, without a copy where it is all of them."""
+        return kept if len(rows) == len(kept) else kept[rows]
 
 
-def _standard_deviation(norm: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:
-    """Of the values of each row, from its norm: on a CPU many times faster than torch's own."""
-    wide_norm, wide_mean = (each.to(widest_float(flat.device)) for each in (norm, flat.mean(1)))
-    variance = wide_norm.square() / flat.shape[1] - wide_mean.square()
-    return variance.clamp_min(0).sqrt()
+def _standard_deviation(norm: Trace, mean: Trace, count: int) -> Trace:
+    """Of `count` values from their norm and mean: on a CPU many times faster than torch's own of the values."""
+    variance = norm.astype(np.float64) ** 2 / count - mean.astype(np.float64) ** 2
+    return np.sqrt(np.maximum(variance, 0)).astype(np.float32)
 
 
 def _as_images(images: torch.Tensor) -> NDArray[np.float32]:

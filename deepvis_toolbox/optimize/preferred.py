@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
@@ -33,6 +35,10 @@ class Picture:
 
 BatchWatch = Callable[[Sequence[Picture], int, torch.Tensor, torch.Tensor, torch.Tensor], None]
 """Called at every step with the batch's pictures, the step, and the arguments of `ascent.Watch`."""
+
+StartOf = Callable[[int], NDArray[np.float32]]
+"""seed -> start image."""
+_STARTS_KEPT = 64
 
 
 def preferred_images(
@@ -77,13 +83,18 @@ def climbed_batches(
     """
     if batch_size != "auto" and (not isinstance(batch_size, int) or batch_size < 1):
         raise ToolboxError(f'the batch size is {batch_size!r}; it must be "auto" or a whole number of at least 1')
+
+    @lru_cache(maxsize=_STARTS_KEPT)  # the same seeds for every unit, as a rule
+    def start_of(seed: int) -> NDArray[np.float32]:
+        return start_image(settings.start_at, seed, net.preprocessing)
+
     for group in _batchable(pictures):
         size = automatic_batch_size(net, group[0].target) if batch_size == "auto" else batch_size
         waiting = group
         while waiting:
             batch, waiting = waiting[:size], waiting[size:]
             try:
-                results = climb(net, batch, settings, progress, watch)
+                results = climb(net, batch, settings, start_of, progress, watch)
             except torch.OutOfMemoryError as error:
                 if len(batch) == 1:
                     raise ToolboxError(f"{batch[0].target} does not fit the memory of {net.device}") from error
@@ -96,12 +107,13 @@ def climb(
     net: Network,
     batch: Sequence[Picture],
     settings: AscentSettings,
+    start_of: StartOf,
     progress: Progress,
     watch: BatchWatch | None = None,
 ) -> list[AscentResult]:
     """One batch, all of whose targets have the same batch key. Advances `progress` by 1 for each picture in the end."""
     targets, seeds = [picture.target for picture in batch], [picture.seed for picture in batch]
-    start = np.stack([start_image(settings.start_at, seed, net.preprocessing) for seed in seeds])
+    start = np.stack([start_of(seed) for seed in seeds])
     ascent = Ascent(net, objective_of(targets, net, settings.push_dir), settings, seeds)
     advanced = 0.0
 

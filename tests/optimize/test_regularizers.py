@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from deepvis_toolbox.optimize import AscentSettings
-from deepvis_toolbox.optimize.percentile import below_percentile
+from deepvis_toolbox.optimize.percentile import reaching_percentile_
 from deepvis_toolbox.optimize.regularizers import REGULARIZERS, active
 from deepvis_toolbox.optimize.regularizers.blur import Blur
 from tests.optimize import plain_ascent
@@ -40,7 +40,7 @@ def test_regularizers_come_in_the_order_of_one_step_and_only_where_switched_on()
 
 @pytest.mark.parametrize("percentile", [0, 1, 12.5, 33.3, 50, 55, 90, 99.9, 100])
 @pytest.mark.parametrize("count", [1, 2, 9, 101, 1000, 20_001])
-def test_below_percentile_is_numpys_comparison_for_each_row(percentile, count):
+def test_reaching_a_percentile_is_numpys_comparison_for_each_row(percentile, count):
     random = np.random.default_rng(count)
     normal, sparse = random.normal(size=count), random.normal(size=count) * (random.random(count) < 0.4)
     values = np.stack(
@@ -48,15 +48,20 @@ def test_below_percentile_is_numpys_comparison_for_each_row(percentile, count):
          np.sort(normal), np.arange(count) % 16]  # of the last one a sample shows one value alone
     )  # fmt: skip
     values = values.astype(np.float32)
-    expected = [row < np.percentile(row.astype(np.float64), percentile) for row in values]
-    np.testing.assert_array_equal(below_percentile(torch.from_numpy(values), percentile).numpy(), expected)
+    expected = [row >= np.percentile(row.astype(np.float64), percentile) for row in values]
+    np.testing.assert_array_equal(reaching_percentile_(torch.from_numpy(values), percentile).numpy(), expected)
 
 
-def test_below_percentile_where_the_position_misses_a_value_by_rounding_alone():
+def test_reaching_a_percentile_where_the_position_misses_a_value_by_rounding_alone():
     values = np.arange(101, dtype=np.float32)[None]
     for percentile in (7, 14, 28, 55, 56, 57, 58):  # 7 / 100 * 100 is 7.000000000000001
-        expected = values < np.percentile(values.astype(np.float64), percentile)
-        np.testing.assert_array_equal(below_percentile(torch.from_numpy(values), percentile).numpy(), expected)
+        expected = values >= np.percentile(values.astype(np.float64), percentile)
+        np.testing.assert_array_equal(reaching_percentile_(torch.from_numpy(values), percentile).numpy(), expected)
+
+
+def test_nan_counts_as_largest_and_reaches_no_percentile():
+    values = torch.tensor([[3.0, torch.nan, 1.0, 2.0], [-3.0, 1.0, torch.nan, 2.0]])
+    assert reaching_percentile_(values, 50).tolist() == [[1, 0, 0, 0], [0, 0, 0, 1]]
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.3, 0.5, 1.0, 2.7, 12.0])

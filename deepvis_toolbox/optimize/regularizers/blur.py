@@ -30,7 +30,8 @@ class Blur(Regularizer):
         """As the base class says."""
         if step % self.every:
             return x
-        return _convolved(_convolved(x, -2, self.kernel), -1, self.kernel)
+        once = _convolved(x, -2, self.kernel, torch.empty_like(x))
+        return _convolved(once, -1, self.kernel, x)
 
 
 def gaussian_kernel(sigma: float) -> list[float]:
@@ -40,23 +41,27 @@ def gaussian_kernel(sigma: float) -> list[float]:
     return [float(weight) for weight in weights / weights.sum()]
 
 
-def _convolved(x: torch.Tensor, axis: int, kernel: list[float]) -> torch.Tensor:
-    """A sum of shifted images: on a CPU many times faster than a depthwise convolution with so few weights."""
+def _convolved(x: torch.Tensor, axis: int, kernel: list[float], total: torch.Tensor) -> torch.Tensor:
+    """A sum of shifted images, written over `total` unless the kernel is wider than the image.
+
+    On a CPU many times faster than a depthwise convolution with so few weights.
+    """
     size, radius = x.shape[axis], len(kernel) // 2
-    wide = _mirrored(x, axis, radius)
-    total = wide.narrow(axis, radius, size) * kernel[radius]
-    for shift in range(1, radius + 1):
-        weight = kernel[radius + shift]
-        total.add_(wide.narrow(axis, radius - shift, size), alpha=weight)
-        total.add_(wide.narrow(axis, radius + shift, size), alpha=weight)
+    if radius > size:
+        wide = _mirrored(x, axis, radius)
+        return _convolved(wide, axis, kernel, torch.empty_like(wide)).narrow(axis, radius, size)
+    torch.mul(x, kernel[radius], out=total)
+    for shift, weight in enumerate(kernel[radius + 1 :], start=1):
+        kept = size - shift
+        total.narrow(axis, shift, kept).add_(x.narrow(axis, 0, kept), alpha=weight)
+        total.narrow(axis, 0, kept).add_(x.narrow(axis, shift, kept), alpha=weight)
+        for border in (0, kept):  # beyond it the image is mirrored
+            total.narrow(axis, border, shift).add_(x.narrow(axis, border, shift).flip(axis), alpha=weight)
     return total
 
 
 def _mirrored(x: torch.Tensor, axis: int, radius: int) -> torch.Tensor:
     """The image continued by `radius` at both ends: (d c b a | a b c d | d c b a), as often as needed."""
     size = x.shape[axis]
-    if radius <= size:
-        before, after = x.narrow(axis, 0, radius), x.narrow(axis, size - radius, radius)
-        return torch.cat([before.flip(axis), x, after.flip(axis)], axis)
     index = torch.arange(-radius, size + radius, device=x.device) % (2 * size)
     return x.index_select(axis, torch.minimum(index, 2 * size - 1 - index))

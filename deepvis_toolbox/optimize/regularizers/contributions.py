@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.percentile import below_percentile, without_pixels
+from deepvis_toolbox.optimize.percentile import reaching_percentile_
 from deepvis_toolbox.optimize.regularizers.registry import Regularizer, register_regularizer
 from deepvis_toolbox.optimize.settings import AscentSettings
 
@@ -35,7 +35,7 @@ class SignedContributions(Regularizer):
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
-        return without_pixels(x, below_percentile(benefit(x, gradient), self.percentile))
+        return x.mul_(reaching_percentile_(benefit(x, gradient), self.percentile)[:, None])
 
 
 @register_regularizer("absolute contributions", position=6)
@@ -52,4 +52,4 @@ class AbsoluteContributions(Regularizer):
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
-        return without_pixels(x, below_percentile(benefit(x, gradient).abs_(), self.percentile))
+        return x.mul_(reaching_percentile_(benefit(x, gradient).abs_(), self.percentile)[:, None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.percentile import below_percentile, without_pixels
+from deepvis_toolbox.optimize.percentile import reaching_percentile_
 from deepvis_toolbox.optimize.regularizers.registry import Regularizer, register_regularizer
 from deepvis_toolbox.optimize.settings import AscentSettings
 
@@ -23,7 +23,7 @@ class SmallNorms(Regularizer):
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
-        return without_pixels(x, below_percentile(_squared_norms(x), self.percentile))
+        return x.mul_(reaching_percentile_(_squared_norms(x), self.percentile)[:, None])
 
 
 def _squared_norms(x: torch.Tensor) -> torch.Tensor:

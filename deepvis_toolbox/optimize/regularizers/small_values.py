@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.percentile import below_percentile
+from deepvis_toolbox.optimize.percentile import reaching_percentile_
 from deepvis_toolbox.optimize.regularizers.registry import Regularizer, register_regularizer
 from deepvis_toolbox.optimize.settings import AscentSettings
 
@@ -23,4 +23,4 @@ class SmallValues(Regularizer):
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
-        return x.mul_((~below_percentile(x.abs(), self.percentile)).to(x))
+        return x.mul_(reaching_percentile_(x.abs(), self.percentile))
