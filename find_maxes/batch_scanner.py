@@ -9,13 +9,13 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network, Visitor
 from find_maxes.channel_extremes import ChannelExtremes, ClipRanges
 from find_maxes.picture_batches import PictureBatch
-from find_maxes.place_sample import PlaceSample
+from find_maxes.place_sample import PLACES_A_SIDE, PlaceSample
 from find_maxes.tally import Tally
 
 _BUFFER_BYTES = 64 << 20
 _MOST_ROWS, _LEAST_ROWS = 512, 16
-_SAMPLED_AT_ONCE, _SAMPLED_BY_ACCELERATOR = 60, 512
-"""Pictures; their sampled places are brought into the statistics together."""
+_SAMPLED_AT_ONCE, _SAMPLED_BY_ACCELERATOR = (120, 80 << 20), (512, 512 << 20)
+"""So many pictures, where so many bytes hold them: their sampled places are brought into the statistics together."""
 
 
 class BatchScanner:
@@ -27,9 +27,11 @@ class BatchScanner:
         self._index = tally.settings.index
         self._clips = ClipRanges(self._index, tally.calibration.clips, net.device)
         self._rows = int(np.clip(_BUFFER_BYTES // (4 * self._index.total), _LEAST_ROWS, _MOST_ROWS))
-        self._sampled_at_once = _SAMPLED_AT_ONCE if net.device.type == "cpu" else _SAMPLED_BY_ACCELERATOR
-        self._maxima: list[torch.Tensor] = []
-        self._samples: list[PlaceSample] = []
+        at_once, room = _SAMPLED_AT_ONCE if net.device.type == "cpu" else _SAMPLED_BY_ACCELERATOR
+        self._sampled_at_once = min(at_once, room // (4 * PLACES_A_SIDE**2 * self._index.total))
+        self._maxima = torch.empty((0, self._index.total), device=tally.device)
+        self._maxima_taken = 0
+        self._sample: PlaceSample | None = None
 
     def take(self, batch: PictureBatch) -> None:
         """Scans one batch. `ToolboxError` where it does not fit the device's memory."""
@@ -53,8 +55,7 @@ class BatchScanner:
             extremes[name] = ChannelExtremes(
                 self._index, self._clips, thresholds, readable, self.tally.settings.top, table.largest
             )
-        sample = PlaceSample(self._clips, readable) if self.tally.places is not None else None
-        visitors: list[Visitor] = [*extremes.values(), *([sample] if sample else [])]
+        visitors: list[Visitor] = [*extremes.values(), *self._sampling(readable)]
 
         def visit(layer: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
             for visitor in visitors:
@@ -63,32 +64,48 @@ class BatchScanner:
         self._net.visit(inputs, self._index.names, visit, below_only=self._clips.of_layer)
         for name, found in extremes.items():
             self.tally.tables[name].insert(found.candidates(), batch.first)
-        self._maxima.append(extremes["top"].extremes[readable])
-        self._samples += [sample] if sample else []
-        if sum(map(len, self._maxima)) >= self._rows:
-            self.flush()
-        elif len(self._samples) * len(inputs) >= self._sampled_at_once:
-            self._flush_samples()
+        self._add_maxima(extremes["top"].extremes[readable])
+
+    def _add_maxima(self, maxima: torch.Tensor) -> None:
+        """Keeps them, in memory that stays, until there are enough for the statistics."""
+        if self._maxima_taken + len(maxima) > len(self._maxima):
+            self._flush_maxima()
+            if len(maxima) > len(self._maxima):
+                self._maxima = self._maxima.new_empty((max(self._rows, len(maxima)), self._index.total))
+        self._maxima[self._maxima_taken : self._maxima_taken + len(maxima)] = maxima
+        self._maxima_taken += len(maxima)
+
+    def _sampling(self, readable: torch.Tensor) -> list[PlaceSample]:
+        """The visitor that samples places, where they are wanted, ready for the batch."""
+        if self.tally.places is None:
+            return []
+        if self._sample is None or not self._sample.has_room_for(len(readable)):
+            self._flush_sample()
+        if self._sample is None or not self._sample.has_room_for(len(readable)):
+            self._sample = PlaceSample(self._clips, max(self._sampled_at_once, len(readable)))
+        self._sample.begin(readable)
+        return [self._sample]
 
     def flush(self) -> None:
-        """Brings the statistics up to date; a layer at a time, so that its values stay in the processor's cache."""
-        self._flush_samples()
-        if not self._maxima:
+        """Brings the statistics up to date."""
+        self._flush_sample()
+        self._flush_maxima()
+
+    def _flush_maxima(self) -> None:
+        """A layer at a time, so that its values stay in the processor's cache."""
+        maxima, self._maxima_taken = self._maxima[: self._maxima_taken], 0
+        if not len(maxima):
             return
         with torch.inference_mode():
-            maxima = torch.cat(self._maxima).to(self.tally.device)
             for name, units in self._index.slices.items():
                 of_layer = maxima[:, units].contiguous()
                 self.tally.maxima.add(of_layer, units)
                 if self.tally.correlations is not None:
                     self.tally.correlations.add(name, of_layer)
-        self._maxima = []
 
-    def _flush_samples(self) -> None:
-        if not self._samples or self.tally.places is None:
+    def _flush_sample(self) -> None:
+        if self._sample is None or self.tally.places is None:
             return
         with torch.inference_mode():
-            for name, units in self._index.slices.items():
-                values = torch.cat([sample.values(name) for sample in self._samples])
-                self.tally.places.add(values.to(self.tally.device), units)
-        self._samples = []
+            for name, values in self._sample.taken():
+                self.tally.places.add(values.to(self.tally.device), self._index.slices[name])

@@ -1,12 +1,12 @@
 """Each channel's largest (or smallest) value in each picture, taken while the layer is still in the processor's cache.
 
-A layer is read once, row by row; where in the picture the value lies is looked up only for values that enter the top,
-first among the rows' extremes, then in that row. A layer whose rectifier only clips is read below it.
+A layer is read once, by rows or by columns; where in the picture the value lies is looked up only for values that enter
+the top, first among the rows' (or columns') extremes, then in that row. A layer whose rectifier only clips is read
+below it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -90,16 +90,16 @@ class ChannelExtremes:
         paired = below is not None and not clipped and below.shape == value.shape
         grid = as_grid(below if clipped and below is not None else value)
         units = self._index.slices[name]
-        rows = self._rows(grid)
+        lines = self._lines(grid)
         extreme = self._ranked[:, units]
-        self._reduced(rows, 1, extreme)
+        self._reduced(lines, 1, extreme)
         channel, picture = self._entering(extreme, self._thresholds[units], paired).t().nonzero(as_tuple=True)
-        if not len(picture):
+        if not picture.numel():
             return
         if paired and below is not None:
             row, column, minor = self._places_by_pairs(grid, as_grid(below), extreme, picture, channel)
         else:
-            (row, column), minor = self._places(grid, rows, picture, channel), None
+            (row, column), minor = self._places(grid, lines, picture, channel), None
         width = grid.shape[2] if name in self._spatial else 0
         self._found.append(_Found(units.start, width, picture, channel, row, column, minor))
 
@@ -114,7 +114,7 @@ class ChannelExtremes:
         if not found:
             none, nothing = np.empty(0, np.int64), np.empty(0, np.float32)
             return Candidates(none, none, nothing, nothing, none)
-        counts = [len(part.picture) for part in found]
+        counts = [part.picture.numel() for part in found]
         start, width = (np.repeat(numbers, counts) for numbers in zip(*(part[:2] for part in found), strict=True))
         picture, channel, row, column = (torch.cat(parts) for parts in zip(*(part[2:6] for part in found), strict=True))
         unit = channel + torch.from_numpy(start).to(channel.device)
@@ -128,13 +128,12 @@ class ChannelExtremes:
         below = torch.cat(minors).cpu().numpy()
         return Candidates(unit.cpu().numpy(), picture.cpu().numpy(), value.cpu().numpy(), below, place)
 
-    def _rows(self, grid: torch.Tensor) -> torch.Tensor:
-        """Each row's extremes, (N, H, C)."""
-        several = _columns_at_once(grid)
-        if several == 1:
-            return self._reduced(grid, 2)
-        by_column = self._reduced(grid.unflatten(2, (-1, several)).flatten(3), 2)
-        return self._reduced(by_column.unflatten(2, (several, -1)), 2)
+    def _lines(self, grid: torch.Tensor) -> torch.Tensor:
+        """Each row's extremes (N, H, C), or each column's (N, W, C)."""
+        if _is_read_by_columns(grid):
+            whole_rows = grid.view(*grid.shape[:2], -1)
+            return self._reduced(whole_rows, 1).view(len(grid), *grid.shape[2:])
+        return self._reduced(grid, 2)
 
     def _reduced(self, values: torch.Tensor, dimension: int, out: torch.Tensor | None = None) -> torch.Tensor:
         if values.shape[dimension] == 1:
@@ -163,11 +162,20 @@ class ChannelExtremes:
         return enters & (extreme >= last if self._largest else extreme <= last)
 
     def _places(
-        self, grid: torch.Tensor, rows: torch.Tensor, picture: torch.Tensor, channel: torch.Tensor
+        self, grid: torch.Tensor, lines: torch.Tensor, picture: torch.Tensor, channel: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Row and column of the first place in row-major order that has the extreme value."""
-        row = self._position(rows[picture, :, channel])
-        return row, self._position(grid[picture, row, :, channel])
+        of_lines = lines[picture, :, channel]
+        line = self._position(of_lines)
+        if not _is_read_by_columns(grid):
+            return line, self._position(grid[picture, line, :, channel])
+        row = self._position(grid[picture, :, line, channel])
+        in_several = (of_lines == of_lines.gather(1, line[:, None])).count_nonzero(1) > 1
+        if in_several.any():
+            for several in in_several.nonzero()[:, 0].split(_planes_at_once(grid)):
+                place = self._position(grid[picture[several], :, :, channel[several]].flatten(1))
+                row[several], line[several] = place // grid.shape[2], place % grid.shape[2]
+        return row, line
 
     def _places_by_pairs(
         self,
@@ -182,7 +190,7 @@ class ChannelExtremes:
         The first place in row-major order where several are equal.
         """
         worst = -torch.inf if self._largest else torch.inf
-        step = max(1, _ELEMENTS_AT_ONCE // (grid.shape[1] * grid.shape[2]))
+        step = _planes_at_once(grid)
         places, minors = [], []
         for pictures, channels in zip(picture.split(step), channel.split(step), strict=True):
             elsewhere = grid[pictures, :, :, channels].flatten(1) != extreme[pictures, channels][:, None]
@@ -197,16 +205,17 @@ class ChannelExtremes:
         return values.argmax(1) if self._largest else values.argmin(1)
 
 
-def _columns_at_once(grid: torch.Tensor) -> int:
-    """How many neighbouring columns to reduce side by side, as if they were channels.
+def _is_read_by_columns(grid: torch.Tensor) -> bool:
+    """Whether all columns are reduced side by side, as if they were channels.
 
-    PyTorch's reduction takes 32 neighbours at a time and the rest one by one, four times as slowly.
+    PyTorch's reduction takes 32 neighbours at a time and the rest one by one, many times more slowly.
     """
-    width, channels = grid.shape[2:]
-    if grid.stride(3) != 1 or grid.stride(2) != channels:
-        return 1
-    several = 32 // math.gcd(channels, 32)
-    return several if width % several == 0 else 1
+    height, width, channels = grid.shape[1:]
+    return channels % 32 > 0 and height > 1 and grid.stride()[1:] == (width * channels, channels, 1)
+
+
+def _planes_at_once(grid: torch.Tensor) -> int:
+    return max(1, _ELEMENTS_AT_ONCE // (grid.shape[1] * grid.shape[2]))
 
 
 def as_grid(value: torch.Tensor) -> torch.Tensor:

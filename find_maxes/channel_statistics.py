@@ -7,7 +7,7 @@ not depend on their order: any cut into batches, shards and restarts gives the s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _FIRST_OCTAVE, _LAST_OCTAVE = -16, 10
 _STEPS_A_SIDE = 2 * (_LAST_OCTAVE - _FIRST_OCTAVE) + 1
 BINS = 2 * _STEPS_A_SIDE + 1
-_ROWS_AT_ONCE, _ROWS_BY_ACCELERATOR = 1024, 1 << 14
+_ROWS_AT_ONCE, _ROWS_BY_ACCELERATOR = 2048, 1 << 14
 """On a CPU few enough to stay in its cache."""
 _MOST_BITS = 20
 
@@ -57,7 +57,7 @@ class ChannelStatistics:
         units, device = len(limits), limits.device
         self._sums = {name: torch.zeros(units, dtype=torch.int64, device=device) for name in self.NAMES[:-1]}
         self._sums["histogram"] = torch.zeros((units, BINS), dtype=torch.int64, device=device)
-        self._first_bins = torch.arange(units, device=device) * BINS
+        self._first_bins = torch.arange(units, dtype=torch.int32, device=device) * BINS
 
     def add(self, values: torch.Tensor, units: slice) -> None:
         """Takes in rows of values of some of the units, float32 (R, C)."""
@@ -65,18 +65,22 @@ class ChannelStatistics:
             self._add_rows(rows, units)
 
     def _add_rows(self, values: torch.Tensor, units: slice) -> None:
-        unknown = values.isnan()
-        bins = self._first_bins[: values.shape[1]] + _bin_of(values)
-        if unknown.any():
-            bins = bins[~unknown]
+        sums, truths = self._sums, torch.empty_like(values)
+
+        def count(compare: Callable[..., torch.Tensor], other: torch.Tensor | float) -> torch.Tensor:
+            """Of how many of each unit's values it is true; as numbers, since PyTorch is slow to compare into bool."""
+            return compare(values, other, out=truths).sum(0).long()
+
+        unknown = count(torch.ne, values)
+        sums["count"][units] += len(values) - unknown
+        sums["zeros"][units] += count(torch.eq, 0)
+        sums["not_positive"][units] += count(torch.le, 0)
         steps = rounded(values, self._limits[units], self._bits)
-        self._sums["count"][units] += len(values) - unknown.count_nonzero(0)
-        self._sums["sum"][units] += steps.sum(0).long()
-        self._sums["zeros"][units] += (values == 0).count_nonzero(0)
-        self._sums["not_positive"][units] += (values <= 0).count_nonzero(0)
-        self._sums["squares"][units] += steps.square_().sum(0).long()
-        counts = torch.bincount(bins.flatten(), minlength=values.shape[1] * BINS)
-        self._sums["histogram"][units] += counts.view(-1, BINS)
+        sums["sum"][units] += steps.sum(0).long()
+        sums["squares"][units] += steps.mul_(steps).sum(0).long()  # square_ takes twice as long
+        bins = _bin_of(values).add_(self._first_bins[: values.shape[1]])
+        known = bins[~values.isnan()] if unknown.any() else bins.flatten()
+        sums["histogram"][units] += torch.bincount(known, minlength=values.shape[1] * BINS).view(-1, BINS)
 
     def merge(self, other: ChannelStatistics) -> None:
         """Adds what another part of the same scan has seen."""
@@ -94,8 +98,8 @@ class ChannelStatistics:
 
 
 def _bin_of(values: torch.Tensor) -> torch.Tensor:
-    """The histogram bin of each float32 value, from its exponent and the first bit of its mantissa."""
+    """The histogram bin of each float32 value, int32, from its sign, its exponent and the first bit of its mantissa."""
     bits = values.contiguous().view(torch.int32)
-    size = ((bits & 0x7FFFFFFF) >> 22) - (2 * (127 + _FIRST_OCTAVE) - 1)
-    size.clamp_(0, _STEPS_A_SIDE)
-    return torch.where(bits < 0, _STEPS_A_SIDE - size, _STEPS_A_SIDE + size)
+    size = (bits >> 22).bitwise_and_(0x1FF).sub_(2 * (127 + _FIRST_OCTAVE) - 1).clamp_(0, _STEPS_A_SIDE)
+    sign = (bits >> 31).bitwise_or_(1)
+    return size.mul_(sign).add_(_STEPS_A_SIDE)

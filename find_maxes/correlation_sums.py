@@ -16,7 +16,7 @@ MOST_UNITS = 2048
 _MOST_ROWS = 4096
 """So many products of two values of 20 bits float64 adds up exactly."""
 
-_STRIP = 256
+_STRIP = 192
 
 
 class CorrelationSums:

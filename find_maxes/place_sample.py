@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -12,23 +15,53 @@ PLACES_A_SIDE = 3
 
 
 class PlaceSample:
-    """A visitor of one batch: keeps each layer's values at the sampled places."""
+    """A visitor of batches: collects each layer's values at the sampled places, of at most `room` pictures.
 
-    def __init__(self, clips: ClipRanges, readable: torch.Tensor) -> None:
-        self._clips, self._readable = clips, readable
+    It always fills the same memory: blocks that come and go would make the network's large ones wander.
+    """
+
+    def __init__(self, clips: ClipRanges, room: int) -> None:
+        self._clips, self._room = clips, room
         self._sampled: dict[str, torch.Tensor] = {}
+        self._pictures = slice(0, 0)
+        self._unreadable: torch.Tensor | None = None
+
+    def has_room_for(self, pictures: int) -> bool:
+        """Whether so many more pictures fit."""
+        return self._pictures.stop + pictures <= self._room
+
+    def begin(self, readable: torch.Tensor) -> None:
+        """The next batch, bool (N,): which of its pictures count."""
+        self._pictures = slice(self._pictures.stop, self._pictures.stop + len(readable))
+        self._unreadable = None if bool(readable.all()) else ~readable
 
     def __call__(self, name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
         """Takes in one layer, as `Network.visit` hands it over."""
         clip = self._clips.of_layer.get(name)
         grid = as_grid(below if clip and below is not None else value)
-        rows, columns = (torch.tensor(sampled_places(size), device=grid.device) for size in grid.shape[1:3])
-        sample = grid[:, rows[:, None], columns].flatten(1, 2).float()
-        self._sampled[name] = sample.clamp(*clip) if clip else sample
+        rows, columns = (_on_device(size, grid.device) for size in grid.shape[1:3])
+        sample = grid[:, rows[:, None], columns].flatten(1, 2)
+        if name not in self._sampled:
+            self._sampled[name] = sample.new_empty((self._room, *sample.shape[1:]), dtype=torch.float32)
+        kept = self._sampled[name][self._pictures].copy_(sample)
+        if clip:
+            kept.clamp_(*clip)
+        if self._unreadable is not None:
+            kept[self._unreadable] = torch.nan
 
-    def values(self, layer: str) -> torch.Tensor:
-        """The layer's values at the places of the readable pictures, a row each place, float32 (R, C)."""
-        return self._sampled[layer][self._readable].flatten(0, 1)
+    def taken(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """(layer, float32 (R, C)): a row each place of the pictures so far, NaN where one could not be read.
+
+        Afterwards it is empty.
+        """
+        pictures, self._pictures = self._pictures.stop, slice(0, 0)
+        for name, sampled in self._sampled.items():
+            yield name, sampled[:pictures].flatten(0, 1)
+
+
+@lru_cache(maxsize=256)
+def _on_device(size: int, device: torch.device) -> torch.Tensor:
+    return torch.tensor(sampled_places(size), device=device)
 
 
 def sampled_places(size: int) -> list[int]:

@@ -29,6 +29,8 @@ class TopTable:
 
     def __init__(self, keys: Integers, pictures: Integers, largest: bool = True) -> None:
         self._keys, self._pictures, self.largest = keys, pictures, largest
+        self._thresholds = np.empty(len(keys), np.float32)
+        self._outdated = np.ones(len(keys), np.bool_)
 
     @classmethod
     def empty(cls, units: int, top: int, largest: bool = True) -> TopTable:
@@ -56,11 +58,15 @@ class TopTable:
     def thresholds(self, by_below: NDArray[np.bool_]) -> NDArray[np.float32]:
         """What a value must pass to enter, float32 (units,); infinitely bad while there is room. Smallest: negated.
 
-        `by_below` (units,): whether the unit's values are ranked by the value below the rectifier alone.
+        `by_below` (units,), always the same: whether the unit's values are ranked by the value below the rectifier
+        alone. What is returned is the table's own, and valid until the next entry.
         """
-        last = self._keys[:, -1]
+        units = np.flatnonzero(self._outdated)
+        last = self._keys[units, -1]
         values, below = _values_of(last, largest=True)
-        return np.where(last == _NOBODY, np.float32(-np.inf), np.where(by_below, below, values)).astype(np.float32)
+        self._thresholds[units] = np.where(last == _NOBODY, -np.inf, np.where(by_below[units], below, values))
+        self._outdated[units] = False
+        return self._thresholds
 
     def insert(self, found: Candidates, first_picture: int) -> None:
         """Takes in a batch's candidates. Their pictures come after all that are in the table."""
@@ -86,6 +92,7 @@ class TopTable:
             joined[own, top + occurrence] = new
             old_and_new.append(joined)
         best = np.argsort(~old_and_new[0], axis=1, kind="stable")[:, :top]
+        self._outdated[rows] = True
         self._keys[rows], self._pictures[rows] = (np.take_along_axis(joined, best, 1) for joined in old_and_new)
 
     def merge(self, other: TopTable) -> TopTable:
