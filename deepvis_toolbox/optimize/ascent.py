@@ -77,7 +77,7 @@ class Ascent:
         x = self._parametrization.image(start)
         rows = torch.arange(len(x), device=x.device)
         journal = Journal(x, self._settings.max_iter, self._settings.push_dir)
-        x = x.clone()  # every step's image is clipped in its place
+        x = x.clone()  # every step writes over the image
         for step in range(self._settings.max_iter):
             seen = self._seen(rows, self._space.clip_(x), step)
             seen = _without(seen, ~_is_finite(seen), "not finite", journal)
@@ -109,11 +109,11 @@ class Ascent:
         return _Seen(rows, x, reading, gradient, direction, _progress(gradient, direction))
 
     def _stepped(self, seen: _Seen, step: int) -> torch.Tensor:
-        """x + lr * gradient, then every regularizer in its order."""
+        """x + lr * gradient, then every regularizer in its order; what was seen may be overwritten."""
         size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir)
         each_size = size.to(seen.x).reshape(-1, 1, 1, 1)
         if seen.is_along_gradient:
-            x, part_of = seen.x.clone(), seen.gradient.part_of
+            x, part_of = seen.x, seen.gradient.part_of
             part_of(x).add_(part_of(seen.direction) * each_size)
         else:
             x = seen.x + seen.direction * each_size

@@ -35,6 +35,7 @@ class Journal:
             name: torch.zeros((steps, count), dtype=dtype, device=device) for name, dtype in _TRACES.items()
         }
         self._best, self._last, self._majority = start.clone(), start.clone(), start.clone()
+        self._difference = torch.empty_like(start.flatten(1))  # the same memory at every step
         self._best_objective = torch.full((count,), -torch.inf, device=device)
         self._best_below = self._best_objective.clone()
         self._best_step = torch.full((count,), -1, device=device)
@@ -45,13 +46,14 @@ class Journal:
     def enter(self, step: int, rows: torch.Tensor, x: torch.Tensor, reading: Reading) -> None:
         """Writes down what was seen at a step: `x` (M, C, H, W) for pictures `rows` (M,)."""
         flat, start = x.flatten(1), self._of(self._start, rows).flatten(1)
+        difference = torch.sub(flat, start, out=self._difference[: len(flat)])
         entries = {
             "objective": reading.objective,
             "below": reading.below,
             "largest": reading.largest,
             "is_max": reading.is_max,
             "norm": torch.linalg.vector_norm(flat, dim=1),
-            "distance": torch.linalg.vector_norm(flat - start, dim=1),
+            "distance": torch.linalg.vector_norm(difference, dim=1),
             "mean": flat.mean(1),
         }
         where = step if len(rows) == len(self._start) else (step, rows)
@@ -104,7 +106,8 @@ class Journal:
         known, known_below = self._of(self._best_objective, rows), self._of(self._best_below, rows)
         better = (objective > known) | ((objective == known) & (below > known_below))
         if len(rows) == len(self._best) and better.all():
-            self._best, self._best_objective, self._best_below = x, objective, below  # nobody changes them any more
+            self._best.copy_(x)
+            self._best_objective, self._best_below = objective, below
             self._best_step.fill_(step)
         elif better.any():
             chosen = rows[better]
@@ -130,4 +133,5 @@ def _standard_deviation(norm: Trace, mean: Trace, count: int) -> Trace:
 
 
 def _as_images(images: torch.Tensor) -> NDArray[np.float32]:
-    return images.cpu().numpy()
+    """A copy, since the journal goes on to write over its own."""
+    return images.to("cpu", copy=True).numpy()

@@ -202,7 +202,7 @@ class _UnitPictures:
         number = f"picture {list(self._seeds).index(picture.seed) + 1} of {len(self._seeds)}"
 
         def watch(step: int, rows: torch.Tensor, x: torch.Tensor, objectives: torch.Tensor) -> None:  # noqa: ARG001
-            self._growing = x
+            self._growing = x.clone()
             self.note = f"{number}, step {step + 1} of {settings.max_iter}"
 
         journal: Journal | None = None

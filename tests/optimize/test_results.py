@@ -8,7 +8,9 @@ from torch import nn
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.optimize import Direction, LikePicture
+from deepvis_toolbox.optimize.ascent import Ascent
 from deepvis_toolbox.optimize.starts import start_image
+from deepvis_toolbox.optimize.targets import checked_target, objective_of
 from tests.optimize.networks import curved_network, linear_network, network_of, rectified_network
 
 UP = {"lr_policy": "progress", "lr_params": {"max_lr": 1e6, "desired_prog": 0.5}}
@@ -283,3 +285,21 @@ def test_contributions_are_what_the_objective_loses_without_a_pixel_on_a_linear_
     values = net.forward(torch.from_numpy(np.concatenate([x[None], without])), ["fc"])["fc"][:, 3].double().numpy()
     estimate = [abs(float(-(gradient[:, i, j] * x[:, i, j]).sum())) for i, j in places]
     np.testing.assert_allclose(estimate, np.abs(values[1:] - values[0]), rtol=2e-3, atol=2e-6)
+
+
+def test_what_an_ascent_gives_before_its_end_does_not_change_when_it_goes_on():
+    net, settings = curved_network(), AscentSettings(**UP, max_iter=6)
+    objective = objective_of([checked_target(Unit("fc", 2), net)], net, 1)
+    start = torch.from_numpy(start_image("mean_plus_rand", 0, net.preprocessing))[None]
+    journals = Ascent(net, objective, settings, [0]).climbing(start)
+    for _ in range(3):
+        journal = next(journals)
+    (early,) = journal.results([Unit("fc", 2)], [0])
+    kept = early.best.copy()
+    *_, journal = journals
+    (final,) = journal.results([Unit("fc", 2)], [0])
+    assert len(early.objective) == 3
+    assert len(final.objective) == 6
+    np.testing.assert_array_equal(early.objective, final.objective[:3])
+    np.testing.assert_array_equal(early.best, kept)
+    assert not np.array_equal(final.best, kept)
