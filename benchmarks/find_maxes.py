@@ -49,7 +49,7 @@ Take = Callable[[PictureBatch], None]
 def scanner(net: Network, layers: list[str] | None, first: PictureBatch, count: int, statistics: bool) -> BatchScanner:
     """A scanner at the beginning of a scan of `count` pictures."""
     index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
-    settings = ScanSettings(index, statistics=statistics)
+    settings = ScanSettings(index, statistics=statistics, batch_size=len(first.inputs))
     return BatchScanner(net, Tally(settings, calibrate(net, index, first), count, statistics_device(net)))
 
 
@@ -157,6 +157,13 @@ def measure(net: Network, runs: dict[str, Take], batches: list[PictureBatch], in
     return {name: 1000 * time_taken / pictures for name, time_taken in seconds.items()}
 
 
+def report(measured: dict[str, float], modules: float, own: float) -> None:
+    """Prints every run's milliseconds, and its rate over those of the bare network and the own forward pass."""
+    print("                               ms a picture   of the bare network   of the own forward pass")
+    for name, milliseconds in measured.items():
+        print(f"{name:30} {milliseconds:12.2f}   {modules / milliseconds:19.2f}   {own / milliseconds:23.2f}")
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -192,10 +199,7 @@ def main() -> None:
         scan.tally.done.clear()
     memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     measured = measure(net, runs, batches, 8)
-    modules, own = (min(measured[name] for name in group) for group in (of_modules, of_forward))
-    print("                               ms a picture   of the bare network   of the own forward pass")
-    for name, milliseconds in measured.items():
-        print(f"{name:30} {milliseconds:12.2f}   {modules / milliseconds:19.2f}   {own / milliseconds:23.2f}")
+    report(measured, min(measured[name] for name in of_modules), min(measured[name] for name in of_forward))
     some = batches[: max(1, options.plain_pictures // batch_size)]
     fresh = scanner(net, None, batches[0], size, False)
     beside = measure(net, {"plain": plain(net, all_layers), "scan": flushing(fresh, some[-1])}, some, 1)

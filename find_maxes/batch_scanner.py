@@ -10,6 +10,7 @@ from deepvis_toolbox.network.interface import Network, Visitor
 from find_maxes.channel_extremes import ChannelExtremes, ClipRanges
 from find_maxes.picture_batches import PictureBatch
 from find_maxes.place_sample import PLACES_A_SIDE, PlaceSample
+from find_maxes.row_buffer import RowBuffer
 from find_maxes.tally import Tally
 
 _BUFFER_BYTES = 64 << 20
@@ -26,12 +27,12 @@ class BatchScanner:
         self._net = net
         self._index = tally.settings.index
         self._clips = ClipRanges(self._index, tally.calibration.clips, net.device)
-        self._rows = int(np.clip(_BUFFER_BYTES // (4 * self._index.total), _LEAST_ROWS, _MOST_ROWS))
-        at_once, room = _SAMPLED_AT_ONCE if net.device.type == "cpu" else _SAMPLED_BY_ACCELERATOR
-        self._sampled_at_once = min(at_once, room // (4 * PLACES_A_SIDE**2 * self._index.total))
-        self._maxima = torch.empty((0, self._index.total), device=tally.device)
-        self._maxima_taken = 0
-        self._sample: PlaceSample | None = None
+        settings, units = tally.settings, self._index.total
+        rows = int(np.clip(_BUFFER_BYTES // (4 * units), _LEAST_ROWS, _MOST_ROWS))
+        self._maxima = RowBuffer(max(rows, settings.batch_size), units, tally.device)
+        most, room = _SAMPLED_AT_ONCE if net.device.type == "cpu" else _SAMPLED_BY_ACCELERATOR
+        sampled = min(most, room // (4 * PLACES_A_SIDE**2 * units))
+        self._sample = PlaceSample(self._clips, max(sampled, settings.batch_size)) if settings.statistics else None
 
     def take(self, batch: PictureBatch) -> None:
         """Scans one batch. `ToolboxError` where it does not fit the device's memory."""
@@ -55,7 +56,12 @@ class BatchScanner:
             extremes[name] = ChannelExtremes(
                 self._index, self._clips, thresholds, readable, self.tally.settings.top, table.largest
             )
-        visitors: list[Visitor] = [*extremes.values(), *self._sampling(readable)]
+        visitors: list[Visitor] = [*extremes.values()]
+        if self._sample is not None:
+            if not self._sample.has_room_for(len(readable)):
+                self._flush_sample(self._sample)
+            self._sample.begin(readable)
+            visitors.append(self._sample)
 
         def visit(layer: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
             for visitor in visitors:
@@ -64,48 +70,28 @@ class BatchScanner:
         self._net.visit(inputs, self._index.names, visit, below_only=self._clips.of_layer)
         for name, found in extremes.items():
             self.tally.tables[name].insert(found.candidates(), batch.first)
-        self._add_maxima(extremes["top"].extremes[readable])
-
-    def _add_maxima(self, maxima: torch.Tensor) -> None:
-        """Keeps them, in memory that stays, until there are enough for the statistics."""
-        if self._maxima_taken + len(maxima) > len(self._maxima):
+        maxima = extremes["top"].extremes[readable]
+        if not self._maxima.has_room_for(len(maxima)):
             self._flush_maxima()
-            if len(maxima) > len(self._maxima):
-                self._maxima = self._maxima.new_empty((max(self._rows, len(maxima)), self._index.total))
-        self._maxima[self._maxima_taken : self._maxima_taken + len(maxima)] = maxima
-        self._maxima_taken += len(maxima)
-
-    def _sampling(self, readable: torch.Tensor) -> list[PlaceSample]:
-        """The visitor that samples places, where they are wanted, ready for the batch."""
-        if self.tally.places is None:
-            return []
-        if self._sample is None or not self._sample.has_room_for(len(readable)):
-            self._flush_sample()
-        if self._sample is None or not self._sample.has_room_for(len(readable)):
-            self._sample = PlaceSample(self._clips, max(self._sampled_at_once, len(readable)))
-        self._sample.begin(readable)
-        return [self._sample]
+        self._maxima.add(maxima)
 
     def flush(self) -> None:
         """Brings the statistics up to date."""
-        self._flush_sample()
-        self._flush_maxima()
+        with torch.inference_mode():
+            self._flush_maxima()
+            if self._sample is not None:
+                self._flush_sample(self._sample)
 
     def _flush_maxima(self) -> None:
         """A layer at a time, so that its values stay in the processor's cache."""
-        maxima, self._maxima_taken = self._maxima[: self._maxima_taken], 0
-        if not len(maxima):
-            return
-        with torch.inference_mode():
-            for name, units in self._index.slices.items():
-                of_layer = maxima[:, units].contiguous()
-                self.tally.maxima.add(of_layer, units)
-                if self.tally.correlations is not None:
-                    self.tally.correlations.add(name, of_layer)
+        maxima = self._maxima.take()
+        for name, units in self._index.slices.items():
+            of_layer = maxima[:, units].contiguous()
+            self.tally.maxima.add(of_layer, units)
+            if self.tally.correlations is not None:
+                self.tally.correlations.add(name, of_layer)
 
-    def _flush_sample(self) -> None:
-        if self._sample is None or self.tally.places is None:
-            return
-        with torch.inference_mode():
-            for name, values in self._sample.taken():
-                self.tally.places.add(values.to(self.tally.device), self._index.slices[name])
+    def _flush_sample(self, sample: PlaceSample) -> None:
+        assert self.tally.places is not None
+        for name, values in sample.take():
+            self.tally.places.add(values.to(self.tally.device), self._index.slices[name])

@@ -17,7 +17,7 @@ _FIRST_OCTAVE, _LAST_OCTAVE = -16, 10
 _STEPS_A_SIDE = 2 * (_LAST_OCTAVE - _FIRST_OCTAVE) + 1
 BINS = 2 * _STEPS_A_SIDE + 1
 _ROWS_AT_ONCE, _ROWS_BY_ACCELERATOR = 2048, 1 << 14
-"""On a CPU few enough to stay in its cache."""
+"""So many are counted together: what that needs for a moment is some ten times as large as their values."""
 _MOST_BITS = 20
 
 

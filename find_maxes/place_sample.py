@@ -9,30 +9,28 @@ import numpy as np
 import torch
 
 from find_maxes.channel_extremes import ClipRanges, as_grid
+from find_maxes.row_buffer import RowBuffer
 
 PLACES_A_SIDE = 3
 """A layer of H×W places gives the min(H, 3)×min(W, 3) places in the middles of equal parts of it."""
 
 
 class PlaceSample:
-    """A visitor of batches: collects each layer's values at the sampled places, of at most `room` pictures.
-
-    It always fills the same memory: blocks that come and go would make the network's large ones wander.
-    """
+    """A visitor of batches: collects each layer's values at the sampled places, of at most `room` pictures."""
 
     def __init__(self, clips: ClipRanges, room: int) -> None:
         self._clips, self._room = clips, room
-        self._sampled: dict[str, torch.Tensor] = {}
-        self._pictures = slice(0, 0)
+        self._sampled: dict[str, RowBuffer] = {}
+        self._pictures = 0
         self._unreadable: torch.Tensor | None = None
 
     def has_room_for(self, pictures: int) -> bool:
         """Whether so many more pictures fit."""
-        return self._pictures.stop + pictures <= self._room
+        return self._pictures + pictures <= self._room
 
     def begin(self, readable: torch.Tensor) -> None:
         """The next batch, bool (N,): which of its pictures count."""
-        self._pictures = slice(self._pictures.stop, self._pictures.stop + len(readable))
+        self._pictures += len(readable)
         self._unreadable = None if bool(readable.all()) else ~readable
 
     def __call__(self, name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
@@ -41,22 +39,23 @@ class PlaceSample:
         grid = as_grid(below if clip and below is not None else value)
         rows, columns = (_on_device(size, grid.device) for size in grid.shape[1:3])
         sample = grid[:, rows[:, None], columns].flatten(1, 2)
+        pictures, places, units = sample.shape
         if name not in self._sampled:
-            self._sampled[name] = sample.new_empty((self._room, *sample.shape[1:]), dtype=torch.float32)
-        kept = self._sampled[name][self._pictures].copy_(sample)
+            self._sampled[name] = RowBuffer(self._room * places, units, sample.device)
+        kept = self._sampled[name].add(sample.flatten(0, 1))
         if clip:
             kept.clamp_(*clip)
         if self._unreadable is not None:
-            kept[self._unreadable] = torch.nan
+            kept.view(pictures, places, units)[self._unreadable] = torch.nan
 
-    def taken(self) -> Iterator[tuple[str, torch.Tensor]]:
+    def take(self) -> Iterator[tuple[str, torch.Tensor]]:
         """(layer, float32 (R, C)): a row each place of the pictures so far, NaN where one could not be read.
 
         Afterwards it is empty.
         """
-        pictures, self._pictures = self._pictures.stop, slice(0, 0)
+        self._pictures = 0
         for name, sampled in self._sampled.items():
-            yield name, sampled[:pictures].flatten(0, 1)
+            yield name, sampled.take()
 
 
 @lru_cache(maxsize=256)

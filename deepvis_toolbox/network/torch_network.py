@@ -110,7 +110,7 @@ class TorchNetwork(Network):
         return receptive_field(self._nodes[described.name].value, where or described.centre, self.input_shape)
 
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
-        from deepvis_toolbox.network.cropping import ascent_pass_on_torch
+        from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
 
         return ascent_pass_on_torch(self, layer, place)
 

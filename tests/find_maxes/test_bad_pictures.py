@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_a_folder_that_may_not_be_read_is_noted_and_the_rest_is_scanned(picture_
     (folder / "open.png").write_bytes(picture_paths[0].read_bytes())
     (folder / "closed" / "hidden.png").write_bytes(picture_paths[1].read_bytes())
     for path in [folder, *folder.resolve().parents]:
-        if path.stat().st_uid == os.geteuid() and str(path).startswith(("/tmp/", str(tmp_path))):
+        if path.stat().st_uid == os.geteuid() and path.is_relative_to(tempfile.gettempdir()):
             path.chmod(path.stat().st_mode | 0o555)
     (folder / "closed").chmod(0o000)
     code = f"from find_maxes import list_pictures; l = list_pictures({str(folder)!r}); print(l.names, l.notes)"

@@ -192,7 +192,12 @@ def test_every_pane_draws_every_case_within_its_own_pixels(pane: layout_module.P
 def test_panes_survive_having_no_room(pane: layout_module.Pane, size: tuple[int, int]) -> None:
     for case in CASES:
         state, snapshot = case()
-        pane.draw(np.zeros((*size, 3), np.uint8), state, snapshot, Look())
+        window = np.full((size[0] + 20, size[1] + 20, 3), 77, np.uint8)
+        place = window[10:-10, 10:-10]
+        place[...] = 0
+        pane.draw(place, state, snapshot, Look())
+        place[...] = 77
+        assert (window == 77).all(), "it draws outside its place"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 import zipfile
 from collections.abc import Callable
@@ -163,9 +164,7 @@ def test_weights_that_do_not_fit_are_named(users_folder: Path, change: Callable[
 
 
 def load_small(folder: Path) -> dict[str, torch.Tensor]:
-    scope: dict[str, Any] = {}
-    exec((folder / "users_own_module.py").read_text(), scope)  # noqa: S102  the text above, made into a module
-    return dict(scope["small"]().state_dict())
+    return dict(runpy.run_path(str(folder / "users_own_module.py"))["small"]().state_dict())
 
 
 def test_a_weights_file_never_runs_code(users_folder: Path) -> None:
