@@ -196,7 +196,7 @@ def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int
     low, high = (-size, size) if levels.signed else (0.0, levels.high)
     colour = look.dim
     draw_text(pixels, number_text(low), left + number - space, baseline, look.small, colour, "right")
-    draw_text(pixels, number_text(high), right, baseline, look.small, colour, "right")
+    draw_text(pixels, number_text(high), right - number + space, baseline, look.small, colour)
 
 
 def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baseline: int, look: Look) -> None:
