@@ -1,17 +1,6 @@
-"""Makes preferred images of units by regularized gradient ascent: `python optimize_image.py --help`."""
+"""Makes preferred images of units: `python optimize_image.py --help`. The same as `deepvis-optimize`."""
 
-from __future__ import annotations
-
-import sys
-
-from deepvis_toolbox.command_line import run_command
-
-
-def _main() -> int:
-    from deepvis_toolbox.optimize.command_line import main
-
-    return main()
-
+from deepvis_toolbox.optimize.cli.optimize_command import run
 
 if __name__ == "__main__":
-    sys.exit(run_command(_main))
+    run()

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from deepvis_toolbox.live.layout import draw_window
 from deepvis_toolbox.live.look import Look, look_for
-from deepvis_toolbox.live.snapshot import FrameInfo, Snapshot
 from deepvis_toolbox.live.state import LayerEntry, State, make_request
+from deepvis_toolbox.live.work.snapshot import FrameInfo, Snapshot
 
 SHOWN = (("stem", (32, 112, 112)), ("block10.expand", (672, 14, 14)), ("fc", (1000,)))
 LISTED = 64

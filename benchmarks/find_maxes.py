@@ -31,14 +31,14 @@ from deepvis_toolbox import load_network
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from find_maxes.batch_scanner import BatchScanner
-from find_maxes.calibration import calibrate
-from find_maxes.picture_batches import PictureBatch, PictureBatches
-from find_maxes.picture_list import list_pictures
-from find_maxes.scan_settings import ScanSettings, default_batch_size
-from find_maxes.scanning import statistics_device
-from find_maxes.tally import Tally
-from find_maxes.unit_index import UnitIndex, chosen_layers
+from deepvis_toolbox.scan.batch_scanner import BatchScanner
+from deepvis_toolbox.scan.numbers.calibration import calibrate
+from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
+from deepvis_toolbox.scan.pictures.picture_batches import PictureBatch, PictureBatches
+from deepvis_toolbox.scan.pictures.picture_list import list_pictures
+from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size
+from deepvis_toolbox.scan.scanning import statistics_device
+from deepvis_toolbox.scan.tally import Tally
 
 MOST_VERSIONS = 16
 MIDDLES = 28

@@ -21,8 +21,8 @@ import torch
 
 from benchmarks.live import UNIT_LAYER, PictureLoop
 from deepvis_toolbox import load_network
-from deepvis_toolbox.live.frame_processor import FrameProcessor, own_activation
-from deepvis_toolbox.live.request import Request
+from deepvis_toolbox.live.work.frame_processor import FrameProcessor, own_activation
+from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.network.interface import Network
 
 

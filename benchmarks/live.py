@@ -31,17 +31,17 @@ import numpy as np  # noqa: E402
 
 from deepvis_toolbox import load_network  # noqa: E402
 from deepvis_toolbox.live.actions import go_to  # noqa: E402
-from deepvis_toolbox.live.frame_processor import FrameProcessor, own_activation  # noqa: E402
-from deepvis_toolbox.live.grower import OpenGrower, open_grower  # noqa: E402
 from deepvis_toolbox.live.headless import HeadlessRun  # noqa: E402
-from deepvis_toolbox.live.loaded_network import LoadedNetwork  # noqa: E402
 from deepvis_toolbox.live.main_loop import MainLoop  # noqa: E402
 from deepvis_toolbox.live.painter import Painter  # noqa: E402
-from deepvis_toolbox.live.request import Request  # noqa: E402
-from deepvis_toolbox.live.session import Session  # noqa: E402
-from deepvis_toolbox.live.shooter import Shooter  # noqa: E402
+from deepvis_toolbox.live.pictures.shooter import Shooter  # noqa: E402
 from deepvis_toolbox.live.state import State  # noqa: E402
-from deepvis_toolbox.live.window import Window  # noqa: E402
+from deepvis_toolbox.live.window.window import Window  # noqa: E402
+from deepvis_toolbox.live.work.frame_processor import FrameProcessor, own_activation  # noqa: E402
+from deepvis_toolbox.live.work.grower import OpenGrower, open_grower  # noqa: E402
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork  # noqa: E402
+from deepvis_toolbox.live.work.request import Request  # noqa: E402
+from deepvis_toolbox.live.work.session import Session  # noqa: E402
 from deepvis_toolbox.network.interface import Network  # noqa: E402
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame  # noqa: E402
 from deepvis_toolbox.sources.options import SourceOptions  # noqa: E402

@@ -24,14 +24,14 @@ from torch import fx, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
+from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.full_precision import full_precision
-from deepvis_toolbox.network.model_description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
-from deepvis_toolbox.optimize.batch_size import automatic_batch_size, bytes_per_picture, free_bytes
-from deepvis_toolbox.optimize.presets import PAPER_PRESETS
-from deepvis_toolbox.optimize.regularizers import active
+from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
+from deepvis_toolbox.optimize.method.batch_size import automatic_batch_size, bytes_per_picture, free_bytes
+from deepvis_toolbox.optimize.method.regularizers import active
 from tests.optimize import plain_ascent
 
 BATCH = {"cpu": 9, "cuda": 128}

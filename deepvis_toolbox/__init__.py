@@ -9,26 +9,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deepvis_toolbox.addresses import Unit, parse_units
     from deepvis_toolbox.errors import ToolboxError
     from deepvis_toolbox.network.interface import Network, Recording
-    from deepvis_toolbox.network.layer import Layer, Rect
-    from deepvis_toolbox.network.loading import load_network
+    from deepvis_toolbox.opening.loading import load_network
     from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
-
-__version__ = "0.1.0"
+    from deepvis_toolbox.version import __version__
+    from deepvis_toolbox.words.layer import Layer, Rect
+    from deepvis_toolbox.words.unit import Unit, parse_units
 
 _HOMES = {
+    "__version__": "deepvis_toolbox.version",
     "AscentResult": "deepvis_toolbox.optimize",
     "AscentSettings": "deepvis_toolbox.optimize",
-    "Layer": "deepvis_toolbox.network.layer",
+    "Layer": "deepvis_toolbox.words.layer",
     "Network": "deepvis_toolbox.network.interface",
     "Recording": "deepvis_toolbox.network.interface",
-    "Rect": "deepvis_toolbox.network.layer",
+    "Rect": "deepvis_toolbox.words.layer",
     "ToolboxError": "deepvis_toolbox.errors",
-    "Unit": "deepvis_toolbox.addresses",
-    "load_network": "deepvis_toolbox.network.loading",
-    "parse_units": "deepvis_toolbox.addresses",
+    "Unit": "deepvis_toolbox.words.unit",
+    "load_network": "deepvis_toolbox.opening.loading",
+    "parse_units": "deepvis_toolbox.words.unit",
     "preferred_images": "deepvis_toolbox.optimize",
 }
 

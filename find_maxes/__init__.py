@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from find_maxes.picture_list import PictureList, list_pictures
-    from find_maxes.scanning import scan
-    from find_maxes.top_images import TopImages
+    from deepvis_toolbox.scan.pictures.picture_list import PictureList, list_pictures
+    from deepvis_toolbox.scan.scanning import scan
+    from deepvis_toolbox.scan.top_images import TopImages
 
 _HOMES = {
-    "PictureList": "find_maxes.picture_list",
-    "TopImages": "find_maxes.top_images",
-    "list_pictures": "find_maxes.picture_list",
-    "scan": "find_maxes.scanning",
+    "PictureList": "deepvis_toolbox.scan.pictures.picture_list",
+    "TopImages": "deepvis_toolbox.scan.top_images",
+    "list_pictures": "deepvis_toolbox.scan.pictures.picture_list",
+    "scan": "deepvis_toolbox.scan.scanning",
 }
 
 __all__ = ["PictureList", "TopImages", "list_pictures", "scan"]

@@ -1,91 +1,12 @@
-"""Command: what excites the units, cut out of their top images, and which part of it does (deconv)."""
+"""Cuts what excites the units out of their top images, as `deepvis-crop` does; `--help` says more."""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 if __package__ in (None, ""):  # run as a script: its own folder is on the path, the packages are beside it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from deepvis_toolbox.command_line import run_command
-from deepvis_toolbox.errors import ToolboxError
-
-MODES = ("deconv", "guided", "grad")
-VIEWS = ("raw", "gray", "norm", "norm blurred")
-_EPILOG = """examples:
-  python find_maxes/crop_max_patches.py --model efficientnet-lite0 --maxes maxes/ --units head:0-9 --out unit_images/
-  python -m find_maxes.crop_max_patches --model efficientnet-lite0 --maxes maxes/ --looks deconv:raw guided:norm
-
---maxes is what find_max_acts wrote. Units that are there already are skipped."""
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    raw = argparse.RawDescriptionHelpFormatter
-    arguments = argparse.ArgumentParser("crop_max_patches", description=__doc__, epilog=_EPILOG, formatter_class=raw)
-    arguments.add_argument("--model", required=True, help="the network that was scanned")
-    arguments.add_argument("--engine", default="torch", choices=("torch", "caffe"), help="what computes the network")
-    arguments.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
-    arguments.add_argument("--maxes", required=True, metavar="DIR", help="the folder that find_max_acts wrote")
-    arguments.add_argument("--images", metavar="DIR", help="where the pictures are now, if they have moved")
-    arguments.add_argument("--units", nargs="+", metavar="ADDRESS", help="layer:unit, layer:0-9, … (default: all)")
-    arguments.add_argument("--out", metavar="DIR", help="the store of unit images (default: the model.yaml's)")
-    arguments.add_argument("--count", type=int, default=9, metavar="N", help="pictures a unit (default: %(default)s)")
-    arguments.add_argument("--looks", nargs="+", default=["deconv:raw"], metavar="MODE:VIEW", help=_looks_help())
-    arguments.add_argument("--singles", action="store_true", help="also each patch as a file of its own")
-    arguments.add_argument("--tile", type=int, default=0, metavar="N", help="shrink patches to N pixels in montages")
-    arguments.add_argument("--batch-size", type=int, default=8, metavar="N", help="(default: %(default)s)")
-    return arguments
-
-
-def main() -> int:
-    """Crops as the arguments say."""
-    options = parser().parse_args()
-    looks = parsed_looks(options.looks)
-    if options.count < 1 or options.batch_size < 1 or options.tile < 0:
-        raise ToolboxError("--count and --batch-size must be at least 1, --tile at least 0")
-    from deepvis_toolbox import load_network, parse_units
-    from deepvis_toolbox.progress import show_progress
-    from deepvis_toolbox.unit_images.store import UnitImageStore
-    from find_maxes.patch_store import PatchOptions, owned_units, write_patches
-    from find_maxes.top_images import TopImages
-
-    top = TopImages.load(options.maxes)
-    if options.images:
-        top.pictures = replace(top.pictures, root=str(Path(options.images).expanduser().absolute()))
-    with load_network(options.model, engine=options.engine, device=options.device) as net:
-        if not options.out and UnitImageStore.of_network(net.settings) is None:
-            raise ToolboxError(f"{net.name} names no folder of unit images; give one with --out")
-        store = UnitImageStore.for_network(net.settings, net.name, options.out)
-        addresses = options.units or [f"{layer}:all" for layer in top.layers]
-        units = owned_units(store, [unit for address in addresses for unit in parse_units(address, net.layers)])
-        settings = PatchOptions(options.count, looks, options.singles, options.tile, options.batch_size)
-        with show_progress(len(units), "cropping", "units") as progress:
-            summary = write_patches(net, top, units, store, settings, progress)
-    print(f"{store.folder}: {summary.made} units made, {summary.there} were there, {len(summary.problems)} problems")
-    return 0
-
-
-def parsed_looks(texts: list[str]) -> tuple[tuple[Any, str], ...]:
-    """(mode, view) of each `mode:view`. `ToolboxError` where there is no such mode or view."""
-    looks = []
-    for text in texts:
-        mode, _, view = text.partition(":")
-        view = view.replace("-", " ") or "raw"
-        if mode not in MODES or view not in VIEWS:
-            raise ToolboxError(f'"{text}" is no look; write {_looks_help()}')
-        looks.append((mode, view))
-    return tuple(looks)
-
-
-def _looks_help() -> str:
-    views = ", ".join(view.replace(" ", "-") for view in VIEWS)
-    return f"MODE:VIEW, modes {', '.join(MODES)}, views {views}; the first makes the montage"
-
+from deepvis_toolbox.scan.cli.crop_command import run
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    run()

@@ -1,56 +1,12 @@
-"""Command: puts the parts of a scan together (`find_max_acts --shard`), to the bytes of the whole scan."""
+"""Puts the parts of a scan together, as `deepvis-merge` does; `--help` says more."""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from deepvis_toolbox.command_line import run_command
-from deepvis_toolbox.errors import ToolboxError
-from find_maxes.result_folder import ResultFolder, manifest_of
-from find_maxes.scan_settings import difference
-from find_maxes.top_images import TopImages
+if __package__ in (None, ""):  # run as a script: its own folder is on the path, the packages are beside it
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-
-def merge(parts: Sequence[str | Path], out: str | Path, partial: bool = False) -> TopImages:
-    """Merges the folders `parts` into `out`.
-
-    `ToolboxError` where they are parts of different scans, where batches are in twice, or, unless `partial`, missing.
-    """
-    if not parts:
-        raise ToolboxError("name the folders of the parts to merge")
-    identity, tally, pictures = ResultFolder(parts[0]).read_tally()
-    for part in parts[1:]:
-        other_identity, other, _ = ResultFolder(part).read_tally()
-        different = difference(identity, other_identity)
-        if different:
-            raise ToolboxError(f'"{part}" is a part of another scan than "{parts[0]}": its {different} differs')
-        tally.merge(other)
-    batches = -(-len(pictures) // identity["batch_size"])
-    missing = tally.left_of(0, batches)
-    if missing and not partial:
-        size, gap = identity["batch_size"], missing[0]
-        pictures_missing = f"{gap.start * size} to {min(gap.stop * size, len(pictures)) - 1}"
-        raise ToolboxError(f"pictures {pictures_missing} are in none of the parts; scan them, or merge with --partial")
-    folder = ResultFolder(out)
-    folder.prepare(identity, pictures)
-    folder.write_result(identity, tally, pictures)
-    return TopImages(manifest_of(identity, tally), tally.arrays(), pictures)
-
-
-def main() -> int:
-    """Merges as the arguments say."""
-    parser = argparse.ArgumentParser(prog="python -m find_maxes.merge", description=__doc__)
-    parser.add_argument("parts", nargs="+", metavar="PART", help="a folder that find_max_acts --shard wrote")
-    parser.add_argument("--out", required=True, metavar="DIR", help="where the whole is written")
-    parser.add_argument("--partial", action="store_true", help="merge although parts are missing")
-    options = parser.parse_args()
-    top = merge(options.parts, options.out, options.partial)
-    print(f"{options.out}: {top.index.total} units over {top.pictures_read} pictures")
-    return 0
-
+from deepvis_toolbox.scan.cli.merge_command import run
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    run()

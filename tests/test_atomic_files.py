@@ -46,7 +46,7 @@ def test_a_full_disk_is_one_sentence_that_names_the_file(tmp_path):
 def test_a_disk_that_takes_no_more_bytes_leaves_nothing_behind(tmp_path):
     script = (
         "import sys; from deepvis_toolbox.atomic_files import write_bytes; "
-        "from deepvis_toolbox.command_line import run_command; "
+        "from deepvis_toolbox.command_line.ending import run_command; "
         "sys.exit(run_command(lambda: write_bytes(sys.argv[1], bytes(100_000))))"
     )
 

@@ -16,11 +16,11 @@ from deepvis_toolbox.caffe.process_definition import Definition, caffe_definitio
 from deepvis_toolbox.caffe.process_passes import CaffeLayer, Passes
 from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.interface import Network, Visitor
-from deepvis_toolbox.network.layer import Rect
 from deepvis_toolbox.network.layer_nodes import reachable
-from deepvis_toolbox.network.model_description import ModelDescription
 from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.words.layer import Rect
 
 
 class CaffeNetwork(Network):

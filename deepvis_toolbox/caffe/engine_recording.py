@@ -9,7 +9,8 @@ import torch
 
 from deepvis_toolbox.caffe.process import Floats, Step
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.network.interface import BACKWARD_MODES, BackwardMode, Recording
+from deepvis_toolbox.network.interface import Recording
+from deepvis_toolbox.words.backward import BACKWARD_MODES, BackwardMode
 
 if TYPE_CHECKING:
     from deepvis_toolbox.caffe.engine import CaffeNetwork

@@ -116,16 +116,16 @@ class ElementwiseLayer(ModuleLayer):
         return [self.bottom]
 
 
-Kind = TypeVar("Kind", bound=LayerType)
+LayerTypeClass = TypeVar("LayerTypeClass", bound=LayerType)
 
 LAYER_TYPES: dict[str, type[LayerType]] = {}
 """Every layer type that is computed, by its name in Caffe."""
 
 
-def layer_type(name: str, old_name: str = "") -> Callable[[type[Kind]], type[Kind]]:
+def layer_type(name: str, old_name: str = "") -> Callable[[type[LayerTypeClass]], type[LayerTypeClass]]:
     """Registers a layer type under its Caffe name, and that of the older generation where it had one."""
 
-    def register(kind: type[Kind]) -> type[Kind]:
+    def register(kind: type[LayerTypeClass]) -> type[LayerTypeClass]:
         kind.old_name = old_name
         LAYER_TYPES[name] = kind
         return kind

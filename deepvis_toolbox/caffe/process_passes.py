@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from deepvis_toolbox.caffe.process import Step
-from deepvis_toolbox.network.interface import BackwardMode
+from deepvis_toolbox.words.backward import BackwardMode
 
 _NO_DERIVATIVE = frozenset({"ArgMax", "Threshold"})
 """Layers whose derivative is zero; Caffe has none and would end its process."""

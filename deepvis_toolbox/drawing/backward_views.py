@@ -23,7 +23,7 @@ def backward_picture(values: NDArray[np.float32], view: str, blur_radius: float 
     """
     if not np.isfinite(values.sum(dtype=np.float64)):
         values = np.where(np.isfinite(values), values, np.float32(0))
-    picture = VIEWS[view](values, blur_radius)
+    picture = _VIEWS[view](values, blur_radius)
     return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
 
 
@@ -47,7 +47,7 @@ def _norm_blurred(values: NDArray[np.float32], blur_radius: float) -> NDArray[np
     return _from_black(np.asarray(blurred, np.float32))
 
 
-VIEWS: dict[str, Callable[[NDArray[np.float32], float], NDArray[np.uint8]]] = {
+_VIEWS: dict[str, Callable[[NDArray[np.float32], float], NDArray[np.uint8]]] = {
     "raw": _raw,
     "gray": _gray,
     "norm": _norm,

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import get_args
 
-from deepvis_toolbox.live.request import LiveBackwardMode
-from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, BackwardView, LayerEntry, Pattern, State, Zoom
-from deepvis_toolbox.live.unit_pictures import PictureKind
+from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, LayerEntry, Pattern, State, Zoom
+from deepvis_toolbox.words.backward import BACKWARD_VIEWS, BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
-BACKWARD_MODES: tuple[LiveBackwardMode, ...] = get_args(LiveBackwardMode)
-BACKWARD_VIEWS: tuple[BackwardView, ...] = get_args(BackwardView)
+CHOSEN_BACKWARD_MODES: tuple[ChosenBackwardMode, ...] = get_args(ChosenBackwardMode)
 ZOOMS: tuple[Zoom, ...] = get_args(Zoom)
 
-SIMPLE_BACKWARD: tuple[tuple[LiveBackwardMode, BackwardView], ...] = (
+SIMPLE_BACKWARD: tuple[tuple[ChosenBackwardMode, BackwardView], ...] = (
     ("off", "raw"),
     ("grad", "raw"),
     ("grad", "norm"),
@@ -148,7 +147,9 @@ def cycle_backward(state: State) -> None:
 
 
 def cycle_backward_mode(state: State) -> None:
-    state.backward = BACKWARD_MODES[(BACKWARD_MODES.index(state.backward) + 1) % len(BACKWARD_MODES)]
+    state.backward = CHOSEN_BACKWARD_MODES[
+        (CHOSEN_BACKWARD_MODES.index(state.backward) + 1) % len(CHOSEN_BACKWARD_MODES)
+    ]
 
 
 def cycle_backward_view(state: State) -> None:
@@ -174,7 +175,7 @@ def cycle_zoom(state: State) -> None:
     zoom_to(state, ZOOMS[(ZOOMS.index(state.zoom) + 1) % len(ZOOMS)])
 
 
-def zoom_to(state: State, zoom: Zoom, pictures: PictureKind | None = None) -> None:
+def zoom_to(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> None:
     """`pictures`: with the zoom "unit", these pictures of the selected unit are enlarged."""
     state.zoom, state.zoomed_pictures = zoom, pictures
 

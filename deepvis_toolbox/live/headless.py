@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.grower import Grower, OpenGrower
 from deepvis_toolbox.live.keys import press
-from deepvis_toolbox.live.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.painter import Painter
-from deepvis_toolbox.live.picture_shelf import OpenShelf, PictureShelf
-from deepvis_toolbox.live.request import Request
-from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.source_control import SourceOrders
 from deepvis_toolbox.live.state import State, make_request
+from deepvis_toolbox.live.work.grower import Grower, OpenGrower
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.sources.switch import SourceSwitch
@@ -65,7 +65,7 @@ class HeadlessRun:
         return shelf or nullcontext()
 
     def _run(self, frames: int, script: Sequence[str], shelf: PictureShelf | None) -> int:
-        from deepvis_toolbox.live.frame_processor import FrameProcessor
+        from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 
         processor = FrameProcessor(self.network)
         grower = self.open_grower(self.network) if self.open_grower else None

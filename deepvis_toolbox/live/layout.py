@@ -26,9 +26,9 @@ from deepvis_toolbox.live.panes import (
     unit_images,
 )
 from deepvis_toolbox.live.panes.caption import draw_note
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.unit_pictures import PictureKind
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 SMALLEST = (640, 400)
 """Width and height below which panes no longer fit; a smaller window shows the top left of this."""
@@ -88,7 +88,7 @@ class Hit(NamedTuple):
     pane: str
     layer_index: int | None = None
     unit: int | None = None
-    pictures: PictureKind | None = None
+    pictures: UnitImageKind | None = None
 
 
 @dataclass(frozen=True)

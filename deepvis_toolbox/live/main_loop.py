@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.drawing_pace import DrawingPace
-from deepvis_toolbox.live.key_codes import NO_KEY
 from deepvis_toolbox.live.keys import press
-from deepvis_toolbox.live.mouse import do_mouse
 from deepvis_toolbox.live.painter import Painter
-from deepvis_toolbox.live.picture_shelf import OpenShelf, PictureShelf
-from deepvis_toolbox.live.recording import VideoRecording
-from deepvis_toolbox.live.session import Session
-from deepvis_toolbox.live.shooter import Shooter
-from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
+from deepvis_toolbox.live.pictures.shooter import Shooter
+from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, make_request
-from deepvis_toolbox.live.window import Window
-from deepvis_toolbox.live.worker import failure_sentence
+from deepvis_toolbox.live.window.drawing_pace import DrawingPace
+from deepvis_toolbox.live.window.key_codes import NO_KEY
+from deepvis_toolbox.live.window.mouse import do_mouse
+from deepvis_toolbox.live.window.window import Window
+from deepvis_toolbox.live.work.session import Session
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.worker import failure_sentence
 from deepvis_toolbox.rate_meter import RateMeter
 from deepvis_toolbox.unit_images.growth import Growth
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.live.layout import Hit, Layout, draw_window, hit
 from deepvis_toolbox.live.look import Look, look_for
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 
 class Painter:

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.grower import OpenGrower
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.painter import Painter
-from deepvis_toolbox.live.picture_shelf import OpenShelf
-from deepvis_toolbox.live.recording import VideoRecording
-from deepvis_toolbox.live.screenshot import save_screenshot
-from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
+from deepvis_toolbox.live.pictures.screenshot import save_screenshot
+from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, started_with
+from deepvis_toolbox.live.work.grower import OpenGrower
+from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.network.freed_memory import keep_freed_memory
 from deepvis_toolbox.sources.kinds.camera import first_camera
 from deepvis_toolbox.sources.opening import open_source
@@ -77,13 +77,13 @@ def run_live(options: StartOptions) -> bool:
 
     `ToolboxError` where there was no network to show.
     """
-    from deepvis_toolbox.live.display import check_display
-    from deepvis_toolbox.live.interrupt import interrupt_quits
     from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
-    from deepvis_toolbox.live.session import Session
-    from deepvis_toolbox.live.shooter import Shooter
-    from deepvis_toolbox.live.window import Window
-    from deepvis_toolbox.live.worker import failure_sentence
+    from deepvis_toolbox.live.pictures.shooter import Shooter
+    from deepvis_toolbox.live.window.display import check_display
+    from deepvis_toolbox.live.window.interrupt import interrupt_quits
+    from deepvis_toolbox.live.window.window import Window
+    from deepvis_toolbox.live.work.session import Session
+    from deepvis_toolbox.live.work.worker import failure_sentence
 
     check_display()
     keep_freed_memory()

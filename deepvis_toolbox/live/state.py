@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from deepvis_toolbox.live.request import LiveBackwardMode, Request
-from deepvis_toolbox.live.unit_pictures import PatternTiles, PictureKind, UnitPictures
+from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
+from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 CursorArea = Literal["layers", "tiles"]
-BackwardView = Literal["raw", "gray", "norm", "norm blurred"]
 Zoom = Literal["tiles", "unit", "backward"]
 Pattern = Literal["off", "regularized_opt", "max_im"]
 
@@ -83,13 +84,13 @@ class State:
     layer_scroll: int | None = None
     """First layer name shown, where the wheel has moved the list; None: the list follows the selection."""
 
-    backward: LiveBackwardMode = "off"
+    backward: ChosenBackwardMode = "off"
     backward_view: BackwardView = "raw"
     frozen_origin: Origin | None = None
     show_gradients: bool = False
 
     zoom: Zoom = "tiles"
-    zoomed_pictures: PictureKind | None = None
+    zoomed_pictures: UnitImageKind | None = None
     """The pictures that were chosen to be enlarged by `zoom` "unit"; None: what the tiles show."""
     gamma_index: int = 0
     channel_boost_index: int = 0
@@ -133,7 +134,7 @@ class State:
         return f"{self.layer.name}:{self.unit}" if self.layer else ""
 
     @property
-    def enlarged_pictures(self) -> PictureKind | None:
+    def enlarged_pictures(self) -> UnitImageKind | None:
         """Which of the selected unit's pictures fill the tiles' place; None where something else does."""
         if self.zoom != "unit":
             return None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.network.layer import Rect
+from deepvis_toolbox.words.layer import Rect
 
 
 class UnitGradients(NamedTuple):

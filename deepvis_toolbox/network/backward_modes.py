@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import torch
 
-from deepvis_toolbox.network.interface import BackwardMode
+from deepvis_toolbox.words.backward import BackwardMode
 
 Signals = tuple[torch.Tensor | None, ...]
 SignalRule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

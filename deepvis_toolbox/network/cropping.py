@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import fx
 
-from deepvis_toolbox.network.layer import Rect
 from deepvis_toolbox.network.layer_nodes import operation
 from deepvis_toolbox.network.regions import Span, regions_below, size_of
+from deepvis_toolbox.words.layer import Rect
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.torch_network import TorchNetwork

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import torch
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name
-
-_DEVICE = re.compile(r"(auto|cpu|mps|cuda(?::(\d{1,3}))?)")
-
-
-def parsed_device(name: str) -> str:
-    """The same word, in lower case; `ToolboxError` where it is none of those known."""
-    word = name.strip().lower()
-    if not _DEVICE.fullmatch(word):
-        hint = nearest_name(word, ("auto", "cpu", "cuda", "mps"))
-        raise ToolboxError(f'unknown device "{name}"{hint or "; it is one of auto, cpu, cuda, cuda:N, mps"}')
-    return word
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.device import parsed_device
 
 
 def resolve_device(name: str) -> torch.device:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.network.layer import Layers, Rect
+from deepvis_toolbox.words.backward import BACKWARD_MODES, BackwardMode
+from deepvis_toolbox.words.layer import Layers, Rect
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.ascent_pass import AscentPass
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 Frame = NDArray[np.uint8]
 """One RGB picture, uint8, H×W×3."""
-
-BackwardMode = Literal["grad", "deconv", "guided"]
-BACKWARD_MODES: tuple[str, ...] = get_args(BackwardMode)
 
 Visitor = Callable[[str, torch.Tensor, torch.Tensor | None], None]
 """Called as visitor(layer name, value (N, …), value below the layer's rectifier (N, …) or None)."""
@@ -81,9 +79,7 @@ class Network(ABC):
         """
 
     @abstractmethod
-    def visit(
-        self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()
-    ) -> None:
+    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()) -> None:
         """A forward pass that hands each of `layers` to `visitor` as soon as it is computed, then lets it go.
 
         Of the layers in `below_only` nothing but the value below the rectifier is wanted: an engine may hand that over

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from deepvis_toolbox.network.layer import Layer
 from deepvis_toolbox.network.operations import Operation, operation_of
+from deepvis_toolbox.words.layer import Layer
 
 _DRESSING = frozenset({"pad", "norm", "scale", "bias", "dropout", "identity", "slice", "flatten", "reshape"})
 """Kinds that say less about a layer of several operations than the others do."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from torch import fx
 
-from deepvis_toolbox.network.layer import Rect
 from deepvis_toolbox.network.layer_nodes import operation
 from deepvis_toolbox.network.operations import Window
+from deepvis_toolbox.words.layer import Rect
 
 
 class Span(NamedTuple):

@@ -13,16 +13,16 @@ from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.ascent_pass import AscentPass
+from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
 from deepvis_toolbox.network.interface import Network, Visitor
-from deepvis_toolbox.network.layer import Layers, Rect
 from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, layer_table, operation
-from deepvis_toolbox.network.model_description import ModelDescription
 from deepvis_toolbox.network.operations import RECTIFIERS, module_operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
-from deepvis_toolbox.network.recording import TorchRecording
 from deepvis_toolbox.network.regions import receptive_field
+from deepvis_toolbox.network.torch_recording import TorchRecording
 from deepvis_toolbox.network.users_line import reason_of
+from deepvis_toolbox.words.layer import Layers, Rect
 
 _PROGRAMS_KEPT = 64
 
@@ -62,9 +62,7 @@ class TorchNetwork(Network):
             values = program.run(self._checked(x))
         return {name: values[node] for name, node in nodes.items()}
 
-    def visit(
-        self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()
-    ) -> None:
+    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()) -> None:
         seen: dict[fx.Node, list[tuple[str, fx.Node]]] = {}
         overwritable = set()
         for name in layers:

@@ -11,26 +11,26 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepvis_toolbox.addresses import parse_units
 from deepvis_toolbox.atomic_files import check_writable, write_text
-from deepvis_toolbox.command_line import run_command
+from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.network.loading import DEFAULT_MODEL, load_network
-from deepvis_toolbox.network.model_folder import is_factory, model_path
-from deepvis_toolbox.optimize.contact_sheet import Trial, contact_sheet
-from deepvis_toolbox.optimize.output import RECORD_SUFFIX, SHOWN, Output
-from deepvis_toolbox.optimize.picture_files import StoreFiles
-from deepvis_toolbox.optimize.preferred import Picture
-from deepvis_toolbox.optimize.preset_writing import save_preset
-from deepvis_toolbox.optimize.production import Summary, make_pictures, pictures_to_make, store_files
-from deepvis_toolbox.optimize.record import read_record
+from deepvis_toolbox.opening.loading import DEFAULT_MODEL, load_network
+from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.optimize.cli.production import Summary, make_pictures, pictures_to_make, store_files
+from deepvis_toolbox.optimize.files.contact_sheet import Trial, contact_sheet
+from deepvis_toolbox.optimize.files.output import RECORD_SUFFIX, SHOWN, Output
+from deepvis_toolbox.optimize.files.picture_files import StoreFiles
+from deepvis_toolbox.optimize.files.preset_writing import save_preset
+from deepvis_toolbox.optimize.files.record import read_record
+from deepvis_toolbox.optimize.method.ascent_settings import settings_from
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.search_space import STEPS, sampled
-from deepvis_toolbox.optimize.settings import settings_from
-from deepvis_toolbox.optimize.targets import checked_target
 from deepvis_toolbox.progress import Progress, show_progress
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import parse_units
 
 SHEET = "contact_sheet.html"
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(given.output or Path("search") / file_name_of(net.name))
         check_writable(folder)
         units = [unit for address in given.units for unit in parse_units(address, net.layers)]
-        pictures = [Picture(checked_target(unit, net), 0) for unit in dict.fromkeys(units)]
+        pictures = [AscentTask(checked_target(unit, net), 0) for unit in dict.fromkeys(units)]
         trials, summary = [], Summary()
         with show_progress(given.trials * len(pictures), "search", "picture") as progress:
             for number in range(given.trials):
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _trial(
     net: Network,
-    pictures: Sequence[Picture],
+    pictures: Sequence[AscentTask],
     given: argparse.Namespace,
     number: int,
     folder: Path,
@@ -83,7 +83,7 @@ def _trial(
     return Trial(number, parameters, tuple(_shown(files, picture) for picture in pictures))
 
 
-def _shown(files: StoreFiles, picture: Picture) -> tuple[str, float, bytes]:
+def _shown(files: StoreFiles, picture: AscentTask) -> tuple[str, float, bytes]:
     record = read_record(files.path(picture, "info", RECORD_SUFFIX)) or {}
     data = files.path(picture, SHOWN, files.suffix).read_bytes()
     objective = record.get("best_objective")

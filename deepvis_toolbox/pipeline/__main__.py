@@ -2,7 +2,7 @@
 
 import sys
 
-from deepvis_toolbox.command_line import run_command
-from deepvis_toolbox.pipeline.command_line import main
+from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.pipeline.pipeline_command import main
 
 sys.exit(run_command(main))

@@ -10,28 +10,29 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deepvis_toolbox.addresses import Unit, parse_unit
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.ascent import Ascent
-from deepvis_toolbox.optimize.display import seen_part, with_mean
-from deepvis_toolbox.optimize.journal import Journal
-from deepvis_toolbox.optimize.montages import write_montages
-from deepvis_toolbox.optimize.output import SHOWN, Output
-from deepvis_toolbox.optimize.picture_files import KIND
-from deepvis_toolbox.optimize.preferred import Picture
-from deepvis_toolbox.optimize.presets import DEFAULT, preset, presets_of
-from deepvis_toolbox.optimize.production import Summary, pictures_to_make, store_files
-from deepvis_toolbox.optimize.settings import AscentSettings
-from deepvis_toolbox.optimize.starts import start_image
-from deepvis_toolbox.optimize.targets import Target, checked_target, objective_of
+from deepvis_toolbox.optimize.cli.production import Summary, pictures_to_make, store_files
+from deepvis_toolbox.optimize.files.montages import write_montages
+from deepvis_toolbox.optimize.files.output import SHOWN, Output
+from deepvis_toolbox.optimize.files.picture_files import KIND
+from deepvis_toolbox.optimize.files.presets import DEFAULT, preset, presets_of
+from deepvis_toolbox.optimize.files.shown_image import seen_part, with_mean
+from deepvis_toolbox.optimize.method.ascent import Ascent
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.journal import Journal
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.starts import start_image
+from deepvis_toolbox.optimize.method.targets import Target, checked_target, objective_of
+from deepvis_toolbox.scan.patches.patch_store import owned_units, write_patches
+from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.growth import Growth
-from deepvis_toolbox.unit_images.montage import Picture as Pixels
 from deepvis_toolbox.unit_images.montage import montage3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
-from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
-from find_maxes.patch_store import owned_units, write_patches
-from find_maxes.top_images import TopImages
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit, parse_unit
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class _TopImages:
             return [str(error)]
 
 
-def _came_with_it(store: UnitImageStore, unit: Unit, kind: Kind) -> bool:
+def _came_with_it(store: UnitImageStore, unit: Unit, kind: UnitImageKind) -> bool:
     """Whether the unit has pictures from an archive or from the model's author: on demand it gets no others."""
     if store.holds_published(kind, unit.layer, unit.channel):
         return True
@@ -141,7 +142,7 @@ class _UnitPictures:
         self._network, self._settings, self._output, self._seeds = network, settings, output, seeds
         self._target = checked_target(unit, network)
         self._store, self._top = store, top
-        self._finished: dict[int, Pixels] = {}
+        self._finished: dict[int, RGBImage] = {}
         self._growing: torch.Tensor | None = None
         self._steps = self._make()
 
@@ -158,7 +159,7 @@ class _UnitPictures:
             _log.exception("pictures of %s", self._target)
             self.note, self.done = f"{type(error).__name__}: {error}", True
 
-    def montage(self) -> Pixels | None:
+    def montage(self) -> RGBImage | None:
         """All finished pictures and the growing one, in the order of their seeds."""
         shown = list(self._finished.values())
         if self._growing is not None:
@@ -191,11 +192,11 @@ class _UnitPictures:
 
     def _read_finished(self, missing: set[int]) -> None:
         for seed in self._seeds:
-            path = self._output.files.path(Picture(self._target, seed), SHOWN, self._output.files.suffix)
+            path = self._output.files.path(AscentTask(self._target, seed), SHOWN, self._output.files.suffix)
             if seed not in missing and path.is_file():
                 self._finished[seed] = read_picture(path)
 
-    def _climb(self, picture: Picture) -> Iterator[None]:
+    def _climb(self, picture: AscentTask) -> Iterator[None]:
         network, settings = self._network, self._settings
         ascent = Ascent(network, objective_of([self._target], network, settings.push_dir), settings, [picture.seed])
         start = torch.from_numpy(start_image(settings.start_at, picture.seed, network.preprocessing))[None]

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepvis_toolbox.command_line import run_command
+from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.file_names import file_name_of
-from deepvis_toolbox.unit_images.montage import Picture, montage_for_jpeg, scaled_to, tiles_of_3x3
+from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to, tiles_of_3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
-from deepvis_toolbox.unit_images.store import KINDS, Kind, UnitImageStore
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 MOST_SINGLES = 4
 
@@ -25,7 +27,7 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
     """
     written = [
         path
-        for kind in KINDS
+        for kind in UNIT_IMAGE_KINDS
         for layer in source.layers(kind)
         for unit in source.units(kind, layer)
         for path in _pack_unit(source, target, kind, layer, unit, tile)
@@ -36,7 +38,7 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
 
 
 def _pack_unit(
-    source: UnitImageStore, target: UnitImageStore, kind: Kind, layer: str, unit: int, tile: int
+    source: UnitImageStore, target: UnitImageStore, kind: UnitImageKind, layer: str, unit: int, tile: int
 ) -> Iterator[Path]:
     singles = source.singles(kind, layer, unit)
     if kind == "regularized_opt" and 0 < len(singles) <= MOST_SINGLES:
@@ -50,7 +52,7 @@ def _pack_unit(
         yield target.write_montage(kind, layer, unit, montage_for_jpeg(tiles))
 
 
-def _shrunk(image: Picture, tile: int) -> Picture:
+def _shrunk(image: RGBImage, tile: int) -> RGBImage:
     height, width = image.shape[:2]
     factor = min(1.0, tile / max(height, width))
     return scaled_to(image, max(1, round(height * factor)), max(1, round(width * factor)))

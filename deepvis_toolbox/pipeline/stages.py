@@ -11,20 +11,20 @@ from pathlib import Path
 
 import torch
 
-from deepvis_toolbox.addresses import Unit
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.output import Output
-from deepvis_toolbox.optimize.preferred import Picture, preferred_images
-from deepvis_toolbox.optimize.production import Summary, make_unit_images, pictures_to_make, store_files
-from deepvis_toolbox.optimize.settings import AscentSettings
+from deepvis_toolbox.optimize.cli.production import Summary, make_unit_images, pictures_to_make, store_files
+from deepvis_toolbox.optimize.files.output import Output
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.preferred import AscentTask, preferred_images
 from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, patches_to_make, write_patches
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.result_folder import ResultFolder
+from deepvis_toolbox.scan.scanning import scan
+from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.store import UnitImageStore
-from find_maxes.patch_store import PatchOptions, owned_units, patches_to_make, write_patches
-from find_maxes.picture_list import PictureList
-from find_maxes.result_folder import ResultFolder
-from find_maxes.scanning import scan
-from find_maxes.top_images import TopImages
+from deepvis_toolbox.words.unit import Unit
 
 _TRIAL_PICTURES = 16
 _TRIAL_STEPS = 4
@@ -181,7 +181,7 @@ class PreferredStage(Stage):
         return [unit for unit in self.job.units if not holds("regularized_opt", unit.layer, unit.channel)]
 
     @cached_property
-    def left(self) -> list[Picture]:
+    def left(self) -> list[AscentTask]:
         """The pictures that are not there yet."""
         job = self.job
         output = Output(store_files(job.net, job.store))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
-from deepvis_toolbox.sources.picture_list import ListedPicture
+from deepvis_toolbox.sources.listing import ListedPicture
 from deepvis_toolbox.sources.source import Source
 
 

@@ -91,9 +91,7 @@ class FrameReader:
     @property
     def status(self) -> ReaderStatus:
         source = self._switch.current
-        return ReaderStatus(
-            source.name, self._rate.rate, self.frames.dropped, source.note, self._error, self._frozen
-        )
+        return ReaderStatus(source.name, self._rate.rate, self.frames.dropped, source.note, self._error, self._frozen)
 
     def _command(self, command: Callable[[], None]) -> None:
         with self._changed:

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from deepvis_toolbox.sources.source import Source
 
-Kind = TypeVar("Kind", bound=type[Source])
+SourceClass = TypeVar("SourceClass", bound=type[Source])
 
 _kinds: list[type[Source]] = []
 
 
-def register_source(kind: Kind) -> Kind:
+def register_source(kind: SourceClass) -> SourceClass:
     """Class decorator: makes `--input` know this kind of source."""
     _kinds.append(kind)
     return kind

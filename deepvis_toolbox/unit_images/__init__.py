@@ -4,7 +4,7 @@ from deepvis_toolbox.unit_images.cache import LOADING, Loading, Missing, UnitIma
 from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
 from deepvis_toolbox.unit_images.layer_tiles import LayerTiles
 from deepvis_toolbox.unit_images.montage import montage3x3
-from deepvis_toolbox.unit_images.store import KINDS, Kind, UnitImageStore
+from deepvis_toolbox.unit_images.store import UnitImageStore
 
 __all__ = [
     "KINDS",

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepvis_toolbox.unit_images.layer_tiles import LayerTiles, TilesJob
-from deepvis_toolbox.unit_images.montage import Picture
 from deepvis_toolbox.unit_images.picture_file import problem_with
-from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 MAX_WAITING = 64
 """Older requests than this many are forgotten: the selection has moved on, and who still wants one asks again."""
@@ -36,13 +37,13 @@ class Loading:
 
 LOADING = Loading()
 
-_Key = tuple[Kind, str, int]
-_TilesKey = tuple[Kind, str, int, int]
+_Key = tuple[UnitImageKind, str, int]
+_TilesKey = tuple[UnitImageKind, str, int, int]
 
 
 @dataclass
 class _Entry:
-    answer: Picture | Missing | LayerTiles
+    answer: RGBImage | Missing | LayerTiles
     made_at: float
 
     @property
@@ -72,7 +73,7 @@ class UnitImageCache:
         self,
         store: UnitImageStore,
         byte_limit: int = 256 << 20,
-        command_for: Callable[[Kind, str, int], str] = lambda *_: "",
+        command_for: Callable[[UnitImageKind, str, int], str] = lambda *_: "",
         on_loaded: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -90,7 +91,7 @@ class UnitImageCache:
         self._thread = threading.Thread(target=self._serve, name="unit images", daemon=True)
         self._thread.start()
 
-    def get(self, kind: Kind, layer: str, unit: int) -> Picture | Missing | Loading:
+    def get(self, kind: UnitImageKind, layer: str, unit: int) -> RGBImage | Missing | Loading:
         """The unit's 3×3 montage, RGB uint8, not to be written to; or why there is none. Never waits."""
         key = (kind, layer, unit)
         with self._work:
@@ -103,7 +104,7 @@ class UnitImageCache:
                 self._work.notify()
             return LOADING if entry is None else entry.answer  # type: ignore[return-value]
 
-    def get_tiles(self, kind: Kind, layer: str, units: int, size: int) -> LayerTiles | Loading:
+    def get_tiles(self, kind: UnitImageKind, layer: str, units: int, size: int) -> LayerTiles | Loading:
         """One picture of each of the layer's `units`, `size`×`size` pixels, as far as they are read. Never waits."""
         key = (kind, layer, units, size)
         with self._work:
@@ -157,7 +158,7 @@ class UnitImageCache:
             elif job is not None and job_key is not None:
                 self._advance(job_key, job)
 
-    def _read(self, key: _Key) -> Picture | Missing:
+    def _read(self, key: _Key) -> RGBImage | Missing:
         try:
             picture = self.store.read(*key)
         except Exception as error:  # whatever a disk or a file has in store, the next picture is read all the same
@@ -176,7 +177,7 @@ class UnitImageCache:
             with self._work:
                 self._jobs.pop(key, None)
 
-    def _keep(self, key: _Key | _TilesKey, answer: Picture | Missing | LayerTiles) -> None:
+    def _keep(self, key: _Key | _TilesKey, answer: RGBImage | Missing | LayerTiles) -> None:
         entry = _Entry(answer, self._clock())
         with self._work:
             former = self._kept.pop(key, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepvis_toolbox.unit_images.montage import Picture
+from deepvis_toolbox.words.images import RGBImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -12,7 +12,7 @@ class Growth:
     """How far the preferred images of one unit are."""
 
     address: str
-    montage: Picture | None
+    montage: RGBImage | None
     """The finished pictures and the one that grows, 3×3, RGB uint8; None before the first step."""
     note: str
     """`picture 2 of 9, step 37 of 500`, or why there is nothing to be made."""

@@ -10,9 +10,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.unit_images.montage import BACKGROUND, Picture, scaled_to
+from deepvis_toolbox.unit_images.montage import BACKGROUND, scaled_to
 from deepvis_toolbox.unit_images.picture_file import problem_with
-from deepvis_toolbox.unit_images.store import Kind, UnitImageStore
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 T = TypeVar("T")
 
@@ -43,7 +45,13 @@ class TilesJob:
     """
 
     def __init__(
-        self, store: UnitImageStore, kind: Kind, layer: str, units: int, size: int, former: LayerTiles | None = None
+        self,
+        store: UnitImageStore,
+        kind: UnitImageKind,
+        layer: str,
+        units: int,
+        size: int,
+        former: LayerTiles | None = None,
     ) -> None:
         self._store, self._kind, self._layer = store, kind, layer
         empty: NDArray[np.uint8] = np.full((units, size, size, 3), BACKGROUND, np.uint8)
@@ -76,7 +84,7 @@ class TilesJob:
         on_disk = self._tried(lambda: self._store.units(self._kind, self._layer)) or []
         return [unit for unit in reversed(on_disk) if unit < units and not self._there[unit]]
 
-    def _read(self, unit: int) -> Picture | None:
+    def _read(self, unit: int) -> RGBImage | None:
         """None, and an empty tile, where it cannot be read; the unit's own pane says why."""
         return self._tried(lambda: self._store.read_best(self._kind, self._layer, unit))
 
@@ -88,7 +96,7 @@ class TilesJob:
             self._problem = self._problem or problem_with(error)
             return None
 
-    def _put(self, unit: int, tile: Picture | None) -> None:
+    def _put(self, unit: int, tile: RGBImage | None) -> None:
         if tile is not None:
             size = self._pixels.shape[1]
             self._pixels[unit] = scaled_to(tile, size, size)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.images import RGBImage
 
-Picture = NDArray[np.uint8]
 """RGB uint8, H×W×3."""
 
 GAP = 1
@@ -23,7 +22,7 @@ BACKGROUND = 30
 """Between pictures and where one is missing: dark, as the window around them."""
 
 
-def montage3x3(images: Sequence[Picture]) -> Picture:
+def montage3x3(images: Sequence[RGBImage]) -> RGBImage:
     """Up to nine pictures, row by row, in one square of 3×3, one dark pixel between them; missing ones stay dark.
 
     `images`: each RGB uint8 H×W×3; where sizes differ, all are scaled to the first one's. -> (3H + 2)×(3W + 2)×3.
@@ -31,17 +30,17 @@ def montage3x3(images: Sequence[Picture]) -> Picture:
     return _montage(images, 3)
 
 
-def montage_for_jpeg(images: Sequence[Picture]) -> Picture:
+def montage_for_jpeg(images: Sequence[RGBImage]) -> RGBImage:
     """As `montage3x3`, tiny pictures enlarged: JPEG would mix what is smaller than its blocks with its neighbours."""
     return montage3x3([enlarged(image, JPEG_TILE) for image in images])
 
 
-def square_montage(images: Sequence[Picture]) -> Picture:
+def square_montage(images: Sequence[RGBImage]) -> RGBImage:
     """One picture as it is, two to four as 2×2, more as `montage3x3`: few pictures are shown large."""
     return _montage(images, 1 if len(images) == 1 else 2 if len(images) <= 4 else 3)
 
 
-def _montage(images: Sequence[Picture], side: int) -> Picture:
+def _montage(images: Sequence[RGBImage], side: int) -> RGBImage:
     if not 0 < len(images) <= side * side:
         raise ValueError(f"a {side}×{side} montage holds 1 to {side * side} pictures, not {len(images)}")
     height, width = images[0].shape[:2]
@@ -52,7 +51,7 @@ def _montage(images: Sequence[Picture], side: int) -> Picture:
     return canvas
 
 
-def tiles_of_3x3(montage: Picture) -> list[Picture]:
+def tiles_of_3x3(montage: RGBImage) -> list[RGBImage]:
     """The nine pictures of a montage that `montage3x3` (or the authors) made."""
     height, width = ((side - 2 * GAP) // 3 for side in montage.shape[:2])
     if height < 1 or width < 1:
@@ -61,7 +60,7 @@ def tiles_of_3x3(montage: Picture) -> list[Picture]:
     return [montage[top : top + height, left : left + width] for top, left in corners]
 
 
-def lower_left_quarter(picture: Picture) -> Picture:
+def lower_left_quarter(picture: RGBImage) -> RGBImage:
     """The 3×3 montage to show of an archive's 2×2: the lower-left one, without its border."""
     half_height, half_width, border = picture.shape[0] // 2, picture.shape[1] // 2, QUARTER_BORDER
     if min(half_height, half_width) <= 2 * border:
@@ -69,7 +68,7 @@ def lower_left_quarter(picture: Picture) -> Picture:
     return picture[half_height + border : 2 * half_height - border, border : half_width - border]
 
 
-def as_lower_left_quarter(montage: Picture) -> Picture:
+def as_lower_left_quarter(montage: RGBImage) -> RGBImage:
     """A 2×2 whose lower-left quarter is `montage`, the rest dark: one of our montages among the authors'."""
     height, width = montage.shape[:2]
     half_height, half_width = height + 2 * QUARTER_BORDER, width + 2 * QUARTER_BORDER
@@ -79,7 +78,7 @@ def as_lower_left_quarter(montage: Picture) -> Picture:
     return canvas
 
 
-def whole_layer(tiles: Sequence[Picture]) -> Picture:
+def whole_layer(tiles: Sequence[RGBImage]) -> RGBImage:
     """A tile for each unit of a layer, row by row, in a square of ceil(sqrt(units)) tiles a side."""
     side = _side(len(tiles))
     height, width = tiles[0].shape[:2]
@@ -90,7 +89,7 @@ def whole_layer(tiles: Sequence[Picture]) -> Picture:
     return canvas
 
 
-def tiles_of_whole_layer(picture: Picture, units: int) -> Picture:
+def tiles_of_whole_layer(picture: RGBImage, units: int) -> RGBImage:
     """The tiles of a `whole_layer.jpg` of `units` units: (units, H, W, 3), RGB uint8."""
     side = _side(units)
     height, width = picture.shape[0] // side, picture.shape[1] // side
@@ -100,13 +99,13 @@ def tiles_of_whole_layer(picture: Picture, units: int) -> Picture:
     return grid.transpose(0, 2, 1, 3, 4).reshape(side * side, height, width, 3)[:units]
 
 
-def enlarged(image: Picture, side: int) -> Picture:
+def enlarged(image: RGBImage, side: int) -> RGBImage:
     """The picture, each pixel repeated as often as its longer side then stays within `side`; no smaller than it is."""
     times = max(1, side // max(image.shape[:2]))
     return np.repeat(np.repeat(image, times, 0), times, 1)
 
 
-def scaled_to(image: Picture, height: int, width: int) -> Picture:
+def scaled_to(image: RGBImage, height: int, width: int) -> RGBImage:
     """The picture at another size (area-averaged where it shrinks); itself where it has that size."""
     if image.shape[:2] == (height, width):
         return image

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.unit_images.montage import Picture
+from deepvis_toolbox.words.images import RGBImage
 
 JPEG_QUALITY = 88
 FORMATS = ("JPEG", "PNG")
@@ -24,7 +24,7 @@ _SIGNATURE = b"\xff\xfe" + (len(_COMMENT) + 2).to_bytes(2, "big") + _COMMENT
 _HEAD_BYTES = 64
 
 
-def read_picture(path: Path) -> Picture:
+def read_picture(path: Path) -> RGBImage:
     """The picture, RGB uint8 H×W×3. `ToolboxError` where it is missing, unreadable, no picture or too large."""
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -51,7 +51,7 @@ def problem_with(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def write_picture(path: Path, image: Picture) -> None:
+def write_picture(path: Path, image: RGBImage) -> None:
     """Writes an RGB uint8 H×W×3 picture as its suffix says (.jpg or .png). `ToolboxError` where that is impossible."""
     suffix = path.suffix.lower()
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []

@@ -21,7 +21,6 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
 from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
 from deepvis_toolbox.unit_images.montage import (
-    Picture,
     as_lower_left_quarter,
     lower_left_quarter,
     square_montage,
@@ -29,13 +28,13 @@ from deepvis_toolbox.unit_images.montage import (
     tiles_of_whole_layer,
 )
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 _Pieces = TypeVar("_Pieces")
-Kind = Literal["regularized_opt", "max_im", "max_deconv"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 MontageLayout = Literal["1x1", "2x2"]
 
 SHIPPED = "unit_images"
@@ -117,26 +116,26 @@ class UnitImageStore:
         """The layer whose pictures are shown for `layer`: itself, or the one it shares with."""
         return self.shared.get(layer, layer)
 
-    def layer_folder(self, kind: Kind, layer: str) -> Path:
+    def layer_folder(self, kind: UnitImageKind, layer: str) -> Path:
         """The folder of a layer's own pictures, sharing left aside."""
         return self.folder / kind / file_name_of(layer)
 
-    def montage_path(self, kind: Kind, layer: str, unit: int) -> Path:
+    def montage_path(self, kind: UnitImageKind, layer: str, unit: int) -> Path:
         """Where the unit's 3×3 montage is written."""
         ending = "_montage" if kind == "regularized_opt" else ""
         return self.layer_folder(kind, layer) / f"{file_name_of(layer)}_{unit:04d}{ending}.jpg"
 
-    def single_path(self, kind: Kind, layer: str, unit: int, tag: str, suffix: str = ".jpg") -> Path:
+    def single_path(self, kind: UnitImageKind, layer: str, unit: int, tag: str, suffix: str = ".jpg") -> Path:
         """Where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`, `_`, `-`."""
         if not _TAG.fullmatch(tag) or tag == "montage":
             raise ValueError(f'"{tag}" cannot be part of a file name here')
         return self.layer_folder(kind, layer) / f"{file_name_of(layer)}_{unit:04d}_{tag}{suffix}"
 
-    def whole_layer_path(self, kind: Kind, layer: str) -> Path:
+    def whole_layer_path(self, kind: UnitImageKind, layer: str) -> Path:
         """Where the layer's one picture of all its units is written."""
         return self.layer_folder(kind, layer) / "whole_layer.jpg"
 
-    def singles(self, kind: Kind, layer: str, unit: int) -> list[Path]:
+    def singles(self, kind: UnitImageKind, layer: str, unit: int) -> list[Path]:
         """The unit's single pictures in this store's own folder, in the order of their names."""
         layer = self.owner(layer)
         start = f"{file_name_of(layer)}_{unit:04d}_"
@@ -147,16 +146,16 @@ class UnitImageStore:
         # an image that is there in both of the original's scalings, X and Xpm, is one picture
         return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
 
-    def has(self, kind: Kind, layer: str, unit: int) -> bool:
+    def has(self, kind: UnitImageKind, layer: str, unit: int) -> bool:
         """Whether there is a picture of the unit, its own, a shared or a shipped one."""
         here = self._montage_to_read(kind, layer, unit).is_file() or bool(self.singles(kind, layer, unit))
         return here or (self._shipped is not None and self._shipped.has(kind, layer, unit))
 
-    def holds_published(self, kind: Kind, layer: str, unit: int) -> bool:
+    def holds_published(self, kind: UnitImageKind, layer: str, unit: int) -> bool:
         """Whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
         return is_published(self._montage_to_read(kind, layer, unit))
 
-    def units(self, kind: Kind, layer: str) -> list[int]:
+    def units(self, kind: UnitImageKind, layer: str) -> list[int]:
         """The units of a layer that have pictures, ascending."""
         layer = self.owner(layer)
         unit, tag = re.escape(file_name_of(layer)) + r"_(\d{4,})", rf"(?:_(?!{COMPARED}).+)?"
@@ -165,14 +164,14 @@ class UnitImageStore:
         shipped = self._shipped.units(kind, layer) if self._shipped else []
         return sorted({*(int(match[1]) for match in found if match), *shipped})
 
-    def layers(self, kind: Kind) -> list[str]:
+    def layers(self, kind: UnitImageKind) -> list[str]:
         """The names of the layers that have a folder of pictures, sharing left aside."""
         shipped = self._shipped.layers(kind) if self._shipped else []
         return sorted({*(layer_name_of(name) for name in _names_in(self.folder / kind)), *shipped})
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def read(self, kind: Kind, layer: str, unit: int) -> Picture | None:
+    def read(self, kind: UnitImageKind, layer: str, unit: int) -> RGBImage | None:
         """The unit's 3×3 montage as it is shown, RGB uint8; a square of its singles where no montage was written.
 
         None where there is no picture. `ToolboxError` where the file is damaged, or of a network with other weights.
@@ -187,7 +186,7 @@ class UnitImageStore:
             return square_montage([read_picture(single) for single in singles])
         return self._shipped.read(kind, layer, unit) if self._shipped else None
 
-    def read_best(self, kind: Kind, layer: str, unit: int) -> Picture | None:
+    def read_best(self, kind: UnitImageKind, layer: str, unit: int) -> RGBImage | None:
         """The first picture of the unit's montage, for a tile; None where there is none."""
         path = self._montage_to_read(kind, layer, unit)
         if not path.is_file():
@@ -199,7 +198,7 @@ class UnitImageStore:
         montage = self.read(kind, layer, unit)
         return None if montage is None else _cut(path, tiles_of_3x3, montage)[0]
 
-    def read_whole_layer(self, kind: Kind, layer: str, units: int) -> Picture | None:
+    def read_whole_layer(self, kind: UnitImageKind, layer: str, units: int) -> RGBImage | None:
         """The tiles of the layer's `whole_layer.jpg`, (units, H, W, 3) RGB uint8; None where there is none."""
         self._check_shown()
         path = self.whole_layer_path(kind, self.owner(layer))
@@ -216,22 +215,24 @@ class UnitImageStore:
     def claim(self, net: Network) -> None:
         """As `check_network`; a folder without any pictures belongs to this network from now on."""
         self.check_network(net)
-        if not any((self.folder / kind).exists() for kind in KINDS):
+        if not any((self.folder / kind).exists() for kind in UNIT_IMAGE_KINDS):
             write_claim(self.folder, lambda: NetworkIdentity.of(net))
 
-    def write_montage(self, kind: Kind, layer: str, unit: int, montage: Picture) -> Path:
+    def write_montage(self, kind: UnitImageKind, layer: str, unit: int, montage: RGBImage) -> Path:
         """Writes a 3×3 montage (RGB uint8) so that `read` gives it back; returns the path."""
         path = self.montage_path(kind, layer, unit)
         write_picture(path, as_lower_left_quarter(montage) if self._is_quartered(kind) else montage)
         return path
 
-    def write_single(self, kind: Kind, layer: str, unit: int, tag: str, image: Picture, suffix: str = ".jpg") -> Path:
+    def write_single(
+        self, kind: UnitImageKind, layer: str, unit: int, tag: str, image: RGBImage, suffix: str = ".jpg"
+    ) -> Path:
         """Writes one picture of the unit (RGB uint8); returns the path."""
         path = self.single_path(kind, layer, unit, tag, suffix)
         write_picture(path, image)
         return path
 
-    def write_whole_layer(self, kind: Kind, layer: str, picture: Picture) -> Path:
+    def write_whole_layer(self, kind: UnitImageKind, layer: str, picture: RGBImage) -> Path:
         """Writes the layer's one picture, as `montage.whole_layer` makes it; returns the path."""
         path = self.whole_layer_path(kind, layer)
         write_picture(path, picture)
@@ -243,14 +244,14 @@ class UnitImageStore:
         if self._network is not None:
             check_claim(self.folder, self._network)
 
-    def _is_quartered(self, kind: Kind) -> bool:
+    def _is_quartered(self, kind: UnitImageKind) -> bool:
         return self.montage == "2x2" and kind == "regularized_opt"
 
-    def _montage_to_read(self, kind: Kind, layer: str, unit: int) -> Path:
+    def _montage_to_read(self, kind: UnitImageKind, layer: str, unit: int) -> Path:
         return self.montage_path(kind, self.owner(layer), unit)
 
 
-def _cut(path: Path, cut: Callable[[Picture], _Pieces], picture: Picture) -> _Pieces:
+def _cut(path: Path, cut: Callable[[RGBImage], _Pieces], picture: RGBImage) -> _Pieces:
     """A part of a file's picture; where it cannot be cut so, the error names the file."""
     try:
         return cut(picture)

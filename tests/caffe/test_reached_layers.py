@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from deepvis_toolbox import load_network
-from deepvis_toolbox.network.interface import BackwardMode, Network
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.words.backward import BackwardMode
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import convolution, layer
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from deepvis_toolbox.drawing.backward_views import VIEWS, backward_picture
+from deepvis_toolbox.drawing.backward_views import backward_picture
+from deepvis_toolbox.words.backward import BACKWARD_VIEWS
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_norm_blurred_is_blurred_by_a_gaussian_of_that_radius(gradient: np.ndarr
     assert np.abs(picture[:, :, 0] - expected).max() <= 2
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", BACKWARD_VIEWS)
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_any_number_of_channels_gives_rgb(view: str, channels: int) -> None:
     values = np.random.default_rng(0).normal(size=(20, 30, channels)).astype(np.float32)
@@ -54,7 +55,7 @@ def test_any_number_of_channels_gives_rgb(view: str, channels: int) -> None:
     assert picture.min() < picture.max()
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", BACKWARD_VIEWS)
 def test_zeros_are_flat_and_values_that_are_not_finite_count_as_zero(view: str) -> None:
     zero = backward_picture(np.zeros((40, 40, 3), np.float32), view)
     assert zero.min() == zero.max() == (127 if view in ("raw", "gray") else 0)

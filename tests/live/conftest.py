@@ -20,15 +20,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepvis_toolbox.live import main_loop
-from deepvis_toolbox.live.grower import open_grower
 from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
 from deepvis_toolbox.live.painter import Painter
-from deepvis_toolbox.live.picture_commands import PictureCommands
-from deepvis_toolbox.live.picture_shelf import open_shelf
-from deepvis_toolbox.live.session import Session
-from deepvis_toolbox.live.shooter import Shooter
+from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
+from deepvis_toolbox.live.pictures.picture_shelf import open_shelf
+from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.state import State, make_request
-from deepvis_toolbox.live.window import MouseEvent, Window
+from deepvis_toolbox.live.window.window import MouseEvent, Window
+from deepvis_toolbox.live.work.grower import open_grower
+from deepvis_toolbox.live.work.session import Session
 from deepvis_toolbox.sources.source import Source
 
 SCREEN = "1600x1000x24"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepvis_toolbox.live.drawing_pace import DrawingPace
+from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 
 
 class Time:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from deepvis_toolbox.live.loaded_network import LoadedNetwork
-from deepvis_toolbox.live.picture_commands import PictureCommands
-from deepvis_toolbox.live.picture_shelf import open_shelf
+from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
+from deepvis_toolbox.live.pictures.picture_shelf import open_shelf
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.unit_images import UnitImageStore, montage3x3
 from tests.nets import Classic, Residual, opened

@@ -18,17 +18,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import run_toolbox
-from deepvis_toolbox.addresses import parse_unit
-from deepvis_toolbox.command_line import run_command
+from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live import display as display_module
+from deepvis_toolbox.live import toolbox_command as run_toolbox
 from deepvis_toolbox.live.headless import HeadlessRun
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.start import StartOptions, run_live
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.window import display as display_module
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.words.unit import parse_unit
 
 from .conftest import Display
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.key_check import describe_key
-from deepvis_toolbox.live.key_codes import key_name
 from deepvis_toolbox.live.keys import KEYS, parse_script
+from deepvis_toolbox.live.window.key_check import describe_key
+from deepvis_toolbox.live.window.key_codes import key_name
 
 
 def test_no_key_means_two_things() -> None:

@@ -17,8 +17,8 @@ from deepvis_toolbox.live.look import Look, look_for, look_from
 from deepvis_toolbox.live.panes import help_overlay, layer_list, maps, status_line, tiles
 from deepvis_toolbox.live.panes import selected as selected_pane
 from deepvis_toolbox.live.panes.kept_picture import KeptPicture
-from deepvis_toolbox.live.snapshot import FrameInfo, Snapshot
 from deepvis_toolbox.live.state import LayerEntry, Origin, State, make_request
+from deepvis_toolbox.live.work.snapshot import FrameInfo, Snapshot
 
 LAYERS = (
     LayerEntry("data", (3, 32, 32), "input"),
@@ -658,7 +658,7 @@ def test_text_grows_with_the_window_and_with_the_scale() -> None:
 
 
 def test_the_settings_have_the_looks_defaults() -> None:
-    from settings import Settings
+    from deepvis_toolbox.settings.loading import Settings
 
     section = Settings.model_validate({}).look
     assert look_from(section.model_dump()) == Look()

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import run_toolbox
-from deepvis_toolbox.live.loaded_network import LoadedNetwork
-from deepvis_toolbox.live.picture_commands import DESCRIBE_FIRST, SAVE_FIRST, PictureCommands
-from deepvis_toolbox.live.picture_shelf import PictureShelf
+from deepvis_toolbox.live import toolbox_command as run_toolbox
+from deepvis_toolbox.live.pictures.picture_commands import DESCRIBE_FIRST, SAVE_FIRST, PictureCommands
+from deepvis_toolbox.live.pictures.picture_shelf import PictureShelf
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.command_line import open_network
-from deepvis_toolbox.optimize.flags import make_parser
-from deepvis_toolbox.optimize.production import store_of
+from deepvis_toolbox.optimize.cli.optimize_command import open_network
+from deepvis_toolbox.optimize.cli.optimize_flags import make_parser
+from deepvis_toolbox.optimize.cli.production import store_of
 
 DEFAULT = ["--model", "efficientnet-lite0", "--device", "cpu"]
 SMALL = ["--model", "live_test_network:make"]
@@ -38,7 +38,7 @@ def opened(*flags: str) -> tuple[Network, PictureShelf]:
 def commands_of(*flags: str) -> tuple[str, str]:
     """What makes preferred images, and top images."""
     given = run_toolbox.parser().parse_args(list(flags))
-    from settings import load_settings
+    from deepvis_toolbox.settings.loading import load_settings
 
     opener = run_toolbox._shelf_opener(given, load_settings(given.model, overrides=given.overrides))
     commands: PictureCommands = opener.keywords["commands"]  # type: ignore[attr-defined]

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deepvis_toolbox.live.grower import SHARE, Grower
 from deepvis_toolbox.live.panes.unit_images import picture_of
-from deepvis_toolbox.live.picture_commands import PictureCommands
-from deepvis_toolbox.live.picture_shelf import PictureShelf
-from deepvis_toolbox.live.request import Request
+from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
+from deepvis_toolbox.live.pictures.picture_shelf import PictureShelf
 from deepvis_toolbox.live.state import LayerEntry, State
-from deepvis_toolbox.live.unit_pictures import PictureKind
+from deepvis_toolbox.live.work.grower import SHARE, Grower
+from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.montage import montage3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 from .conftest import Display, Driver
 
@@ -65,7 +65,7 @@ def has_colour(pixels: NDArray[np.uint8], colour: NDArray[np.uint8]) -> float:
     return float((np.abs(pixels.astype(int) - colour).max(-1) <= 12).mean())
 
 
-def wait_for(driver: Driver, kind: PictureKind) -> None:
+def wait_for(driver: Driver, kind: UnitImageKind) -> None:
     driver.run_until(lambda: picture_of(driver.state, kind).note != "reading …")
     driver.settle()
 
@@ -267,9 +267,9 @@ def test_another_unit_pauses_the_first_and_coming_back_goes_on() -> None:
 
 
 def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small: Callable, tmp_path: Path) -> None:
-    from deepvis_toolbox.addresses import Unit
     from deepvis_toolbox.optimize import AscentSettings, preferred_images
     from deepvis_toolbox.unit_images.picture_file import read_picture
+    from deepvis_toolbox.words.unit import Unit
 
     network = load_small()
     settings = AscentSettings(decay=0.01, blur_radius=0.5, blur_every=4, lr_params={"lr": 50.0}, max_iter=12)
@@ -285,7 +285,7 @@ def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small
             assert grown.montage is not None
     wanted = preferred_images(network, [Unit("conv2", 5)], [0, 1], settings, batch_size=1)
     assert demand.growth("conv2:5").note == "made and saved"
-    from deepvis_toolbox.optimize.display import seen_part, with_mean
+    from deepvis_toolbox.optimize.files.shown_image import seen_part, with_mean
 
     for result in wanted:
         path = next(tmp_path.rglob(f"*s{result.seed:04d}_best_Xpm.png"))

@@ -12,7 +12,7 @@ import pytest
 
 from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.panes import layer_list
-from deepvis_toolbox.live.window import Window
+from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions

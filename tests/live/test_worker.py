@@ -14,14 +14,14 @@ import pytest
 import torch
 from torch import nn
 
-from deepvis_toolbox.live.frame_processor import FrameProcessor, channels_first
-from deepvis_toolbox.live.inbox import Inbox
-from deepvis_toolbox.live.request import Request
-from deepvis_toolbox.live.snapshot import Snapshot
-from deepvis_toolbox.live.worker import Worker
+from deepvis_toolbox.live.work.frame_processor import FrameProcessor, channels_first
+from deepvis_toolbox.live.work.inbox import Inbox
+from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.worker import Worker
 from deepvis_toolbox.mailbox import Mailbox
-from deepvis_toolbox.network.layer import Layer
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
+from deepvis_toolbox.words.layer import Layer
 
 
 def frame(number: int = 0, is_still: bool = False, size: tuple[int, int] = (40, 60)) -> SourceFrame:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.network.efficientnet_lite import EfficientNetLite0, renamed, same_padding
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.network.weights_file import fill, read_state_dict
+from deepvis_toolbox.opening.efficientnet_lite import EfficientNetLite0, renamed, same_padding
+from deepvis_toolbox.opening.weights_file import fill, read_state_dict
 
 
 def listed_pictures(shared: Path) -> list[tuple[Path, int]]:

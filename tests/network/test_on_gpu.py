@@ -12,12 +12,13 @@ from torch import nn
 
 from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.full_precision import full_precision
-from deepvis_toolbox.network.interface import BACKWARD_MODES, Network
-from deepvis_toolbox.network.model_description import ModelDescription
+from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
+from deepvis_toolbox.words.backward import BACKWARD_MODES
 from tests.nets import Branching, Classic, Residual
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")

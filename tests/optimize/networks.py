@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from deepvis_toolbox.network.model_description import ModelDescription
+from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 Array = NDArray[np.floating]
-Look = Callable[[Array], tuple[float, Array]]
+GradientReader = Callable[[Array], tuple[float, Array]]
 
 
 def decay(x: Array, g: Array, step: int, s: object) -> Array:
@@ -83,7 +83,7 @@ def step_size(s: object, objective: float, g: Array) -> float:
     return min(p["max_lr"], desired / squared)
 
 
-def next_image(x: Array, look: Look, step: int, s: object, mean: Array) -> Array:
+def next_image(x: Array, look: GradientReader, step: int, s: object, mean: Array) -> Array:
     """From the (clipped) image that one forward pass sees to the (clipped) image that the next one sees."""
     x = np.asarray(x, np.float64)
     objective, g = look(x)

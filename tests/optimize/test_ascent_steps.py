@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
-from deepvis_toolbox.optimize.presets import PAPER_PRESETS
+from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
 from tests.conftest import missing
 from tests.devices import DEVICES
 from tests.optimize import plain_ascent

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
-from deepvis_toolbox.optimize import batch_size, preferred
-from deepvis_toolbox.optimize.batch_size import automatic_batch_size, bytes_per_picture, free_bytes
+from deepvis_toolbox.optimize.method import batch_size, preferred
+from deepvis_toolbox.optimize.method.batch_size import automatic_batch_size, bytes_per_picture, free_bytes
 from tests.optimize.networks import linear_network, rectified_network
 
 SETTINGS = AscentSettings(max_iter=2)

@@ -7,8 +7,8 @@ from scipy.stats import spearmanr
 
 from deepvis_toolbox import AscentSettings, Unit, preferred_images
 from deepvis_toolbox.network.preprocessing import Preprocessing
-from deepvis_toolbox.optimize.parametrization import PARAMETRIZATIONS
-from deepvis_toolbox.optimize.robustness import Robustness
+from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
+from deepvis_toolbox.optimize.method.robustness import Robustness
 from tests.optimize.networks import curved_network, linear_network
 
 CPU = torch.device("cpu")

@@ -16,8 +16,8 @@ import pytest
 
 from deepvis_toolbox import ToolboxError, Unit, load_network, preferred_images
 from deepvis_toolbox.optimize import AscentSettings
-from deepvis_toolbox.optimize.command_line import main
-from deepvis_toolbox.optimize.display import centred, seen_part, with_mean
+from deepvis_toolbox.optimize.cli.optimize_command import main
+from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
 from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -263,7 +263,8 @@ def test_a_film_that_was_not_written_whole_is_told(tmp_path, monkeypatch):
         def release(self):
             pass
 
-    monkeypatch.setattr("deepvis_toolbox.optimize.video.cv2.VideoWriter", type("W", (Deaf,), {"fourcc": lambda *_: 0}))
+    writer = type("W", (Deaf,), {"fourcc": lambda *_: 0})
+    monkeypatch.setattr("deepvis_toolbox.optimize.files.ascent_film.cv2.VideoWriter", writer)
     with pytest.raises(ToolboxError, match=r"film\.mp4.*disk is full"):
         run("--units", "fc:0", "--video", str(tmp_path / "film.mp4"), output=tmp_path)
     assert not (tmp_path / "film.mp4").exists()

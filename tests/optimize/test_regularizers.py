@@ -6,9 +6,9 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from deepvis_toolbox.optimize import AscentSettings
-from deepvis_toolbox.optimize.percentile import reaching_percentile_
-from deepvis_toolbox.optimize.regularizers import REGULARIZERS, active
-from deepvis_toolbox.optimize.regularizers.blur import Blur
+from deepvis_toolbox.optimize.method.percentile import reaching_percentile_
+from deepvis_toolbox.optimize.method.regularizers import REGULARIZERS, active
+from deepvis_toolbox.optimize.method.regularizers.blur import Blur
 from tests.optimize import plain_ascent
 
 

@@ -8,9 +8,9 @@ from torch import nn
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.optimize import Direction, LikePicture
-from deepvis_toolbox.optimize.ascent import Ascent
-from deepvis_toolbox.optimize.starts import start_image
-from deepvis_toolbox.optimize.targets import checked_target, objective_of
+from deepvis_toolbox.optimize.method.ascent import Ascent
+from deepvis_toolbox.optimize.method.starts import start_image
+from deepvis_toolbox.optimize.method.targets import checked_target, objective_of
 from tests.optimize.networks import curved_network, linear_network, network_of, rectified_network
 
 UP = {"lr_policy": "progress", "lr_params": {"max_lr": 1e6, "desired_prog": 0.5}}

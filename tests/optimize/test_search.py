@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from deepvis_toolbox import AscentSettings, ToolboxError
-from deepvis_toolbox.network.model_file import read_model_file
-from deepvis_toolbox.optimize.preset_writing import save_preset
+from deepvis_toolbox.opening.model_file import read_model_file
+from deepvis_toolbox.optimize.files.preset_writing import save_preset
 from deepvis_toolbox.optimize.search import SHEET, main
 from deepvis_toolbox.optimize.search_space import sampled
 

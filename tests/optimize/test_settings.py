@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from deepvis_toolbox import AscentSettings, ToolboxError
-from deepvis_toolbox.optimize.presets import PAPER_PRESETS
-from deepvis_toolbox.optimize.settings import settings_from
-from deepvis_toolbox.optimize.step_policies import STEP_POLICIES, step_policy
+from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
+from deepvis_toolbox.optimize.method.ascent_settings import settings_from
+from deepvis_toolbox.optimize.method.step_policies import STEP_POLICIES, step_policy
 
 PARAMETERS = {
     "constant": {"lr": 100.0},

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox import Unit, load_network
-from deepvis_toolbox.command_line import run_command
+from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.optimize.presets import preset
-from deepvis_toolbox.optimize.production import make_unit_images
-from deepvis_toolbox.pipeline.command_line import main
+from deepvis_toolbox.optimize.cli.production import make_unit_images
+from deepvis_toolbox.optimize.files.presets import preset
 from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.pipeline.pack import pack
+from deepvis_toolbox.pipeline.pipeline_command import main
 from deepvis_toolbox.pipeline.stages import CropStage, Job, PreferredStage, mean_over_layers
 from deepvis_toolbox.progress import Silence
-from deepvis_toolbox.unit_images import KINDS, UnitImageStore, montage3x3
+from deepvis_toolbox.unit_images import UnitImageStore, montage3x3
 from deepvis_toolbox.unit_images.montage import tiles_of_3x3
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import pipeline_convnet
@@ -61,7 +62,7 @@ def test_one_command_makes_all_pictures_of_the_units_and_says_what_it_takes_firs
     assert said.out.index("about") < said.out.index("done")
     assert "broken.png" in said.err
     store = UnitImageStore(workplace / "model" / "pictures", shared={"2": "1"})
-    for kind in KINDS:
+    for kind in UNIT_IMAGE_KINDS:
         assert store.units(kind, "1") == [0, 1, 2, 3]
         assert store.units(kind, "4") == [0, 1, 2]
         assert store.has(kind, "2", 1)
@@ -154,7 +155,7 @@ def test_an_archives_pictures_stay_and_the_units_without_get_theirs(workplace, c
     assert {path: path.read_bytes() for path in archive} == archive
     assert not [path for path in folder.rglob("1_0001*") if path not in archive]
     store = UnitImageStore(folder)
-    for kind in KINDS:
+    for kind in UNIT_IMAGE_KINDS:
         assert store.units(kind, "1") == [0, 1, 2, 3]
     assert "preferred images, 3 pictures" in capsys.readouterr().out
 
@@ -176,7 +177,7 @@ def test_on_demand_a_unit_with_published_pictures_says_so_and_gets_no_others(wor
     assert on_demand(workplace, "1:1") == "it has pictures already"
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == archive
     assert on_demand(workplace, "1:2") == "made and saved"
-    assert all(UnitImageStore(folder).has(kind, "1", 2) for kind in KINDS)
+    assert all(UnitImageStore(folder).has(kind, "1", 2) for kind in UNIT_IMAGE_KINDS)
 
 
 def test_on_demand_a_unit_with_the_models_own_pictures_says_so(workplace):
@@ -202,7 +203,7 @@ def test_of_a_layer_that_shows_anothers_pictures_those_are_made(workplace):
     assert run("--images", "images", "--units", "2:3") == 0
     assert on_demand(workplace, "2:2") == "made and saved"
     folder = workplace / "model" / "pictures"
-    for kind in KINDS:
+    for kind in UNIT_IMAGE_KINDS:
         assert UnitImageStore(folder).units(kind, "1") == [2, 3]
         assert [path.name for path in (folder / kind).iterdir()] == ["1"]
 

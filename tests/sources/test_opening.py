@@ -203,5 +203,3 @@ def test_what_may_not_be_read_says_so(tmp_path: Path, video: Path, pictures: Pat
 
 def test_no_two_kinds_share_a_form() -> None:
     assert all(a.form != b.form for a, b in itertools.combinations(KINDS, 2))
-
-

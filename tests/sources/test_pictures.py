@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.sources.frame import SourceFrame
+from deepvis_toolbox.sources.listing import folder_pictures, natural_order, read_picture_list
 from deepvis_toolbox.sources.opening import open_source
-from deepvis_toolbox.sources.picture_list import folder_pictures, natural_order, read_picture_list
 from deepvis_toolbox.sources.source import Source
 
 # As when the toolbox runs: pytest switches the filters of modules off.

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.unit_images import KINDS, UnitImageStore, file_name_of, layer_name_of, montage3x3
+from deepvis_toolbox.unit_images import UnitImageStore, file_name_of, layer_name_of, montage3x3
 from deepvis_toolbox.unit_images.claim import CLAIM, NetworkIdentity, write_claim
 from deepvis_toolbox.unit_images.montage import tiles_of_whole_layer, whole_layer
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
 from tests.nets import Classic, Residual, opened
 
 
@@ -51,7 +52,7 @@ def test_the_layout_is_that_of_the_published_archives(tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["1x1", "2x2"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", UNIT_IMAGE_KINDS)
 def test_a_written_montage_is_read_back(tmp_path, kind, layout):
     store = UnitImageStore(tmp_path, layout)
     montage = montage3x3(flat_pictures(9))

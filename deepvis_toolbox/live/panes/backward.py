@@ -18,8 +18,8 @@ from deepvis_toolbox.live.panes.caption import (
     waiting_for,
 )
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 STALE_BRIGHTNESS = 0.6
 

@@ -13,8 +13,8 @@ from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live.keys import KEYS, Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.card import draw_card
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 BACKGROUND_BRIGHTNESS = 0.3
 SMALLEST_SCALE = 0.6

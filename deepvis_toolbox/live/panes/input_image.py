@@ -8,8 +8,8 @@ from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note, waiting_for
 from deepvis_toolbox.live.panes.naming import class_name
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 
 def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:

@@ -10,8 +10,8 @@ from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
 from deepvis_toolbox.live.panes.kept_picture import KeptPicture
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import LayerEntry, State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 _kept = KeptPicture()
 

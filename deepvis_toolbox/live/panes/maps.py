@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from deepvis_toolbox.drawing.colours import Palette
 from deepvis_toolbox.drawing.levels import Levels, to_levels
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

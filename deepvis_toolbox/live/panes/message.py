@@ -7,8 +7,8 @@ from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.text import draw_text, fitted, text_width
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.card import draw_card
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 
 def is_shown(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001

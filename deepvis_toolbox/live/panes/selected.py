@@ -23,8 +23,8 @@ from deepvis_toolbox.live.panes.caption import (
 )
 from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
 from deepvis_toolbox.live.panes.naming import class_name, number_text, unit_name
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 CLASSES = 5
 

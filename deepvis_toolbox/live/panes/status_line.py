@@ -11,8 +11,8 @@ from deepvis_toolbox.drawing.shapes import fill
 from deepvis_toolbox.drawing.text import Align, Elide, draw_text
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.naming import unit_name
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

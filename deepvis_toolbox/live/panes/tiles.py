@@ -30,8 +30,8 @@ from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
 from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, number_text, shape_text
 from deepvis_toolbox.live.panes.pattern import draw_pattern
 from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures
-from deepvis_toolbox.live.snapshot import Snapshot
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
 
 STALE_BRIGHTNESS = 0.5
 MANY = 80

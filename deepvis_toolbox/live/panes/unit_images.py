@@ -9,11 +9,12 @@ from deepvis_toolbox.drawing.text import draw_text, wrapped
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, key_for
-from deepvis_toolbox.live.snapshot import Snapshot
+from deepvis_toolbox.live.pictures.unit_pictures import ShownPicture
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.unit_pictures import PictureKind, ShownPicture
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
-TITLES: dict[PictureKind, str] = {
+TITLES: dict[UnitImageKind, str] = {
     "regularized_opt": "preferred images",
     "max_im": "top images",
     "max_deconv": "deconv of the top images",
@@ -32,12 +33,12 @@ def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) ->
             _draw_kind(part, kind, state, snapshot, look)
 
 
-def pictures_at(height: int, look: Look, y: int) -> PictureKind | None:
+def pictures_at(height: int, look: Look, y: int) -> UnitImageKind | None:
     """The kind of pictures in row `y` of a pane of this height; None between them."""
     return next((kind for kind, (top, bottom) in _rows(height, look).items() if top <= y < bottom), None)
 
 
-def _rows(height: int, look: Look) -> dict[PictureKind, tuple[int, int]]:
+def _rows(height: int, look: Look) -> dict[UnitImageKind, tuple[int, int]]:
     """Top and bottom of each kind's part of the pane."""
     gap = look.px(look.gap)
     part = (height - 2 * gap) // 3
@@ -52,14 +53,14 @@ def _growing(state: State, snapshot: Snapshot | None) -> ShownPicture | None:
     return ShownPicture(growth.montage, note=growth.note, progress=growth.note)
 
 
-def _draw_kind(pixels: Pixels, kind: PictureKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
+def _draw_kind(pixels: Pixels, kind: UnitImageKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
     draw_caption(pixels, look, TITLES[kind], state.address if kind == "regularized_opt" else "")
     body = body_of(pixels, look)
     clear(body, look.panel)
     draw_pictures(body, kind, state, snapshot, look)
 
 
-def draw_pictures(body: Pixels, kind: PictureKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
+def draw_pictures(body: Pixels, kind: UnitImageKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
     """The selected unit's pictures, as large as the pixels allow; or why there are none."""
     shown = _growing(state, snapshot) if kind == "regularized_opt" else None
     shown = shown or picture_of(state, kind)
@@ -71,7 +72,7 @@ def draw_pictures(body: Pixels, kind: PictureKind, state: State, snapshot: Snaps
         draw_missing(body, shown, kind, look)
 
 
-def picture_of(state: State, kind: PictureKind) -> ShownPicture:
+def picture_of(state: State, kind: UnitImageKind) -> ShownPicture:
     """What the state has of this kind for the selected unit; why there is nothing otherwise."""
     if not state.layer:
         return ShownPicture(note=state.loading or "the network is still loading")

@@ -11,9 +11,9 @@ from typing import Self
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.capture import open_camera
+from deepvis_toolbox.sources.listing import natural_order
 from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.picture_list import natural_order
 from deepvis_toolbox.sources.registry import register_source
 
 _PROBE_SECONDS = 3.0

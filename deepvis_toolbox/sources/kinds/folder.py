@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.listing import ListedPicture, folder_pictures, natural_order
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.picture_list import ListedPicture, folder_pictures, natural_order
 from deepvis_toolbox.sources.picture_sequence import PictureSequence
 from deepvis_toolbox.sources.registry import register_source
 

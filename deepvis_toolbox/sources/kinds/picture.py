@@ -7,8 +7,8 @@ from typing import Self
 
 from deepvis_toolbox.sources.decode import decode_picture
 from deepvis_toolbox.sources.file_kind import file_kind
+from deepvis_toolbox.sources.listing import ListedPicture
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.picture_list import ListedPicture
 from deepvis_toolbox.sources.picture_sequence import PictureSequence
 from deepvis_toolbox.sources.registry import register_source
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.sources.capture import open_video
-from deepvis_toolbox.sources.kinds.video import VideoSource
+from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import register_source

@@ -1,0 +1,1 @@
+"""What all commands share: how they end, how they read values."""

@@ -1,0 +1,1 @@
+"""Pictures in and out of the window: unit images shown, screenshots and films saved."""

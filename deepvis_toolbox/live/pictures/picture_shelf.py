@@ -1,0 +1,137 @@
+"""Keeps the state's unit pictures those of the selected unit: asks the cache, which never waits for the disk."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
+from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, ShownPicture, UnitPictures
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
+from deepvis_toolbox.unit_images.cache import SECONDS_UNTIL_LOOKING_AGAIN, Loading, Missing, UnitImageCache
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
+
+READING = ShownPicture(note="reading …")
+Shown = dict[UnitImageKind, ShownPicture]
+OpenShelf = Callable[[LoadedNetwork], "PictureShelf"]
+
+
+class PictureShelf:
+    """The unit images of one network, for the main thread. A context manager."""
+
+    def __init__(
+        self,
+        store: UnitImageStore,
+        commands: PictureCommands,
+        byte_limit: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`commands`: how pictures that are missing are made."""
+        self.store, self._commands = store, commands
+        self._clock = clock
+        self._news = threading.Event()
+        self._cache = UnitImageCache(store, byte_limit, self._command_for, self._news.set, clock)
+        self._shown_for: tuple[object, ...] = ()
+        self._asked_at = 0.0
+
+    def follow(self, state: State) -> bool:
+        """Puts the selected unit's pictures (the layer's, in pattern mode) into the state; True if new.
+
+        Where some are missing, the cache is asked again from time to time: another program may have made them.
+        """
+        if not state.layer:
+            return False
+        enlarged = state.enlarged_pictures
+        wanted = (state.layer.name, state.unit, state.show_unit_images, enlarged, state.pattern, state.tile_size)
+        if wanted == self._shown_for and not self._news.is_set() and not self._should_look_again(state):
+            return False
+        self._news.clear()
+        changed = wanted != self._shown_for
+        self._shown_for, self._asked_at = wanted, self._clock()
+        if state.show_unit_images or enlarged:
+            shown: Shown = {kind: self._shown(kind, state.layer.name, state.unit) for kind in UNIT_IMAGE_KINDS}
+            changed |= state.unit_pictures is None or not _same(state.unit_pictures.shown, shown)
+            state.unit_pictures = UnitPictures(state.address, shown)
+        former, state.pattern_tiles = state.pattern_tiles, self._pattern(state)
+        return changed or not _same_tiles(former, state.pattern_tiles)
+
+    def _command_for(self, kind: UnitImageKind, layer: str, unit: int) -> str:
+        return self._commands.command_for(kind, self.store.owner(layer), unit)
+
+    def _should_look_again(self, state: State) -> bool:
+        return self._clock() - self._asked_at > SECONDS_UNTIL_LOOKING_AGAIN and _lacks_some(state)
+
+    def settle(self, state: State, seconds: float = 10.0) -> None:
+        """As `follow`, and waits until all that the state wants is read: for headless runs."""
+        deadline = time.monotonic() + seconds
+        self.follow(state)
+        while self._is_reading(state) and time.monotonic() < deadline:
+            self._news.wait(0.1)
+            self.follow(state)
+
+    def _is_reading(self, state: State) -> bool:
+        pictures, tiles = state.unit_pictures, state.pattern_tiles
+        reading = pictures is not None and any(shown is READING for shown in pictures.shown.values())
+        return reading or (state.pattern != "off" and (tiles is None or not tiles.done))
+
+    def forget(self, layer: str, unit: int) -> None:
+        """A unit's pictures have been made anew."""
+        self._cache.forget(layer, unit)
+        self._news.set()
+
+    def close(self) -> None:
+        self._cache.close()
+
+    def __enter__(self) -> PictureShelf:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _shown(self, kind: UnitImageKind, layer: str, unit: int) -> ShownPicture:
+        answer = self._cache.get(kind, layer, unit)
+        if isinstance(answer, Loading):
+            return READING
+        if isinstance(answer, Missing):
+            return ShownPicture(note=answer.reason, command=answer.command)
+        return ShownPicture(answer)
+
+    def _pattern(self, state: State) -> PatternTiles | None:
+        if state.pattern == "off" or not state.layer or state.tile_size < 1:
+            return None
+        layer = state.layer
+        tiles = self._cache.get_tiles(state.pattern, layer.name, layer.units, state.tile_size)
+        if isinstance(tiles, Loading):
+            return None
+        return PatternTiles(layer.name, state.pattern, tiles.pixels, tiles.there, tiles.done, tiles.problem)
+
+
+def _lacks_some(state: State) -> bool:
+    pictures, tiles = state.unit_pictures, state.pattern_tiles
+    missing = pictures is not None and any(shown.image is None for shown in pictures.shown.values())
+    return missing or (tiles is not None and not tiles.there.all())
+
+
+def _same(before: Shown, now: Shown) -> bool:
+    return all(
+        kind in before and before[kind].image is shown.image and before[kind].note == shown.note
+        for kind, shown in now.items()
+    )
+
+
+def _same_tiles(before: PatternTiles | None, now: PatternTiles | None) -> bool:
+    return (before.pixels if before else None) is (now.pixels if now else None)
+
+
+def open_shelf(
+    loaded: LoadedNetwork, *, commands: PictureCommands, folder: str | None, byte_limit: int
+) -> PictureShelf:
+    """The shelf for a loaded network.
+
+    `folder`: the user's own choice, in place of the model.yaml's; its layout stays the model's.
+    """
+    store = UnitImageStore.for_network(loaded.model_settings, loaded.name, folder, loaded.identity)
+    return PictureShelf(store, commands, byte_limit)

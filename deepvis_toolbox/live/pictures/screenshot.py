@@ -1,0 +1,63 @@
+"""Saves the window as a PNG that says, in its metadata, what made it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from deepvis_toolbox.atomic_files import write_bytes
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.version import __version__
+
+METADATA_KEY = "deepvis_toolbox"
+"""The PNG text entry that holds the settings, as JSON."""
+
+
+def screenshot_path(folder: Path, now: datetime) -> Path:
+    """A name in `folder` that is not taken: `deepvis 2026-01-31 12.30.05.png`."""
+    stem = f"deepvis-{now:%Y-%m-%d-%H.%M.%S}"
+    names = (folder / f"{stem}{'' if number == 0 else f'-{number}'}.png" for number in range(1000))
+    return next(path for path in names if not path.exists())
+
+
+def save_screenshot(
+    path: Path, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None, settings: Mapping[str, Any]
+) -> None:
+    """Writes RGB pixels H×W×3 as a PNG. `ToolboxError` where that fails."""
+    text = PngInfo()
+    text.add_itxt(METADATA_KEY, json.dumps(description(state, snapshot, settings), ensure_ascii=False))
+    text.add_text("Software", f"Deep Visualization Toolbox {__version__}")
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=text, compress_level=3)
+    write_bytes(path, buffer.getvalue())
+
+
+def description(state: State, snapshot: Snapshot | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What is needed to make the same picture again."""
+    frame = snapshot.frame if snapshot else None
+    return {
+        "unit": state.address,
+        "cursor": state.cursor_area,
+        "backward": state.backward,
+        "backward view": state.backward_view,
+        "frozen origin": f"{state.frozen_origin.layer}:{state.frozen_origin.unit}" if state.frozen_origin else None,
+        "tiles": "gradients" if state.show_gradients else "activations",
+        "zoom": state.zoom,
+        "gamma": state.gamma,
+        "per channel": state.channel_boost,
+        "stretch": state.stretch,
+        "labels": state.show_labels,
+        "source": frame.source if frame else None,
+        "frame": frame.number if frame else None,
+        "settings": dict(settings),
+    }

@@ -1,0 +1,1 @@
+"""The window itself: OpenCV, keys, mouse, when to draw."""

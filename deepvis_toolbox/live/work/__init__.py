@@ -1,0 +1,1 @@
+"""The worker thread: frames and requests in, snapshots out."""

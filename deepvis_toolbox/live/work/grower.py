@@ -1,0 +1,99 @@
+"""Pictures made on demand in the time that the live view leaves, in the worker's own thread and on its network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.unit_images.store import UnitImageStore
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+    from deepvis_toolbox.pipeline.on_demand import OnDemand
+
+SHARE = 0.15
+"""How much of the worker's time steps may take while frames come; the live view keeps the rest."""
+SECONDS_BETWEEN_VIEWS = 0.25
+
+OpenGrower = Callable[["Network"], "Grower"]
+
+
+class Grower:
+    """Makes the pictures of the unit that the last request asks for; another request makes them wait."""
+
+    def __init__(self, make: Callable[[], OnDemand], clock: Callable[[], float] = time.perf_counter) -> None:
+        """`make` is called when pictures are first wanted."""
+        self._make = make
+        self._clock = clock
+        self._made: OnDemand | None = None
+        self._address = ""
+        self._credit = 0.0
+        self._step_seconds = 0.0
+        self._shown_at = 0.0
+        self._growth: Growth | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is something to make."""
+        return bool(self._address) and not (self._growth is not None and self._growth.done)
+
+    @property
+    def growth(self) -> Growth | None:
+        """How far the pictures of the last request's unit are; None where it asks for none."""
+        return self._growth
+
+    def follow(self, request: Request) -> None:
+        """From now on it is this request's unit whose pictures are made, where it asks for them."""
+        address = f"{request.layer}:{request.unit}" if request.grow else ""
+        if address != self._address:
+            self._address = address
+            self._growth = self._begun(address) if address else None
+
+    @property
+    def _on_demand(self) -> OnDemand:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def _begun(self, address: str) -> Growth:
+        try:
+            return self._on_demand.growth(address)
+        except ToolboxError as error:  # a preset of the model.yaml is wrong
+            return Growth(address, None, str(error), done=True)
+
+    def after_frame(self, seconds: float) -> None:
+        """A frame has taken the worker so long: a step is made once the share that it may take has been saved up."""
+        if not self.is_wanted:
+            return
+        self._credit += seconds * SHARE / (1 - SHARE)
+        if self._credit >= self._step_seconds:
+            self.step()
+            self._credit = 0.0
+
+    def step(self, show: bool = False) -> bool:
+        """One step; True where it is time to show how far the pictures are (each time, with `show`)."""
+        began = self._clock()
+        self._on_demand.advance(self._address)
+        now = self._clock()
+        self._step_seconds = now - began
+        due = show or now - self._shown_at > SECONDS_BETWEEN_VIEWS or self._on_demand.is_done(self._address)
+        if due:
+            self._growth, self._shown_at = self._on_demand.growth(self._address), now
+        return due
+
+
+def open_grower(network: Network, *, folder: str | None, maxes: str | None = None) -> Grower:
+    """Makes pictures of the network's units into the store that the window reads; `maxes`: a scan's result."""
+
+    def make() -> OnDemand:
+        from deepvis_toolbox.pipeline.on_demand import OnDemand  # not before somebody asks for pictures
+
+        store = UnitImageStore.for_network(network.settings, network.name, folder)
+        return OnDemand(network, store, maxes=None if maxes is None else Path(maxes).expanduser())
+
+    return Grower(make)

@@ -1,0 +1,71 @@
+"""What lies before the worker: the newest frame and the newest request. Either one wakes it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.mailbox import Mailbox
+from deepvis_toolbox.rate_meter import RateMeter
+from deepvis_toolbox.sources.frame import SourceFrame
+
+
+class Work(NamedTuple):
+    """What to do next: answer `request` for `frame`, which may be the same as last time."""
+
+    frame: SourceFrame
+    request: Request
+    source_rate: float
+    """Frames a second that the source delivered."""
+
+
+class Inbox(Mailbox[SourceFrame]):
+    """A mailbox for frames that the window's request lies in, too; so one wait is enough for both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._request: Request | None = None
+        self._request_is_new = False
+        self._frame: SourceFrame | None = None
+        self._frames_in = RateMeter()
+
+    def put(self, item: SourceFrame) -> bool:
+        """Leaves a frame, in place of one not processed yet. False where the inbox is closed."""
+        with self._changed:
+            self._frames_in.tick()
+            return super().put(item)
+
+    def ask(self, request: Request) -> None:
+        """From now on, frames are to be answered for `request`; the last frame is, at once."""
+        with self._changed:
+            if request != self._request:
+                self._request, self._request_is_new = request, True
+                self._changed.notify()
+
+    def next_work(self) -> Work | None:
+        """Waits for a new frame or a new request; None once the inbox is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._has_work())
+            if self._closed or self._request is None:
+                return None
+            if self._items:
+                self._frame = self._items.pop()
+            assert self._frame is not None  # `_has_work` has seen a frame
+            self._request_is_new = False
+            return Work(self._frame, self._request, self._frames_in.rate)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker has taken all there is."""
+        with self._changed:
+            return not self._has_work()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `next_work` would return at once."""
+        with self._changed:
+            return self._closed or self._has_work()
+
+    def _has_work(self) -> bool:
+        waiting = bool(self._items) or (self._request_is_new and self._frame is not None)
+        return waiting and self._request is not None

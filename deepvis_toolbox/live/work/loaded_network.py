@@ -1,0 +1,58 @@
+"""What the window has to know about a network once it is loaded, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from deepvis_toolbox.live.actions import go_to, set_layers
+from deepvis_toolbox.live.state import LayerEntry, State
+from deepvis_toolbox.live.work.processors import network_takes_all
+from deepvis_toolbox.unit_images.claim import NetworkIdentity
+from deepvis_toolbox.words.unit import Unit, parse_unit
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """The network's layers and classes, as the window lists them."""
+
+    name: str
+    layers: tuple[LayerEntry, ...]
+    labels: tuple[str, ...]
+    label_layers: tuple[str, ...]
+    model_settings: Mapping[str, Any]
+    """The model.yaml's other sections: `unit_images` among them."""
+    start: Unit | None = None
+    """The unit to start at."""
+    takes_all_processors: bool = False
+    """It computes on all processors, so that drawing takes time from it."""
+    identity: Callable[[], NetworkIdentity] | None = None
+    """Whose unit images are shown; asked for only where a store says whose it is, since it reads all weights."""
+
+    @classmethod
+    def of(cls, network: Network, goto: str = "") -> LoadedNetwork:
+        """`goto`: an address, or empty. `ToolboxError` where the network has no such unit."""
+        entries = tuple(LayerEntry(layer.name, layer.shape, layer.kind) for layer in network.layers.values())
+        start = parse_unit(goto, network.layers) if goto else None
+        takes_all = network_takes_all(network.device.type)
+        names = (network.name, entries, network.labels, network.label_layers)
+        return cls(*names, network.settings, start, takes_all, _identity(network))
+
+    def introduce(self, state: State) -> None:
+        """Lets the state list the layers and name the classes, and goes to the unit to start at."""
+        state.labels, state.label_layers = self.labels, self.label_layers
+        set_layers(state, self.layers)
+        if self.start:
+            go_to(state, self.start.layer, self.start.channel)
+
+
+def _identity(network: Network) -> Callable[[], NetworkIdentity]:
+    if network.engine == "torch":  # weights that are only read: any thread may
+        return partial(NetworkIdentity.of, network)
+    known = NetworkIdentity.of(network)  # another process answers, and only to this thread
+    return lambda: known

@@ -1,0 +1,51 @@
+"""The source thread, the worker thread and the mailboxes between them and the window."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from deepvis_toolbox.live.work.grower import OpenGrower
+from deepvis_toolbox.live.work.inbox import Inbox
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.worker import Worker
+from deepvis_toolbox.mailbox import Mailbox
+from deepvis_toolbox.sources.reader import FrameReader
+from deepvis_toolbox.sources.source import Source
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+
+
+class Session:
+    """source thread ──frame──▶ inbox ──▶ worker thread ──snapshot──▶ window; the window's request lies in the inbox."""
+
+    def __init__(
+        self,
+        load: Callable[[], Network],
+        sources: Sequence[Source],
+        goto: str = "",
+        open_grower: OpenGrower | None = None,
+    ) -> None:
+        """`load` is called in the worker thread; `goto` is the address of the unit to start at, or empty.
+
+        `open_grower` gives what makes pictures on demand.
+        """
+        self.inbox = Inbox()
+        self.snapshots: Mailbox[Snapshot] = Mailbox()
+        self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower)
+        self.reader = FrameReader(sources, self.inbox)
+
+    def start(self) -> None:
+        self.worker.start()
+        self.reader.start()
+
+    def close(self, timeout: float = 1.5) -> bool:
+        """Ends both threads; False where one is still busy after `timeout` seconds (loading, a very slow network)."""
+        deadline = time.monotonic() + timeout
+        self.inbox.close()
+        self.snapshots.close()
+        source_ended = self.reader.close(timeout)
+        self.worker.join(max(0.0, deadline - time.monotonic()))
+        return source_ended and not self.worker.is_alive()

@@ -1,0 +1,130 @@
+"""The worker thread: loads the network, then turns the newest frame and request into snapshots."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.work.grower import Grower, OpenGrower
+from deepvis_toolbox.live.work.inbox import Inbox, Work
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.work.processors import spare_one_for_the_window
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.mailbox import Mailbox
+from deepvis_toolbox.rate_meter import RateMeter
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.live.work.frame_processor import FrameProcessor
+    from deepvis_toolbox.network.interface import Network
+
+_log = logging.getLogger(__name__)
+
+
+class Worker(threading.Thread):
+    """Runs until its inbox is closed. What goes wrong with a frame is told in the snapshot; the thread lives on."""
+
+    def __init__(
+        self,
+        load: Callable[[], Network],
+        inbox: Inbox,
+        snapshots: Mailbox[Snapshot],
+        goto: str = "",
+        open_grower: OpenGrower | None = None,
+    ) -> None:
+        super().__init__(name="worker", daemon=True)
+        self.loaded: LoadedNetwork | None = None
+        """Set once, when the network is there."""
+        self.failure: Exception | None = None
+        """Why the thread has ended, where it was not asked to: mostly, because loading failed."""
+        self._load = load
+        self._goto = goto
+        self._open_grower = open_grower
+        self._inbox = inbox
+        self._snapshots = snapshots
+        self._rate = RateMeter()
+        self._last_error = ""
+        self._last: Snapshot | None = None
+
+    def run(self) -> None:
+        try:
+            network = self._load()
+            self._work(network)
+        except Exception as error:
+            _log.debug("the network could not be loaded", exc_info=True)
+            self.failure = error
+
+    def _work(self, network: Network) -> None:
+        from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
+
+        with network:
+            spare_one_for_the_window()
+            processor = FrameProcessor(network)
+            self.loaded = LoadedNetwork.of(network, self._goto)
+            grower = self._open_grower(network) if self._open_grower else None
+            while work := self._next_work(grower):
+                began = time.perf_counter()
+                self._last = self._answer(processor, work)
+                if grower:
+                    grower.follow(work.request)
+                    grower.after_frame(time.perf_counter() - began)
+                self._publish(grower)
+
+    def _next_work(self, grower: Grower | None) -> Work | None:
+        """Waits for work; pictures grow meanwhile, where they are wanted."""
+        while grower and grower.is_wanted and not self._inbox.is_ready:
+            if grower.step():
+                self._publish(grower)
+        return self._inbox.next_work()
+
+    def _publish(self, grower: Grower | None) -> None:
+        assert self._last is not None
+        self._snapshots.put(replace(self._last, growth=grower.growth) if grower else self._last)
+
+    def _answer(self, processor: FrameProcessor, work: Work) -> Snapshot:
+        try:
+            snapshot = processor.process(work.frame, work.request)
+            self._last_error = ""
+        except Exception as error:
+            snapshot = self._failed(work, error)
+        self._rate.tick()
+        return replace(
+            snapshot,
+            network_rate=self._rate.rate,
+            source_rate=work.source_rate,
+            dropped_frames=self._inbox.dropped,
+        )
+
+    def _failed(self, work: Work, error: Exception) -> Snapshot:
+        message = error_sentence(error)
+        if message != self._last_error:  # once, not for every frame
+            _log.error("%s, %s: %s", work.frame.info.source, work.request.layer, message, exc_info=error)
+            self._last_error = message
+        return failed_snapshot(work, message)
+
+
+def failed_snapshot(work: Work, message: str) -> Snapshot:
+    """A snapshot that shows the picture and says what went wrong with it."""
+    image = np.ascontiguousarray(work.frame.image)
+    note = "nothing was computed: see the error"
+    return Snapshot(work.request, work.frame.info, image, None, note, backward_note=note, error=message)
+
+
+def failure_sentence(worker: Worker) -> str:
+    """Why the thread has ended; empty while it lives, and where it was asked to end."""
+    if worker.failure is None:
+        return ""
+    what = "the network could not be loaded" if worker.loaded is None else "the network has stopped"
+    return f"{what}: {error_sentence(worker.failure)}"
+
+
+def error_sentence(error: BaseException) -> str:
+    """What a person reads: a `ToolboxError` speaks for itself, anything else says its kind, too."""
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return first_line if isinstance(error, ToolboxError) else f"{type(error).__name__}: {first_line}"

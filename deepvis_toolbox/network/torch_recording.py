@@ -1,0 +1,117 @@
+"""One recorded forward pass of a torch graph; autograd runs any number of backward passes over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import fx
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.backward_modes import RULES, rectifiers_obey
+from deepvis_toolbox.network.execution import Program, Values
+from deepvis_toolbox.network.full_precision import full_precision
+from deepvis_toolbox.network.interface import Recording
+from deepvis_toolbox.network.layer_nodes import LayerNodes, operation, reachable
+from deepvis_toolbox.network.passing import DeconvSwitch
+from deepvis_toolbox.words.backward import BACKWARD_MODES, BackwardMode
+from deepvis_toolbox.words.layer import Layers
+
+
+class TorchRecording(Recording):
+    """Keeps every layer's tensors, with the autograd graph that links them."""
+
+    def __init__(
+        self,
+        program: Program,
+        x: torch.Tensor,
+        layers: Layers,
+        nodes: Mapping[str, LayerNodes],
+        switch: DeconvSwitch,
+        opaque: Sequence[str] = (),
+    ) -> None:
+        with torch.inference_mode(False), torch.enable_grad():
+            self.input = x.detach().clone(memory_format=torch.preserve_format)
+            self._leaf = self.input.detach().requires_grad_()
+            self._rectified: list[torch.Tensor] = []
+            self._values: Values = program.run(self._leaf, self._link)
+        self._layers = layers
+        self._nodes = nodes
+        self._switch = switch
+        self._opaque = tuple(opaque)
+
+    def _link(self, node: fx.Node, values: Values) -> None:
+        """Sees to it that a computed value is a tensor of its own in autograd's graph, and keeps those of rectifiers.
+
+        A layer that only passes its input on must not share its gradient with the layers below. What depends on no
+        image (a gate, or all that lies above a `detach`) has a gradient too, for the layers above it.
+        """
+        value = values[node]
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or node.op == "placeholder":
+            return
+        if not value.requires_grad:
+            values[node] = value.detach().requires_grad_()
+            return
+        if any(values.get(below) is value for below in node.all_input_nodes):
+            values[node] = value.view_as(value)
+        if operation(node).rectifier:
+            self._rectified.append(values[node])
+
+    def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        return {name: self._tensor(name, self._nodes_of(name).value).detach() for name in layers}
+
+    def below_rectifier(self, layer: str) -> torch.Tensor:
+        return self._tensor(layer, self._nodes_of(layer).below).detach()
+
+    def backward(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
+    ) -> dict[str, torch.Tensor]:
+        self._check_mode(mode)
+        start = self._tensor(origin, self._nodes_of(origin).below)
+        if diff.shape != start.shape:
+            shapes = f"{tuple(diff.shape)}; the layer has {tuple(start.shape)} for these images"
+            raise ToolboxError(f'the diff at "{origin}" has shape {shapes}')
+        names = list(at) if at is not None else [next(iter(self._layers))]
+        ends = {name: self._arrival(name) for name in names}
+        linked = {name: self._nodes_of(name) for name, end in ends.items() if end.requires_grad and start.requires_grad}
+        reached = reachable(self._nodes_of(origin), linked)
+        arrived: dict[str, torch.Tensor | None] = {}
+        if reached:
+            with torch.inference_mode(False), rectifiers_obey(mode, self._rectified):
+                signal = diff.detach().to(start).clone()
+                self._switch.is_on = mode == "deconv"
+                with full_precision(signal.device):
+                    tensors = [ends[name] for name in reached]
+                    found = torch.autograd.grad(start, tensors, signal, retain_graph=True, allow_unused=True)
+            arrived = dict(zip(reached, found, strict=True))
+        gradients = {name: arrived.get(name) for name in names}
+        return {
+            name: torch.zeros_like(ends[name]) if gradient is None else gradient.detach()
+            for name, gradient in gradients.items()
+        }
+
+    def _arrival(self, name: str) -> torch.Tensor:
+        """The tensor whose gradient is asked for; zeros for one that was not computed, which lies above the origin."""
+        nodes = self._nodes_of(name)
+        if nodes.below in self._values:
+            found: torch.Tensor = self._values[nodes.below]
+            return found
+        shape = (self.input.shape[0], *self._layers[name].shape)
+        return torch.zeros(shape, dtype=self.input.dtype, device=self.input.device)
+
+    def _nodes_of(self, layer: str) -> LayerNodes:
+        return self._nodes[self._layers.canonical(layer)]
+
+    def _tensor(self, layer: str, node: fx.Node) -> torch.Tensor:
+        if node not in self._values:
+            raise ToolboxError(f'layer "{layer}" was not part of this recorded forward pass; record it with that layer')
+        found: torch.Tensor = self._values[node]
+        return found
+
+    def _check_mode(self, mode: str) -> None:
+        if mode not in BACKWARD_MODES:
+            raise ToolboxError(f'unknown backward mode "{mode}"; it is one of {", ".join(BACKWARD_MODES)}')
+        if mode in RULES and self._opaque:
+            raise ToolboxError(
+                f'"{mode}" is not defined through {self._opaque[0]}, which hides a rectifier inside; use "grad"'
+            )

@@ -1,0 +1,1 @@
+"""`--fetch NAME`: the files that a model.yaml lists, downloaded, checked, unpacked."""

@@ -1,0 +1,151 @@
+"""`--fetch NAME`: gets the files that a model.yaml lists, checks them, and unpacks archives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.downloads.fetch_archive import BrokenArchiveError, unpack
+from deepvis_toolbox.opening.downloads.fetch_download import Download
+from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord, check_file
+from deepvis_toolbox.opening.model_file import FetchItem, read_model_file
+from deepvis_toolbox.opening.model_folder import model_path
+
+Say = Callable[[str], None]
+
+RECORD = "fetched/hashes.json"
+"""Beside the model.yaml: the hashes of what was fetched, compared when there is no published one."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One file to have: where it goes, where it comes from, and what it must be."""
+
+    item: FetchItem
+    path: Path
+    unpacked: Path | None
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        return (self.item.url, *self.item.mirrors)
+
+
+def fetch_model(name: str, say: Say = print) -> None:
+    """Gets every file of a model: a folder of models/, or the path of a model.yaml. What is there already is checked.
+
+    Raises `ToolboxError` that says for each file that could not be had why, and what to do by hand; the others are
+    fetched all the same. A download that was broken off goes on where it stopped.
+    """
+    model = read_model_file(model_path(name))
+    if not model.fetch:
+        raise ToolboxError(
+            f'the model "{model.title}" has no files to fetch; it is complete, or its model.yaml lists none'
+        )
+    wanted = [_wanted(item, model.folder) for item in model.fetch]
+    record = HashRecord(model.folder / RECORD)
+    failures = []
+    for one in wanted:
+        try:
+            _get(one, record, say)
+        except ToolboxError as error:
+            failures.append(str(error))
+            say(f"{one.name}: not fetched")
+    if failures:
+        raise ToolboxError("; ".join(failures))
+
+
+def _wanted(item: FetchItem, folder: Path) -> _Wanted:
+    try:
+        name = item.file or unquote(urlsplit(item.url).path).rpartition("/")[2]
+    except ValueError as error:
+        raise ToolboxError(f'the address "{item.url}" in the model.yaml is none ({error})') from None
+    if not name or name in (".", ".."):
+        raise ToolboxError(
+            f'the address "{item.url}" does not end in a file name; write file: NAME beside it in the model.yaml'
+        )
+    unpacked = _inside(folder, item.unpack) if item.unpack else None
+    return _Wanted(item, _inside(folder, f"fetched/{name}" if unpacked else name), unpacked)
+
+
+def _inside(folder: Path, relative: str) -> Path:
+    """A path below the model's folder; a model.yaml may not write anywhere else."""
+    path = (folder / relative).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ToolboxError(f'the model.yaml in {folder} asks to write "{relative}", which lies outside its folder')
+    return path
+
+
+def _get(wanted: _Wanted, record: HashRecord, say: Say) -> None:
+    """Makes sure that the file is there and is the right one; unpacks it where it is an archive."""
+    if wanted.unpacked and record.is_unpacked(wanted.name) and wanted.unpacked.is_dir():
+        say(f"{wanted.name}: already unpacked in {wanted.unpacked}")
+        return
+    was_here = wanted.path.is_file()
+    hashes = _check_present(wanted, record, say) if was_here else _download(wanted, record, say)
+    if wanted.unpacked:
+        count = _unpack(wanted, wanted.unpacked, was_here)
+        say(f"{wanted.name}: {count} files unpacked in {wanted.unpacked}")
+    # Not before an archive is known to be whole: from now on no other file is taken.
+    record.note(wanted.name, hashes, is_unpacked=wanted.unpacked is not None)
+    if wanted.unpacked:
+        wanted.path.unlink()
+
+
+def _unpack(wanted: _Wanted, folder: Path, was_here: bool) -> int:
+    """Unpacks the archive. A broken one that was fetched just now is removed; what a user put there never is."""
+    try:
+        return unpack(wanted.path, folder)
+    except BrokenArchiveError as error:
+        if was_here:
+            raise ToolboxError(f"{error}; remove it and run --fetch again") from None
+        wanted.path.unlink()
+        raise ToolboxError(f"{error}; it was removed, run --fetch again") from None
+
+
+def _check_present(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
+    try:
+        hashes = check_file(wanted.path, wanted.item)
+        record.check(wanted.name, hashes)
+    except ToolboxError as error:
+        raise ToolboxError(f"{wanted.path}: {error}; move it away and run --fetch again") from None
+    say(f"{wanted.name}: already here")
+    return hashes
+
+
+def _download(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
+    """Tries the addresses in turn until one gives the right file."""
+    failures = []
+    for address in wanted.addresses:
+        try:
+            hashes = _downloaded(address, wanted, record, say)
+        except ToolboxError as error:
+            failures.append(f"{address}: {error}")
+            continue
+        say(f"{wanted.name}: fetched, SHA-256 {hashes.sha256}")
+        return hashes
+    raise ToolboxError(
+        f"{wanted.name} could not be fetched ({'; '.join(failures)}); get it by hand, put it at {wanted.path}, "
+        "and run --fetch again to check it"
+    )
+
+
+def _downloaded(address: str, wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
+    """The file from one address, checked and in its place."""
+    item = wanted.item
+    download = Download(address, wanted.path, item.bytes, is_published=bool(item.sha1 or item.sha256))
+    partial = download.run(say)
+    try:
+        hashes = check_file(partial, item)
+        record.check(wanted.name, hashes)
+    except ToolboxError:  # it is whole, and wrong: the next try starts anew
+        download.forget()
+        raise
+    download.finish()
+    return hashes

@@ -1,0 +1,134 @@
+"""A user's own Caffe files: what is found out about them, a line each, and the model.yaml that says it for good."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from deepvis_toolbox.atomic_files import write_text
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.opening.loading import load_network
+from deepvis_toolbox.opening.model_folder import MODEL_FILE
+
+Mean = float | Sequence[float] | str | Path
+
+
+def network_from_files(
+    prototxt: str | Path,
+    weights: str | Path,
+    mean: Mean | None = None,
+    labels: str | Path | None = None,
+    engine: str = "torch",
+    device: str = "auto",
+) -> Network:
+    """The network of a user's Caffe files; everything else is found out. See `load_network`."""
+    return load_network(None, engine, device, prototxt=prototxt, weights=weights, mean=mean, labels=labels)
+
+
+def found_out(network: Network) -> list[str]:
+    """What was found out about a network opened from Caffe files, one sentence for each thing."""
+    return [_input_line(network), _mean_line(network), *_class_lines(network), *network.settings.get("notes", ())]
+
+
+def save_model(network: Network, folder: str | Path) -> Path:
+    """Writes the model.yaml of a network opened from Caffe files into `folder`; gives its path.
+
+    The files stay where they are; the model.yaml names them relative to its folder. Raises `ToolboxError` where there
+    is a model.yaml already, or nothing can be written.
+    """
+    target = Path(folder).expanduser().resolve() / MODEL_FILE
+    if "files" not in network.settings:
+        raise ToolboxError(f"{network.name} was not opened from Caffe files; there is nothing to save")
+    if target.exists():
+        raise ToolboxError(f"{target} is there already; remove it, or save to another folder")
+    described = _description(network, target.parent)
+    text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None)
+    write_text(
+        target, f"# Written by run_toolbox.py --save-model; python run_toolbox.py --model {target.parent}\n{text}"
+    )
+    return target
+
+
+def _input_line(network: Network) -> str:
+    channels, height, width = network.input_shape
+    order = network.preprocessing.channels
+    kind = "1 channel, grey" if channels == 1 else f"{channels} channels in the order {order}"
+    return f"input: {height}×{width} pixels, {kind} (--channels changes the order)"
+
+
+def _mean_line(network: Network) -> str:
+    file = network.settings.get("files", {}).get("mean")
+    mean = np.asarray(network.preprocessing.mean)
+    if file:
+        return f"mean: {'an image' if mean.ndim == 3 else 'one value a channel'}, from {file}"
+    if not mean.any():
+        example = "120" if network.input_shape[0] == 1 else "104,117,123"
+        return f"mean: none is subtracted; most networks want one: --mean {example}, or a file"
+    return f"mean: {_listed(mean)}, in the order of the channels"
+
+
+def _class_lines(network: Network) -> Iterator[str]:
+    last = network.probability_layer
+    file = network.settings.get("files", {}).get("labels")
+    if last is None:
+        yield "classes: no layer gives any; the panes of layers and units work all the same"
+        if network.labels:
+            yield (
+                f"labels: the {len(network.labels)} from {file} are not used, since no layer gives classes; "
+                "--save-model writes a model.yaml, where label_layers: NAME says which does"
+            )
+        return
+    layer = network.layers[last]
+    before = f', made from "{network.label_layers[0]}"' if len(network.label_layers) > 1 else ""
+    kind = "the last softmax" if layer.kind == "softmax" else "the last layer; there is no softmax"
+    yield f'classes: {layer.channels}, in "{last}" ({kind}{before})'
+    if network.labels:
+        yield f"labels: {len(network.labels)}, from {file}"
+    else:
+        yield "labels: none; classes are shown by number: --labels FILE names them, one a line"
+
+
+def _description(network: Network, folder: Path) -> dict[str, Any]:
+    files = network.settings["files"]
+    described: dict[str, Any] = {"name": folder.name, "framework": "caffe"}
+    described |= {key: _relative(files[key], folder) for key in ("prototxt", "weights")}
+    described["input"] = _input_section(network, folder)
+    if files.get("labels"):
+        described["labels"] = _relative(files["labels"], folder)
+    if network.label_layers:
+        described["label_layers"] = list(network.label_layers)
+    described["unit_images"] = {"folder": "unit_images_made"}  # beside it: a name may be another network's too
+    return described
+
+
+def _input_section(network: Network, folder: Path) -> dict[str, Any]:
+    preprocessing = network.preprocessing
+    file = network.settings["files"].get("mean")
+    section: dict[str, Any] = {"size": list(preprocessing.size), "channels": preprocessing.channels}
+    section["mean"] = _relative(file, folder) if file else _numbers(preprocessing.mean)
+    for name in ("scale", "std", "crop"):
+        if np.any(np.asarray(getattr(preprocessing, name)) != 1):
+            section[name] = _numbers(getattr(preprocessing, name)) if name != "crop" else preprocessing.crop
+    return section
+
+
+def _numbers(values: Any) -> list[float]:
+    """Float32 values as the shortest decimals that mean the same."""
+    return [float(str(value)) for value in np.asarray(values, np.float32).reshape(-1)]
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(f"{value:g}" for value in _numbers(values))
+
+
+def _relative(path: str, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # on another drive
+        return path

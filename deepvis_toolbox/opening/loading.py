@@ -1,0 +1,189 @@
+"""The one door to every network: a name, a model.yaml, a library's model or a user's own factory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.device import resolve_device
+from deepvis_toolbox.network.freed_memory import keep_freed_memory
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.opening.factories import MadeModule, make_module
+from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
+from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.weights_file import fill, read_state_dict
+from deepvis_toolbox.words.device import parsed_device
+
+Engine = Literal["torch", "caffe"]
+ENGINES: tuple[str, ...] = get_args(Engine)
+
+DEFAULT_MODEL = "efficientnet-lite0"
+
+_USUAL_NAMES = frozenset({"deploy", "train_val", "trainval", "train", "test", "net", "network", "model", "prototxt"})
+"""What a prototxt is called that has its network's name in the folder's."""
+
+NumberOrNumbers = float | Sequence[float]
+
+
+def load_network(
+    model: str | Path | None = DEFAULT_MODEL,
+    engine: str = "torch",
+    device: str = "auto",
+    *,
+    prototxt: str | Path | None = None,
+    weights: str | Path | None = None,
+    labels: str | Path | None = None,
+    input_size: int | tuple[int, int] | None = None,
+    channels: str | None = None,
+    mean: NumberOrNumbers | str | Path | None = None,
+    scale: NumberOrNumbers | None = None,
+    std: NumberOrNumbers | None = None,
+    crop: float | None = None,
+) -> Network:
+    """Opens a network.
+
+    `model`: a folder of models/, a path to a model.yaml or its folder, `torchvision:NAME`, `timm:NAME`, or
+    `package.module:factory` (a function without arguments that returns an `nn.Module`). With `prototxt` and `weights`
+    (a Caffe network) it may be None. `engine`: `torch` or `caffe` (real Caffe). `device`: auto, cpu, cuda, cuda:N, mps.
+
+    The others overrule the model.yaml: network value = (pixel - mean) * scale / std, pixels 0-255, means in the
+    network's channel order (`channels`: RGB, BGR or gray); `input_size`: (H, W) or one number; `crop`: the fraction of
+    the picture's centre that is seen. Paths given here start from the working directory.
+
+    Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
+    """
+    if engine not in ENGINES:
+        raise ToolboxError(
+            f'unknown engine "{engine}"; it is one of {", ".join(ENGINES)}{nearest_name(engine, ENGINES)}'
+        )
+    keep_freed_memory()
+    device = parsed_device(device)
+    paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
+    values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
+    values |= {"size": input_size, "channels": channels, "scale": scale, "std": std, "crop": crop}
+    described = _described(model, _given(paths), _given(values))
+    if described.framework == "caffe":
+        return _caffe_network(described, engine, device)
+    if engine == "caffe":
+        raise ToolboxError(f"{described.title} is a network of PyTorch; the engine caffe runs Caffe's own files only")
+    return _torch_network(described, resolve_device(device))
+
+
+def _described(model: str | Path | None, paths: dict[str, str], values: dict[str, Any]) -> ModelFile:
+    if "prototxt" in paths:
+        name = _name_by_place(Path(paths["prototxt"]))
+        return model_from_values({"framework": "caffe", "name": name, **paths, "input": values})
+    if not model:
+        raise ToolboxError("name a model, or give a prototxt and weights")
+    if is_factory(str(model)):
+        return model_from_values({"name": str(model), "factory": str(model), **paths, "input": values})
+    return read_model_file(model_path(str(model))).changed(paths, values)
+
+
+def _name_by_place(prototxt: Path) -> str:
+    """A network's name where none is given. What is kept under it (unit images) must not be another network's, so the
+    file has a part in it, unless it is called as such files usually are."""
+    folder, file = prototxt.parent.name, prototxt.stem
+    return folder if file.lower() in _USUAL_NAMES or file == folder else f"{folder}-{file}"
+
+
+def _torch_network(model: ModelFile, device: torch.device) -> Network:
+    from deepvis_toolbox.network.torch_network import TorchNetwork
+    from deepvis_toolbox.network.tracing import trace
+
+    made = make_module(str(model.factory), model.where("factory"), trained=model.weights is None)
+    if model.weights is not None:
+        file = model.existing("weights", model.weights)
+        fill(made.module, read_state_dict(file), str(file))
+    description = _with_makers_knowledge(model, made)
+    graph = trace(made.module, description.preprocessing.input_shape)
+    return _labelled(TorchNetwork(graph, description, device), model)
+
+
+def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescription:
+    """The description, where the model.yaml and the flags come before what the module's maker says."""
+    written = model.input.model_dump(exclude_unset=True)
+    description = describe(model.changed({}, {**made.input, **written}))
+    return description if description.labels else replace(description, labels=made.labels)
+
+
+def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
+    from deepvis_toolbox.caffe.graph import build_graph
+
+    prototxt = model.existing("prototxt", str(model.prototxt))
+    if model.weights is None:
+        raise ToolboxError(f"{model.where()}: the Caffe network {model.title} needs its weights (a .caffemodel)")
+    weights = model.existing("weights", model.weights)
+    graph = build_graph(prototxt, weights, _wanted_shape(model))
+    channel_count, height, width = graph.meta["input_shape"]
+    _check_channels(model, prototxt, channel_count)
+    description = describe(model, (height, width), channel_count)
+    description.settings.update(files=_files(model), notes=graph.meta["notes"])
+    if engine == "caffe":
+        from deepvis_toolbox.caffe.engine import CaffeNetwork
+
+        # Whether real Caffe can use a GPU is for Caffe to say, not for PyTorch.
+        named = torch.device("cpu" if device == "auto" else device)
+        return _labelled(CaffeNetwork(prototxt, weights, graph, description, named), model)
+
+    from deepvis_toolbox.network.torch_network import TorchNetwork
+
+    return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
+
+
+def _check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None:
+    """Whether pictures can be made the network's input, in the order of channels that is asked for."""
+    if channel_count not in (1, 3):
+        raise ToolboxError(
+            f"{prototxt}: the network takes images of {channel_count} channels; pictures have 3, or 1 if they are grey"
+        )
+    asked = model.input.channels
+    if asked is not None and (asked == "gray") != (channel_count == 1):
+        raise ToolboxError(
+            f"{model.where('input', 'channels')}: channels is {asked}, but the network of {prototxt.name} takes "
+            f"{channel_count}"
+        )
+
+
+def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
+    """(C, H, W) where the model.yaml or a flag gives a size; C is 0 where it is for the weights to tell."""
+    if model.input.size is None:
+        return None
+    channel_count = {None: 0, "gray": 1}.get(model.input.channels, 3)
+    return (channel_count, *model.input.size)
+
+
+def _files(model: ModelFile) -> dict[str, str]:
+    """Where the files of a Caffe network are."""
+    mean = model.input.mean if isinstance(model.input.mean, str) else None
+    named = {"prototxt": model.prototxt, "weights": model.weights, "mean": mean, "labels": model.labels}
+    return {key: str(model.path(value)) for key, value in named.items() if value is not None}
+
+
+def _labelled(network: Network, model: ModelFile) -> Network:
+    """The network, once its labels are known to be as many as its classes."""
+    for name in network.label_layers if model.labels else ():
+        classes = network.layers[name].channels
+        if network.labels and classes != len(network.labels):
+            network.close()
+            lines = f"{model.labels} has {len(network.labels)} lines"
+            raise ToolboxError(f'{model.where("labels")}: {lines}, layer "{name}" has {classes} units')
+    return network
+
+
+def _absolute(path: str | Path | None) -> str | None:
+    return None if path is None else str(Path(path).expanduser().resolve())
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """What was given, in plain Python values."""
+    plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in values.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in plain.items() if value is not None
+    }

@@ -1,0 +1,253 @@
+"""What a model.yaml says: where the network's files are, how images become its input, and its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+
+from deepvis_toolbox.configuration.section import InWords, Section, validated
+from deepvis_toolbox.configuration.yaml_file import KeyPath, read_yaml, shown_path
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.mean_file import read_mean
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.description import ModelDescription
+    from deepvis_toolbox.network.preprocessing import Preprocessing
+
+COMMAND_LINE = "the command line"
+LARGEST_SIDE = 8192
+LARGEST_LABELS_FILE = 16 << 20
+
+Where = Callable[[KeyPath], str]
+
+
+def _pair(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _numbers(value: Any) -> Any:
+    return (value,) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _not_zero(values: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(values):
+        raise ValueError("it must not be 0")
+    return values
+
+
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+Size = Annotated[
+    tuple[Side, Side], BeforeValidator(_pair), InWords(f"one number or [height, width], each 1 to {LARGEST_SIDE}")
+]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Numbers = Annotated[
+    tuple[Finite, ...],
+    BeforeValidator(_numbers),
+    Field(min_length=1, max_length=3),
+    InWords("a number, or a list with one per channel"),
+]
+Factors = Annotated[Numbers, AfterValidator(_not_zero)]
+Mean = Annotated[str | Numbers, InWords("a number, a list with one per channel, or a file (.npy, .binaryproto)")]
+
+
+class InputSection(Section):
+    """How an RGB picture becomes the network's input: value = (pixel - mean) * scale / std, pixels being 0-255."""
+
+    size: Size | None = Field(
+        None, description="Height and width, [H, W], or one number; a Caffe network's prototxt tells"
+    )
+    channels: Literal["RGB", "BGR", "gray"] | None = Field(None, description="Order of the input's channels")
+    mean: Mean = Field((0.0,), description="A number, one per channel in the network's order, or a file (.npy)")
+    scale: Factors = Field((1.0,), description="Multiplies after the mean is subtracted: a number, or one per channel")
+    std: Factors = Field((1.0,), description="Divides after the mean is subtracted: a number, or one per channel")
+    crop: float = Field(
+        1.0, gt=0, le=1, description="How much of the picture's centre is seen, as a fraction of its side"
+    )
+
+
+class DeconvSection(Section):
+    """What the backward mode `deconv` does at single kinds of layers."""
+
+    lrn: Literal["pass", "backprop"] = Field("backprop", description="LRN layers: pass the signal on unchanged, or not")
+
+
+class UnitImagesSection(Section):
+    """Where the units' pictures are and how they are laid out."""
+
+    folder: str | None = Field(None, description="Folder of the pictures, relative to the model.yaml")
+    montage: Literal["1x1", "2x2"] = Field("1x1", description="2x2: the published archives' montages of montages")
+    shared: dict[str, str] = Field(default_factory=dict, description="Layers that show another layer's pictures")
+
+
+class FetchItem(Section):
+    """One file that `--fetch` downloads."""
+
+    url: str = Field(description="Where it is: http, https or file")
+    file: str | None = Field(None, description="What it is called here; the address' last part by default")
+    mirrors: tuple[str, ...] = Field((), description="Other addresses of the same file")
+    sha1: str | None = Field(None, pattern=r"^[0-9a-fA-F]{40}$", description="SHA-1 of the file, in hexadecimal")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-fA-F]{64}$", description="SHA-256 of the file, in hexadecimal")
+    bytes: int | None = Field(None, ge=1, description="Length of the file")
+    unpack: str | None = Field(None, description="Folder that an archive is unpacked into")
+
+
+def _fetch_item(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+class ModelFile(Section):
+    """A model.yaml; paths in it are relative to its folder."""
+
+    name: str = Field("", description="What the network is called; its folder's name by default")
+    framework: Literal["torch", "caffe"] = Field("torch", description="What the network's files are made for")
+    prototxt: str | None = Field(None, description="Caffe: the network's deploy.prototxt")
+    factory: str | None = Field(None, description="PyTorch: package.module:function that returns an nn.Module")
+    weights: str | None = Field(None, description="The trained weights: .caffemodel, or a state dict (.pt, .pth)")
+    input: InputSection = Field(default_factory=lambda: InputSection.model_validate({}))
+    labels: str | None = Field(None, description="Text file with one class name a line")
+    label_layers: tuple[str, ...] = Field((), description="Layers whose units are the classes, probabilities last")
+    deconv: DeconvSection = Field(default_factory=lambda: DeconvSection.model_validate({}))
+    fetch: tuple[Annotated[FetchItem, BeforeValidator(_fetch_item)], ...] = Field((), description="Files to download")
+    presets: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Settings of preferred images, by name"
+    )
+    unit_images: UnitImagesSection = Field(default_factory=lambda: UnitImagesSection.model_validate({}))
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the toolbox for this model")
+    _folder: Path | None = PrivateAttr(None)
+    _where: Where | None = PrivateAttr(None)
+
+    @field_validator("label_layers", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> ModelFile:
+        if self.framework == "caffe" and self.prototxt is None:
+            raise ValueError("a Caffe network needs the key prototxt")
+        if self.framework == "torch" and self.factory is None:
+            raise ValueError("a PyTorch network needs the key factory: package.module:function")
+        if self.framework == "caffe" and self.factory is not None:
+            raise ValueError("factory is for framework: torch; a Caffe network has prototxt and weights")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths start from: the folder of the file, else the working directory."""
+        return self._folder or Path.cwd()
+
+    @property
+    def title(self) -> str:
+        """The network's name, its folder's where none is written."""
+        return self.name or self.folder.name
+
+    def where(self, *key: str | int) -> str:
+        """Where a key was written, for error messages: `file:line`, or `the command line`."""
+        return self._where(key) if self._where else COMMAND_LINE
+
+    def path(self, value: str) -> Path:
+        """A path written in the file."""
+        return self.folder / Path(value).expanduser()
+
+    def existing(self, what: str, value: str, *key: str) -> Path:
+        """A file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""
+        path = self.path(value)
+        if path.is_file():
+            return path
+        fetch = f"; python run_toolbox.py --fetch {self.title} downloads it" if self.fetch else ""
+        raise ToolboxError(f"{self.where(*(key or (what,)))}: the network's {what} file {path} is not there{fetch}")
+
+    def changed(self, changes: Mapping[str, Any], input_changes: Mapping[str, Any]) -> ModelFile:
+        """The same with values given on a command line instead; `ToolboxError` where they are not allowed."""
+        written = self.model_dump(exclude_unset=True)
+        values = {**written, **changes, "input": {**written.get("input", {}), **input_changes}}
+
+        def where(path: KeyPath) -> str:
+            given = (
+                set(path[1:2] or input_changes) & set(input_changes)
+                if path[:1] == ("input",)
+                else {*path[:1]} & {*changes}
+            )
+            return COMMAND_LINE if given else self.where(*path)
+
+        return _placed(validated(ModelFile, values, where), self._folder, where)
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Reads and checks a model.yaml. A mistake is a `ToolboxError` with file, line, key, and what is allowed."""
+    file = read_yaml(path)
+    return _placed(validated(ModelFile, file.values, file.where), path.resolve().parent, file.where)
+
+
+def model_from_values(values: Mapping[str, Any]) -> ModelFile:
+    """A model described on a command line instead of in a file."""
+    return validated(ModelFile, values, lambda _: COMMAND_LINE)
+
+
+def _placed(model: ModelFile, folder: Path | None, where: Where) -> ModelFile:
+    model._folder, model._where = folder, where
+    return model
+
+
+def describe(
+    model: ModelFile, size: tuple[int, int] | None = None, channel_count: int | None = None
+) -> ModelDescription:
+    """The network's description, its mean and labels read. `size` and `channel_count`: what the network file tells."""
+    from deepvis_toolbox.network.description import ModelDescription
+
+    return ModelDescription(
+        name=model.title,
+        preprocessing=preprocessing_of(model, size, channel_count),
+        labels=read_labels(model.existing("labels", model.labels)) if model.labels else (),
+        label_layers=model.label_layers,
+        deconv_passes_lrn=model.deconv.lrn == "pass",
+        settings={
+            "folder": str(model.folder),
+            "presets": model.presets,
+            "unit_images": model.unit_images.model_dump(),
+            "settings": model.settings,
+            "fetch": [item.model_dump(exclude_none=True) for item in model.fetch],
+        },
+    )
+
+
+def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_count: int | None) -> Preprocessing:
+    """How pictures become the network's input; what model.yaml leaves out comes from the network file or is usual."""
+    from deepvis_toolbox.network.preprocessing import Preprocessing
+
+    section = model.input
+    size = section.size or size
+    if size is None:
+        raise ToolboxError(
+            f"{model.where()}: the input's size is not known; write input: {{size: 224}} or --input-size 224"
+        )
+    channels = section.channels or _usual_channels(model.framework, channel_count)
+    written = section.mean
+    mean = read_mean(model.existing("mean", written, "input", "mean")) if isinstance(written, str) else written
+    try:
+        return Preprocessing(size, channels, mean, section.scale, section.std, section.crop)
+    except ToolboxError as error:
+        raise ToolboxError(f"{model.where('input')}: {error}") from None
+
+
+def _usual_channels(framework: str, channel_count: int | None) -> Literal["RGB", "BGR", "gray"]:
+    if channel_count == 1:
+        return "gray"
+    return "BGR" if framework == "caffe" else "RGB"
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """One class name a line, in the order of the units."""
+    name = shown_path(path)
+    if not path.is_file():
+        raise ToolboxError(f"there is no labels file {name}")
+    if path.stat().st_size > LARGEST_LABELS_FILE:
+        raise ToolboxError(f"{name} is larger than {LARGEST_LABELS_FILE} bytes; that is no labels file")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ToolboxError(f"{name} is not a text file in UTF-8") from None
+    return tuple(line.strip() for line in text.rstrip().splitlines())

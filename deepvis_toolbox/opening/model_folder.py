@@ -1,0 +1,52 @@
+"""Which model.yaml a name means: a folder of models/, a folder, or the file itself. Imports nothing large."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepvis_toolbox.configuration.yaml_file import shown_path
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.installation import MODELS
+
+MODEL_FILE = "model.yaml"
+FACTORIES = ("torchvision:NAME", "timm:NAME", "package.module:factory")
+"""The other ways to name a network, which need no model.yaml."""
+
+
+def model_names() -> list[str]:
+    """The folders of models/, sorted."""
+    return sorted(path.parent.name for path in MODELS.glob(f"*/{MODEL_FILE}"))
+
+
+def is_factory(model: str) -> bool:
+    """Whether the name is of the form `package.module:factory` (also `torchvision:NAME`), not a path."""
+    return ":" in model and not Path(model).exists() and not model.endswith((".yaml", ".yml"))
+
+
+def model_path(model: str) -> Path:
+    """The model.yaml that a name, a folder or a file means. `ToolboxError` with the known names where there is none."""
+    try:
+        return _found(model)
+    except (OSError, RuntimeError, ValueError):  # a name too long for a file, ~nobody, a null character
+        raise ToolboxError(f'"{model[:60]}" can be no file; known are {_known()}') from None
+
+
+def _found(model: str) -> Path:
+    given = Path(model).expanduser()
+    named = MODELS / model / MODEL_FILE
+    if model and Path(model).name == model and named.is_file():
+        return named
+    if given.is_dir():
+        if (given / MODEL_FILE).is_file():
+            return given / MODEL_FILE
+        raise ToolboxError(f"the folder {shown_path(given)} has no {MODEL_FILE}; write one, or name one of {_known()}")
+    if given.is_file():
+        if given.suffix in (".yaml", ".yml"):
+            return given
+        raise ToolboxError(f"{shown_path(given)} is no {MODEL_FILE}; name the .yaml file that describes the network")
+    hint = nearest_name(model, model_names())
+    raise ToolboxError(f'there is no model "{model}"{hint}; known are {_known()}; or a path to a {MODEL_FILE}')
+
+
+def _known() -> str:
+    return ", ".join((*model_names(), *FACTORIES))

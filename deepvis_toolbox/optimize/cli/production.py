@@ -1,0 +1,160 @@
+"""Makes and keeps the pictures of many units: skips what is finished, goes on where one fails, joins the montages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from deepvis_toolbox.atomic_files import DiskFullError, remove_partial_files
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.montages import write_montages
+from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Output
+from deepvis_toolbox.optimize.files.picture_files import StoreFiles
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch, climbed_batches
+from deepvis_toolbox.optimize.method.result import AscentResult
+from deepvis_toolbox.optimize.method.targets import Target, checked_target, filled_place
+from deepvis_toolbox.progress import Progress
+from deepvis_toolbox.unit_images.store import UnitImageStore
+
+_ABANDONED_SECONDS = 3600.0
+"""A file that has been half written for so long is of a run that was killed."""
+
+
+@dataclass
+class Summary:
+    """What came of a run."""
+
+    made: int = 0
+    skipped: int = 0
+    """Were there already, the same."""
+    problems: list[str] = field(default_factory=list)
+    """A sentence for each picture that could not be made, or came out with a zero gradient or a value not finite."""
+    written: list[Path] = field(default_factory=list)
+    """The montages."""
+
+
+def store_of(net: Network, folder: str | None = None) -> UnitImageStore:
+    """The store in `folder`, or else the one that the network's model.yaml names, or `unit_images/<network>`."""
+    return UnitImageStore.for_network(net.settings, net.name, folder)
+
+
+def store_files(net: Network, store: UnitImageStore, suffix: str = ".png", group: str = "") -> StoreFiles:
+    """The names of pictures in the store of a network; `group` keeps runs that are compared apart."""
+    return StoreFiles(store, lambda layer: filled_place(None, layer, net), suffix, group)
+
+
+def pictures_to_make(
+    net: Network,
+    targets: Sequence[Target],
+    seeds: Sequence[int],
+    settings: AscentSettings,
+    output: Output,
+    summary: Summary,
+) -> list[AscentTask]:
+    """The pictures that are not there yet. `summary` counts those that are, and says which must not be touched.
+
+    `ToolboxError` where two pictures would have the same name, or the store holds another network's pictures.
+    """
+    output.check_store(net)
+    wanted: list[AscentTask] = []
+    named: dict[Path, AscentTask] = {}
+    for picture in (AscentTask(checked_target(target, net), seed) for target in targets for seed in seeds):
+        name = output.files.path(picture, INFO, RECORD_SUFFIX)
+        if named.setdefault(name, picture) != picture:
+            both = f"{named[name]} and {picture}"
+            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --output-template"
+            raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
+        if output.overwrite:
+            wanted.append(picture)
+        elif found := output.finished(net, picture, settings):
+            summary.skipped += 1
+            if problem := _problem(picture, str(found.get("outcome")), found.get("steps")):
+                summary.problems.append(problem)
+        elif blocked := output.in_the_way(net, picture, settings):
+            summary.problems.append(blocked)
+        else:
+            wanted.append(picture)
+    for folder in {path.parent for path in named}:
+        remove_partial_files(folder, _ABANDONED_SECONDS)
+    return wanted
+
+
+def make_pictures(
+    net: Network,
+    pictures: Sequence[AscentTask],
+    settings: AscentSettings,
+    output: Output,
+    summary: Summary,
+    progress: Progress,
+    batch_size: int | Literal["auto"] = "auto",
+    watch: BatchWatch | None = None,
+) -> Summary:
+    """Makes the pictures, writing each batch as soon as it is done; returns the summary, filled in.
+
+    Raises `ToolboxError` where the disk is full.
+    """
+    climbed = climbed_batches(net, pictures, settings, batch_size, progress, watch)
+    return keep_pictures(net, climbed, settings, output, summary)
+
+
+def keep_pictures(
+    net: Network,
+    climbed: Iterable[tuple[Sequence[AscentTask], Sequence[AscentResult]]],
+    settings: AscentSettings,
+    output: Output,
+    summary: Summary,
+) -> Summary:
+    """Writes batches of pictures as they come; returns the summary, filled in.
+
+    What cannot be written is told there and the rest goes on; but on a full disk nothing that follows could be kept.
+    """
+    for batch, results in climbed:
+        for picture, result in zip(batch, results, strict=True):
+            try:
+                output.write(net, picture, settings, result)
+            except DiskFullError:
+                raise
+            except ToolboxError as error:
+                summary.problems.append(str(error))
+                continue
+            summary.made += 1
+            if problem := _problem(picture, result.outcome, len(result.objective)):
+                summary.problems.append(problem)
+    return summary
+
+
+def make_unit_images(
+    net: Network,
+    units: Sequence[Target],
+    seeds: Sequence[int],
+    settings: AscentSettings,
+    store: UnitImageStore,
+    progress: Progress,
+    batch_size: int | Literal["auto"] = "auto",
+    overwrite: bool = False,
+) -> Summary:
+    """Preferred images of units into the store, with their montages: what is there already is kept."""
+    output = Output(store_files(net, store), overwrite=overwrite)
+    summary = Summary()
+    pictures = pictures_to_make(net, units, seeds, settings, output, summary)
+    make_pictures(net, pictures, settings, output, summary, progress, batch_size)
+    targets = [checked_target(unit, net) for unit in units]
+    summary.written += write_montages(net, output.files, targets, summary.problems)
+    return summary
+
+
+def _problem(picture: AscentTask, outcome: str, step: object) -> str:
+    """What the ascent that ended so after `step` steps has not reached; empty where all went well."""
+    name = str(picture)
+    if outcome == "zero gradient":
+        return (
+            f"{name}: the gradient is exactly zero at step {step}, nothing leads upwards from there; "
+            "try other seeds or another start (--start-at)"
+        )
+    if outcome == "not finite":
+        return f"{name}: at step {step} a value is not finite; try smaller steps (--lr-params)"
+    return ""

@@ -1,0 +1,108 @@
+"""What the flags ask to be climbed: units by address or by the original's flags, a direction, likeness to a picture."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.cli import flag_values
+from deepvis_toolbox.optimize.method.starts import read_photograph
+from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
+from deepvis_toolbox.words.unit import Unit, parse_units
+
+DEFAULT_CHANNEL = "130"
+LARGEST_FILE = 64 << 20
+Say = Callable[[str], None]
+
+
+def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[Target], list[str]]:
+    """What to climb, and a sentence for each address that the network does not have.
+
+    Raises `ToolboxError` where nothing is left to climb, or the flags do not fit together.
+    """
+    if given.direction or given.like:
+        return [_without_units(given, net)], []
+    addresses = given.units or [_address_by_flags(given, net)]
+    if given.units and (given.push_layer or given.push_channel or given.push_spatial):
+        raise ToolboxError("--units and --push-layer, --push-channel, --push-spatial say the same; give one of them")
+    units: list[Unit] = []
+    problems: list[str] = []
+    for address in addresses:
+        try:
+            units += parse_units(address, net.layers)
+        except ToolboxError as error:
+            problems.append(str(error))
+    if not units:
+        raise ToolboxError("; ".join(problems))
+    _say_default_places(units, net, say)
+    return [checked_target(unit, net) for unit in dict.fromkeys(units)], problems
+
+
+def _address_by_flags(given: argparse.Namespace, net: Network) -> str:
+    where = flag_values.place(given.push_spatial, "--push-spatial") if given.push_spatial else None
+    channel = given.push_channel if given.push_channel is not None else DEFAULT_CHANNEL
+    return flag_values.address_of(_layer(given, net), channel, where)
+
+
+def _layer(given: argparse.Namespace, net: Network) -> str:
+    """The layer asked for, or the one that the classes' values come from."""
+    if given.push_layer:
+        return str(given.push_layer)
+    if not net.label_layers:
+        raise ToolboxError(f"{net.name} has no label layers; name a layer with --push-layer, or units with --units")
+    return net.label_layers[0]
+
+
+def _without_units(given: argparse.Namespace, net: Network) -> Target:
+    if given.units or given.push_channel or (given.direction and given.like):
+        raise ToolboxError(
+            "--direction and --like each take the place of units; give one, and its layer by --push-layer"
+        )
+    if not given.push_layer:
+        raise ToolboxError("--direction and --like need a layer; name it with --push-layer")
+    layer = net.layers.canonical(given.push_layer)
+    if given.like:
+        if given.push_spatial:
+            raise ToolboxError("--like matches the whole layer; it does not go with --push-spatial")
+        path = Path(given.like)
+        return LikePicture(layer, read_photograph(path), path.stem)
+    where = flag_values.place(given.push_spatial, "--push-spatial") if given.push_spatial else None
+    path = Path(given.direction)
+    return checked_target(Direction(layer, _read_weights(path), path.stem, where), net)
+
+
+def _read_weights(path: Path) -> NDArray[np.float32]:
+    """A vector of weights: `.npy`, or numbers as text."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ToolboxError(f'"{path}" is larger than {LARGEST_FILE >> 20} MiB; a direction is one number a unit')
+        values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else _numbers_in(path)
+        if np.iscomplexobj(values):
+            raise ToolboxError(f'the weights in "{path}" are complex numbers; a direction is one real number a unit')
+        return np.asarray(values, np.float32).reshape(-1)
+    except FileNotFoundError as error:
+        raise ToolboxError(f'there is no file "{path}"') from error
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        reason = str(error).splitlines()[0]
+        raise ToolboxError(f'cannot read the weights in "{path}": {reason}') from error
+
+
+def _numbers_in(path: Path) -> NDArray[np.float64]:
+    if not path.read_text("utf-8").strip():
+        raise ValueError("the file is empty")
+    return np.loadtxt(path, ndmin=1)
+
+
+def _say_default_places(units: list[Unit], net: Network, say: Say) -> None:
+    for name in dict.fromkeys(unit.layer for unit in units if unit.place is None):
+        layer = net.layers[name]
+        if layer.is_spatial and layer.shape[1:] != (1, 1):
+            row, column = layer.centre or (0, 0)
+            places = f"{layer.shape[1]}×{layer.shape[2]} places"
+            say(f"{name} has {places}; its units are taken at the centre, {row},{column}")

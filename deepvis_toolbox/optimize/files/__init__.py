@@ -1,0 +1,1 @@
+"""What an ascent leaves on disk: pictures, records, montages, films, presets."""

@@ -1,0 +1,39 @@
+"""The paper's Figure 4: one unit's pictures under several sets of parameters, 3×3 panels side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+
+import cv2
+import numpy as np
+
+from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
+from deepvis_toolbox.words.images import RGBImage
+
+"""RGB uint8, H×W×3."""
+GAP = 8
+TITLE_HEIGHT = 22
+SMALLEST_PANEL = 180
+"""Panels of small pictures are enlarged, so that their titles can be read."""
+
+
+def comparison(panels: Sequence[tuple[str, Sequence[RGBImage]]]) -> RGBImage:
+    """One picture of (title, up to nine pictures) panels: two above and two below for four, row by row in a square."""
+    drawn = [_panel(title, pictures) for title, pictures in panels]
+    columns = ceil(sqrt(len(drawn)))
+    height, width = drawn[0].shape[0] + GAP, drawn[0].shape[1] + GAP
+    canvas = np.full((ceil(len(drawn) / columns) * height + GAP, columns * width + GAP, 3), 255, np.uint8)
+    for index, panel in enumerate(drawn):
+        top, left = GAP + index // columns * height, GAP + index % columns * width
+        canvas[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
+    return canvas
+
+
+def _panel(title: str, pictures: Sequence[RGBImage]) -> RGBImage:
+    montage = montage3x3(pictures)
+    times = max(1, ceil(SMALLEST_PANEL / montage.shape[1]))
+    montage = scaled_to(montage, montage.shape[0] * times, montage.shape[1] * times)
+    header = np.full((TITLE_HEIGHT, montage.shape[1], 3), 255, np.uint8)
+    cv2.putText(header, title, (2, TITLE_HEIGHT - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([header, montage])

@@ -1,0 +1,101 @@
+"""Joins the single pictures in the store: 3×3 montages of units, one picture of a whole layer, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.compare import comparison
+from deepvis_toolbox.optimize.files.output import SHOWN
+from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
+from deepvis_toolbox.optimize.method.targets import Target
+from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to, whole_layer
+from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
+from deepvis_toolbox.unit_images.store import COMPARED
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
+
+LARGEST_TILE = 100
+"""Pixels; a unit's picture in the picture of its whole layer is no larger."""
+PANEL = 9
+"""How many pictures a montage shows: those with the smallest seeds, from whichever run."""
+
+
+def write_montages(net: Network, files: PictureFiles, targets: Sequence[Target], problems: list[str]) -> list[Path]:
+    """Writes the montage of every unit that has pictures, and of every layer whose units all have one; their paths.
+
+    Nothing is done for files under the original's names, or for what is no unit. `problems` is told of damaged pictures
+    and files that cannot be written; the other montages are written all the same.
+    """
+    if not isinstance(files, StoreFiles):
+        return []
+    units = [target for target in dict.fromkeys(targets) if isinstance(target, Unit)]
+    written = [_told(problems, partial(_write_unit_montage, files, unit)) for unit in units]
+    for layer in dict.fromkeys(unit.layer for unit in units if not files.tag(unit)):
+        written.append(_told(problems, partial(_write_whole_layer, net, files, layer)))
+    return [path for path in written if path is not None]
+
+
+def write_comparison(
+    panels: Sequence[tuple[str, PictureFiles]], targets: Sequence[Target], problems: list[str]
+) -> list[Path]:
+    """For every target, one picture of its pictures under several presets: (title, the files of that run) each."""
+    runs = [(title, files) for title, files in panels if isinstance(files, StoreFiles)]
+    written = [_told(problems, partial(_write_comparison, runs, target)) for target in dict.fromkeys(targets) if runs]
+    return [path for path in written if path is not None]
+
+
+def _told(problems: list[str], write: Callable[[], Path | None]) -> Path | None:
+    try:
+        return write()
+    except ToolboxError as error:
+        problems.append(str(error))
+        return None
+
+
+def _write_comparison(runs: Sequence[tuple[str, StoreFiles]], target: Target) -> Path | None:
+    drawn = [(title, pictures) for title, files in runs if (pictures := _shown(files, target))]
+    if not drawn:
+        return None
+    files = runs[0][1]
+    path = files.named(target, f"{COMPARED}_{files.place(target)}".rstrip("_"))
+    write_picture(path, comparison(drawn))
+    return path
+
+
+def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
+    shown = _shown(files, unit)
+    if not shown:
+        return None
+    published = files.store.holds_published(KIND, unit.layer, unit.channel)  # then ours goes beside it
+    if not files.tag(unit) and not published:
+        return files.store.write_montage(KIND, unit.layer, unit.channel, montage_for_jpeg(shown))
+    path = files.store.single_path(KIND, unit.layer, unit.channel, f"{files.tag(unit) or 'made_'}montage")
+    write_picture(path, montage_for_jpeg(shown))
+    return path
+
+
+def _shown(files: StoreFiles, target: Target) -> list[RGBImage]:
+    example = files.named(target, f"{files.tag(target)}s0000_{SHOWN}", files.suffix)
+    found = example.parent.glob(example.name.replace("_s0000_", "_s[0-9]*_"))
+    in_order = sorted(found, key=lambda path: (len(path.name), path.name))
+    return [read_picture(path) for path in in_order[:PANEL]]
+
+
+def _write_whole_layer(net: Network, files: StoreFiles, layer: str) -> Path | None:
+    if is_published(files.store.whole_layer_path(KIND, layer)):  # an archive's stays as it is
+        return None
+    units = net.layers[layer].channels
+    if len(files.store.units(KIND, layer)) < units:
+        return None
+    tiles = []
+    for unit in range(units):
+        tile = files.store.read_best(KIND, layer, unit)
+        if tile is None:
+            return None
+        height, width = (min(side, LARGEST_TILE) for side in tile.shape[:2])
+        tiles.append(scaled_to(tile, height, width))
+    return files.store.write_whole_layer(KIND, layer, whole_layer(tiles))

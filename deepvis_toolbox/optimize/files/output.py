@@ -1,0 +1,110 @@
+"""Writes what one ascent gave: the pictures, the arrays, the record. The record comes last: with it, all is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deepvis_toolbox.atomic_files import replacing, write_text
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.picture_files import PictureFiles, StoreFiles
+from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
+from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.result import AscentResult, Image
+from deepvis_toolbox.unit_images.picture_file import write_picture
+
+INFO = "info"
+RECORD_SUFFIX = ".json"
+SHOWN = "best_Xpm"
+"""What a montage is made of."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where and in which forms results are kept."""
+
+    files: PictureFiles
+    kinds: tuple[str, ...] = ("best",)
+    """Which images: `best`, `last`, `majority`."""
+    arrays: bool = False
+    """Also the images themselves and the traces, as `.npz`."""
+    text: bool = False
+    """Also the original's `info.txt`."""
+    overwrite: bool = False
+    how_to_overwrite: str = "; --brave overwrites it"
+
+    def finished(self, net: Network, picture: AscentTask, settings: AscentSettings) -> Record | None:
+        """The record of the picture where it is there already, made of the same network with the same parameters."""
+        found = read_record(self._path(picture, INFO, RECORD_SUFFIX))
+        whole = (
+            found is not None
+            and not difference(found, identity(net, picture, settings))
+            and all(self._path(picture, what, self.files.suffix).is_file() for what in (SHOWN, "best_X"))
+            and (not self.arrays or self._path(picture, "arrays", ".npz").is_file())
+        )
+        return found if whole else None
+
+    def check_store(self, net: Network) -> None:
+        """`ToolboxError` where the store holds another network's pictures."""
+        if isinstance(self.files, StoreFiles):
+            self.files.store.check_network(net)
+
+    def in_the_way(self, net: Network, picture: AscentTask, settings: AscentSettings) -> str:
+        """Why a picture may not be made: another one is there, made otherwise. Empty where nothing is in the way."""
+        if self.overwrite:
+            return ""
+        path = self._path(picture, INFO, RECORD_SUFFIX)
+        found = read_record(path)
+        other = difference(found, identity(net, picture, settings)) if found else ""
+        return f'"{path}" is of another run ({other}){self.how_to_overwrite}' if other else ""
+
+    def write(self, net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> None:
+        """Writes everything of one picture. `ToolboxError` where a file cannot be written."""
+        if isinstance(self.files, StoreFiles):
+            self.files.store.claim(net)
+        part, record = seen_part(net, picture.target), record_of(net, picture, settings, result)
+        for kind in self.kinds:
+            image: Image | None = getattr(result, kind)
+            if image is not None:
+                for what, draw in (("X", centred), ("Xpm", with_mean)):
+                    path = self._path(picture, f"{kind}_{what}", self.files.suffix)
+                    write_picture(path, draw(image, part, net.preprocessing))
+        if self.arrays:
+            _write_arrays(self._path(picture, "arrays", ".npz"), result)
+        if self.text:
+            write_text(self._path(picture, INFO, ".txt"), _as_info(record))
+        write_text(self._path(picture, INFO, RECORD_SUFFIX), as_text(record))
+
+    def _path(self, picture: AscentTask, what: str, suffix: str) -> Path:
+        return self.files.path(picture, what, suffix)
+
+
+def _write_arrays(path: Path, result: AscentResult) -> None:
+    """The images (zero-centred pixels) and traces as they are; no `majority` where there was none."""
+    arrays = {name: getattr(result, name) for name in (*TRACES, "best", "last")}
+    if result.majority is not None:
+        arrays["majority"] = result.majority
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+
+
+def _as_info(record: Record) -> str:
+    """The parameters and the results as lines, as the original's `info.txt`."""
+    settings, traces = record["settings"], record["traces"]
+    unit = record["unit"]
+    lines = [f"push_unit: {unit['address']}", f"rand_seed: {unit['seed']}"]
+    lines += [f"{name}: {value}" for name, value in settings.items()]
+    lines += ["", f"network: {record['network']['name']} ({record['network']['weights_sha256']})"]
+    lines += [
+        f"{name}: {record[name]}" for name in ("outcome", "steps", "best_step", "best_objective", "last_objective")
+    ]
+    lines += ["", "step objective is_max largest norm distance std"]
+    columns = zip(
+        *(traces[name] for name in ("objective", "is_max", "largest", "norm", "distance", "std")), strict=True
+    )
+    lines += [f"{step} {' '.join(map(str, values))}" for step, values in enumerate(columns)]
+    return "\n".join(lines) + "\n"

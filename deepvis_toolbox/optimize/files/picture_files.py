@@ -1,0 +1,110 @@
+"""Which files hold a picture's results: in the store that the window reads, or under the original program's names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.targets import LikePicture, Target
+from deepvis_toolbox.unit_images.file_names import file_name_of
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Place, Unit
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
+
+KIND: UnitImageKind = "regularized_opt"
+DEFAULT_TEMPLATE = "%(p.push_layer)s_%(p.push_channel)04d_%(p.rand_seed)d"
+LONGEST_NAME = 200
+_NUMBER_OF_CHANNEL = re.compile(r"%\(p\.push_channel\)[-+ #0-9.]*[di]")
+
+
+class PictureFiles(Protocol):
+    """Names the files of a picture."""
+
+    suffix: str
+    """Of the pictures: `.png` or `.jpg`."""
+
+    def path(self, picture: AscentTask, what: str, suffix: str) -> Path:
+        """Where the `what` of a picture is kept: `best_X`, `best_Xpm`, `info`, …"""
+
+
+class StoreFiles:
+    """`<store>/regularized_opt/<layer>/<layer>_<unit:04d>_<group>_<place>_s<seed:04d>_<what>`.
+
+    What is at its default place has no `<place>`, and only runs that are compared have a `<group>`. A direction or a
+    picture to match has no unit; its name stands there.
+    """
+
+    def __init__(
+        self, store: UnitImageStore, default_place: Callable[[str], Place], suffix: str = ".png", group: str = ""
+    ) -> None:
+        """`default_place` gives a layer's: (row, column), `"mean"` for tokens, or None for a flat one."""
+        self.store, self.suffix, self._default_place = store, suffix, default_place
+        self.group = file_name_of(group).replace("%", "-")
+
+    def path(self, picture: AscentTask, what: str, suffix: str) -> Path:
+        """As the protocol says."""
+        return self.named(picture.target, f"{self.tag(picture.target)}s{picture.seed:04d}_{what}", suffix)
+
+    def named(self, target: Target, end: str, suffix: str = ".jpg") -> Path:
+        """A file of the target whose name ends so."""
+        if isinstance(target, Unit):
+            return self.store.single_path(KIND, target.layer, target.channel, end, suffix)
+        name = file_name_of(f"like-{target.name}" if isinstance(target, LikePicture) else target.name)
+        return self.store.layer_folder(KIND, target.layer) / f"{file_name_of(target.layer)}_{name}_{end}{suffix}"
+
+    def tag(self, target: Target) -> str:
+        """What comes before the seed: empty for a target at its default place, else such as `mean_` or `p3-7_`."""
+        return f"{self.group}_{self.place(target)}" if self.group else self.place(target)
+
+    def place(self, target: Target) -> str:
+        """The part of the tag that says where; empty at the default place."""
+        if isinstance(target, LikePicture) or target.place == self._default_place(target.layer):
+            return ""
+        return f"p{target.place[0]}-{target.place[1]}_" if isinstance(target.place, tuple) else "mean_"
+
+
+class PrefixFiles:
+    """`<prefix>_<template>_<what>`, as the original program: the template is Python's % formatting of its names."""
+
+    suffix = ".jpg"
+
+    def __init__(self, prefix: str, template: str, settings: AscentSettings) -> None:
+        """Raises `ToolboxError` where the template asks for a name that does not exist."""
+        self._prefix, self._template, self._settings = prefix, template, settings
+        self.path(AscentTask(Unit("layer", 0), 0), "best_X", ".jpg")
+
+    def path(self, picture: AscentTask, what: str, suffix: str) -> Path:
+        """As the protocol says."""
+        values, template = self._values(picture), self._template
+        if not isinstance(picture.target, Unit):  # it has a name where units have a number
+            template = _NUMBER_OF_CHANNEL.sub("%(p.push_channel)s", template)
+        try:
+            name = template % {f"p.{key}": value for key, value in values.items()}
+        except (KeyError, ValueError, TypeError) as error:
+            names = ", ".join(f"%(p.{key})s" for key in values)
+            raise ToolboxError(
+                f'the output template "{self._template}" is wrong at {error}; there are {names}'
+            ) from error
+        if len(name) > LONGEST_NAME:
+            raise ToolboxError(f'the output template "{self._template}" makes names of {len(name)} letters')
+        return Path(f"{self._prefix}_{name}_{what}{suffix}")
+
+    def _values(self, picture: AscentTask) -> dict[str, Any]:
+        """The original's parameter names."""
+        target = picture.target
+        place = getattr(target, "place", None)
+        numbers = {key: value for key, value in self._settings.as_record().items() if not isinstance(value, dict)}
+        return {
+            **{
+                key: str(value).replace("/", "-") if isinstance(value, str) else value for key, value in numbers.items()
+            },
+            "push_layer": file_name_of(target.layer),
+            "push_channel": target.channel if isinstance(target, Unit) else file_name_of(target.name),
+            "push_spatial": "-".join(map(str, place)) if isinstance(place, tuple) else str(place),
+            "rand_seed": picture.seed,
+        }

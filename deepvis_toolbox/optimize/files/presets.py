@@ -1,0 +1,75 @@
+"""Presets: named sets of parameters, the paper's four and a model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
+
+PAPER_PRESETS: dict[str, dict[str, Any]] = {
+    "paper1": {
+        "decay": 0.0,
+        "blur_radius": 0.5,
+        "blur_every": 4,
+        "small_norm_percentile": 50.0,
+        "max_iter": 500,
+        "lr_policy": "progress",
+        "lr_params": {"max_lr": 100.0, "desired_prog": 2.0},
+    },
+    "paper2": {
+        "decay": 0.3,
+        "blur_radius": 0.0,
+        "blur_every": 0,
+        "small_norm_percentile": 20.0,
+        "max_iter": 750,
+        "lr_policy": "constant",
+        "lr_params": {"lr": 100.0},
+    },
+    "paper3": {
+        "decay": 0.0001,
+        "blur_radius": 1.0,
+        "blur_every": 4,
+        "max_iter": 1000,
+        "lr_policy": "constant",
+        "lr_params": {"lr": 100.0},
+    },
+    "paper4": {
+        "decay": 0.0,
+        "blur_radius": 0.5,
+        "blur_every": 4,
+        "px_abs_benefit_percentile": 90.0,
+        "max_iter": 1000,
+        "lr_policy": "progress",
+        "lr_params": {"max_lr": 1e8, "desired_prog": 2.0},
+    },
+}
+"""Table 1 of Yosinski et al. 2015, with the step settings its authors published; tuned for CaffeNet."""
+
+DEFAULT = "default"
+"""The name of a model's preset that is used where none is asked for."""
+
+
+def presets_of(net: Network) -> dict[str, dict[str, Any]]:
+    """The paper's presets and the model's own (`presets` in its model.yaml), which come first where names are equal."""
+    own = net.settings.get("presets") or {}
+    if not isinstance(own, Mapping) or not all(isinstance(values, Mapping) for values in own.values()):
+        raise ToolboxError(f"presets in the model.yaml of {net.name} must be named sets of parameters")
+    return {**PAPER_PRESETS, **{str(name): dict(values) for name, values in own.items()}}
+
+
+def preset_values(net: Network, name: str) -> dict[str, Any]:
+    """A preset's parameters, checked. `ToolboxError` where there is none of that name or it has a wrong value."""
+    known = presets_of(net)
+    if name not in known:
+        hint = nearest_name(name, known) or f"; there are {', '.join(known)}"
+        raise ToolboxError(f'{net.name} has no preset "{name}"{hint}')
+    settings_from(known[name], f'preset "{name}"')
+    return known[name]
+
+
+def preset(net: Network, name: str) -> AscentSettings:
+    """A preset as settings."""
+    return settings_from(preset_values(net, name), f'preset "{name}"')

@@ -1,0 +1,105 @@
+"""The JSON record of a picture: every parameter, every result, and what made it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.shown_image import seen_part
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.result import AscentResult
+from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash
+from deepvis_toolbox.version import __version__
+from deepvis_toolbox.words.unit import Unit
+
+TRACES = ("objective", "below", "largest", "is_max", "norm", "distance", "std")
+DIGITS = 7
+"""Significant digits of a trace's numbers in the record: all that a float32 has."""
+LARGEST_RECORD = 64 << 20
+Record = dict[str, Any]
+
+
+def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Record:
+    """What decides how a picture looks: two pictures with equal identities are the same picture."""
+    target = picture.target
+    place = list(target.place) if isinstance(target.place, tuple) else target.place
+    unit: Record = {"layer": target.layer, "address": str(target), "seed": picture.seed, "place": place}
+    if isinstance(target, Unit):
+        unit |= {"channel": target.channel}
+    else:
+        unit |= {"name": target.name, "values_sha256": target.key}
+    network = {"name": net.name, "weights_sha256": net.weights_hash}
+    parameters = settings.as_record()
+    if parameters["start_at"].startswith(IMAGE):
+        parameters["start_image_sha256"] = file_hash(Path(parameters["start_at"].removeprefix(IMAGE)))
+    return {"network": network, "input": net.preprocessing.identity(), "unit": unit, "settings": parameters}
+
+
+def record_of(net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> Record:
+    """The whole record, plain data for JSON."""
+    part = seen_part(net, picture.target)
+    return {
+        "program": {"name": "deepvis-toolbox", "version": __version__},
+        **identity(net, picture, settings),
+        "engine": net.engine,
+        "label": _label(net, picture),
+        "seen_part": part._asdict(),
+        "outcome": result.outcome,
+        "steps": len(result.objective),
+        "best_step": result.best_step,
+        "best_objective": _plain(result.objective[result.best_step]) if result.best_step >= 0 else None,
+        "last_objective": _plain(result.objective[-1]) if len(result.objective) else None,
+        "became_largest_at_step": int(result.is_max.argmax()) if result.is_max.any() else None,
+        "traces": {name: [_plain(value) for value in getattr(result, name)] for name in TRACES},
+    }
+
+
+def as_text(record: Record) -> str:
+    """JSON with a line for each key, and one for each trace."""
+    traces = ",\n".join(f"  {json.dumps(name)}: {json.dumps(trace)}" for name, trace in record["traces"].items())
+    lines = [
+        f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in record.items()
+        if key != "traces"
+    ]
+    return "{\n" + ",\n".join([*lines, ' "traces": {\n' + traces + "\n }"]) + "\n}\n"
+
+
+def read_record(path: Path) -> Record | None:
+    """A record on disk; None where there is none or it is damaged, so that its picture is made again."""
+    try:
+        if path.stat().st_size > LARGEST_RECORD:
+            return None
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def difference(record: Record, wanted: Record) -> str:
+    """The first thing in which a record on disk is not the wanted identity, in words; empty where they are the same."""
+    for section, values in wanted.items():
+        found = record.get(section)
+        for key, value in values.items():
+            there = found.get(key) if isinstance(found, dict) else None
+            if there != json.loads(json.dumps(value)):
+                return f"{key}: {there!r} there, {value!r} now"
+    return ""
+
+
+def _label(net: Network, picture: AscentTask) -> str | None:
+    target = picture.target
+    if not isinstance(target, Unit) or target.layer not in net.label_layers or target.channel >= len(net.labels):
+        return None
+    return net.labels[target.channel]
+
+
+def _plain(value: Any) -> int | float | bool:
+    if isinstance(value, np.bool_ | np.integer):
+        return value.item()
+    return float(f"{value:.{DIGITS}g}")

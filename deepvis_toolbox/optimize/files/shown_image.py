@@ -1,0 +1,66 @@
+"""Optimized images as pictures to look at: the part that the unit sees, scaled as the original program does."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.optimize.method.result import Image
+from deepvis_toolbox.optimize.method.targets import Target
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.layer import Rect
+
+"""RGB uint8, H×W×3."""
+
+
+def seen_part(net: Network, target: Target) -> Rect:
+    """The unit's receptive field inside the image; in a dimension where it exceeds the image, all of it."""
+    height, width = net.input_shape[1:]
+    place = getattr(target, "place", None)
+    if not isinstance(place, tuple):
+        return Rect(0, 0, height, width)
+    field = net.receptive_field(target.layer, place)
+    top, bottom = _inside(field.top, field.bottom, height)
+    left, right = _inside(field.left, field.right, width)
+    return Rect(top, left, bottom, right)
+
+
+def centred(image: Image, part: Rect, preprocessing: Preprocessing) -> RGBImage:
+    """The original's `X` picture: zero is middle grey, and the value farthest from it black or white."""
+    shown = _cut(image, part)
+    return _as_picture(shown / (2 * np.abs(shown).max() + 1e-10) + 0.5, preprocessing)
+
+
+def with_mean(image: Image, part: Rect, preprocessing: Preprocessing) -> RGBImage:
+    """The original's `Xpm` picture: the mean added, then from the smallest value, black, to the largest, white.
+
+    An even picture is shown as it is.
+    """
+    shown = _cut(image + preprocessing.mean_map, part)
+    low, high = shown.min(), shown.max()
+    return _as_picture((shown - low) / (high - low) if high > low else shown / 255, preprocessing)
+
+
+def true_colours(image: Image, part: Rect, preprocessing: Preprocessing) -> RGBImage:
+    """The mean added and nothing scaled: 0 is black and 255 white."""
+    return preprocessing.rgb_from_zero_centred(image)[part.top : part.bottom, part.left : part.right]
+
+
+def _inside(first: int, end: int, size: int) -> tuple[int, int]:
+    if end - first > size or end <= 0 or first >= size:
+        return 0, size
+    return max(first, 0), min(end, size)
+
+
+def _cut(image: Image, part: Rect) -> Image:
+    return image[:, part.top : part.bottom, part.left : part.right]
+
+
+def _as_picture(values: NDArray[np.floating], preprocessing: Preprocessing) -> RGBImage:
+    """Values of 0 to 1, (C, H, W) in the network's channel order, as a picture."""
+    pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    if preprocessing.channels == "gray":
+        pixels = np.repeat(pixels, 3, axis=2)
+    return np.ascontiguousarray(pixels[..., ::-1] if preprocessing.channels == "BGR" else pixels)

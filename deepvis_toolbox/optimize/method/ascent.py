@@ -1,0 +1,143 @@
+"""The loop: objective, start image, regularizers and step policy composed into one step, on a batch of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from deepvis_toolbox.network.device import widest_float
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.gradient import ImageGradient, gradient_reader_for
+from deepvis_toolbox.optimize.method.journal import Journal
+from deepvis_toolbox.optimize.method.objective import Objective, Reading
+from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
+from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
+from deepvis_toolbox.optimize.method.regularizers import active
+from deepvis_toolbox.optimize.method.result import Outcome
+from deepvis_toolbox.optimize.method.robustness import Robustness
+from deepvis_toolbox.optimize.method.step_policies import step_policy
+
+Watch = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], None]
+"""Called at every step as watch(step, rows (M,), images (M, C, H, W), objectives (M,)) with the pictures that still
+climb. What it is given must not be changed, nor kept without a copy."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one look at the pictures still climbing gave."""
+
+    rows: torch.Tensor
+    """(M,): which pictures of the batch they are."""
+    x: torch.Tensor
+    reading: Reading
+    gradient: ImageGradient
+    direction: torch.Tensor
+    """(M, C, H, W): the way that is steepest under the parametrization; the gradient itself for pixels."""
+    progress: torch.Tensor
+    """(M,), the device's widest float: how much a step of size 1 gains, to first order."""
+
+    def only(self, mask: torch.Tensor) -> _Seen:
+        """The pictures where `mask` (M,) is true."""
+        rows, x, progress = (each[mask] for each in (self.rows, self.x, self.progress))
+        gradient = self.gradient.only(mask)
+        direction = gradient.whole if self.is_along_gradient else self.direction[mask]
+        return _Seen(rows, x, self.reading.only(mask), gradient, direction, progress)
+
+    @property
+    def is_along_gradient(self) -> bool:
+        """Whether the direction is the gradient itself, zero where it is zero."""
+        return self.direction is self.gradient.whole
+
+
+class Ascent:
+    """x <- r_theta(x + eta * gradient) for a batch of pictures whose objectives lie on one layer."""
+
+    def __init__(self, net: Network, objective: Objective, settings: AscentSettings, seeds: Sequence[int]) -> None:
+        """`seeds`: one for each picture; they choose the transformations of `robust`."""
+        self._objective, self._settings = objective, settings
+        self._space = PixelSpace(net.preprocessing, net.device)
+        self._look = gradient_reader_for(net, objective, self._space)
+        self._policy = step_policy(settings.lr_policy, settings.lr_params)
+        self._regularizers = active(settings)
+        self._parametrization = PARAMETRIZATIONS[settings.parametrization](net.preprocessing, net.device)
+        self._robustness = (
+            Robustness(settings.robust, seeds, settings.max_iter, net.device) if settings.robust > 0 else None
+        )
+
+    def run(self, start: torch.Tensor, watch: Watch | None = None) -> Journal:
+        """Climbs from `start` (N, C, H, W), zero-centred pixels, on the network's device; it is left as it is."""
+        *_, journal = self.climbing(start, watch)
+        return journal
+
+    def climbing(self, start: torch.Tensor, watch: Watch | None = None) -> Iterator[Journal]:
+        """As `run`, step by step: the same journal after every step, whole after the last. May be left at any step."""
+        x = self._parametrization.image(start)
+        rows = torch.arange(len(x), device=x.device)
+        journal = Journal(x, self._settings.max_iter, self._settings.push_dir)
+        x = x.clone()  # every step writes over the image
+        for step in range(self._settings.max_iter):
+            seen = self._seen(rows, self._space.clip_(x), step)
+            seen = _without(seen, ~_is_finite(seen), "not finite", journal)
+            if len(seen.rows):
+                journal.enter(step, seen.rows, seen.x, seen.reading)
+                if watch:
+                    watch(step, seen.rows, seen.x, seen.reading.objective)
+                seen = _without(seen, seen.progress == 0, "zero gradient", journal)
+            rows, x = seen.rows, seen.x
+            if not len(rows):
+                break
+            if step < self._settings.max_iter - 1:
+                x = self._stepped(seen, step)
+                yield journal
+        journal.finish(rows, x)
+        yield journal
+
+    def _seen(self, rows: torch.Tensor, x: torch.Tensor, step: int) -> _Seen:
+        """One look, through this step's random transformation where there is one."""
+        all_of_them = self._objective.count in (None, len(rows))
+        objective = self._objective if all_of_them else self._objective.only(rows)
+        if self._robustness is None:
+            reading, gradient = self._look(x, objective)
+        else:
+            warped, pull_back = self._robustness.warped(x, rows, step)
+            reading, gradient_there = self._look(warped, objective)
+            gradient = ImageGradient(pull_back(gradient_there.whole))
+        direction = self._parametrization.step(gradient.whole)
+        return _Seen(rows, x, reading, gradient, direction, _progress(gradient, direction))
+
+    def _stepped(self, seen: _Seen, step: int) -> torch.Tensor:
+        """x + lr * gradient, then every regularizer in its order; what was seen may be overwritten."""
+        size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir)
+        each_size = size.to(seen.x).reshape(-1, 1, 1, 1)
+        if seen.is_along_gradient:
+            x, part_of = seen.x, seen.gradient.part_of
+            part_of(x).add_(part_of(seen.direction) * each_size)
+        else:
+            x = seen.x + seen.direction * each_size
+        for regularizer in self._regularizers:
+            x = regularizer.apply(x, seen.gradient.whole, step)
+        return x
+
+
+def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:
+    """The inner products (N,), in the widest float, in which the squares of tiny gradients do not vanish."""
+    part, wide = gradient.part_of(gradient.whole), widest_float(direction.device)
+    if direction is gradient.whole:
+        return torch.linalg.vector_norm(part.flatten(1), dim=1, dtype=wide).square()
+    return (gradient.part_of(direction).to(wide) * part).flatten(1).sum(1)
+
+
+def _is_finite(seen: _Seen) -> torch.Tensor:
+    """Bool (M,). A sum is finite where all its parts are, and in the widest float those of float32 cannot overflow."""
+    return (seen.progress + seen.reading.objective + seen.reading.below).isfinite()
+
+
+def _without(seen: _Seen, ended: torch.Tensor, outcome: Outcome, journal: Journal) -> _Seen:
+    """The pictures that go on; the journal keeps why the others (bool (M,)) do not."""
+    if not ended.any():
+        return seen
+    journal.end(seen.rows[ended], seen.x[ended], outcome)
+    return seen.only(~ended)

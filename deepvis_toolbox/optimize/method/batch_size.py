@@ -1,0 +1,66 @@
+"""How many pictures climb together: as many as pay, never more than memory that is free allows."""
+
+from __future__ import annotations
+
+import os
+from math import prod
+from pathlib import Path
+
+import torch
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.targets import Target
+
+FREE_SHARE = 0.6
+"""Of the memory that is free; the estimate below may be off, and 0.8 must not be exceeded."""
+COPIES_OF_IMAGE = 24
+"""Start, best, last, majority, x, gradient, and what a step needs for a moment (some of it in double precision)."""
+COPIES_OF_LAYERS = 3.0
+"""Each value below the objective is kept for the backward pass, and has a gradient and a workspace beside it."""
+MOST = {"cpu": 9, "cuda": 256}
+"""More pictures at once are no faster."""
+
+
+def automatic_batch_size(net: Network, target: Target) -> int:
+    """How many pictures of a target fit; `ToolboxError` where not even one does."""
+    needed, free = bytes_per_picture(net, target), free_bytes(net.device)
+    fitting = int(free * FREE_SHARE / needed)
+    if fitting < 1:
+        raise ToolboxError(
+            f"{target} needs about {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free on {net.device}; "
+            "free some memory"
+        )
+    return min(fitting, MOST.get(net.device.type, 16))
+
+
+def bytes_per_picture(net: Network, target: Target) -> int:
+    """An estimate from above of the memory that one more picture of a batch takes, in bytes.
+
+    All layers up to the target's count, whether or not it depends on them, and the whole image.
+    """
+    names = list(net.layers)
+    below = names[: names.index(net.layers[target.layer].name) + 1]
+    values = sum(prod(net.layers[name].shape) for name in below)
+    return int(4 * (values * COPIES_OF_LAYERS + prod(net.input_shape) * COPIES_OF_IMAGE))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that can be used now: the accelerator's, or what the system and its control group leave."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):  # not Linux
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return min(available, _left_by_control_group())
+
+
+def _left_by_control_group() -> int:
+    """What a container's limit leaves (cgroup 2); a very large number where there is none."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
+    except (OSError, ValueError):
+        return 2**62

@@ -1,0 +1,85 @@
+"""One look at a batch of images: what its objectives are worth, and which way is up, in pixel units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.objective import Objective, Reading, UnitObjective
+from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
+from deepvis_toolbox.words.layer import Rect
+
+
+class ImageGradient(NamedTuple):
+    """By the pixels of images (N, C, H, W)."""
+
+    whole: torch.Tensor
+    """(N, C, H, W); valid until the next look."""
+    region: Rect | None = None
+    """It is zero outside; None: it may be anything anywhere."""
+
+    def part_of(self, images: torch.Tensor) -> torch.Tensor:
+        """The region's part of images (N, C, H, W), a view."""
+        if self.region is None:
+            return images
+        top, left, bottom, right = self.region
+        return images[:, :, top:bottom, left:right]
+
+    def only(self, mask: torch.Tensor) -> ImageGradient:
+        """That of the pictures where `mask` (N,) is true."""
+        return ImageGradient(self.whole[mask], self.region)
+
+
+GradientReader = Callable[[torch.Tensor, Objective], tuple[Reading, ImageGradient]]
+"""(zero-centred pixels (N, C, H, W), the batch's objectives) -> (reading, gradient)."""
+
+
+def gradient_reader_for(net: Network, objective: Objective, space: PixelSpace) -> GradientReader:
+    """The fastest way to look at images with objectives on the same layer and place as `objective`.
+
+    A unit at a place (or of a flat layer) is computed on the part of image and network that it can see; all others on
+    the whole image, no further than their layer.
+    """
+    if isinstance(objective, UnitObjective) and _has_one_value(objective):
+        return _UnitLook(net, objective, space)
+    return lambda x, batch: _full_look(net, batch, space, x)
+
+
+class _UnitLook:
+    """Nothing is computed, and no pixel converted, outside the part of the image that the units see."""
+
+    def __init__(self, net: Network, objective: UnitObjective, space: PixelSpace) -> None:
+        self._see = net.ascent_pass(objective.layer.name, objective.place)
+        self._space = space
+        self._whole: torch.Tensor | None = None
+
+    def __call__(self, x: torch.Tensor, batch: Objective) -> tuple[Reading, ImageGradient]:
+        assert isinstance(batch, UnitObjective)
+        seen = self._see.on_part(self._space.to_network(self._see.part_of(x)), batch.channels)
+        part = self._space.gradient(seen.gradient)
+        part = part if batch.direction > 0 else -part
+        return batch.read_units(seen.values, seen.below), self._embedded(part, x)
+
+    def _embedded(self, part: torch.Tensor, x: torch.Tensor) -> ImageGradient:
+        if self._see.region is None:
+            return ImageGradient(part.contiguous())
+        if self._whole is None or self._whole.shape != x.shape:
+            self._whole = torch.zeros_like(x)  # and outside the region it stays so
+        self._see.part_of(self._whole).copy_(part)
+        return ImageGradient(self._whole, self._see.region)
+
+
+def _has_one_value(objective: UnitObjective) -> bool:
+    """Whether the objective is one of the layer's values, and no mean over many."""
+    return objective.place is not None or len(objective.layer.shape) == 1
+
+
+def _full_look(net: Network, batch: Objective, space: PixelSpace, x: torch.Tensor) -> tuple[Reading, ImageGradient]:
+    layer = batch.layer.name
+    recording = net.record(space.to_network(x), [layer])
+    values, below = recording.activations([layer])[layer], recording.below_rectifier(layer)
+    arrived = recording.backward(layer, batch.diff(values, below), "grad", [net.input_name])[net.input_name]
+    return batch.read(values, below), ImageGradient(space.gradient(arrived).contiguous())

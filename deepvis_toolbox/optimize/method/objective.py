@@ -1,0 +1,164 @@
+"""Objectives: the number that is climbed, as a function of one layer's values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from deepvis_toolbox.words.layer import Layer
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the objectives of a batch are worth now; each (N,)."""
+
+    objective: torch.Tensor
+    """The activation, as the paper draws it: above the rectifier."""
+    below: torch.Tensor
+    """The same below the rectifier, which is what is climbed; ranks pictures whose activations are equal."""
+    largest: torch.Tensor
+    """int64: which unit of the layer is farthest in the direction of the ascent, at the same place; -1 where the
+    objective is no unit."""
+    is_max: torch.Tensor
+    """bool: whether that is the unit climbed."""
+
+    def only(self, mask: torch.Tensor) -> Reading:
+        """The pictures where `mask` (N,) is true."""
+        return Reading(self.objective[mask], self.below[mask], self.largest[mask], self.is_max[mask])
+
+
+class Objective(ABC):
+    """The objectives of a batch of pictures, all on one layer."""
+
+    layer: Layer
+    count: int | None = None
+    """For how many pictures; None where all pictures have the same objective."""
+
+    @abstractmethod
+    def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
+        """From the layer's values (N, …) and those below its rectifier (N, …)."""
+
+    @abstractmethod
+    def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+        """The derivative of each picture's climbed number by `below`, (N, …), in the direction of the ascent."""
+
+    @abstractmethod
+    def only(self, rows: torch.Tensor) -> Objective:
+        """The objectives of some of the pictures, by their indices (M,)."""
+
+
+def as_maps(values: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """A layer's values (N, …) as (N, units, places)."""
+    if layer.is_spatial:
+        return values.flatten(2)
+    return values.transpose(1, 2) if layer.is_tokens else values.flatten(1)[..., None]
+
+
+def from_maps(maps: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """The inverse of `as_maps`."""
+    shaped = maps.transpose(1, 2) if layer.is_tokens else maps
+    return shaped.reshape(len(maps), *layer.shape)
+
+
+class UnitObjective(Objective):
+    """One unit for each picture: at a place (row, column), or the mean over the whole channel (None)."""
+
+    def __init__(self, layer: Layer, place: tuple[int, int] | None, channels: torch.Tensor, direction: int = 1) -> None:
+        """`channels`: int64 (N,). `direction`: 1 up, -1 down. A flat layer has the place None."""
+        self.layer, self.place, self.channels, self.direction = layer, place, channels, direction
+        self.count = len(channels)
+
+    def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
+        """As the base class says."""
+        return self.read_units(self._at_place(values), self._at_place(below))
+
+    def read_units(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
+        """From the values of all units at the place (N, units), and those below the rectifier."""
+        own = self.channels[:, None]
+        largest = _farthest(values, below, self.direction)
+        return Reading(values.gather(1, own)[:, 0], below.gather(1, own)[:, 0], largest, largest == self.channels)
+
+    def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """As the base class says."""
+        maps = torch.zeros_like(as_maps(below, self.layer))
+        rows = torch.arange(len(maps), device=maps.device)
+        if self.place is None:
+            maps[rows, self.channels] = self.direction / maps.shape[2]
+        else:
+            maps[rows, self.channels, self._flat_place()] = self.direction
+        return from_maps(maps, self.layer)
+
+    def only(self, rows: torch.Tensor) -> UnitObjective:
+        """As the base class says."""
+        return UnitObjective(self.layer, self.place, self.channels[rows], self.direction)
+
+    def _at_place(self, values: torch.Tensor) -> torch.Tensor:
+        maps = as_maps(values, self.layer)
+        return maps.mean(2) if self.place is None else maps[..., self._flat_place()]
+
+    def _flat_place(self) -> int:
+        row, column = self.place or (0, 0)
+        return row * self.layer.shape[2] + column if self.layer.is_spatial else 0
+
+
+class DirectionObjective(Objective):
+    """A weighted sum of a layer's units, at a place or as the mean over all: a direction in the layer's space."""
+
+    def __init__(self, layer: Layer, place: tuple[int, int] | None, weights: torch.Tensor, direction: int = 1) -> None:
+        """`weights`: float32 (units,), the same for every picture."""
+        self._units = UnitObjective(layer, place, torch.zeros(1, dtype=torch.int64), direction)
+        self.layer, self.place, self.weights, self.direction = layer, place, weights, direction
+
+    def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
+        """As the base class says."""
+        return _of_no_unit(self._units._at_place(values) @ self.weights, self._units._at_place(below) @ self.weights)
+
+    def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """As the base class says."""
+        maps = torch.zeros_like(as_maps(below, self.layer))
+        if self.place is None:
+            maps[:] = self.weights[:, None] * (self.direction / maps.shape[2])
+        else:
+            maps[..., self._units._flat_place()] = self.weights * self.direction
+        return from_maps(maps, self.layer)
+
+    def only(self, rows: torch.Tensor) -> DirectionObjective:  # noqa: ARG002
+        """As the base class says."""
+        return self
+
+
+class PictureObjective(Objective):
+    """As this picture: minus the squared distance to the code that a picture has in the layer, below its rectifier,
+    relative to the code's own squared norm (Mahendran & Vedaldi 2014, equation 1). 0 is a perfect match."""
+
+    def __init__(self, layer: Layer, code: torch.Tensor, direction: int = 1) -> None:
+        """`code`: (…), the layer's value below its rectifier for the picture."""
+        self.layer, self.code, self.direction = layer, code, direction
+        self._scale = code.square().sum().clamp_min(1e-12)
+
+    def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:  # noqa: ARG002
+        """As the base class says."""
+        match = -(below - self.code).square().flatten(1).sum(1) / self._scale
+        return _of_no_unit(match, match)
+
+    def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        """As the base class says."""
+        return (below - self.code) * (-2 * self.direction / self._scale)
+
+    def only(self, rows: torch.Tensor) -> PictureObjective:  # noqa: ARG002
+        """As the base class says."""
+        return self
+
+
+def _of_no_unit(objective: torch.Tensor, below: torch.Tensor) -> Reading:
+    none = torch.full_like(objective, -1, dtype=torch.int64)
+    return Reading(objective, below, none, torch.zeros_like(none, dtype=torch.bool))
+
+
+def _farthest(values: torch.Tensor, below: torch.Tensor, direction: int) -> torch.Tensor:
+    """The unit with the largest value (smallest for -1), (N,); equal ones are ranked by `below`, then by order."""
+    towards = values * direction
+    ahead = towards == towards.amax(1, keepdim=True)
+    return torch.where(ahead, below * direction, -torch.inf).argmax(1)

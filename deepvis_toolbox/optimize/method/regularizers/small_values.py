@@ -1,0 +1,26 @@
+"""Clipping of small values: single numbers that are nearly the mean become it."""
+
+from __future__ import annotations
+
+import torch
+
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.percentile import reaching_percentile_
+from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, register_regularizer
+
+
+@register_regularizer("small values", position=3)
+class SmallValues(Regularizer):
+    """Sets to zero the values whose size is below a percentile of the picture's."""
+
+    def __init__(self, percentile: float) -> None:
+        self.percentile = percentile
+
+    @classmethod
+    def from_settings(cls, settings: AscentSettings) -> SmallValues | None:
+        """On where `small_val_percentile` is above 0."""
+        return cls(settings.small_val_percentile) if settings.small_val_percentile > 0 else None
+
+    def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
+        """As the base class says."""
+        return x.mul_(reaching_percentile_(x.abs(), self.percentile))

@@ -1,0 +1,108 @@
+"""What can be climbed: a unit, a direction in a layer, or likeness to a picture; and how targets form a batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.objective import DirectionObjective, Objective, PictureObjective, UnitObjective
+from deepvis_toolbox.words.unit import Place, Unit, checked_place, checked_unit
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A weighted sum of a layer's units, at a place (None: the centre; `"mean"`: over the whole layer)."""
+
+    layer: str
+    weights: NDArray[np.float32] = field(compare=False)
+    """float32 (units,)."""
+    name: str = "direction"
+    place: Place = None
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", _hash_of(self.weights))
+
+    def __str__(self) -> str:
+        where = f"@{self.place[0]},{self.place[1]}" if isinstance(self.place, tuple) else ""
+        return f"{self.layer}:{self.name}{where}"
+
+
+@dataclass(frozen=True)
+class LikePicture:
+    """Likeness to a picture: the ascent looks for an image with the same values in the layer."""
+
+    layer: str
+    picture: NDArray[np.uint8] = field(compare=False)
+    """RGB uint8 H×W×3."""
+    name: str = "picture"
+    place: ClassVar[Place] = None
+    """The whole layer is matched."""
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", _hash_of(self.picture))
+
+    def __str__(self) -> str:
+        return f"{self.layer}:like-{self.name}"
+
+
+Target = Unit | Direction | LikePicture
+
+
+def checked_target(target: Target, net: Network) -> Target:
+    """The target with its layer's listed name and its place filled in. `ToolboxError` where the network lacks it."""
+    if isinstance(target, Unit):
+        unit = checked_unit(target, net.layers)
+        return Unit(unit.layer, unit.channel, filled_place(unit.place, unit.layer, net))
+    layer = net.layers[net.layers.canonical(target.layer)]
+    if isinstance(target, LikePicture):
+        return LikePicture(layer.name, target.picture, target.name)
+    weights = np.asarray(target.weights, np.float32)
+    wanted = f'a direction in layer "{layer.name}" is {layer.channels} finite weights'
+    if weights.shape != (layer.channels,):
+        raise ToolboxError(f'{wanted}; "{target.name}" has the shape {weights.shape}')
+    if not np.isfinite(weights).all():
+        raise ToolboxError(f'{wanted}; one of "{target.name}" is not finite')
+    place = checked_place(target.place, layer, f"{layer.name}:{target.name}")
+    return Direction(layer.name, weights, target.name, filled_place(place, layer.name, net))
+
+
+def batch_key(target: Target) -> Hashable:
+    """Targets with equal keys can climb in one batch."""
+    return (target.layer, target.place) if isinstance(target, Unit) else target
+
+
+def objective_of(targets: Sequence[Target], net: Network, direction: int) -> Objective:
+    """The objectives of a batch: checked targets with equal batch keys."""
+    first = targets[0]
+    layer = net.layers[first.layer]
+    if isinstance(first, LikePicture):
+        code = net.record(net.preprocess(first.picture), [layer.name]).below_rectifier(layer.name)[0]
+        return PictureObjective(layer, code, direction)
+    place = None if first.place == "mean" else first.place
+    if isinstance(first, Direction):
+        weights = torch.tensor(first.weights, dtype=torch.float32, device=net.device)
+        return DirectionObjective(layer, place, weights, direction)
+    channels = [target.channel for target in targets if isinstance(target, Unit)]
+    return UnitObjective(layer, place, torch.tensor(channels, device=net.device), direction)
+
+
+def filled_place(place: Place, layer_name: str, net: Network) -> Place:
+    """The centre of a spatial layer where none is given; the mean over a layer of tokens; None for a flat one."""
+    layer = net.layers[layer_name]
+    if layer.is_spatial:
+        return layer.centre if place is None else place
+    return None if len(layer.shape) == 1 else "mean"
+
+
+def _hash_of(values: NDArray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""The commands of a scan: scan, crop, merge."""

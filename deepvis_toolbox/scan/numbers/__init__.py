@@ -1,0 +1,1 @@
+"""What a scan computes: extremes, tables of the best, statistics, correlations."""

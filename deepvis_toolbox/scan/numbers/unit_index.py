@@ -1,0 +1,78 @@
+"""All units of the scanned layers in one row: arrays over units are concatenated layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.layer import Layer, Layers
+
+
+@dataclass(frozen=True)
+class UnitIndex:
+    """Where each layer's units are among all units of the scan."""
+
+    layers: tuple[Layer, ...]
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """{layer: the positions of its units}."""
+        ends = np.cumsum([layer.channels for layer in self.layers])
+        return {
+            layer.name: slice(int(end) - layer.channels, int(end)) for layer, end in zip(self.layers, ends, strict=True)
+        }
+
+    @cached_property
+    def total(self) -> int:
+        """How many units there are."""
+        return sum(layer.channels for layer in self.layers)
+
+    @cached_property
+    def by_name(self) -> Layers:
+        """The layers by their names; a group's name means its last scanned layer."""
+        return Layers(self.layers)
+
+    @property
+    def names(self) -> list[str]:
+        """The layers' names, in order."""
+        return [layer.name for layer in self.layers]
+
+    def spread(self, per_layer: Sequence[float]) -> NDArray[np.float64]:
+        """A number a layer as a number a unit, (units,)."""
+        return np.repeat(np.asarray(per_layer, np.float64), [layer.channels for layer in self.layers])
+
+    def record(self) -> list[dict[str, Any]]:
+        """The layers as plain data."""
+        return [
+            {"name": layer.name, "kind": layer.kind, "shape": list(layer.shape), "rectifier": layer.rectifier}
+            for layer in self.layers
+        ]
+
+    @classmethod
+    def from_record(cls, record: Iterable[dict[str, Any]]) -> UnitIndex:
+        """What `record` wrote down."""
+        return cls(tuple(Layer(r["name"], r["kind"], tuple(r["shape"]), r["rectifier"]) for r in record))
+
+
+def chosen_layers(layers: Layers, patterns: Sequence[str] | None) -> list[str]:
+    """The listed names that names, groups' names or patterns with `*` and `?` mean; all but the input by default.
+
+    In the network's order, each once. `ToolboxError` for one that means nothing.
+    """
+    listed = list(layers)
+    if patterns is None:
+        return listed[1:]
+    wanted: set[str] = set()
+    for pattern in patterns:
+        matches = [name for name in listed if fnmatchcase(name, pattern)] if pattern not in layers else []
+        wanted.update(matches or [layers.canonical(pattern)])
+    if not wanted:
+        raise ToolboxError("no layers were chosen; name at least one")
+    return [name for name in listed if name in wanted]

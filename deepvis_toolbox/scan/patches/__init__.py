@@ -1,0 +1,1 @@
+"""Crops of top images and their deconvs."""

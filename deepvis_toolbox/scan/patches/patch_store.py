@@ -1,0 +1,191 @@
+"""Writes units' patches, their deconvs and what is known about them into the store; goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.atomic_files import write_text
+from deepvis_toolbox.drawing.backward_views import backward_picture
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.scan.patches.patches import Entry, Patch, PatchMaker, entries_of
+from deepvis_toolbox.scan.top_images import TopImages
+from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.unit import Unit
+from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
+
+UNITS_AT_ONCE = 8
+_KINDS: tuple[UnitImageKind, ...] = ("max_im", "max_deconv")
+
+
+@dataclass
+class PatchSummary:
+    """What came of a run."""
+
+    made: int = 0
+    """Units."""
+    there: int = 0
+    """Units whose pictures were there already, of the same top."""
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """`count`: pictures a unit, up to 9 in the montage. `looks`: (mode, view) pairs; the first makes the montage.
+
+    `singles`: also each patch as a file of its own. `tile`: the longer side of a montage's tiles is at most this; 0: as
+    large as the receptive field.
+    """
+
+    count: int = 9
+    looks: tuple[tuple[BackwardMode, str], ...] = (("deconv", "raw"),)
+    singles: bool = False
+    tile: int = 0
+    batch_size: int = 8
+
+
+def write_patches(
+    net: Network,
+    top: TopImages,
+    units: Sequence[Unit],
+    store: UnitImageStore,
+    options: PatchOptions | None = None,
+    progress: Progress | None = None,
+) -> PatchSummary:
+    """Makes `max_im` and `max_deconv` of the units, from a scan of the same network.
+
+    A unit of a layer that shows another layer's pictures stands for that layer's. What an archive has is left as it is.
+    `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not scanned, the
+    store holds another network's pictures, or a file cannot be written.
+    """
+    options, progress, summary = options or PatchOptions(), progress or Silence(), PatchSummary()
+    store.check_network(net)
+    owned = owned_units(store, units)
+    maker = PatchMaker(net, top, list(dict.fromkeys(mode for mode, _ in options.looks)))
+    writer = _UnitWriter(top, store, options)
+    wanted = patches_to_make(top, owned, store, options)
+    if wanted:
+        store.claim(net)
+    summary.there = len(owned) - len(wanted)
+    progress.advance(summary.there)
+    for begin in range(0, len(wanted), UNITS_AT_ONCE):
+        part = wanted[begin : begin + UNITS_AT_ONCE]
+        made = maker.patches([entry for _, entries in part for entry in entries], options.batch_size)
+        for unit, entries in part:
+            patches = [next(made) for _ in entries]
+            writer.write(unit, patches)
+            for problem in (patch.problem for patch in patches if patch.problem):
+                summary.problems.append(problem)
+                progress.say(problem)
+            summary.made += 1
+            progress.advance(1)
+    return summary
+
+
+def owned_units(store: UnitImageStore, units: Sequence[Unit]) -> list[Unit]:
+    """The units whose pictures the store shows for these, each once: those of shared layers are another layer's."""
+    return list(dict.fromkeys(Unit(store.owner(unit.layer), unit.channel) for unit in units))
+
+
+def patches_to_make(
+    top: TopImages, owned: Sequence[Unit], store: UnitImageStore, options: PatchOptions
+) -> list[tuple[Unit, list[Entry]]]:
+    """Those of the units whose patches are not there yet, with what they are made of.
+
+    `ToolboxError` where a unit's layer was not scanned.
+    """
+    unscanned = sorted({unit.layer for unit in owned} - set(top.layers))
+    if unscanned:
+        raise ToolboxError(f'layer "{unscanned[0]}" was not scanned; scan it, or leave it out')
+    writer = _UnitWriter(top, store, options)
+    found = [(unit, entries_of(top, unit.layer, unit.channel, options.count)) for unit in owned]
+    return [(unit, entries) for unit, entries in found if entries and not writer.is_there(unit, entries)]
+
+
+def info_path(store: UnitImageStore, unit: Unit) -> Path:
+    """Where the unit's JSON lines are: a line for each of its top images, best first."""
+    montage = store.montage_path("max_im", unit.layer, unit.channel)
+    return montage.with_name(f"{montage.stem}_info.jsonl")
+
+
+class _UnitWriter:
+    """Writes one unit's files; the info file is last, so that its presence means that all are there."""
+
+    def __init__(self, top: TopImages, store: UnitImageStore, options: PatchOptions) -> None:
+        self._top, self._store, self._options = top, store, options
+
+    def is_there(self, unit: Unit, entries: Sequence[Entry]) -> bool:
+        """Whether nothing is to be made: the patches are there without a problem, or an archive has the unit's."""
+        if any(self._store.holds_published(kind, unit.layer, unit.channel) for kind in _KINDS):
+            return True
+        try:
+            lines = [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
+            whole = all(line["problem"] is None for line in lines)  # what was grey may be readable by now
+            same = [self._identity(line) for line in lines] == [self._identity(self._line(e)) for e in entries]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
+        paths = [self._store.montage_path(kind, unit.layer, unit.channel) for kind in _KINDS]
+        return whole and same and all(path.exists() for path in paths)
+
+    def write(self, unit: Unit, patches: Sequence[Patch]) -> None:
+        self._montage("max_im", unit, [patch.image for patch in patches])
+        for number, (mode, view) in enumerate(self._options.looks):
+            drawn = [backward_picture(patch.gradients[mode], view) for patch in patches]
+            if number == 0:
+                self._montage("max_deconv", unit, drawn)
+            if number or self._options.singles:
+                look = f"{mode}-{view.replace(' ', '-')}"
+                self._singles("max_deconv", unit, {f"{rank:03d}_{look}": image for rank, image in enumerate(drawn)})
+        if self._options.singles:
+            self._singles("max_im", unit, {f"{rank:03d}": patch.image for rank, patch in enumerate(patches)})
+        lines = [json.dumps(self._line(patch.entry) | _made(patch)) for patch in patches]
+        write_text(info_path(self._store, unit), "\n".join(lines) + "\n")
+
+    def _montage(self, kind: UnitImageKind, unit: Unit, images: Sequence[NDArray[np.uint8]]) -> None:
+        tiles = [self._sized(image) for image in images[:9]]
+        self._store.write_montage(kind, unit.layer, unit.channel, montage_for_jpeg(tiles))
+
+    def _singles(self, kind: UnitImageKind, unit: Unit, images: dict[str, NDArray[np.uint8]]) -> None:
+        for tag, image in images.items():
+            self._store.write_single(kind, unit.layer, unit.channel, tag, image, ".png")
+
+    def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        longer = max(image.shape[:2])
+        if not self._options.tile or longer <= self._options.tile:
+            return image
+        height, width = (max(1, round(side * self._options.tile / longer)) for side in image.shape[:2])
+        return scaled_to(image, height, width)
+
+    def _line(self, entry: Entry) -> dict[str, Any]:
+        label = self._top.pictures.labels[entry.picture]
+        return {
+            "layer": entry.layer,
+            "unit": entry.unit,
+            "rank": entry.rank,
+            "value": entry.value,
+            "place": list(entry.place) if entry.place[0] >= 0 else None,
+            "label": label if label >= 0 else None,
+            "picture": self._top.pictures.names[entry.picture],
+            "count": self._options.count,
+            "looks": [list(look) for look in self._options.looks],
+            "singles": self._options.singles,
+            "tile": self._options.tile,
+        }
+
+    @staticmethod
+    def _identity(line: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in line.items() if key not in ("recomputed", "shown", "problem")}
+
+
+def _made(patch: Patch) -> dict[str, Any]:
+    return {"recomputed": patch.recomputed, "shown": list(patch.rect), "problem": patch.problem or None}

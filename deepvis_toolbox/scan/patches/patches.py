@@ -1,0 +1,152 @@
+"""The top pictures' patches and what a backward pass from the unit at its place brings to them, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.scan.patches.patch_geometry import cut_out, shown_rect
+from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+from deepvis_toolbox.scan.top_images import TopImages
+from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.layer import Rect
+
+GREY = 128
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a unit's top: `rank` 0 is the best; `place` is (-1, -1) where the layer is not spatial."""
+
+    layer: str
+    unit: int
+    rank: int
+    picture: int
+    value: float
+    place: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """An entry's pictures. `gradients`: {mode: float32 (h, w, channels) in RGB order}, zero where the field ends.
+
+    `problem`: why there is no picture (then `image` is grey), or that the activation is not the recorded one.
+    """
+
+    entry: Entry
+    image: NDArray[np.uint8]
+    """RGB uint8 (h, w, 3), as the network saw it."""
+    rect: Rect
+    """What is shown, in input pixels."""
+    recomputed: float
+    problem: str = ""
+    gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def entries_of(top: TopImages, layer: str, unit: int, count: int) -> list[Entry]:
+    """The unit's first `count` entries; fewer where there were fewer pictures."""
+    images, values = top.images[layer][unit], top.values[layer][unit]
+    return [
+        Entry(layer, unit, rank, int(images[rank]), float(values[rank]), (int(place[0]), int(place[1])))
+        for rank, place in enumerate(top.places[layer][unit][:count])
+        if images[rank] >= 0
+    ]
+
+
+class PatchMaker:
+    """Makes patches of one network's top images. `ToolboxError` where the scan was of another network."""
+
+    def __init__(self, net: Network, top: TopImages, modes: Sequence[BackwardMode] = ("deconv",)) -> None:
+        scan = top.manifest["identity"]["network"]
+        if scan["engine"] != net.engine:  # their hashes of the same weights differ
+            raise ToolboxError(
+                f"the scan was made with --engine {scan['engine']}, not {net.engine}; give that engine, or scan again"
+            )
+        if scan["weights_hash"] != net.weights_hash:
+            scanned = scan["name"]
+            raise ToolboxError(f"the scan is of other weights ({scanned}) than those of {net.name}; scan again")
+        self._net, self._top, self._modes = net, top, tuple(modes)
+        self._reader = PictureReader(net.preprocessing)
+
+    def patches(self, entries: Sequence[Entry], batch_size: int = 8) -> Iterator[Patch]:
+        """The entries' patches, in order; entries of one layer are computed together."""
+        begin = 0
+        while begin < len(entries):
+            batch = [entry for entry in entries[begin : begin + batch_size] if entry.layer == entries[begin].layer]
+            yield from self._batch(batch)
+            begin += len(batch)
+
+    def _batch(self, entries: Sequence[Entry]) -> list[Patch]:
+        layer = entries[0].layer
+        inputs = np.empty((len(entries), *self._net.input_shape), np.float32)
+        paths = [self._top.pictures.path(entry.picture) for entry in entries]
+        reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, paths, strict=True)]
+        recording = self._net.record(torch.from_numpy(inputs).to(self._net.device), [layer])
+        value = recording.activations([layer])[layer]
+        start, recomputed = _ones_at(value, entries)
+        name = self._net.input_name
+        arrived = {mode: recording.backward(layer, start, mode, [name])[name].cpu().numpy() for mode in self._modes}
+        pictures = self._net.deprocess(torch.from_numpy(inputs))
+        largest = float(value.abs().max())
+        patches = []
+        for index, (entry, reason) in enumerate(zip(entries, reasons, strict=True)):
+            problem = f"{paths[index]}: {reason}" if reason else _difference(entry, recomputed[index], largest)
+            image = np.full_like(pictures[index], GREY) if reason else pictures[index]
+            gradients = {str(mode): self._in_rgb_order(values[index]) for mode, values in arrived.items()}
+            patches.append(self._cut(entry, image, recomputed[index], problem, gradients))
+        return patches
+
+    def _cut(
+        self,
+        entry: Entry,
+        image: NDArray[np.uint8],
+        recomputed: float,
+        problem: str,
+        gradients: dict[str, NDArray[np.float32]],
+    ) -> Patch:
+        place = entry.place if entry.place[0] >= 0 else None
+        rect = shown_rect(self._net.receptive_field(entry.layer, place), *image.shape[:2])
+        cut = {mode: cut_out(gradient, rect, 0.0) for mode, gradient in gradients.items()}
+        return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, cut)
+
+    def _in_rgb_order(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+        channels_last = gradient.transpose(1, 2, 0)
+        return channels_last[..., ::-1] if self._net.preprocessing.channels == "BGR" else channels_last
+
+
+def _ones_at(value: torch.Tensor, entries: Sequence[Entry]) -> tuple[torch.Tensor, list[float]]:
+    """A diff that is 1 at each entry's unit and place in its picture, and the values there."""
+    start = torch.zeros_like(value)
+    found = []
+    for index, entry in enumerate(entries):
+        position = _position(value[index], entry)
+        start[index][position] = 1
+        found.append(float(value[index][position]))
+    return start, found
+
+
+def _position(value: torch.Tensor, entry: Entry) -> tuple[int, ...]:
+    if value.ndim == 1:
+        return (entry.unit,)
+    if value.ndim == 3:
+        return entry.unit, *entry.place
+    if value.ndim == 2:  # tokens: the scan keeps no place of them, so it is the one with the largest value
+        return int(value[:, entry.unit].argmax()), entry.unit
+    inside = np.unravel_index(int(value[entry.unit].argmax()), value.shape[1:])
+    return entry.unit, *(int(coordinate) for coordinate in inside)
+
+
+def _difference(entry: Entry, recomputed: float, largest: float) -> str:
+    """A sentence where the activation is not the recorded one; float noise between batch sizes is none."""
+    if abs(recomputed - entry.value) <= 1e-4 * max(largest, abs(entry.value)):
+        return ""
+    return (
+        f"{entry.layer}:{entry.unit}, picture {entry.picture}: the activation is {recomputed:.5g}, the scan recorded "
+        f"{entry.value:.5g}; the picture or the network has changed since"
+    )

@@ -1,0 +1,1 @@
+"""The pictures that a scan looks at: listed, read, decoded beside the network."""

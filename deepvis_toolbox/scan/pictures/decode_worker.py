@@ -1,0 +1,51 @@
+"""The program that decodes pictures beside the network: one job a line on stdin, one answer a line on stdout.
+
+Started by `picture_batches` as a module with FD BYTES: a memory shared through an inherited file descriptor takes the
+pictures. The first line tells the preprocessing. It ends with its stdin, so it outlives no scan.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import sys
+from contextlib import suppress
+from typing import Any
+
+import cv2
+import numpy as np
+
+from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+
+
+def preprocessing_record(preprocessing: Preprocessing) -> dict[str, Any]:
+    """The preprocessing as plain data, every float exact."""
+    arrays = {name: np.asarray(getattr(preprocessing, name), np.float32).tolist() for name in ("mean", "scale", "std")}
+    return {"size": preprocessing.size, "channels": preprocessing.channels, "crop": preprocessing.crop, **arrays}
+
+
+def preprocessing_from(record: dict[str, Any]) -> Preprocessing:
+    """The preprocessing that `preprocessing_record` wrote down."""
+    return Preprocessing(**{**record, "size": tuple(record["size"])})
+
+
+def main() -> None:
+    """Serves until stdin ends."""
+    descriptor, size = int(sys.argv[1]), int(sys.argv[2])
+    cv2.setNumThreads(1)  # the processes share the cores among themselves
+    preprocessing = preprocessing_from(json.loads(sys.stdin.readline()))
+    reader = PictureReader(preprocessing)
+    shape = preprocessing.input_shape
+    with mmap.mmap(descriptor, size) as memory:
+        for line in sys.stdin:
+            job = json.loads(line)
+            slots = np.ndarray((len(job["paths"]), *shape), np.float32, memory, job["offset"])
+            reasons = [reader.read_into(slot, path) for slot, path in zip(slots, job["paths"], strict=True)]
+            del slots
+            print(json.dumps(reasons), flush=True)
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt, BrokenPipeError):
+        main()

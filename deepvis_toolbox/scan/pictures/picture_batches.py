@@ -1,0 +1,242 @@
+"""Batches of network inputs, decoded in processes beside the network, in the list's order."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepvis_toolbox import installation
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.scan.pictures import decode_worker
+from deepvis_toolbox.scan.pictures.decode_worker import preprocessing_record
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+
+MOST_WORKERS = 256
+
+
+@dataclass(frozen=True)
+class PictureBatch:
+    """Pictures `first` … of the list, as the network takes them; unreadable ones are zeros and named in `reasons`.
+
+    `inputs`: float32 (B, C, H, W), valid until the next batch is asked for. `reasons`: {index in the list: why}.
+    """
+
+    number: int
+    first: int
+    inputs: torch.Tensor
+    reasons: dict[int, str]
+
+    @property
+    def readable(self) -> NDArray[np.bool_]:
+        """Which of the batch's pictures were read, (B,)."""
+        size = len(self.inputs)
+        return np.array([self.first + offset not in self.reasons for offset in range(size)], bool)
+
+
+class PictureBatches:
+    """Cuts a list into batches, always at multiples of the batch size, and decodes those asked for.
+
+    `workers`: processes that decode; 0 decodes in this one. A context manager; leaving it ends the processes.
+    """
+
+    def __init__(self, pictures: PictureList, preprocessing: Preprocessing, batch_size: int, workers: int = 0) -> None:
+        if not 0 <= workers <= MOST_WORKERS:
+            raise ToolboxError(f"{workers} decoding processes are asked for; --workers is 0 to {MOST_WORKERS}")
+        self.count = -(-len(pictures) // batch_size)
+        self._pictures = pictures
+        self._preprocessing = preprocessing
+        self._batch_size = batch_size
+        self._reader = PictureReader(preprocessing)
+        self._pool = _DecodingPool(preprocessing, batch_size, workers) if workers else None
+
+    def read(self, number: int) -> PictureBatch:
+        """One batch, decoded here and now."""
+        first, paths = self._extent(number)
+        inputs = np.empty((len(paths), *self._preprocessing.input_shape), np.float32)
+        reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, paths, strict=True)]
+        return _batch(number, first, inputs, reasons)
+
+    def __call__(self, numbers: Iterable[int]) -> Iterator[PictureBatch]:
+        """The batches with these numbers, in this order."""
+        if self._pool is None:
+            yield from map(self.read, numbers)
+            return
+        extents = ((number, *self._extent(number)) for number in numbers)
+        for (number, first, _), inputs, reasons in self._pool.decode(extents):
+            yield _batch(number, first, inputs, reasons)
+
+    def _extent(self, number: int) -> tuple[int, list[str]]:
+        first = number * self._batch_size
+        last = min(first + self._batch_size, len(self._pictures))
+        return first, [self._pictures.path(index) for index in range(first, last)]
+
+    def close(self) -> None:
+        """Ends the processes."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def __enter__(self) -> PictureBatches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _batch(number: int, first: int, inputs: NDArray[np.float32], reasons: list[str | None]) -> PictureBatch:
+    told = {first + offset: reason for offset, reason in enumerate(reasons) if reason is not None}
+    return PictureBatch(number, first, torch.from_numpy(inputs), told)
+
+
+_Extent = tuple[int, int, list[str]]
+_Decoded = tuple[_Extent, NDArray[np.float32], list[str | None]]
+
+
+class _DecodingPool:
+    """Worker processes, each with a thread here that waits for it; decoded batches lie in a shared memory.
+
+    The memory has two slots a worker and one for the batch in use, so that its size and the decoding ahead are bounded.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, batch_size: int, workers: int) -> None:
+        self._shape = preprocessing.input_shape
+        picture_bytes = int(np.prod(self._shape)) * 4
+        self._slot_bytes = batch_size * picture_bytes
+        slots = 2 * workers + 1
+        self._descriptor = _shared_descriptor(slots * self._slot_bytes)
+        self._memory = mmap.mmap(self._descriptor, slots * self._slot_bytes)
+        self._free_slots = deque(range(slots))
+        first_line = json.dumps(preprocessing_record(preprocessing))
+        self._idle: queue.Queue[_Worker] = queue.Queue()
+        for _ in range(workers):
+            self._idle.put(_Worker(self._descriptor, slots * self._slot_bytes, picture_bytes, first_line))
+        self._workers = list(self._idle.queue)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decoding")
+
+    def decode(self, extents: Iterable[_Extent]) -> Iterator[_Decoded]:
+        """Each extent's pictures, in order; the array is overwritten after the next one is asked for."""
+        waiting: deque[tuple[_Extent, int, Future[list[str | None]]]] = deque()
+        source = iter(extents)
+        while True:
+            while self._free_slots and (extent := next(source, None)) is not None:
+                slot = self._free_slots.popleft()
+                waiting.append((extent, slot, self._threads.submit(self._decode_one, slot, extent[2])))
+            if not waiting:
+                return
+            extent, slot, future = waiting.popleft()
+            reasons = future.result()
+            shape = (len(extent[2]), *self._shape)
+            yield extent, np.ndarray(shape, np.float32, self._memory, slot * self._slot_bytes), reasons
+            self._free_slots.append(slot)
+
+    def _decode_one(self, slot: int, paths: list[str]) -> list[str | None]:
+        worker = self._idle.get()
+        try:
+            return worker.decode(slot * self._slot_bytes, paths)
+        finally:
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.close()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        os.close(self._descriptor)
+        with suppress(BufferError):  # the caller may still look at the last batch: then it goes with that
+            self._memory.close()
+
+
+class _Worker:
+    """One decoding process. Started again when it dies; a picture that it dies on is skipped like a damaged one."""
+
+    def __init__(self, descriptor: int, size: int, picture_bytes: int, first_line: str) -> None:
+        self._descriptor, self._size = descriptor, size
+        self._picture_bytes, self._first_line = picture_bytes, first_line
+        self._closed = False
+        self._process = self._start()
+
+    def decode(self, offset: int, paths: list[str]) -> list[str | None]:
+        """Decodes into the shared memory from `offset` on; a reason for each picture that cannot be read."""
+        reasons = self._ask(offset, paths)
+        if reasons is not None:
+            return reasons
+        if len(paths) == 1:
+            return ["the process that decodes pictures died on it"]
+        one_by_one = (self.decode(offset + index * self._picture_bytes, [path]) for index, path in enumerate(paths))
+        return [reason for reasons in one_by_one for reason in reasons]
+
+    def _ask(self, offset: int, paths: list[str]) -> list[str | None] | None:
+        """The worker's answer; None where it died on the way (then there is a new one)."""
+        try:
+            _pipe(self._process.stdin).write(json.dumps({"offset": offset, "paths": paths}) + "\n")
+            _pipe(self._process.stdin).flush()
+            answer = _pipe(self._process.stdout).readline()
+            if answer.endswith("\n"):
+                reasons: list[str | None] = json.loads(answer)
+                return reasons
+        except (OSError, ValueError) as error:
+            if self._closed:
+                raise ToolboxError("decoding was ended") from error
+        if self._closed:
+            raise ToolboxError("decoding was ended")
+        self._process.kill()
+        self._process.wait()
+        self._process = self._start()
+        return None
+
+    def _start(self) -> subprocess.Popen[str]:
+        package_root = str(installation.PACKAGE.parent)
+        search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
+        process = subprocess.Popen(
+            [sys.executable, "-m", decode_worker.__name__, str(self._descriptor), str(self._size)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            pass_fds=(self._descriptor,),
+            env={**os.environ, "PYTHONPATH": search_path, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+        )
+        with suppress(OSError):  # it died at once: the first question notices
+            _pipe(process.stdin).write(self._first_line + "\n")
+            _pipe(process.stdin).flush()
+        return process
+
+    def close(self) -> None:
+        self._closed = True
+        self._process.kill()
+        self._process.wait()
+
+
+def _pipe(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None  # Popen was asked for pipes
+    return stream
+
+
+def _shared_descriptor(size: int) -> int:
+    """A file descriptor of `size` bytes of memory that has no name, so that nothing is left behind by a kill."""
+    try:
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("picture batches")
+        else:
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
+        os.truncate(descriptor, size)
+    except OSError as error:
+        raise ToolboxError(f"no memory for {size >> 20} MiB of decoded pictures: use a smaller batch size") from error
+    return descriptor

@@ -1,0 +1,44 @@
+"""One picture of a list as the network's input, or the reason why it cannot be read."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.scan.pictures.archives import ArchiveReader, split_member
+from deepvis_toolbox.scan.pictures.remote_files import is_url, read_url
+from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+
+
+class PictureReader:
+    """Reads and preprocesses pictures by path, archive members and URLs among them. No two threads at a time."""
+
+    def __init__(self, preprocessing: Preprocessing) -> None:
+        self._preprocessing = preprocessing
+        self._archives = ArchiveReader()
+
+    def read_into(self, slot: NDArray[np.float32], path: str) -> str | None:
+        """Fills `slot` (C, H, W) with the network's input; or with zeros, and returns why, as a few words."""
+        try:
+            slot[...] = self._preprocessing.to_input(self.frame(path))
+        except UnreadablePicture as error:
+            reason = error.reason
+        except ToolboxError as error:
+            reason = str(error)
+        except MemoryError:
+            reason = "no memory to decode it"
+        else:
+            return None
+        slot[...] = 0
+        return reason
+
+    def frame(self, path: str) -> NDArray[np.uint8]:
+        """The picture, RGB uint8 H×W×3. `ToolboxError` with the reason where it cannot be read."""
+        if is_url(path):
+            return decode_picture(read_url(path))
+        inside = None if os.path.exists(path) else split_member(path)  # noqa: PTH110 - a path may look like a member's
+        return decode_picture(self._archives.read(*inside) if inside else path)

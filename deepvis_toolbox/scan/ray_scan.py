@@ -1,0 +1,190 @@
+"""The same scan on a Ray cluster: Ray Data decodes on every CPU and feeds actors that have a network each.
+
+Ray is an optional extra (`pip install "deepvis-toolbox[ray]"`). A part is a run of batches of the list, cut as in a
+scan without Ray; the tallies of the parts add up to the same bytes in whatever order they come. When a worker dies, Ray
+does its parts again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.loading import load_network
+from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.scan.batch_scanner import BatchScanner
+from deepvis_toolbox.scan.numbers.calibration import Calibration
+from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
+from deepvis_toolbox.scan.pictures.decode_worker import preprocessing_from, preprocessing_record
+from deepvis_toolbox.scan.pictures.picture_batches import PictureBatch, PictureBatches
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size, settings_of
+from deepvis_toolbox.scan.scanning import CHECKPOINT_EVERY, ScanRun
+from deepvis_toolbox.scan.tally import Tally
+from deepvis_toolbox.scan.top_images import TopImages
+
+MOST_BATCHES_A_PART = 32
+Row = dict[str, Any]
+
+
+def scan_on_ray(
+    model: str | Path,
+    pictures: PictureList,
+    out: str | Path | None = None,
+    *,
+    layers: Sequence[str] | None = None,
+    address: str = "local",
+    loading: dict[str, Any] | None = None,
+    actors: int | None = None,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> TopImages:
+    """As `scan`, on the Ray cluster at `address` (`local` starts one here; `auto` finds a running one).
+
+    `model` and the pictures must be found under the same paths (or URLs) on every machine. `actors`: how many networks,
+    by default one a GPU of the cluster, or one for two CPUs. `ToolboxError` where Ray is missing or a worker fails.
+    """
+    ray = _ray()
+    loading = {"device": "auto", **(loading or {})}
+    with load_network(model, **loading) as net:
+        index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
+        settings["batch_size"] = settings.get("batch_size") or default_batch_size(net)
+        run = ScanRun(net, pictures, ScanSettings(index, **settings), out)
+        run.begin()
+        preprocessing = preprocessing_record(net.preprocessing)
+        began_here = not ray.is_initialized()
+        if began_here:
+            ray.init(address=None if address == "local" else address, include_dashboard=False, log_to_driver=False)
+        try:
+            rows = _scanned(ray, run, str(model), loading, preprocessing, actors or _actors(ray))
+            _collect(run, rows, checkpoint_every, progress or Silence())
+        except (ray.exceptions.RayError, ConnectionError) as error:
+            raise ToolboxError(f"the scan on Ray failed: {_root_cause(error)}; run it again to go on") from error
+        finally:
+            if began_here:
+                ray.shutdown()
+    return run.finish()
+
+
+class PartDecoder:
+    """Decodes a part's pictures, anywhere in the cluster."""
+
+    def __init__(self, pictures: PictureList, preprocessing: Row, batch_size: int) -> None:
+        self._batches = PictureBatches(pictures, preprocessing_from(preprocessing), batch_size)
+
+    def __call__(self, row: Row) -> Row:
+        """Adds to a row (`first`, `last`) the batches' inputs, one after the other, and the reasons."""
+        batches = [self._batches.read(number) for number in range(int(row["first"]), int(row["last"]))]
+        reasons = {index: reason for batch in batches for index, reason in batch.reasons.items()}
+        inputs = b"".join(batch.inputs.numpy().tobytes() for batch in batches)
+        return {**row, "inputs": inputs, "reasons": json.dumps(reasons)}
+
+
+class PartScanner:
+    """Scans decoded parts; one lives in each actor, with a network of its own."""
+
+    def __init__(self, model: str, loading: Row, identity: Row, calibration: Row, threads: int) -> None:
+        torch.set_num_threads(threads)  # the same everywhere: how a sum is split can change its last bit
+        self._net = load_network(model, **loading)
+        if self._net.weights_hash != identity["network"]["weights_hash"]:
+            raise ToolboxError(f"a worker found other weights for {model}; all machines need the same files")
+        self._identity, self._calibration = identity, Calibration.from_record(calibration)
+
+    def __call__(self, row: Row) -> Row:
+        """A part's tally, as bytes."""
+        settings = settings_of(self._identity)
+        tally = Tally(settings, self._calibration, self._identity["pictures"]["count"])
+        scanner = BatchScanner(self._net, tally)
+        for batch in self._part(row, settings.batch_size):
+            scanner.take(batch)
+        scanner.flush()
+        file = io.BytesIO()
+        np.savez(file, **tally.arrays())  # type: ignore[arg-type]
+        return {"first": row["first"], "last": row["last"], "tally": file.getvalue(), "reasons": row["reasons"]}
+
+    def _part(self, row: Row, size: int) -> Iterator[PictureBatch]:
+        pictures = np.frombuffer(row["inputs"], np.float32).reshape(-1, *self._net.input_shape)
+        reasons = {int(index): str(reason) for index, reason in json.loads(row["reasons"]).items()}
+        for offset in range(0, len(pictures), size):
+            number = int(row["first"]) + offset // size
+            batch = pictures[offset : offset + size].copy()
+            first = number * size
+            told = {index: reasons[index] for index in range(first, first + len(batch)) if index in reasons}
+            yield PictureBatch(number, first, torch.from_numpy(batch), told)
+
+
+def _scanned(ray: Any, run: ScanRun, model: str, loading: Row, preprocessing: Row, actors: int) -> Iterator[Row]:
+    """The parts that are left, as they come back from the cluster."""
+    assert run.tally is not None
+    parts = _parts(run.tally.left_of(*run.extent), actors)
+    if not parts:
+        return iter(())
+    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / actors)
+    decoder = (run.pictures, preprocessing, run.settings.batch_size)
+    scanner = (model, loading, run.identity, run.tally.calibration.record(), torch.get_num_threads())
+    rows = ray.data.from_items(parts, override_num_blocks=len(parts))
+    decoded = rows.map(PartDecoder, fn_constructor_args=decoder, concurrency=(1, max(1, cpus - 1)), num_cpus=0.5)
+    scanned = decoded.map(PartScanner, fn_constructor_args=scanner, concurrency=actors, num_cpus=0.5, num_gpus=gpus)
+    found: Iterator[Row] = iter(scanned.iter_rows())
+    return found
+
+
+def _parts(left: Sequence[range], actors: int) -> list[Row]:
+    """Runs of batches, four or more for each actor where there are enough."""
+    batches = sum(len(numbers) for numbers in left)
+    size = int(np.clip(batches // (4 * actors), 1, MOST_BATCHES_A_PART))
+    return [
+        {"first": first, "last": min(first + size, numbers.stop)}
+        for numbers in left
+        for first in range(numbers.start, numbers.stop, size)
+    ]
+
+
+def _collect(run: ScanRun, rows: Iterator[Row], checkpoint_every: int, progress: Progress) -> None:
+    """Adds the parts to the run's tally."""
+    assert run.tally is not None
+    tally, size, since = run.tally, run.settings.batch_size, 0
+    progress.advance(tally.batches_done * size)
+    for row in rows:
+        part = Tally(run.settings, tally.calibration, len(run.pictures))
+        with np.load(io.BytesIO(row["tally"]), allow_pickle=False) as arrays:
+            part.load(arrays)
+        part.done = [(int(row["first"]), int(row["last"]))]
+        part.skipped = {int(index): str(reason) for index, reason in json.loads(row["reasons"]).items()}
+        tally.merge(part)
+        pictures = (int(row["last"]) - int(row["first"])) * size
+        progress.advance(pictures)
+        since += pictures
+        if since >= checkpoint_every and run.folder is not None:
+            run.folder.write_checkpoint(run.identity, tally)
+            since = 0
+
+
+def _actors(ray: Any) -> int:
+    """One a GPU of the cluster; without GPUs one for two CPUs."""
+    resources = ray.cluster_resources()
+    return max(1, int(resources.get("GPU", 0)) or int(resources.get("CPU", 2)) // 2)
+
+
+def _root_cause(error: BaseException) -> str:
+    cause = getattr(error, "cause", None) or error.__cause__
+    return _root_cause(cause) if cause else (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+        import ray.exceptions
+    except ImportError as error:
+        raise ToolboxError('Ray is not installed; install it with: pip install "deepvis-toolbox[ray]"') from error
+    return ray

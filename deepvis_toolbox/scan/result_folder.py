@@ -1,0 +1,172 @@
+"""A scan's folder on disk: manifest.json, top_images.npz and pictures.jsonl; a checkpoint while it runs.
+
+The arrays are written first, under a name of their own, then the small JSON file that names them: whoever is killed in
+between leaves the former pair whole.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepvis_toolbox.atomic_files import check_writable, remove_partial_files, replacing, write_json
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.scan.numbers.calibration import Calibration
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
+from deepvis_toolbox.scan.tally import Tally
+
+MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
+
+
+def manifest_of(identity: dict[str, Any], tally: Tally) -> dict[str, Any]:
+    """What a manifest says beside the arrays, as plain data."""
+    return {
+        "identity": identity,
+        "calibration": tally.calibration.record(),
+        "batches_done": [list(part) for part in tally.done],
+        "skipped": {str(index): tally.skipped[index] for index in sorted(tally.skipped)},
+    }
+
+
+class ResultFolder:
+    """Where a scan is kept. `ToolboxError` where it cannot be written or holds another scan."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def prepare(self, identity: dict[str, Any], pictures: PictureList) -> None:
+        """Makes the folder ready for this scan: new, or begun or finished by the same one."""
+        check_writable(self.folder)
+        remove_partial_files(self.folder)
+        for record in filter(None, (self._record(MANIFEST), self._record(CHECKPOINT))):
+            other = difference(identity, record["identity"])
+            if other:
+                raise ToolboxError(
+                    f'"{self.folder}" holds another scan (its {other} differs); choose another folder or remove it'
+                )
+        self._write_pictures(pictures)
+
+    def kept(self, device: torch.device) -> Tally | None:
+        """The tally of the finished scan, or of its last checkpoint; None where nothing was kept."""
+        record = self.record()
+        return None if record is None else self._tally(record, device)
+
+    def record(self) -> dict[str, Any] | None:
+        """The manifest of the finished scan, or of its last checkpoint; None where nothing was kept."""
+        return self._record(MANIFEST) or self._record(CHECKPOINT)
+
+    def write_checkpoint(self, identity: dict[str, Any], tally: Tally) -> None:
+        """Keeps the tally so far."""
+        name = f"checkpoint-{tally.batches_done}.npz"
+        self._write(CHECKPOINT, name, manifest_of(identity, tally), tally)
+        for path in self.folder.glob("checkpoint-*.npz"):
+            if path.name != name:
+                path.unlink()
+
+    def write_result(self, identity: dict[str, Any], tally: Tally, pictures: PictureList) -> None:
+        """Writes the scan's (or the shard's) end and removes the checkpoint."""
+        self._write_pictures(pictures)
+        self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": pictures.root}, tally)
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+        for path in self.folder.glob("checkpoint-*.npz"):
+            path.unlink()
+
+    def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
+        """The manifest, the arrays and the list of pictures. `ToolboxError` where there is no finished scan."""
+        record = self._record(MANIFEST)
+        if record is None:
+            begun = "; the scan in it has not ended: run it again" if self._record(CHECKPOINT) else ""
+            raise ToolboxError(f'"{self.folder}" holds no top images ({MANIFEST} is missing{begun})')
+        return record, self._arrays(record), self.read_pictures(record.get("root", ""))
+
+    def read_pictures(self, root: str = "") -> PictureList:
+        """The list of pictures."""
+        path = self.folder / PICTURES
+        try:
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            return PictureList(tuple(str(name) for name, _ in rows), tuple(int(label) for _, label in rows), root)
+        except (OSError, ValueError, TypeError) as error:
+            raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {error}') from error
+
+    def read_tally(self) -> tuple[dict[str, Any], Tally, PictureList]:
+        """The identity, the tally and the pictures of a finished scan or shard."""
+        record = self._record(MANIFEST)
+        if record is None:
+            raise ToolboxError(f'"{self.folder}" holds no finished part of a scan ({MANIFEST} is missing)')
+        return record["identity"], self._tally(record), self.read_pictures(record.get("root", ""))
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _write(self, name: str, arrays: str, record: dict[str, Any], tally: Tally) -> None:
+        with replacing(self.folder / arrays) as path:
+            np.savez(path, **tally.arrays())  # type: ignore[arg-type]
+        write_json(self.folder / name, {**record, "arrays": arrays})
+
+    def _write_pictures(self, pictures: PictureList) -> None:
+        path = self.folder / PICTURES
+        with suppress(ToolboxError):
+            if self.read_pictures().hash == pictures.hash:
+                return
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            for name, label in zip(pictures.names, pictures.labels, strict=True):
+                file.write(json.dumps([name, label]) + "\n")
+
+    def _record(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["identity"]["format"] != FORMAT:
+                raise ToolboxError(f'"{path}" was written by another version of the toolbox; scan again')
+            _check_record(record)
+            return dict(record)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ToolboxError(f'"{path}" cannot be read: {error.strerror}') from error
+        except KeyError as error:
+            raise ToolboxError(f'"{path}" is damaged ({error} is missing); remove it and scan again') from error
+        except (ValueError, TypeError) as error:
+            raise ToolboxError(f'"{path}" is damaged ({error}); remove it and scan again') from error
+
+    def _arrays(self, record: dict[str, Any]) -> dict[str, NDArray]:
+        path = self.folder / Path(str(record["arrays"])).name
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise ToolboxError(f'"{path}" is damaged or missing ({error}); remove the folder and scan again') from error
+
+    def _tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
+        identity = record["identity"]
+        try:
+            calibration = Calibration.from_record(record["calibration"])
+            tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device)
+            tally.load(self._arrays(record))
+            tally.skipped = {int(index): str(reason) for index, reason in record["skipped"].items()}
+            for first, last in record["batches_done"]:
+                tally.mark_done(int(first), int(last))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ToolboxError(f'the scan in "{self.folder}" is damaged ({error}); remove it and scan again') from error
+        return tally
+
+
+def _check_record(record: dict[str, Any]) -> None:
+    """`KeyError` with the name of what a record lacks, `TypeError` where a part of it is something else."""
+    identity = record["identity"]
+    parts = (
+        (record, ("arrays", "batches_done", "calibration", "skipped")),
+        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "statistics")),
+        (identity["network"], ("engine", "name", "weights_hash")),
+        (identity["pictures"], ("count",)),
+    )
+    for part, names in parts:
+        for name in names:
+            part[name]

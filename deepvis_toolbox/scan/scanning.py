@@ -1,0 +1,168 @@
+"""The scan: one pass over a list of pictures, checkpointed, in parts where asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.scan.batch_scanner import BatchScanner
+from deepvis_toolbox.scan.numbers.calibration import Calibration, calibrate
+from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
+from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
+from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size
+from deepvis_toolbox.scan.tally import Tally
+from deepvis_toolbox.scan.top_images import TopImages
+
+CHECKPOINT_EVERY = 5000
+"""Pictures between two checkpoints."""
+_FEW_PICTURES = 64
+
+
+def scan(
+    net: Network,
+    paths: PictureList | Sequence[str | Path],
+    labels: Sequence[int | None] | None = None,
+    layers: Sequence[str] | None = None,
+    top: int = 9,
+    out: str | Path | None = None,
+    *,
+    bottom: bool = False,
+    statistics: bool = False,
+    correlations: bool = True,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    checkpoint_every: int = CHECKPOINT_EVERY,
+    shard: tuple[int, int] = (0, 1),
+    progress: Progress | None = None,
+) -> TopImages:
+    """The `top` pictures that excite each unit of `layers` most, with places and values.
+
+    `paths`: picture files, `archive.tar::member` among them, or a `PictureList`; `labels`: a class index each.
+    `layers`: names, groups or patterns, by default all but the input. `out`: a folder; a scan that was killed goes on
+    from its last checkpoint there. `bottom`: also the smallest. `statistics`: also over places. `batch_size`: 12 on
+    a CPU, 128 elsewhere. `workers`: decoding processes. `shard` (i, n): only the i-th of n parts (from 0), to be
+    merged. Pictures that cannot be read are listed in `skipped`. `ToolboxError` where nothing can be read, `out` holds
+    another scan, or a batch does not fit the device's memory.
+    """
+    pictures = paths if isinstance(paths, PictureList) else PictureList.of_paths(paths, labels)
+    names = chosen_layers(net.layers, layers)
+    index = UnitIndex(tuple(net.layers[name] for name in names))
+    settings = ScanSettings(index, top, bottom, statistics, correlations, batch_size or default_batch_size(net))
+    run = ScanRun(net, pictures, settings, out, shard)
+    with run.batches(default_workers(pictures) if workers is None else workers) as batches:
+        run.go_on(batches, checkpoint_every, progress or Silence())
+    return run.finish()
+
+
+class ScanRun:
+    """One scan (or shard) from where it was left to its end."""
+
+    def __init__(
+        self,
+        net: Network,
+        pictures: PictureList,
+        settings: ScanSettings,
+        out: str | Path | None,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.net, self.pictures, self.settings = net, pictures, settings
+        self.identity: dict[str, Any] = settings.identity(net, pictures)
+        self.extent = shard_extent(-(-len(pictures) // settings.batch_size), shard)
+        self.folder = ResultFolder(out) if out is not None else None
+        self.tally: Tally | None = None
+        if self.folder is not None:
+            self.folder.prepare(self.identity, pictures)
+            self.tally = self.folder.kept(statistics_device(net))
+
+    def batches(self, workers: int) -> PictureBatches:
+        """What decodes the list."""
+        return PictureBatches(self.pictures, self.net.preprocessing, self.settings.batch_size, workers)
+
+    def begin(self) -> Tally:
+        """The tally to go on with: the one that was kept, or a new one."""
+        if self.tally is None:
+            with self.batches(0) as batches:
+                calibration = self.calibration(batches)
+            self.tally = Tally(self.settings, calibration, len(self.pictures), statistics_device(self.net))
+        return self.tally
+
+    def go_on(self, batches: PictureBatches, checkpoint_every: int, progress: Progress) -> None:
+        """Scans what is not in the tally yet."""
+        tally = self.begin()
+        progress.advance(tally.batches_done * self.settings.batch_size)
+        part = self._part_to_scan()
+        scanner = BatchScanner(self.net, part)
+        since_checkpoint = 0
+        for batch in batches(chain.from_iterable(tally.left_of(*self.extent))):
+            scanner.take(batch)
+            progress.advance(len(batch.inputs))
+            since_checkpoint += len(batch.inputs)
+            if since_checkpoint >= checkpoint_every and self.folder is not None:
+                part = self._added(part, scanner)
+                scanner = BatchScanner(self.net, part)
+                self.folder.write_checkpoint(self.identity, tally)
+                since_checkpoint = 0
+        self._added(part, scanner)
+
+    def _part_to_scan(self) -> Tally:
+        """What a scanner adds to: the tally, if all that is left comes behind what is in it; else one to be merged."""
+        tally = self.begin()
+        left = tally.left_of(*self.extent)
+        if not left or not tally.done or tally.done[-1][1] <= left[0].start:
+            return tally
+        return Tally(self.settings, tally.calibration, len(self.pictures), statistics_device(self.net))
+
+    def _added(self, part: Tally, scanner: BatchScanner) -> Tally:
+        """Brings what was scanned into the tally; what the scanner adds to next."""
+        scanner.flush()
+        tally = self.begin()
+        if part is not tally:
+            tally.merge(part)
+        return self._part_to_scan()
+
+    def calibration(self, batches: PictureBatches) -> Calibration:
+        """From the first batch of the whole list that holds a readable picture."""
+        first_reason = ""
+        for number in range(batches.count):
+            batch = batches.read(number)
+            if batch.readable.any():
+                return calibrate(self.net, self.settings.index, batch)
+            first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
+        raise ToolboxError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
+
+    def finish(self) -> TopImages:
+        """Writes the result and hands it back."""
+        assert self.tally is not None
+        if self.folder is not None:
+            self.folder.write_result(self.identity, self.tally, self.pictures)
+        return TopImages(manifest_of(self.identity, self.tally), self.tally.arrays(), self.pictures)
+
+
+def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
+    """The first batch of a shard (i, n) and the one behind its last."""
+    number, count = shard
+    if count < 1 or not 0 <= number < count:
+        raise ToolboxError(f"there is no shard {number}/{count}; the shards of n are 0/n to n-1/n")
+    return batches * number // count, batches * (number + 1) // count
+
+
+def statistics_device(net: Network) -> torch.device:
+    """Where sums are kept: beside the network, or on the CPU where its device has no float64."""
+    return net.device if net.device.type == "cuda" else torch.device("cpu")
+
+
+def default_workers(pictures: PictureList) -> int:
+    """Decoding processes for a list: half of the cores, none for a handful of pictures."""
+    if len(pictures) < _FEW_PICTURES or os.name == "nt":  # Windows cannot hand a nameless memory to another process
+        return 0
+    return max(1, min(16, (os.cpu_count() or 2) // 2))

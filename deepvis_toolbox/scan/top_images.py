@@ -1,0 +1,190 @@
+"""The result of a scan, as its readers see it: arrays by layer, pictures by path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.scan.numbers.channel_statistics import BINS, histogram_edges
+from deepvis_toolbox.scan.numbers.correlation_sums import correlation
+from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.result_folder import ResultFolder
+
+
+class ByLayer(Mapping[str, NDArray]):
+    """Arrays over all units, cut by layer. Groups' names are understood, too."""
+
+    def __init__(self, index: UnitIndex, array: NDArray) -> None:
+        self._index, self._array = index, array
+
+    def __getitem__(self, layer: str) -> NDArray:
+        return self._array[self._index.slices[self._index.by_name[layer].name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index.names)
+
+    def __len__(self) -> int:
+        return len(self._index.layers)
+
+
+class RankedImages:
+    """The pictures of every unit, best first, by layer.
+
+    `values`, `below`: float32 (units, N), the activation and the value below the layer's rectifier (the same where it
+    has none); NaN where there were fewer pictures. `images`: int32 (units, N), indices into the list of pictures.
+    `places`: int32 (units, N, 2), row and column. -1 where there is none.
+    """
+
+    def __init__(self, index: UnitIndex, arrays: Mapping[str, NDArray], table: str) -> None:
+        flat = arrays[f"{table}.places"]
+        widths = np.array([layer.shape[2] if layer.is_spatial else 1 for layer in index.layers])
+        width = np.repeat(widths, [layer.channels for layer in index.layers])[:, None]
+        places = np.where(flat[..., None] < 0, -1, np.stack([flat // width, flat % width], axis=-1)).astype(np.int32)
+        self.values = ByLayer(index, arrays[f"{table}.values"])
+        self.below = ByLayer(index, arrays[f"{table}.below"])
+        self.images = ByLayer(index, arrays[f"{table}.images"])
+        self.places = ByLayer(index, places)
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """Statistics of a layer's units over the values seen: each picture's maximum, or the sampled places.
+
+    All (units,): `count` int64 how many values; `mean`, `deviation` float64; `zero_share`, the share of values that are
+    exactly 0; `silent_share`, of those that are 0 or less: over maxima, the pictures in which the unit never fires.
+    `histogram`: int64 (units, bins) over `edges` (bins + 1).
+    """
+
+    count: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    zero_share: NDArray[np.float64]
+    silent_share: NDArray[np.float64]
+    histogram: NDArray[np.int64]
+    edges: NDArray[np.float64]
+
+
+class TopImages(RankedImages):
+    """For every unit of a scan's layers the pictures that excite it most; see `RankedImages` for the arrays.
+
+    `paths`: where the pictures of the list are; `labels`: int64, -1 where unknown; `skipped`: {index: why it could not
+    be read}; `bottom`: the pictures with the smallest activations, None unless asked for; `manifest`: what was scanned.
+    """
+
+    def __init__(
+        self,
+        manifest: dict[str, Any],
+        arrays: Mapping[str, NDArray],
+        pictures: PictureList,
+    ) -> None:
+        identity = manifest["identity"]
+        self.index = UnitIndex.from_record(identity["layers"])
+        super().__init__(self.index, arrays, "top")
+        self.bottom = RankedImages(self.index, arrays, "bottom") if identity["bottom"] else None
+        self.manifest = manifest
+        self.pictures = pictures
+        self._arrays = arrays
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TopImages:
+        """Reads what a scan wrote. `ToolboxError` where it is missing, unfinished or damaged."""
+        manifest, arrays, pictures = ResultFolder(folder).read()
+        try:
+            if len(pictures) != manifest["identity"]["pictures"]["count"]:
+                raise ValueError(f"its list has {len(pictures)} pictures")
+            return cls(manifest, arrays, pictures)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ToolboxError(f'the scan in "{folder}" is damaged ({error}); remove it and scan again') from error
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """Where the pictures are, in the list's order."""
+        return self.pictures.paths
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The pictures' class indices, -1 where unknown."""
+        return np.array(self.pictures.labels, np.int64)
+
+    @property
+    def skipped(self) -> dict[int, str]:
+        """Why pictures could not be read, by index."""
+        return {int(index): str(reason) for index, reason in self.manifest["skipped"].items()}
+
+    @property
+    def layers(self) -> list[str]:
+        """The scanned layers' names."""
+        return self.index.names
+
+    @property
+    def pictures_read(self) -> int:
+        """How many pictures were looked at and could be read: of one shard, only its own."""
+        size, end = self.manifest["identity"]["batch_size"], len(self.pictures)
+        parts = ((first * size, min(last * size, end)) for first, last in self.manifest["batches_done"])
+        return sum(last - first for first, last in parts) - len(self.manifest["skipped"])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all batches of the list are in: false for one shard."""
+        identity = self.manifest["identity"]
+        batches = -(-identity["pictures"]["count"] // identity["batch_size"])
+        return bool(self.manifest["batches_done"] == [[0, batches]])
+
+    def statistics(self, layer: str) -> LayerStatistics:
+        """Statistics of each picture's maximum."""
+        return self._statistics("maxima", layer)
+
+    def place_statistics(self, layer: str) -> LayerStatistics:
+        """Statistics over a fixed sample of places of every picture (at most 3×3). `ToolboxError` unless asked for."""
+        if not self.manifest["identity"]["statistics"]:
+            raise ToolboxError("the scan was made without statistics over places; scan again with --statistics")
+        return self._statistics("places", layer)
+
+    def correlation(self, layer: str) -> NDArray[np.float64]:
+        """Pearson's correlation between the units' maxima over the pictures, (C, C).
+
+        NaN for units that never vary, or whose value was not a number for some picture.
+
+        `ToolboxError` where there is none: scans without correlations, layers of more than 2048 units.
+        """
+        units = self._units(layer)
+        number = self.index.names.index(self.index.by_name[layer].name)
+        triangle = self._arrays.get(f"correlation.{number}")
+        if triangle is None:
+            raise ToolboxError(f'the scan holds no correlations of layer "{layer}" ({units.stop - units.start} units)')
+        found = correlation(triangle, self._arrays["maxima.sum"][units], self.pictures_read)
+        unknown = self._arrays["maxima.count"][units] < self.pictures_read
+        found[unknown] = found[:, unknown] = np.nan
+        return found
+
+    def _statistics(self, kind: str, layer: str) -> LayerStatistics:
+        units = self._units(layer)
+        names = ("count", "sum", "squares", "zeros", "not_positive", "histogram")
+        count, total, squares, zeros, silent, histogram = (self._arrays[f"{kind}.{name}"][units] for name in names)
+        identity, limits = self.manifest["identity"], self.manifest["calibration"]["limits"]
+        step = limits[self.index.by_name[layer].name] / 2.0 ** identity["bits"]
+        seen = np.maximum(count, 1)
+        mean = total.astype(np.longdouble) / seen
+        variance = np.maximum(squares.astype(np.longdouble) / seen - mean * mean, 0)
+        return LayerStatistics(
+            count,
+            (mean * step).astype(np.float64),
+            (np.sqrt(variance) * step).astype(np.float64),
+            zeros / seen,
+            silent / seen,
+            histogram.reshape(-1, BINS).astype(np.int64),
+            histogram_edges(),
+        )
+
+    def _units(self, layer: str) -> slice:
+        if layer not in self.index.by_name:
+            raise ToolboxError(f'the scan holds no layer "{layer}"{nearest_name(layer, self.index.names)}')
+        return self.index.slices[self.index.by_name[layer].name]

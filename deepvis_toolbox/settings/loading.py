@@ -1,0 +1,89 @@
+"""The effective settings: gathered from where they were written, and where each value came from.
+
+Built-in values are overruled by the section `settings` of the model's model.yaml, those by settings_local.yaml, those
+by `--set key=value` on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deepvis_toolbox import installation
+from deepvis_toolbox.configuration.gathered_values import GatheredValues
+from deepvis_toolbox.configuration.section import validated
+from deepvis_toolbox.configuration.yaml_file import parse_value, read_yaml
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.settings.sections import Settings
+
+LOCAL_FILE = "settings_local.yaml"
+
+
+def load_settings(
+    model: str | None = None,
+    local: Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, str | None] | None = None,
+) -> Settings:
+    """The effective settings.
+
+    `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (of the working directory, else
+    beside this program). `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a flag of
+    their own, `--key`; None where it is not given.
+    Raises `ToolboxError` that names file, line, key and the allowed values for what is unknown or wrong.
+    """
+    set_by_user = GatheredValues()
+    local_file = local or _local_file()
+    if local_file is not None:
+        file = read_yaml(local_file)
+        set_by_user.take(file.values, file.where)
+    for assignment in overrides:
+        set_by_user.take(_assigned(assignment), lambda _: "--set")
+    for key, value in {"model": model, **(flags or {})}.items():
+        if value is not None:
+            set_by_user.take({key: str(value)}, lambda path: f"--{path[0]}")
+    effective = GatheredValues()
+    _take_model_settings(effective, _checked(set_by_user))
+    effective.take(set_by_user.values, set_by_user.where)
+    return _checked(effective)
+
+
+def _checked(gathered: GatheredValues) -> Settings:
+    settings = validated(Settings, gathered.values, gathered.where)
+    settings._origins = gathered.origins
+    return settings
+
+
+def _take_model_settings(effective: GatheredValues, chosen: Settings) -> None:
+    if is_factory(chosen.model):
+        return
+    try:
+        path = model_path(chosen.model)
+    except ToolboxError as error:
+        raise ToolboxError(f'{chosen.origin("model")}: "model": {error}') from None
+    file = read_yaml(path)
+    section = file.values.get("settings") or {}
+    if not isinstance(section, Mapping):
+        raise ToolboxError(f'{file.where(("settings",))}: "settings" must be a group of keys')
+    if "model" in section:
+        raise ToolboxError(f"{file.where(('settings', 'model'))}: a model.yaml cannot choose the model")
+    effective.take(section, lambda path: file.where(("settings", *path)))
+
+
+def _local_file() -> Path | None:
+    places = (Path.cwd(), *([installation.CHECKOUT] if installation.CHECKOUT else ()))
+    return next((path for folder in places if (path := folder / LOCAL_FILE).exists()), None)
+
+
+def _assigned(assignment: str) -> dict[str, Any]:
+    """`window.width=1200` as nested mappings."""
+    key, equals, text = assignment.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ToolboxError(f"--set {assignment}: write key=value, such as --set window.width=1200")
+    value = parse_value(text, f"--set {assignment}")
+    for part in reversed(parts):
+        value = {part: value}
+    return dict(value)

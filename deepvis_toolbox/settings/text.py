@@ -1,0 +1,77 @@
+"""Settings as people read them: the effective values as YAML, and the page that lists them all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from deepvis_toolbox.configuration.section import Section, allowed_values, section_of
+from deepvis_toolbox.configuration.yaml_file import KeyPath, parse_value
+
+
+def leaves(section: BaseModel, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value below a section with its path, in the order of definition."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from leaves(value, (*at, name))
+        else:
+            yield (*at, name), value
+
+
+def as_yaml(settings: Section, origin: Callable[[KeyPath], str]) -> str:
+    """The effective settings, as they could be written into settings_local.yaml, each with where it came from."""
+    lines: list[str] = []
+    section: tuple[str, ...] = ()
+    for path, value in leaves(settings):
+        *parents, name = path
+        if tuple(parents) != section:
+            section = tuple(parents)
+            lines += ["", f"{section[-1]}:"]
+        lines.append(f"{'  ' * len(parents) + f'{name}: {_in_yaml(value)}':<52} # {origin(path)}")
+    return "\n".join(lines)
+
+
+_PLAIN_WORDS = re.compile(r"[\w./](?:[\w ./()-]*[\w./()-])?", re.ASCII)
+
+
+def _in_yaml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_in_yaml, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        plain = _PLAIN_WORDS.fullmatch(value) and parse_value(value, "") == value
+        return value if plain else yaml.safe_dump(value, default_style='"', allow_unicode=True, width=1 << 30).strip()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def as_markdown(settings: type[Section]) -> str:
+    """The page docs/settings.md."""
+    return _INTRODUCTION + "\n".join(_rows(settings)) + "\n"
+
+
+_INTRODUCTION = """# Settings
+
+Every setting has a built-in value. A model's `model.yaml` overrules it in its section `settings`,
+a file `settings_local.yaml` in the working directory (or beside `settings.py`) overrules that, and `--set key=value` on
+the command line overrules all.
+`python settings.py` prints the effective settings and where each came from. This page is written by
+`python settings.py --markdown`.
+
+| key | built-in | allowed | meaning |
+|---|---|---|---|
+"""
+
+
+def _rows(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        inner = section_of(field)
+        if inner is not None:
+            yield from _rows(inner, f"{prefix}{name}.")
+        else:
+            yield f"| `{prefix}{name}` | `{_in_yaml(field.default)}` | {allowed_values(field)} | {field.description} |"

@@ -1,0 +1,1 @@
+"""The words of the whole house: layers, units, modes, kinds. Imports neither torch nor OpenCV."""

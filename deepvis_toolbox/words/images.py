@@ -1,0 +1,9 @@
+"""The one name for pictures as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+RGBImage = NDArray[np.uint8]
+"""One picture to look at: RGB, uint8, 0 to 255, H×W×3."""

@@ -1,0 +1,246 @@
+"""Checks crops and deconvs: where they lie, what they show, what is written, and what is told when things change."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from small_convnet import make
+
+from deepvis_toolbox import load_network
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.scan.patches.patch_geometry import cut_out, shown_rect
+from deepvis_toolbox.scan.patches.patch_store import PatchOptions, info_path, write_patches
+from deepvis_toolbox.scan.patches.patches import PatchMaker, entries_of
+from deepvis_toolbox.unit_images.montage import JPEG_TILE, enlarged, tiles_of_3x3
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.layer import Rect
+from deepvis_toolbox.words.unit import Unit
+from find_maxes import TopImages, scan
+
+
+@pytest.fixture(scope="module")
+def top(small_net, picture_paths):
+    return scan(small_net, picture_paths, labels=range(len(picture_paths)), workers=0)
+
+
+def read(net, path):
+    return net.preprocess(cv2.imread(str(path))[..., ::-1])
+
+
+def patches_of(net, top, layer, unit, modes=("deconv",)):
+    return list(PatchMaker(net, top, modes).patches(entries_of(top, layer, unit, 9)))
+
+
+def test_the_crop_is_the_receptive_field_and_grey_outside_the_picture(small_net, top, picture_paths):
+    outside = 0
+    for unit in range(10):
+        for patch in patches_of(small_net, top, "relu2", unit):
+            field = small_net.receptive_field("relu2", patch.entry.place)
+            assert patch.rect == field
+            seen = small_net.deprocess(read(small_net, picture_paths[patch.entry.picture]))
+            for row in range(field.top, field.bottom):
+                for column in range(field.left, field.right):
+                    inside = 0 <= row < 16 and 0 <= column < 16
+                    wanted = seen[0, row, column].tolist() if inside else [128, 128, 128]
+                    assert patch.image[row - field.top, column - field.left].tolist() == wanted
+                    outside += not inside
+    assert outside > 0
+
+
+def test_where_the_field_fits_the_picture_the_crops_centre_is_the_units_centre(small_net, top):
+    fitting = 0
+    for patch in patches_of(small_net, top, "relu2", 3):
+        row, column = patch.entry.place  # stride 2, padding 1, kernels 3 and 3: the unit looks at 2 * place
+        centre = (patch.rect.top + patch.rect.bottom - 1) / 2, (patch.rect.left + patch.rect.right - 1) / 2
+        assert centre == (2 * row, 2 * column)
+        fitting += patch.rect.top >= 0 and patch.rect.bottom <= 16
+    assert fitting > 0
+
+
+@pytest.mark.parametrize("mode", ["deconv", "guided", "grad"])
+def test_a_backward_pass_is_zero_outside_the_receptive_field_and_all_of_it_is_in_the_crop(small_net, top, mode):
+    for patch in patches_of(small_net, top, "relu2", 4, (mode,)):
+        x = read(small_net, top.paths[patch.entry.picture])
+        diff = torch.zeros(1, *small_net.layers["relu2"].shape)
+        diff[0, 4, patch.entry.place[0], patch.entry.place[1]] = 1
+        whole = small_net.backward(x, "relu2", diff, mode)[small_net.input_name][0].permute(1, 2, 0).cpu().numpy()
+        cut = cut_out(whole, patch.rect, 0)
+        np.testing.assert_allclose(patch.gradients[mode], cut, atol=1e-5 * np.abs(whole).max())
+        outside = np.ones((16, 16), bool)
+        outside[max(patch.rect.top, 0) : patch.rect.bottom, max(patch.rect.left, 0) : patch.rect.right] = False
+        assert (whole[outside] == 0).all()
+        assert whole.any()
+
+
+def test_a_field_larger_than_the_picture_shows_the_whole_side():
+    assert shown_rect(Rect(-30, 2, 40, 9), 16, 16) == Rect(0, 2, 16, 9)
+    assert shown_rect(Rect(-3, -100, 5, 100), 16, 20) == Rect(-3, 0, 5, 20)
+
+
+def test_flat_layers_show_the_whole_picture(small_net, top):
+    for patch in patches_of(small_net, top, "fc", 2):
+        assert patch.image.shape == (16, 16, 3)
+        assert patch.recomputed == pytest.approx(patch.entry.value, rel=1e-4, abs=1e-4)
+
+
+def test_the_montages_are_those_of_the_published_layout_with_the_best_first(small_net, top, tmp_path):
+    store = UnitImageStore(tmp_path)
+    summary = write_patches(small_net, top, [Unit("relu2", 3), Unit("fc", 1)], store, PatchOptions(singles=True))
+    assert (summary.made, summary.problems) == (2, [])
+    assert (tmp_path / "max_im/relu2/relu2_0003.jpg").exists()
+    assert (tmp_path / "max_deconv/fc/fc_0001.jpg").exists()
+    images = np.stack([enlarged(patch.image, JPEG_TILE) for patch in patches_of(small_net, top, "fc", 1)]).astype(int)
+    for rank, tile in enumerate(tiles_of_3x3(store.read("max_im", "fc", 1))):
+        distances = np.abs(images - tile).mean((1, 2, 3))  # not 0: JPEG blurs the noise
+        assert distances[rank] == distances.min()
+    singles = store.singles("max_im", "fc", 1)
+    assert len(singles) == 9
+    first = cv2.imread(str(singles[0]))[..., ::-1]
+    np.testing.assert_array_equal(first, patches_of(small_net, top, "fc", 1)[0].image)
+
+
+def test_the_info_says_value_picture_label_and_place(small_net, top, tmp_path):
+    store = UnitImageStore(tmp_path)
+    write_patches(small_net, top, [Unit("relu2", 3)], store)
+    lines = [json.loads(line) for line in info_path(store, Unit("relu2", 3)).read_text().splitlines()]
+    assert [line["rank"] for line in lines] == list(range(9))
+    assert [line["label"] for line in lines] == top.images["relu2"][3].tolist()
+    assert [line["place"] for line in lines] == top.places["relu2"][3].tolist()
+    assert lines[0]["value"] == float(top.values["relu2"][3, 0])
+    assert lines[0]["picture"] == top.paths[top.images["relu2"][3, 0]]
+
+
+def test_what_is_there_is_not_made_again_and_another_scan_is(small_net, top, picture_paths, tmp_path):
+    store = UnitImageStore(tmp_path)
+    units = [Unit("relu2", unit) for unit in range(3)]
+    assert write_patches(small_net, top, units, store).made == 3
+    store.montage_path("max_deconv", "relu2", 1).unlink()
+    again = write_patches(small_net, top, units, store)
+    assert (again.made, again.there) == (1, 2)
+    other = scan(small_net, picture_paths[:11], workers=0)
+    assert write_patches(small_net, other, units[1:], store).made == 2
+
+
+def test_more_looks_are_written_beside_the_montage(small_net, top, tmp_path):
+    store = UnitImageStore(tmp_path)
+    looks = (("deconv", "raw"), ("guided", "norm"), ("grad", "norm blurred"))
+    write_patches(small_net, top, [Unit("relu2", 3)], store, PatchOptions(count=2, looks=looks))
+    assert [path.name for path in store.singles("max_deconv", "relu2", 3)] == [
+        "relu2_0003_000_grad-norm-blurred.png",
+        "relu2_0003_000_guided-norm.png",
+        "relu2_0003_001_grad-norm-blurred.png",
+        "relu2_0003_001_guided-norm.png",
+    ]
+
+
+def test_a_picture_that_changed_or_vanished_since_the_scan_is_told(small_net, picture_paths, tmp_path):
+    copies = [tmp_path / path.name for path in picture_paths[:3]]
+    for path, copy in zip(picture_paths, copies, strict=False):
+        copy.write_bytes(path.read_bytes())
+    top = scan(small_net, copies, workers=0)
+    copies[0].write_bytes(picture_paths[5].read_bytes())
+    copies[1].unlink()
+    summary = write_patches(small_net, top, [Unit("fc", 0)], UnitImageStore(tmp_path / "store"))
+    assert len(summary.problems) == 2
+    assert any("has changed since" in problem for problem in summary.problems)
+    assert any("no such file" in problem for problem in summary.problems)
+
+
+def test_another_networks_scan_and_unscanned_layers_are_refused(small_net, top, picture_paths, tmp_path, monkeypatch):
+    def changed():
+        net = make()
+        net.conv1.weight.data.mul_(2)
+        return net
+
+    monkeypatch.setattr("small_convnet.make", changed)
+    other = load_network("small_convnet:make", device="cpu", input_size=16, mean=127, std=64)
+    with pytest.raises(ToolboxError, match="other weights"):
+        write_patches(other, top, [Unit("fc", 0)], UnitImageStore(tmp_path))
+    part = scan(small_net, picture_paths[:2], layers=["fc"], workers=0)
+    with pytest.raises(ToolboxError, match="was not scanned"):
+        write_patches(small_net, part, [Unit("relu1", 0)], UnitImageStore(tmp_path))
+
+
+def test_pictures_that_moved_are_found_below_another_root(small_net, picture_folder, tmp_path):
+    from find_maxes import list_pictures
+
+    top = scan(small_net, list_pictures(picture_folder), layers=["fc"], workers=0)
+    top.pictures = replace(top.pictures, root=str(tmp_path / "moved"))
+    (tmp_path / "moved").symlink_to(picture_folder)
+    assert not write_patches(small_net, top, [Unit("fc", 0)], UnitImageStore(tmp_path / "store")).problems
+
+
+def test_pictures_that_were_missing_are_cut_out_once_they_are_there_again(small_net, picture_folder, tmp_path):
+    from find_maxes import list_pictures
+
+    top = scan(small_net, list_pictures(picture_folder), layers=["fc"], workers=0)
+    there, store = top.pictures, UnitImageStore(tmp_path / "store")
+    top.pictures = replace(there, root=str(tmp_path / "nowhere"))
+    assert len(write_patches(small_net, top, [Unit("fc", 0)], store).problems) == 9
+    top.pictures = there
+    again = write_patches(small_net, top, [Unit("fc", 0)], store)
+    assert (again.made, again.problems) == (1, [])
+    assert store.read("max_im", "fc", 0).std() > 20  # not grey any more
+    assert write_patches(small_net, top, [Unit("fc", 0)], store).there == 1
+
+
+@pytest.mark.parametrize("kind", ["max_im", "max_deconv"])
+def test_an_archives_pictures_are_left_as_they_are_and_units_without_get_theirs(small_net, top, tmp_path, kind):
+    store = UnitImageStore(tmp_path)
+    published = store.montage_path(kind, "fc", 1)
+    published.parent.mkdir(parents=True)
+    cv2.imwrite(str(published), np.full((50, 50, 3), 90, np.uint8))
+    before = published.read_bytes()
+    summary = write_patches(small_net, top, [Unit("fc", 1), Unit("fc", 2)], store)
+    assert (summary.made, summary.there) == (1, 1)
+    assert published.read_bytes() == before
+    assert [path.name for path in tmp_path.rglob("fc_0001*")] == ["fc_0001.jpg"]
+    assert store.has("max_im", "fc", 2)
+
+
+def test_of_a_layer_that_shows_anothers_pictures_those_are_made(small_net, top, tmp_path):
+    store = UnitImageStore(tmp_path, shared={"pool": "add"})
+    assert write_patches(small_net, top, [Unit("pool", 1)], store).made == 1
+    assert store.has("max_im", "pool", 1)
+    assert [path.name for path in (tmp_path / "max_im").iterdir()] == ["add"]
+
+
+def test_a_picture_whose_name_is_not_utf_8_is_scanned_and_cut_out(small_net, picture_paths, tmp_path):
+    odd = tmp_path / os.fsdecode(b"latin-\xe9.png")
+    try:
+        odd.write_bytes(picture_paths[0].read_bytes())
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    top = scan(small_net, [odd, tmp_path / os.fsdecode(b"nothing-\xe9.tar::x.png")], out=tmp_path / "maxes", workers=1)
+    store = UnitImageStore(tmp_path / "store")
+    assert not write_patches(small_net, TopImages.load(tmp_path / "maxes"), [Unit("fc", 0)], store).problems
+    (line,) = info_path(store, Unit("fc", 0)).read_text().splitlines()
+    assert json.loads(line)["picture"] == str(odd)
+    assert list(top.skipped) == [1]
+
+
+def test_a_store_with_another_networks_pictures_is_left_alone(small_net, top, picture_paths, tmp_path, monkeypatch):
+    store = UnitImageStore(tmp_path)
+    write_patches(small_net, top, [Unit("fc", 0)], store)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    changed = make()
+    changed.fc.weight.data.mul_(2)
+    monkeypatch.setattr("small_convnet.make", lambda: changed)
+    other = load_network("small_convnet:make", device="cpu", input_size=16, mean=127, std=64)
+    others_top = scan(other, picture_paths[:11], workers=0)
+    with pytest.raises(ToolboxError, match="holds the unit images of other weights"):
+        write_patches(other, others_top, [Unit("fc", 0), Unit("fc", 1)], store)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_a_scan_of_the_other_engine_is_called_that(small_net, picture_paths, tmp_path):
+    top = scan(small_net, picture_paths[:2], layers=["fc"], workers=0)
+    top.manifest["identity"]["network"]["engine"] = "caffe"
+    with pytest.raises(ToolboxError, match="made with --engine caffe, not torch"):
+        write_patches(small_net, top, [Unit("fc", 0)], UnitImageStore(tmp_path))

@@ -1,0 +1,218 @@
+"""Settings: where each value comes from, which one wins, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from deepvis_toolbox import installation
+from deepvis_toolbox.configuration.section import allowed_values
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.settings.loading import Settings, load_settings
+from deepvis_toolbox.settings.text import as_markdown, as_yaml, leaves
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no settings_local.yaml of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(installation, "CHECKOUT", tmp_path)
+    return tmp_path
+
+
+def model_folder(folder: Path, settings: str) -> str:
+    path = folder / "model.yaml"
+    path.write_text(f"factory: a:b\n{settings}")
+    return str(path)
+
+
+def test_without_files_and_flags_every_value_is_built_in() -> None:
+    settings = load_settings()
+    assert settings.window.width == 1500
+    assert {settings.origin(".".join(path)) for path, _ in leaves(settings)} == {"built-in"}
+
+
+def test_later_places_overrule_earlier_ones_and_each_value_knows_its_place(elsewhere: Path) -> None:
+    model = model_folder(elsewhere, "settings:\n  window: {width: 800, height: 600}\n  live:\n    goto: fc:1\n")
+    (elsewhere / "settings_local.yaml").write_text("# mine\nwindow:\n  width: 900\n  title: Mine\n")
+    settings = load_settings(model, overrides=["window.title=Set", "sources.input=[demo, camera:0]"])
+    assert (settings.window.width, settings.window.height, settings.window.title) == (900, 600, "Set")
+    assert (settings.live.goto, settings.sources.input) == ("fc:1", ("demo", "camera:0"))
+    origins = {
+        key: settings.origin(key) for key in ("window.width", "window.height", "window.title", "live.goto", "engine")
+    }
+    assert origins == {
+        "window.width": "settings_local.yaml:3", "window.height": "model.yaml:3", "window.title": "--set",
+        "live.goto": "model.yaml:5", "engine": "built-in",
+    }  # fmt: skip
+    assert (settings.model, settings.origin("model")) == (model, "--model")
+
+
+def test_the_model_named_in_the_local_file_brings_its_own_settings(elsewhere: Path) -> None:
+    model = model_folder(elsewhere, "settings: {window: {width: 801}}")
+    (elsewhere / "settings_local.yaml").write_text(f"model: {model}\n")
+    assert load_settings().window.width == 801
+
+
+def test_a_model_without_a_model_yaml_brings_no_settings() -> None:
+    assert load_settings("torchvision:alexnet").window.width == 1500
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        load_settings().window.width = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("text", "parts"), [
+    ("window:\n  wdth: 3", [":2", '"window.wdth"', 'did you mean "width"', "width, height, scale"]),
+    ("window:\n  width: 3", [":2", '"window.width" is 3', "320 to 16384"]),
+    ("\nwindow: 3", [":2", "group of keys: width, height"]),
+    ("windo: {}", [":1", 'did you mean "window"']),
+    ("sources: {mirror: perhaps}", [":1", "true or false"]),
+    ("sources: {fit: crob}", [":1", "crop, stretch", 'did you mean "crop"']),
+    ("sources: {input: [a, b, c]}", [":1", "one or two"]),
+    ("look:\n  text: [1, 2, 999]", [":2", "0 to 255"]),
+    ("look:\n  text: reddish", [":2", "#rrggbb"]),
+    ("look:\n  text: '#12345g'", [":2", "#rrggbb"]),
+    ("device: gpu", [":1", "cuda:N"]),
+    ("window: {scale: .nan}", [":1", "a number"]),
+    ("window: {width: 1}\nwindow: {width: 2}", [":2", "stands twice"]),
+    ("model: nowhere", ['no model "nowhere"']),
+    ("window: &a {width: 900}", [":1", "anchors"]),
+])  # fmt: skip
+def test_a_wrong_local_file_is_told_with_line_key_and_what_is_allowed(
+    elsewhere: Path, text: str, parts: list[str]
+) -> None:
+    (elsewhere / "settings_local.yaml").write_text(text)
+    with pytest.raises(ToolboxError) as caught:
+        load_settings()
+    assert [part for part in parts if part not in str(caught.value)] == []
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("assignment", "message"), [
+    ("window.wdth=3", r'^--set: unknown key "window.wdth"; did you mean "width"'),
+    ("window.width=3", r"^--set: .* 320 to 16384"),
+    ("window.width", "write key=value"),
+    ("=3", "write key=value"),
+    ("window..width=3", "write key=value"),
+    ("window.width=[", "not valid YAML"),
+    ("window.title=5", r'in quotes: "5"'),
+    ("window.width.more=3", "window.width"),
+])  # fmt: skip
+def test_a_wrong_assignment_is_told(assignment: str, message: str) -> None:
+    with pytest.raises(ToolboxError, match=message):
+        load_settings(overrides=[assignment])
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ("settings:\n  window: {wdth: 1}", r"model.yaml:3: unknown key"),
+    ("settings: [1]", r"model.yaml:2: .*group of keys"),
+    ("settings:\n  model: x", r"model.yaml:3: a model.yaml cannot choose the model"),
+])  # fmt: skip
+def test_wrong_settings_of_a_model_name_its_file(elsewhere: Path, settings: str, message: str) -> None:
+    with pytest.raises(ToolboxError, match=message):
+        load_settings(model_folder(elsewhere, settings))
+
+
+def test_a_local_file_that_was_asked_for_must_be_there(elsewhere: Path) -> None:
+    with pytest.raises(ToolboxError, match="no file"):
+        load_settings(local=elsewhere / "none.yaml")
+
+
+def test_what_is_printed_can_be_read_back_as_a_local_file(elsewhere: Path) -> None:
+    settings = load_settings(
+        overrides=["window.title='a: #\"b\"'", 'look.text="#010203"', "sources.input=[demo, camera:0]"]
+    )
+    (elsewhere / "printed.yaml").write_text(as_yaml(settings, lambda _: "somewhere"))
+    again = load_settings(local=elsewhere / "printed.yaml")
+    assert again.model_dump() == settings.model_dump()
+    assert again.window.title == 'a: #"b"'
+    assert again.look.text == (1, 2, 3)
+
+
+@given(st.text(min_size=1, max_size=30))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_any_title_is_printed_so_that_it_is_read_back(tmp_path_factory: pytest.TempPathFactory, title: str) -> None:
+    settings = Settings.model_validate({"window": {"title": title}})
+    path = tmp_path_factory.getbasetemp() / "printed.yaml"
+    path.write_bytes(as_yaml(settings, lambda _: "x").encode("utf-8", "surrogatepass"))
+    assert load_settings(local=path).window.title == title
+
+
+def test_every_setting_is_described_and_its_built_in_value_allowed() -> None:
+    assert Settings.model_validate(Settings().model_dump()) == Settings()
+    for path, _ in leaves(Settings()):
+        *sections, name = path
+        owner: type = Settings
+        for section in sections:
+            owner = type(getattr(owner.model_validate({}), section))
+        assert owner.model_fields[name].description, path
+        assert allowed_values(owner.model_fields[name])
+
+
+def test_the_look_of_the_window_has_the_same_values_built_in() -> None:
+    look = {field.name: getattr(Look(), field.name) for field in dataclasses.fields(Look)}
+    del look["scale"]  # window.scale, which follows the window's size
+    assert look.pop("blur_radius") == Settings().live.blur_radius
+    assert Settings().look.model_dump() == look
+
+
+def test_the_page_of_all_settings_is_up_to_date() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert page == as_markdown(Settings), "run: python settings.py --markdown > docs/settings.md"
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "settings.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_prints_values_with_where_they_came_from(elsewhere: Path) -> None:
+    (elsewhere / "settings_local.yaml").write_text("window: {width: 900}\n")
+    done = run("--set", "live.backward=deconv", folder=elsewhere)
+    lines = {line.split("#")[0].strip(): line.rpartition("# ")[2] for line in done.stdout.splitlines()}
+    assert lines["width: 900"] == "settings_local.yaml:1"
+    assert lines["backward: deconv"] == "--set"
+    assert lines["engine: torch"] == "built-in"
+
+
+def test_the_command_ends_with_status_2_and_one_line_for_a_mistake(elsewhere: Path) -> None:
+    done = run("--set", "windw.width=3", folder=elsewhere)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --set: unknown key")
+    assert done.stderr.count("\n") == 1
+
+
+def test_settings_are_read_without_loading_torch_or_opencv(elsewhere: Path) -> None:
+    loaded = "[name for name in ('torch', 'cv2', 'numpy') if name in sys.modules]"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import settings; settings.load_settings(); print({loaded})"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_model_that_is_not_there_is_told_with_the_place_that_named_it(elsewhere: Path) -> None:
+    (elsewhere / "settings_local.yaml").write_text("# mine\nmodel: nosuch\n")
+    with pytest.raises(ToolboxError, match=r'^settings_local.yaml:2: "model": there is no model "nosuch"'):
+        load_settings()
+    with pytest.raises(ToolboxError, match=r'^--model: "model": there is no model "other"'):
+        load_settings("other")
+
+
+def test_a_flag_of_its_own_is_named_where_its_value_is_wrong() -> None:
+    with pytest.raises(ToolboxError, match=r'^--device: "device" is "gpu"'):
+        load_settings(flags={"device": "gpu", "engine": None})
+    settings = load_settings(overrides=["device=cuda"], flags={"device": "cpu"})
+    assert (settings.device, settings.origin("device")) == ("cpu", "--device")
