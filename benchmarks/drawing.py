@@ -36,7 +36,7 @@ def example(name: str, shape: tuple[int, ...]) -> tuple[State, Snapshot]:
     random = np.random.default_rng(0)
     names = [LayerEntry(f"block{number // 3}.part{number % 3}", (192, 14, 14), "conv") for number in range(LISTED - 1)]
     state = State(layers=(LayerEntry(name, shape, "conv"), *names), labels=tuple(f"class {i}" for i in range(1000)))
-    state.cursor_area, state.unit, state.backward = "tiles", 5, "grad"
+    state.view.cursor_area, state.view.unit, state.view.backward = "tiles", 5, "grad"
     snapshot = Snapshot(
         request=make_request(state),
         frame=FrameInfo("camera 0", 0),
@@ -56,7 +56,7 @@ def milliseconds(
 ) -> tuple[list[float], list[float]]:
     """The time of each of `rounds` windows, and what of it the processor spent on them; five more are not counted."""
     state, snapshot = example(name, shape)
-    state.gamma_index = gamma_index
+    state.view.gamma_index = gamma_index
     look, pixels = look_for(Look(), *SIZE), np.empty((SIZE[1], SIZE[0], 3), np.uint8)
     times, processor = [], []
     for number in range(rounds + 5):

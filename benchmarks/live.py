@@ -110,7 +110,7 @@ def measure_drawing(repeats: int) -> None:
             frame = source.read()
             assert frame is not None
             shots.append(processor.process(frame, Request(layer.name, 1, "grad", layer.name, 1)))
-        state.backward = "grad"
+        state.view.backward = "grad"
         times = []
         for number in range(repeats + 4):
             started = time.perf_counter()
@@ -172,10 +172,10 @@ def live_loop(backward: bool, open_grower: OpenGrower | None = None) -> Iterator
     state = State()
     window = Window("Benchmark", *SIZE)
     loop = MainLoop(session, window, Painter(), state, Shooter(Path(), {}))
-    while not state.layers:
+    while not state.facts.layers:
         loop.step()
     go_to(state, UNIT_LAYER, 1)
-    state.backward = "grad" if backward else "off"
+    state.view.backward = "grad" if backward else "off"
     try:
         yield loop
     finally:
@@ -212,10 +212,10 @@ def measure_growth(seconds: float, rounds: int) -> None:
         go_to(loop.state, "fc", 9)
         for number in range(2 * rounds + 1):
             growing = number % 2 == 1
-            loop.state.growing = frozenset({loop.state.address}) if growing else frozenset()
+            loop.state.orders.grow = frozenset({loop.state.address}) if growing else frozenset()
             rates[growing].append(live_rate(loop, seconds)[0])
             if growing:
-                loop.state.growing = frozenset()
+                loop.state.orders.grow = frozenset()
     alone = [(before + after) / 2 for before, after in itertools.pairwise(rates[False])]
     ratios = np.array(rates[True]) / np.array(alone)
     every = ", ".join(f"{ratio:.2f}" for ratio in ratios)
@@ -236,11 +236,11 @@ def measure_keys(presses: int) -> None:
         random = np.random.default_rng(0)
         for number in range(presses):
             _run_for(loop, float(random.uniform(0.12, 0.3)))
-            unit = loop.state.unit
+            unit = loop.state.view.unit
             sent.append(time.perf_counter())
             hands.stdin.write("key Right\n" if number % 2 else "key Left\n")
             hands.stdin.flush()
-            while loop.state.unit == unit or loop.is_dirty:
+            while loop.state.view.unit == unit or loop.is_dirty:
                 loop.step()
             shown.append(time.perf_counter())
         hands.stdin.close()
