@@ -19,8 +19,7 @@ from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
-from deepvis_toolbox.live.window.mouse import do_mouse
-from deepvis_toolbox.live.window.window import Window
+from deepvis_toolbox.live.window.window import MouseEvent, Window
 from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.live.work.session import Session
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -134,10 +133,22 @@ class MainLoop:
 
     def _take_clicks(self) -> None:
         for event in self.window.mouse_events():
-            do_mouse(event, self.state, self.painter)
+            self._do_mouse(event)
             self._touched()
         if self.window.size != self._size:
             self._changed = self._urgent = True
+
+    def _do_mouse(self, event: MouseEvent) -> None:
+        """What the pane under the mouse says of a click, a double click, or a turn of the wheel."""
+        found = self.painter.hit(self.state, event.x, event.y)
+        if found is None:
+            return
+        _, under = found
+        if event.kind == "wheel":
+            if under.wheel:
+                under.wheel(self.state, event.turns)
+        elif action := under.click if event.kind == "click" else under.double_click:
+            action(self.state)
 
     def _meet_network(self) -> None:
         worker = self.session.worker

@@ -152,8 +152,7 @@ def run_headless(options: StartOptions) -> None:
 
 def open_sources(options: StartOptions, realtime: bool) -> list[Source]:
     """Return the sources asked for. Where one does not open, those already open are closed again."""
-    wanted = options.settings.sources.model_dump(exclude={"input", "fit"})
-    source_options = SourceOptions(**wanted, realtime=realtime)
+    source_options = SourceOptions(**dict(options.settings.sources), realtime=realtime)
     sources: list[Source] = []
     try:
         for text in options.inputs or options.settings.sources.input or [_default_input()]:
