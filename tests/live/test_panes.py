@@ -9,12 +9,15 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
+from deepvis_toolbox.drawing.text import text_width
 from deepvis_toolbox.live import layout as layout_module
 from deepvis_toolbox.live.kept import Kept
 from deepvis_toolbox.live.layout import PANES, hit, make_layout
 from deepvis_toolbox.live.look import Look, look_for, look_from
-from deepvis_toolbox.live.panes import input_image, layer_list, maps, status_line, tiles
+from deepvis_toolbox.live.panes import input_image, layer_list, legend, maps, status_line, tiles
 from deepvis_toolbox.live.panes import selected as selected_pane
+from deepvis_toolbox.live.panes.caption import caption_baseline
+from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
@@ -653,3 +656,30 @@ def test_a_window_that_is_too_small_shows_the_top_left_part(size: tuple[int, int
     state.view.show_timings = False
     pixels, _ = drawn(state, snapshot, *size)
     assert pixels.any()
+
+
+def test_a_map_of_one_value_is_shown_as_that_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = (Layer("prob", "softmax", (10, 1, 1)),)
+    state = state_at("prob", 3, layers=layers)
+    values = np.linspace(0, 0.9, 10, dtype=np.float32).reshape(10, 1, 1)
+    assert "0.3" in texts(monkeypatch, state, snapshot_for(state, values)).splitlines()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("gamma_index", [0, 3])
+def test_the_scale_shows_each_value_in_the_colour_that_its_tile_has(signed: bool, gamma_index: int) -> None:
+    """A tile of one value between the ends has the colour that stands at that value's place in the scale."""
+    values = np.zeros((16, 8, 8), np.float32)
+    values[0], values[1], values[2] = 1, 0.25, -1 if signed else 0
+    state = state_at("conv1", 15, gamma_index=gamma_index)
+    scene = scene_of(state, snapshot_for(state, values))
+    shown = maps.shown_maps(scene)
+    assert shown
+    pixels = np.zeros((26, 700, 3), np.uint8)
+    legend.draw_legend(pixels, shown, 0, 700, scene)
+    length, number = scene.look.px(90), text_width(WIDEST_NUMBER, scene.look.small) + scene.look.px(7)
+    row = pixels[caption_baseline(scene.look) - 2, 700 - number - length : 700 - number].astype(int)
+    place = (0.25 + 1) / 2 if signed else 0.25
+    colour = shown.palette[int(shown.levels.indices[1, 0, 0]), 0].astype(int)
+    assert np.abs(row[round(place * (length - 1))] - colour).max() <= 12
+    assert np.abs(row[-1] - shown.palette[255, 0]).max() == 0

@@ -86,7 +86,7 @@ def _draw_value(pixels: Pixels, scene: Scene, maps: ShownMaps) -> None:
     """A unit without places: its name, its value, and where that lies among the layer's values."""
     state, look = scene.state, scene.look
     height, width = pixels.shape[:2]
-    value, centre = float(maps.values[state.view.unit]), width // 2
+    value, centre = float(maps.values.reshape(-1)[state.view.unit]), width // 2
     baseline = height // 2 - look.px(4)
     draw_text(pixels, f"{value:.4g}", centre, baseline, look.large, look.text, "centre")
     name = unit_name(state, maps.layer, state.view.unit) if state.view.show_labels else f"channel {state.view.unit}"
