@@ -124,8 +124,11 @@ class MainLoop:
         return min(IDLE_MS, max(1, math.ceil(left * 1000)))
 
     def _press(self, key: str) -> None:
-        if self.painter.keys.press(self.state, key):
-            self._touched()
+        if not self.painter.keys.press(self.state, key):
+            if not key:  # a key without a name here
+                return
+            self.state.facts.message = f'the key "{key}" does nothing; h lists those that do'
+        self._touched()
 
     def _touched(self) -> None:
         self._changed = self._urgent = True
@@ -160,6 +163,8 @@ class MainLoop:
         elif worker.loaded is not None and not self.state.facts.layers:
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
+            self.state.facts.message = "press h for the keys and what the mouse does"
+            self._touched()
             self._pace.share = self.options.window.drawing_share if worker.loaded.takes_all_processors else 1.0
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
