@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli.production import Summary, pictures_to_make, store_files
 from deepvis_toolbox.optimize.files.montages import write_montages
@@ -157,7 +157,7 @@ class _UnitPictures:
             self.note, self.done = str(error), True
         except Exception as error:  # whoever calls goes on with other things
             _log.exception("pictures of %s", self._target)
-            self.note, self.done = f"{type(error).__name__}: {error}", True
+            self.note, self.done = sentence_of(error), True
 
     def montage(self) -> RGBImage | None:
         """All finished pictures and the growing one, in the order of their seeds."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
@@ -177,7 +177,7 @@ def _actors(ray: Any) -> int:
 
 def _root_cause(error: BaseException) -> str:
     cause = getattr(error, "cause", None) or error.__cause__
-    return _root_cause(cause) if cause else (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    return _root_cause(cause) if cause else reason_of(error, last=True)
 
 
 def _ray() -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, climbed_batches
@@ -71,7 +71,7 @@ def climbed_on_ray(
     except ray.exceptions.RayTaskError as error:
         raise ToolboxError(f"a worker failed: {error.cause}") from error
     except (ray.exceptions.RayError, ConnectionError) as error:
-        raise ToolboxError(f"the run on Ray failed: {str(error).splitlines()[0]}; run it again to go on") from error
+        raise ToolboxError(f"the run on Ray failed: {reason_of(error)}; run it again to go on") from error
     finally:
         if began_here:
             ray.shutdown()

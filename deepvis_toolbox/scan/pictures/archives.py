@@ -10,7 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 SEPARATOR = "::"
 """Between an archive's path and the name of a member: `train.tar::n01440764/1.jpg`."""
@@ -98,8 +98,7 @@ def open_archive(path: Path) -> Members:
     try:
         return ZipMembers(path) if path.name.lower().endswith(".zip") else TarMembers(path)
     except _DAMAGE as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ToolboxError(f'the archive "{path}" cannot be read: {reason}') from error
+        raise ToolboxError(f'the archive "{path}" cannot be read: {os_reason_of(error)}') from error
 
 
 def read_member(members: Members, name: str) -> bytes:
@@ -109,7 +108,7 @@ def read_member(members: Members, name: str) -> bytes:
     except KeyError:
         raise ToolboxError("the archive has no such member") from None
     except _DAMAGE as error:
-        raise ToolboxError(f"it cannot be taken out of the archive: {error}") from error
+        raise ToolboxError(f"it cannot be taken out of the archive: {reason_of(error)}") from error
 
 
 def split_member(name: str) -> tuple[str, str] | None:
