@@ -177,9 +177,8 @@ class MainLoop:
             self.state.growing -= {growth.address}
             self.state.message = f"{growth.address}: {growth.note}"
             self._touched()
-            layer, _, unit = growth.address.rpartition(":")
             if self._shelf:
-                self._shelf.forget(layer, int(unit))
+                self._shelf.forget(growth.unit)
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()

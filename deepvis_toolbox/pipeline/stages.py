@@ -177,8 +177,7 @@ class PreferredStage(Stage):
     @property
     def _units(self) -> list[Unit]:
         """Without those that have an archive's pictures, which would be shown all the same."""
-        holds = self.job.store.holds_published
-        return [unit for unit in self.job.units if not holds("regularized_opt", unit.layer, unit.channel)]
+        return [unit for unit in self.job.units if not self.job.store.holds_published("regularized_opt", unit)]
 
     @cached_property
     def left(self) -> list[AscentTask]:

@@ -64,7 +64,7 @@ def test_pictures_montage_and_record_lie_in_the_store_that_the_window_reads(tmp_
         shown = read_picture(folder / f"fc_0002_s0004_best_{what}.png").astype(int)
         assert np.abs(shown - draw(result.best, part, net.preprocessing)).max() <= 1
     pictures = [read_picture(folder / f"fc_0002_s{seed:04d}_best_Xpm.png") for seed in range(9)]
-    montage = UnitImageStore(tmp_path).read("regularized_opt", "fc", 2)
+    montage = UnitImageStore(tmp_path).read("regularized_opt", Unit("fc", 2))
     np.testing.assert_array_equal(montage, as_jpeg(montage3x3(pictures)))
     record = json.loads((folder / "fc_0002_s0004_info.json").read_text())
     assert record["network"] == {"name": net.name, "weights_sha256": net.weights_hash}
@@ -314,10 +314,10 @@ def test_compared_runs_are_not_what_the_window_shows_of_a_unit(tmp_path):
     assert main([*compare, "--direction", str(tmp_path / "mix.npy"), "--push-layer", "conv"]) == 0
     assert (tmp_path / "regularized_opt/conv/conv_mix_compare.jpg").is_file()
     store = UnitImageStore(tmp_path)
-    assert store.read("regularized_opt", "fc", 1) is None
+    assert store.read("regularized_opt", Unit("fc", 1)) is None
     assert store.units("regularized_opt", "fc") == []
     assert run("--units", "fc:1", output=tmp_path) == 0
-    assert store.read_best("regularized_opt", "fc", 1).shape == (24, 20, 3)
+    assert store.read_best("regularized_opt", Unit("fc", 1)).shape == (24, 20, 3)
 
 
 def test_compare_puts_the_papers_presets_in_one_picture_two_above_two_below(tmp_path):
