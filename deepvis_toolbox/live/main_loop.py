@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.pictures.shooter import Shooter
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, make_request
@@ -46,7 +46,7 @@ class LoopOptions:
     """Quit after so many snapshots."""
     script: Sequence[str] = ()
     """Keys to press, one for each snapshot."""
-    recording: VideoRecording | None = None
+    recording: Film | None = None
 
 
 @dataclass

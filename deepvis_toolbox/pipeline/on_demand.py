@@ -12,7 +12,6 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.cli.production import Summary, pictures_to_make, store_files
 from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import KIND
@@ -24,6 +23,7 @@ from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.starts import start_image
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, objective_of
+from deepvis_toolbox.optimize.production import Summary, pictures_to_make, store_files
 from deepvis_toolbox.scan.patches.patch_store import owned_units, write_patches
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.growth import Growth

@@ -86,9 +86,9 @@ def _run(stages, only_estimate: bool) -> int:  # type: ignore[no-untyped-def] # 
 
 
 def _job(net, options: argparse.Namespace):  # type: ignore[no-untyped-def] # Network and Job, imported late
-    from deepvis_toolbox.optimize.cli.production import store_of
     from deepvis_toolbox.optimize.files.presets import DEFAULT, preset, presets_of
     from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+    from deepvis_toolbox.optimize.production import store_of
     from deepvis_toolbox.pipeline.stages import Job
     from deepvis_toolbox.scan.pictures.picture_list import list_pictures
     from deepvis_toolbox.unit_images.file_names import file_name_of

@@ -16,7 +16,7 @@ from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli.optimize_command import open_network
 from deepvis_toolbox.optimize.cli.optimize_flags import make_parser
-from deepvis_toolbox.optimize.cli.production import store_of
+from deepvis_toolbox.optimize.production import store_of
 from deepvis_toolbox.words.unit import Unit
 
 DEFAULT = ["--model", "efficientnet-lite0", "--device", "cpu"]

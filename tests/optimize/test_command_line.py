@@ -188,7 +188,7 @@ def test_a_wrong_output_template_is_one_sentence(template, tmp_path):
         (("--direction", "nowhere.npy"), "need a layer"),
         (("--direction", "nowhere.npy", "--push-layer", "conv"), "no file"),
         (("--units", "fc:0", "--push-layer", "fc"), "give one of them"),
-        (("--units", "fc:0", "--video", "film.avi"), "must end in .mp4"),
+        (("--units", "fc:0", "--video", "film.gif"), "must end in .mp4"),
         (("--deploy-proto", "x.prototxt"), "belong together"),
         (("--channel-swap-to-rgb", "(1,2,3)"), "(2,1,0)"),
         (("--channel-swap-to-rgb", "([0],1,2)"), "(2,1,0)"),
@@ -264,7 +264,7 @@ def test_a_film_that_was_not_written_whole_is_told(tmp_path, monkeypatch):
             pass
 
     writer = type("W", (Deaf,), {"fourcc": lambda *_: 0})
-    monkeypatch.setattr("deepvis_toolbox.optimize.files.ascent_film.cv2.VideoWriter", writer)
+    monkeypatch.setattr("deepvis_toolbox.drawing.film.cv2.VideoWriter", writer)
     with pytest.raises(ToolboxError, match=r"film\.mp4.*disk is full"):
         run("--units", "fc:0", "--video", str(tmp_path / "film.mp4"), output=tmp_path)
     assert not (tmp_path / "film.mp4").exists()

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit
-from deepvis_toolbox.optimize.cli.production import make_unit_images
+from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore
 from tests.optimize.networks import linear_network, network_of, rectified_network

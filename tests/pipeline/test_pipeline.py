@@ -14,8 +14,8 @@ import pytest
 from deepvis_toolbox import Unit, load_network
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.optimize.cli.production import make_unit_images
 from deepvis_toolbox.optimize.files.presets import preset
+from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.pipeline.pack import pack
 from deepvis_toolbox.pipeline.pipeline_command import main

@@ -14,9 +14,8 @@ from small_convnet import make
 
 from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.scan.patches.patch_geometry import cut_out, shown_rect
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, info_path, write_patches
-from deepvis_toolbox.scan.patches.patches import PatchMaker, entries_of
+from deepvis_toolbox.scan.patches.patches import PatchMaker, cut_out, entries_of, shown_rect
 from deepvis_toolbox.unit_images.montage import JPEG_TILE, enlarged, tiles_of_3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.layer import Rect

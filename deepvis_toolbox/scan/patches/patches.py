@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.scan.patches.patch_geometry import cut_out, shown_rect
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.words.backward import BackwardMode
@@ -159,3 +158,21 @@ def _difference(entry: Entry, recomputed: float, largest: float) -> str:
         f"{channel}, picture {entry.picture}: the activation is {recomputed:.5g}, the scan recorded {entry.value:.5g}; "
         "the picture or the network has changed since"
     )
+
+
+def shown_rect(field: Rect, height: int, width: int) -> Rect:
+    """The part that is shown of a picture of height×width: the field, or the whole side where the field exceeds it."""
+    top, bottom = (field.top, field.bottom) if field.bottom - field.top <= height else (0, height)
+    left, right = (field.left, field.right) if field.right - field.left <= width else (0, width)
+    return Rect(top, left, bottom, right)
+
+
+def cut_out(image: NDArray, rect: Rect, padding: float) -> NDArray:
+    """The rectangle of an image (H, W, channels); what lies outside the image is `padding`."""
+    height, width = image.shape[:2]
+    cut = np.full((rect.bottom - rect.top, rect.right - rect.left, image.shape[2]), padding, image.dtype)
+    top, bottom = max(rect.top, 0), min(rect.bottom, height)
+    left, right = max(rect.left, 0), min(rect.right, width)
+    if top < bottom and left < right:
+        cut[top - rect.top : bottom - rect.top, left - rect.left : right - rect.left] = image[top:bottom, left:right]
+    return cut
