@@ -153,10 +153,6 @@ class Preprocessing:
         """Network values (…, C, H, W) as zero-centred pixels; NumPy array or tensor, as given."""
         return cast(Values, values / self._gain_like(values))
 
-    def from_pixels(self, pixels: Values) -> Values:
-        """Zero-centred pixels (…, C, H, W) as network values; NumPy array or tensor, as given."""
-        return cast(Values, pixels * self._gain_like(pixels))
-
     def _gain_like(self, values: Floats | torch.Tensor) -> Floats | torch.Tensor:
         gain = self.gain.reshape(-1, 1, 1)
         return gain if isinstance(values, np.ndarray) else values.new_tensor(gain)

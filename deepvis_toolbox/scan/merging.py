@@ -1,4 +1,4 @@
-"""The parts of a scan put together, to the bytes of the whole scan."""
+"""Puts the parts of a scan together, to the bytes of the whole scan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepvis_toolbox.scan.top_images import TopImages
 
 
 def merge(parts: Sequence[str | Path], out: str | Path, partial: bool = False) -> TopImages:
-    """Merges the folders `parts` into `out`.
+    """Merge the folders `parts` into `out`; return the whole.
 
     `ToolboxError` where they are parts of different scans, where batches are in twice, or, unless `partial`, missing.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from deepvis_toolbox.optimize.method.targets import Target
 
 Outcome = Literal["majority", "no majority", "zero gradient", "not finite"]
-OUTCOMES: tuple[str, ...] = get_args(Outcome)
 Image = NDArray[np.float32]
 """float32 (C, H, W), zero-centred, in pixel units (0-255 scale, mean subtracted), the network's channel order."""
 

@@ -102,7 +102,7 @@ class PatchMaker:
         largest = float(value.abs().max())
         patches = []
         for index, (entry, reason) in enumerate(zip(entries, reasons, strict=True)):
-            problem = f"{paths[index]}: {reason}" if reason else _difference(entry, recomputed[index], largest)
+            problem = f"{paths[index]}: {reason}" if reason else _change_since(entry, recomputed[index], largest)
             image = np.full_like(pictures[index], GREY) if reason else pictures[index]
             gradients = {str(mode): self._in_rgb_order(values[index]) for mode, values in arrived.items()}
             patches.append(self._cut(entry, image, recomputed[index], problem, gradients))
@@ -149,7 +149,7 @@ def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
     return unit.channel, *(int(coordinate) for coordinate in inside)
 
 
-def _difference(entry: Entry, recomputed: float, largest: float) -> str:
+def _change_since(entry: Entry, recomputed: float, largest: float) -> str:
     """A sentence where the activation is not the recorded one; float noise between batch sizes is none."""
     if abs(recomputed - entry.value) <= 1e-4 * max(largest, abs(entry.value)):
         return ""
