@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.images import Floats
 
 if TYPE_CHECKING:  # the processes that only decode pictures start without it
     import torch
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # the processes that only decode pictures start without it
 ChannelOrder = Literal["RGB", "BGR", "gray"]
 CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)
 
-Floats = NDArray[np.float32]
 PerChannel = float | Sequence[float] | Floats
 Values = TypeVar("Values", Floats, "torch.Tensor")
 

@@ -62,7 +62,7 @@ class OnDemand:
         self._settings = settings or default_settings(network)
         self._store, self._output = store, Output(store_files(network, store))
         self._seeds = tuple(seeds)
-        self._top = None if maxes is None else _TopImages(network, store, maxes)
+        self._top = None if maxes is None else _TopImagePatches(network, store, maxes)
         self._begun: OrderedDict[Unit, _UnitPictures] = OrderedDict()
 
     def advance(self, unit: Unit) -> None:
@@ -91,8 +91,8 @@ class OnDemand:
         return Growth(unit, pictures.montage(), pictures.note, pictures.done)
 
 
-class _TopImages:
-    """Top images from a scan; it is read when the first unit is asked for."""
+class _TopImagePatches:
+    """Patches of a unit's top images, from a scan; it is read when the first unit is asked for."""
 
     def __init__(self, network: Network, store: UnitImageStore, maxes: Path) -> None:
         self._network, self._store, self._maxes = network, store, maxes
@@ -135,7 +135,7 @@ class _UnitPictures:
         settings: AscentSettings,
         output: Output,
         store: UnitImageStore,
-        top: _TopImages | None,
+        top: _TopImagePatches | None,
     ) -> None:
         self.done, self.note = False, ""
         self._network, self._settings, self._output, self._seeds = network, settings, output, seeds

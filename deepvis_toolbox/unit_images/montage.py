@@ -10,8 +10,6 @@ import numpy as np
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.images import RGBImage
 
-"""RGB uint8, H×W×3."""
-
 GAP = 1
 """Pixels between the pictures of a 3×3 montage."""
 QUARTER_BORDER = 3

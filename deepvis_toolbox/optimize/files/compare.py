@@ -11,7 +11,6 @@ import numpy as np
 from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
 from deepvis_toolbox.words.images import RGBImage
 
-"""RGB uint8, H×W×3."""
 GAP = 8
 TITLE_HEIGHT = 22
 SMALLEST_PANEL = 180

@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.words.images import Floats
 
-Floats = NDArray[np.float32]
 Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[np.floating]]
 """(random state, shape (C, H, W), mean (C, 1, 1) or (C, H, W)) -> zero-centred pixels (C, H, W)."""
 

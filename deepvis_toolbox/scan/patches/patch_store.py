@@ -16,7 +16,7 @@ from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
-from deepvis_toolbox.scan.patches.patches import Entry, Patch, PatchMaker, entries_of
+from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, entries_of
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -99,7 +99,7 @@ def owned_units(store: UnitImageStore, units: Sequence[Unit]) -> list[Unit]:
 
 def patches_to_make(
     top: TopImages, owned: Sequence[Unit], store: UnitImageStore, options: PatchOptions
-) -> list[tuple[Unit, list[Entry]]]:
+) -> list[tuple[Unit, list[TopEntry]]]:
     """Those of the units whose patches are not there yet, with what they are made of.
 
     `ToolboxError` where a unit's layer was not scanned.
@@ -124,7 +124,7 @@ class _UnitWriter:
     def __init__(self, top: TopImages, store: UnitImageStore, options: PatchOptions) -> None:
         self._top, self._store, self._options = top, store, options
 
-    def is_there(self, unit: Unit, entries: Sequence[Entry]) -> bool:
+    def is_there(self, unit: Unit, entries: Sequence[TopEntry]) -> bool:
         """Whether nothing is to be made: the patches are there without a problem, or an archive has the unit's."""
         if any(self._store.holds_published(kind, unit) for kind in _KINDS):
             return True
@@ -166,7 +166,7 @@ class _UnitWriter:
         height, width = (max(1, round(side * self._options.tile / longer)) for side in image.shape[:2])
         return scaled_to(image, height, width)
 
-    def _line(self, entry: Entry) -> dict[str, Any]:
+    def _line(self, entry: TopEntry) -> dict[str, Any]:
         label = self._top.pictures.labels[entry.picture]
         return {
             "layer": entry.unit.layer,

@@ -21,7 +21,7 @@ GREY = 128
 
 
 @dataclass(frozen=True)
-class Entry:
+class TopEntry:
     """One entry of a unit's top: `rank` 0 is the best."""
 
     unit: Unit
@@ -38,7 +38,7 @@ class Patch:
     `problem`: why there is no picture (then `image` is grey), or that the activation is not the recorded one.
     """
 
-    entry: Entry
+    entry: TopEntry
     image: NDArray[np.uint8]
     """RGB uint8 (h, w, 3), as the network saw it."""
     rect: Rect
@@ -48,11 +48,11 @@ class Patch:
     gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
-def entries_of(top: TopImages, unit: Unit, count: int) -> list[Entry]:
+def entries_of(top: TopImages, unit: Unit, count: int) -> list[TopEntry]:
     """The unit's first `count` entries; fewer where there were fewer pictures."""
     images, values, places = (part[unit.layer][unit.channel] for part in (top.images, top.values, top.places))
     return [
-        Entry(_at(unit, int(row), int(column)), rank, int(images[rank]), float(values[rank]))
+        TopEntry(_at(unit, int(row), int(column)), rank, int(images[rank]), float(values[rank]))
         for rank, (row, column) in enumerate(places[:count])
         if images[rank] >= 0
     ]
@@ -78,7 +78,7 @@ class PatchMaker:
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)
 
-    def patches(self, entries: Sequence[Entry], batch_size: int = 8) -> Iterator[Patch]:
+    def patches(self, entries: Sequence[TopEntry], batch_size: int = 8) -> Iterator[Patch]:
         """The entries' patches, in order; entries of one layer are computed together."""
         begin = 0
         while begin < len(entries):
@@ -88,7 +88,7 @@ class PatchMaker:
             yield from self._batch(batch)
             begin += len(batch)
 
-    def _batch(self, entries: Sequence[Entry]) -> list[Patch]:
+    def _batch(self, entries: Sequence[TopEntry]) -> list[Patch]:
         layer = entries[0].unit.layer
         inputs = np.empty((len(entries), *self._net.input_shape), np.float32)
         paths = [self._top.pictures.path(entry.picture) for entry in entries]
@@ -110,7 +110,7 @@ class PatchMaker:
 
     def _cut(
         self,
-        entry: Entry,
+        entry: TopEntry,
         image: NDArray[np.uint8],
         recomputed: float,
         problem: str,
@@ -126,7 +126,7 @@ class PatchMaker:
         return channels_last[..., ::-1] if self._net.preprocessing.channels == "BGR" else channels_last
 
 
-def _ones_at(value: torch.Tensor, entries: Sequence[Entry]) -> tuple[torch.Tensor, list[float]]:
+def _ones_at(value: torch.Tensor, entries: Sequence[TopEntry]) -> tuple[torch.Tensor, list[float]]:
     """A diff that is 1 at each entry's unit and place in its picture, and the values there."""
     start = torch.zeros_like(value)
     found = []
@@ -149,7 +149,7 @@ def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
     return unit.channel, *(int(coordinate) for coordinate in inside)
 
 
-def _change_since(entry: Entry, recomputed: float, largest: float) -> str:
+def _change_since(entry: TopEntry, recomputed: float, largest: float) -> str:
     """A sentence where the activation is not the recorded one; float noise between batch sizes is none."""
     if abs(recomputed - entry.value) <= 1e-4 * max(largest, abs(entry.value)):
         return ""

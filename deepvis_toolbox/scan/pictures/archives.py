@@ -34,7 +34,9 @@ _DAMAGE = (
 """What reading a damaged archive raises."""
 
 
-class _Extent(NamedTuple):
+class _Stretch(NamedTuple):
+    """Where a member's bytes are in the archive."""
+
     offset: int
     size: int
 
@@ -45,15 +47,17 @@ class TarMembers:
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("rb")
         with tarfile.open(fileobj=self._file, mode="r:") as archive:
-            self._extents = {m.name: _Extent(m.offset_data, m.size) for m in archive if m.isfile() and not m.issparse()}
+            self._members = {
+                m.name: _Stretch(m.offset_data, m.size) for m in archive if m.isfile() and not m.issparse()
+            }
 
     def names(self) -> list[str]:
         """The files in the archive, in its order."""
-        return list(self._extents)
+        return list(self._members)
 
     def read(self, name: str) -> bytes:
         """A member's bytes. KeyError where there is none, ValueError where it is too large."""
-        offset, size = self._extents[name]
+        offset, size = self._members[name]
         if size > MAX_MEMBER_BYTES:
             raise ValueError(f"larger than {MAX_MEMBER_BYTES >> 20} MiB")
         self._file.seek(offset)
