@@ -19,8 +19,3 @@ class Growth:
     """`picture 2 of 9, step 37 of 500`, or why there is nothing to be made."""
     done: bool = False
     """All is made and saved (or cannot be made)."""
-
-    @property
-    def address(self) -> str:
-        """How people write the unit."""
-        return str(self.unit)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
@@ -48,9 +47,8 @@ class Grower:
         """How far the pictures of the last request's unit are; None where it asks for none."""
         return self._growth
 
-    def follow(self, request: Request) -> None:
-        """From now on it is this request's unit whose pictures are made, where it asks for them."""
-        unit = Unit(request.layer, request.unit) if request.grow else None
+    def follow(self, unit: Unit | None) -> None:
+        """Make this unit's pictures from now on; None: nobody's."""
         if unit != self._unit:
             self._unit = unit
             self._growth = self._begun(unit) if unit else None
