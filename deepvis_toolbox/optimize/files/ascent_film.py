@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from math import ceil, sqrt
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part, true_colours
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.unit_images.montage import enlarged, scaled_to
+from deepvis_toolbox.unit_images.montage import enlarged, in_grid, scaled_to
 from deepvis_toolbox.words.images import RGBImage
 
 FRAMES_PER_SECOND = 25
@@ -64,11 +63,7 @@ class AscentFilm:
 def _side_by_side(pictures: Sequence[RGBImage]) -> RGBImage:
     """Row by row in a square grid; sides even, as a film's format asks, and no larger than it allows."""
     columns = ceil(sqrt(len(pictures)))
-    height, width = pictures[0].shape[:2]
-    canvas = np.full((ceil(len(pictures) / columns) * height, columns * width, 3), BACKGROUND, np.uint8)
-    for index, picture in enumerate(pictures):
-        top, left = index // columns * height, index % columns * width
-        canvas[top : top + height, left : left + width] = picture[:height, :width]
+    canvas = in_grid(pictures, ceil(len(pictures) / columns), columns, background=BACKGROUND)
     shrink = min(1.0, LARGEST_SIDE / max(canvas.shape))
     rows, cols = (max(2, int(side * shrink) // 2 * 2) for side in canvas.shape[:2])
     return canvas[:rows, :cols] if shrink == 1 else scaled_to(canvas, rows, cols)

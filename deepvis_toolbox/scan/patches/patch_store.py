@@ -18,7 +18,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, entries_of
 from deepvis_toolbox.scan.top_images import TopImages
-from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to
+from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.unit import Unit
@@ -160,11 +160,7 @@ class _UnitWriter:
             self._store.write_single(kind, unit, tag, image, ".png")
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        longer = max(image.shape[:2])
-        if not self._options.tile or longer <= self._options.tile:
-            return image
-        height, width = (max(1, round(side * self._options.tile / longer)) for side in image.shape[:2])
-        return scaled_to(image, height, width)
+        return shrunk_to(image, self._options.tile) if self._options.tile else image
 
     def _line(self, entry: TopEntry) -> dict[str, Any]:
         label = self._top.pictures.labels[entry.picture]
