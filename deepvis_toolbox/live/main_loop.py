@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.pictures.shooter import Shooter
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
@@ -43,7 +43,7 @@ class LoopOptions:
     """Quit after so many snapshots."""
     script: Sequence[str] = ()
     """Keys to press, one for each snapshot."""
-    recording: VideoRecording | None = None
+    recording: Film | None = None
 
 
 @dataclass
@@ -193,7 +193,7 @@ class MainLoop:
             self.state.facts.message = f"{unit}: {growth.note}"
             self._touched()
             if self._shelf:
-                self._shelf.forget(unit.layer, unit.channel)
+                self._shelf.forget(unit)
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()
