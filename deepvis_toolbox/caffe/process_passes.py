@@ -12,6 +12,10 @@ _NO_DERIVATIVE = frozenset({"ArgMax", "Threshold"})
 """Layers whose derivative is zero; Caffe has none and would end its process."""
 
 
+CAFFE_MODES: tuple[BackwardMode, ...] = ("grad", "deconv", "guided")
+"""The backward modes that the steps of Caffe's process can carry out."""
+
+
 @dataclass(frozen=True)
 class CaffeLayer:
     """One layer as Caffe runs it, Split layers included; blobs are indices."""

@@ -10,6 +10,7 @@ from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.actions import FAST_STEP
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.words.backward import BACKWARD_VIEWS, OFF, chosen_backward_modes
 
 Action = Callable[[State], None]
 
@@ -23,10 +24,15 @@ class Binding:
     action: Action
     group: str
     """Heading under which the help lists it."""
-    help: str
-    """What it does; empty for a variant that the help shows with another binding."""
+    help: str | Callable[[], str]
+    """What it does, `sentence` as it reads now; empty for a variant that the help shows with another binding."""
     shown: str = ""
     """How the help writes the keys, where it is not just their names."""
+
+    @property
+    def sentence(self) -> str:
+        """What the help says of it. Where it lists names that may be added to, it lists those that there are now."""
+        return self.help if isinstance(self.help, str) else self.help()
 
     @property
     def label(self) -> str:
@@ -46,6 +52,18 @@ def _moves(name: str, letter: str, move: Callable[[State, int], None], text: str
     )
 
 
+def _simple_backward() -> str:
+    return ", ".join(mode if mode == OFF else f"{mode} {view}" for mode, view in actions.simple_backward())
+
+
+def _backward_modes() -> str:
+    return f"expert: mode {', '.join(chosen_backward_modes())}"
+
+
+def _backward_views() -> str:
+    return f"expert: view {', '.join(BACKWARD_VIEWS)}"
+
+
 KEYS: tuple[Binding, ...] = (
     *_moves("left", "j", actions.move_left, "unit to the left; in the layer list, previous layer", "←"),
     *_moves("right", "l", actions.move_right, "unit to the right; in the layer list, next layer", "→"),
@@ -56,9 +74,9 @@ KEYS: tuple[Binding, ...] = (
     Binding(("U",), partial(actions.previous_layer, steps=FAST_STEP), "Move", ""),
     Binding(("o",), actions.next_layer, "Move", "next layer, without moving the cursor"),
     Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
-    Binding(("b",), actions.cycle_backward, "Backward", "off, grad raw, grad norm, deconv raw, guided raw"),
-    Binding(("n",), actions.cycle_backward_mode, "Backward", "expert: mode off, grad, deconv, guided"),
-    Binding(("m",), actions.cycle_backward_view, "Backward", "expert: view raw, gray, norm, norm blurred"),
+    Binding(("b",), actions.cycle_backward, "Backward", _simple_backward),
+    Binding(("n",), actions.cycle_backward_mode, "Backward", _backward_modes),
+    Binding(("m",), actions.cycle_backward_view, "Backward", _backward_views),
     Binding(("d",), actions.toggle_frozen_origin, "Backward", "freeze the origin at the selected unit, or let it go"),
     Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative red, positive green)"),
     Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),

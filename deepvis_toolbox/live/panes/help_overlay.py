@@ -65,7 +65,7 @@ def _size(columns: list[list[Group]], room: int, look: Look) -> tuple[int, int]:
 
 def help_groups() -> list[Group]:
     """The table's keys that have a sentence, by heading, in the table's order."""
-    told = [binding for binding in KEYS if binding.help]
+    told = [binding for binding in KEYS if binding.sentence]
     return [(group, list(keys)) for group, keys in groupby(told, key=lambda binding: binding.group)]
 
 
@@ -79,7 +79,7 @@ def _keys_width(look: Look) -> int:
 
 def _column_width(look: Look) -> int:
     """Wide enough for the longest sentence."""
-    longest = max(text_width(binding.help, look.font) for _, keys in help_groups() for binding in keys)
+    longest = max(text_width(binding.sentence, look.font) for _, keys in help_groups() for binding in keys)
     return _keys_width(look) + look.px(20) + longest
 
 
@@ -105,5 +105,5 @@ def _draw_column(pixels: Pixels, groups: Sequence[Group], top: int, look: Look) 
             baseline += row
             draw_text(pixels, binding.label, 0, baseline + look.px(4), look.font, look.text, width=width)
             room = max(0, width - text_left)
-            draw_text(pixels, binding.help, text_left, baseline + look.px(4), look.font, look.dim, width=room)
+            draw_text(pixels, binding.sentence, text_left, baseline + look.px(4), look.font, look.dim, width=room)
         baseline += 2 * row

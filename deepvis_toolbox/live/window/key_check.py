@@ -35,5 +35,5 @@ def check_keys(tell: Callable[[str], None] = print) -> None:
 
 def describe_key(code: int, name: str) -> str:
     """The code, the key's name, and what it does."""
-    does = next((binding.help or "faster" for binding in KEYS if name in binding.names), "nothing")
+    does = next((binding.sentence or "faster" for binding in KEYS if name in binding.names), "nothing")
     return f"code {code} (0x{code:x}): {name or 'a key without a name here'}; it does: {does}"
