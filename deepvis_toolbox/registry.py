@@ -60,10 +60,13 @@ class Registry(Generic[Member]):
 
     def __getitem__(self, name: str) -> Member:
         """Return the member. Raise `ToolboxError` that names the nearest name, and all of them."""
-        self._load()
-        if name not in self._members:
-            raise ToolboxError(f'there is no {self.noun} "{name}"{self.hint(str(name))}')
+        self.check(name)
         return self._members[name]
+
+    def check(self, name: str) -> None:
+        """Raise `ToolboxError` where there is no member of that name."""
+        if name not in self:
+            raise ToolboxError(f'there is no {self.noun} "{name}"{self.hint(str(name))}')
 
     def hint(self, name: str) -> str:
         """Return the end of a sentence about an unknown name: the nearest one, and which there are."""
@@ -82,7 +85,7 @@ class Registry(Generic[Member]):
 
     def __contains__(self, name: object) -> bool:
         self._load()
-        return name in self._members
+        return isinstance(name, str) and name in self._members
 
     def __iter__(self) -> Iterator[str]:
         self._load()

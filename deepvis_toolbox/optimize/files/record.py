@@ -89,7 +89,13 @@ def difference(record: Record, wanted: Record) -> str:
             there = found.get(key) if isinstance(found, dict) else None
             if there != json.loads(json.dumps(value)):
                 return f"{key}: {there!r} there, {value!r} now"
-    return ""
+    return _unknown_setting(record.get("settings"), wanted["settings"])
+
+
+def _unknown_setting(there: Any, wanted: Record) -> str:
+    """A parameter that the record has beside the wanted ones: of a regularizer that is off now, or not loaded."""
+    unknown = [key for key in there if key not in wanted] if isinstance(there, dict) else []
+    return f"{unknown[0]}: {there[unknown[0]]!r} there, off now" if unknown else ""
 
 
 def _label(net: Network, picture: AscentTask) -> str | None:
