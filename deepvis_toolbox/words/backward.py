@@ -14,8 +14,8 @@ BackwardMode = str
 
 BACKWARD_MODES: Registry[Word] = Registry("backward mode")
 BACKWARD_MODES.add("grad", Word("plain backprop"))
-BACKWARD_MODES.add("deconv", Word("deconv: only positive signals pass a rectifier (Zeiler & Fergus 2014)"))
-BACKWARD_MODES.add("guided", Word("guided backprop: deconv, where the rectifier was on (Springenberg et al. 2015)"))
+BACKWARD_MODES.add("deconv", Word("only positive signals pass a rectifier (Zeiler & Fergus 2014)"))
+BACKWARD_MODES.add("guided", Word("as deconv, and only where the rectifier is on (Springenberg et al. 2015)"))
 
 OFF = "off"
 
@@ -29,7 +29,7 @@ BACKWARD_VIEWS: Registry[Word] = Registry("backward view")
 BACKWARD_VIEWS.add("raw", Word("all channels around mid-gray"))
 BACKWARD_VIEWS.add("gray", Word("the channels' mean around mid-gray"))
 BACKWARD_VIEWS.add("norm", Word("the channels' Euclidean norm, from black"))
-BACKWARD_VIEWS.add("norm blurred", Word("that norm behind a Gaussian"))
+BACKWARD_VIEWS.add("norm blurred", Word("the channels' norm behind a Gaussian"))
 
 
 def check_backward_mode(mode: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.model_folder import model_forms
 from deepvis_toolbox.optimize.cli import flag_values
 from deepvis_toolbox.optimize.files.picture_files import DEFAULT_TEMPLATE
 from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
@@ -58,9 +59,7 @@ def _flag(name: str) -> str:
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--model", metavar="NAME", help="a folder of models/, a model.yaml, torchvision:NAME, timm:NAME, …"
-    )
+    group.add_argument("--model", metavar="NAME", help=model_forms())
     group.add_argument("--engine", default="torch", help="torch, or caffe for real Caffe (default torch)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default auto)")
     group.add_argument("--deploy-proto", metavar="FILE", help="a Caffe network's prototxt, instead of --model")

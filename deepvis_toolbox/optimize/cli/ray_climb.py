@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.extensions import extended
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, climbed_batches
@@ -62,7 +63,7 @@ def climbed_on_ray(
     if began_here:
         ray.init(address=None if address == "local" else address, include_dashboard=False, log_to_driver=False)
     try:
-        pool = ActorPool(_climbers(ray, open_network, len(parts)))
+        pool = ActorPool(_climbers(ray, extended(open_network), len(parts)))
         climbed = pool.map_unordered(lambda actor, part: actor.climb.remote(part, settings, batch_size), parts)
         for part in climbed:
             for batch, results in part:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
 from deepvis_toolbox.scan.scan_settings import difference
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="+", metavar="PART", help="a folder that find_max_acts --shard wrote")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the whole is written")
     parser.add_argument("--partial", action="store_true", help="merge although parts are missing")
+    add_extend_flag(parser)
     options = parser.parse_args()
     top = merge(options.parts, options.out, options.partial)
     print(f"{options.out}: {top.index.total} units over {top.pictures_read} pictures")
