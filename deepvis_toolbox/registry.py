@@ -71,13 +71,18 @@ class Registry(Generic[Member]):
     def hint(self, name: str) -> str:
         """Return the end of a sentence about an unknown name: the nearest one, and which there are."""
         self._load()
-        return f"{nearest_name(name, self._members)}; it is one of {', '.join(self._members)}"
+        nearest = nearest_name(name, self._members)
+        return f"{nearest + ' It' if nearest else '; it'} is one of {', '.join(self._members)}"
 
     def meaning(self, name: str) -> str:
         """Return the sentence for lists: the member's `meaning`, or the first line of what documents it."""
         member = self[name]
         told = getattr(member, "meaning", None)
         return told if isinstance(told, str) else _first_line(member)
+
+    def listed(self) -> list[str]:
+        """Return `name: meaning` of every member, for help texts."""
+        return [f"{name}: {self.meaning(name)}" for name in self]
 
     def is_built_in(self, name: str) -> bool:
         """Return whether the member came from this program, not from a user's own file."""

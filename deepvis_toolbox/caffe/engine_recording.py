@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from deepvis_toolbox.caffe.process import Floats, Step
-from deepvis_toolbox.caffe.process_passes import CAFFE_MODES
+from deepvis_toolbox.caffe.process_passes import check_caffe_mode
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Recording
-from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
+from deepvis_toolbox.words.backward import BackwardMode
 
 if TYPE_CHECKING:
     from deepvis_toolbox.caffe.engine import CaffeNetwork
@@ -39,11 +39,7 @@ class CaffeRecording(Recording):
         self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
     ) -> dict[str, torch.Tensor]:
         network = self._network
-        check_backward_mode(mode)
-        if mode not in CAFFE_MODES:
-            raise ToolboxError(
-                f'real Caffe computes the backward modes {", ".join(CAFFE_MODES)}; "{mode}" needs the engine torch'
-            )
+        check_caffe_mode(mode)
         names = [network.input_name] if at is None else list(at)
         reachable = network.reachable(origin, names)
         targets = {name: network.below_blob(name) for name in names if name in reachable}

@@ -43,13 +43,11 @@ class _ListingParser(argparse.ArgumentParser):
     """Lists at the help's end what may be added to; what looks for it is imported only where the help is shown."""
 
     def format_help(self) -> str:
-        from deepvis_toolbox.sources.opening import source_forms
+        from deepvis_toolbox.sources.registry import SOURCES
 
-        views = [f"{name}: {BACKWARD_VIEWS.meaning(name)}" for name in BACKWARD_VIEWS]
-        modes = [f"{name}: {BACKWARD_MODES.meaning(name)}" for name in BACKWARD_MODES]
-        lists = {"inputs": source_forms().splitlines(), "backward modes": modes, "backward views": views}
-        told = [f"{heading}:\n" + "".join(f"  {line}\n" for line in lines) for heading, lines in lists.items()]
-        self.epilog = "\n".join([*told, EXAMPLES])
+        tables: dict[str, Any] = {"inputs": SOURCES, "backward modes": BACKWARD_MODES, "backward views": BACKWARD_VIEWS}
+        lists = [f"{heading}:\n  " + "\n  ".join(table.listed()) for heading, table in tables.items()]
+        self.epilog = "\n\n".join([*lists, EXAMPLES])
         return super().format_help()
 
 

@@ -31,7 +31,7 @@ def input_forms() -> tuple[str, ...]:
 
 def source_forms() -> str:
     """Return all that can be written, for help texts: one line for each kind."""
-    return "\n".join(f"{form}: {SOURCES.meaning(form)}" for form in SOURCES)
+    return "\n".join(SOURCES.listed())
 
 
 def _why_not(text: str) -> str:

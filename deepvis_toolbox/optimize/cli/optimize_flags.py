@@ -124,7 +124,7 @@ def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None
 
 def _listed(registry: Registry[Any]) -> str:
     """Each name with its sentence."""
-    return _plain("; ".join(f"{name}: {registry.meaning(name)}" for name in registry))
+    return _plain("; ".join(registry.listed()))
 
 
 def _policies_parameters() -> str:
