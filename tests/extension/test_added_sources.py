@@ -1,4 +1,4 @@
-"""A source from one file: opened by what is written after `--input`, shown by the window, listed wherever inputs are."""
+"""A source from one file: opened by what is written after `--input`, shown by the window, listed where inputs are."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ class Colour(Source):
         self.number = 0
 
     def read(self):
-        image = np.full((30, 40, 3), COLOURS[self.name], np.uint8) - np.uint8(self.number) * (np.array(COLOURS[self.name]) > 0)
-        frame = SourceFrame(image.astype(np.uint8), FrameInfo(self.name, self.number))
+        colour = np.maximum(np.array(COLOURS[self.name]) - self.number, 0).astype(np.uint8)
+        image = np.broadcast_to(colour, (30, 40, 3)).copy()
+        frame = SourceFrame(image, FrameInfo(self.name, self.number))
         self.number += 1
         return frame
 '''
