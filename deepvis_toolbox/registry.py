@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, ItemsView, Iterator, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
@@ -29,17 +30,25 @@ class Registry(Generic[Member]):
     `noun` is what a member is called in messages. `home` is a package whose modules enter the built-in members when
     they are imported; that happens when the table is first looked at, so that a registry costs nothing until then.
     `words`: the table of the same names and their meanings, where they must be known without the members; a name that
-    is added here is entered there as well.
+    is added here is entered there as well. `admit(member, members)` raises `ToolboxError` for a member that does not go
+    with those that are there.
     """
 
-    def __init__(self, noun: str, home: str = "", words: Registry[Word] | None = None) -> None:
+    def __init__(
+        self,
+        noun: str,
+        home: str = "",
+        words: Registry[Word] | None = None,
+        admit: Callable[[Member, Mapping[str, Member]], None] | None = None,
+    ) -> None:
         self.noun = noun
-        self._home, self._words = home, words
-        self._is_loaded = not home
+        self._home, self._words, self._admit = home, words, admit
+        self._is_loaded, self._is_loading, self._lock = not home, False, RLock()
         self._members: dict[str, Member] = {}
 
     def add(self, name: str, member: Added) -> Added:
         """Enter `member`, and return it. Raise `ToolboxError` where the name is taken or cannot be one."""
+        entered: Any = member
         if self._home and not _module_of(member).startswith(f"{self._home}."):
             self._load()  # the built-in ones come first
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
@@ -49,7 +58,9 @@ class Registry(Generic[Member]):
             raise ToolboxError(
                 f'there is a {self.noun} "{name}" already{f" ({there})" if there else ""}; choose another name'
             )
-        self._members[name] = member  # type: ignore[assignment]
+        if self._admit is not None:
+            self._admit(entered, self._members)
+        self._members[name] = entered
         if self._words is not None and name not in self._words:
             self._words.add(name, Word(self.meaning(name)))
         return member
@@ -111,17 +122,20 @@ class Registry(Generic[Member]):
         return self._members.items()
 
     def _load(self) -> None:
-        """Import every module of the home package, once."""
+        """Import every module of the home package, once; another thread that looks at the table meanwhile waits."""
         if self._is_loaded:
             return
-        self._is_loaded = True  # its modules may look at the table while they are imported
-        try:
-            package = importlib.import_module(self._home)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self._home}.{module.name}")
-        except BaseException:
-            self._is_loaded = False
-            raise
+        with self._lock:
+            if self._is_loaded or self._is_loading:  # its modules may look at the table while they are imported
+                return
+            self._is_loading = True
+            try:
+                package = importlib.import_module(self._home)
+                for module in pkgutil.iter_modules(package.__path__):
+                    importlib.import_module(f"{self._home}.{module.name}")
+                self._is_loaded = True
+            finally:
+                self._is_loading = False
 
 
 def _module_of(member: Any) -> str:

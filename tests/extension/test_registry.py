@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from deepvis_toolbox.errors import ToolboxError
@@ -93,3 +95,30 @@ class Mine:
 print(json.dumps([before, table.listed()]))
 """
     assert users.python(program) == [False, ["one: The first", "two: The second", "mine: Added by a user"]]
+
+
+def test_a_member_that_does_not_go_with_the_others_is_refused_and_not_entered() -> None:
+    def admit(word: Word, others: Mapping[str, Word]) -> None:
+        if word.meaning in [other.meaning for other in others.values()]:
+            raise ToolboxError(f'"{word.meaning}" is said of another fruit')
+
+    table: Registry[Word] = Registry("fruit", admit=admit)
+    table.add("pear", Word("green"))
+    with pytest.raises(ToolboxError, match='"green" is said of another fruit'):
+        table.add("lime", Word("green"))
+    assert list(table) == ["pear"]
+
+
+def test_a_thread_that_looks_while_another_one_loads_sees_the_whole_table(users) -> None:
+    users.write("house/__init__.py", "")
+    users.write("house/one.py", "import time\nfrom table import table\ntable.add('one', int)\ntime.sleep(0.5)\n")
+    users.write("house/two.py", "from table import table\ntable.add('two', str)\n")
+    users.write("table.py", "from deepvis_toolbox.registry import Registry\ntable = Registry('room', home='house')\n")
+    program = """
+import json, threading, time
+from table import table
+threading.Thread(target=lambda: len(table)).start()
+time.sleep(0.2)
+print(json.dumps(list(table)))
+"""
+    assert users.python(program) == ["one", "two"]

@@ -43,10 +43,23 @@ class Regularizer(ABC):
 
 RegularizerClass = TypeVar("RegularizerClass", bound=Regularizer)
 
-REGULARIZERS: Registry[type[Regularizer]] = Registry("regularizer", home="deepvis_toolbox.optimize.method.regularizers")
-
 OTHER_PARAMETERS = ("lr_policy", "lr_params", "max_iter", "push_dir", "start_at", "parametrization", "robust")
 """The parameters of `AscentSettings` that are no regularizer's; none of these may have their names."""
+
+
+def _admit(regularizer: type[Regularizer], others: Mapping[str, type[Regularizer]]) -> None:
+    """Refuses one that nothing could switch on, or whose parameter is another's."""
+    if not getattr(regularizer, "parameters", ()):
+        raise ToolboxError(f'the regularizer "{regularizer.name}" declares no parameters; one must switch it on')
+    taken = {*OTHER_PARAMETERS, "regularizers", *(each.name for other in others.values() for each in other.parameters)}
+    for parameter in regularizer.parameters:
+        if parameter.name in taken:
+            raise ToolboxError(f'the regularizer "{regularizer.name}": there is a parameter "{parameter.name}" already')
+
+
+REGULARIZERS: Registry[type[Regularizer]] = Registry(
+    "regularizer", home="deepvis_toolbox.optimize.method.regularizers", admit=_admit
+)
 
 
 def register_regularizer(name: str, position: float) -> Callable[[type[RegularizerClass]], type[RegularizerClass]]:
@@ -57,12 +70,6 @@ def register_regularizer(name: str, position: float) -> Callable[[type[Regulariz
 
     def enter(regularizer: type[RegularizerClass]) -> type[RegularizerClass]:
         regularizer.name, regularizer.position = name, position
-        if not getattr(regularizer, "parameters", ()):
-            raise ToolboxError(f'the regularizer "{name}" declares no parameters; one at least must switch it on')
-        taken = {*OTHER_PARAMETERS, "regularizers", *parameters_of_regularizers()}
-        for parameter in regularizer.parameters:
-            if parameter.name in taken and name not in REGULARIZERS:
-                raise ToolboxError(f'the regularizer "{name}": there is a parameter "{parameter.name}" already')
         return REGULARIZERS.add(name, regularizer)
 
     return enter
