@@ -11,6 +11,7 @@ from deepvis_toolbox.configuration.section import InWords, OneOf, Section
 from deepvis_toolbox.configuration.yaml_file import KeyPath
 from deepvis_toolbox.words.backward import BACKWARD_VIEWS, BackwardView, ChosenBackwardMode, chosen_backward_modes
 from deepvis_toolbox.words.device import DEVICE_PATTERN
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 
 def _colour(value: Any) -> Any:
@@ -27,13 +28,6 @@ def _several(value: Any) -> Any:
     return (str(value),) if isinstance(value, (str, int)) and not isinstance(value, bool) else value
 
 
-def _forms() -> str:
-    """How each kind of input is written."""
-    from deepvis_toolbox.sources.opening import input_forms  # OpenCV, which reading settings does without
-
-    return ", ".join(input_forms())
-
-
 Byte = Annotated[int, Field(ge=0, le=255)]
 Colour = Annotated[
     tuple[Byte, Byte, Byte],
@@ -41,7 +35,9 @@ Colour = Annotated[
     InWords('a colour, "#rrggbb" or [red, green, blue], each 0 to 255'),
 ]
 Inputs = Annotated[
-    tuple[str, ...], BeforeValidator(_several), InWords(lambda: f"text, or a list of one or two texts: {_forms()}")
+    tuple[str, ...],
+    BeforeValidator(_several),
+    InWords(lambda: f"text, or a list of one or two texts: {', '.join(INPUT_FORMS)}"),
 ]
 Mode = Annotated[ChosenBackwardMode, OneOf(chosen_backward_modes)]
 View = Annotated[BackwardView, OneOf(lambda: tuple(BACKWARD_VIEWS))]

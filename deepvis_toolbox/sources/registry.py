@@ -6,10 +6,11 @@ from typing import TypeVar
 
 from deepvis_toolbox.registry import Registry
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 SourceClass = TypeVar("SourceClass", bound=type[Source])
 
-SOURCES: Registry[type[Source]] = Registry("kind of input", home="deepvis_toolbox.sources.kinds")
+SOURCES: Registry[type[Source]] = Registry("kind of input", home="deepvis_toolbox.sources.kinds", words=INPUT_FORMS)
 """Every kind by its `form`, the built-in ones in the order of their modules' names."""
 
 

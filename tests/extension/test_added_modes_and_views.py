@@ -100,12 +100,13 @@ def test_keys_reach_an_added_mode_and_view_and_the_help_names_them(mode) -> None
     program = """
 import json
 import mine
-from deepvis_toolbox.live.keys import KEYS, press
+from deepvis_toolbox.live.layout import key_table
 from deepvis_toolbox.live.state import State
-told = {name: binding.sentence for binding in KEYS for name in binding.names}
+keys = key_table()
+told = {name: binding.sentence for _, bindings in keys.groups() for binding in bindings for name in binding.names}
 def pressed(key, times):
     state = State()
-    return [(press(state, key), state.backward, state.backward_view)[1:] for _ in range(times)]
+    return [(keys.press(state, key), state.view.backward, state.view.backward_view)[1:] for _ in range(times)]
 print(json.dumps([told["b"], told["n"], told["m"], pressed("b", 6), pressed("n", 5), pressed("m", 5)]))
 """
     simple, modes, views, by_b, by_n, by_m = mode.python(program)

@@ -28,6 +28,7 @@ from deepvis_toolbox.registry import Registry
 from deepvis_toolbox.sources.registry import SOURCES
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 from tests.nets import Classic, opened
 
 TABLES: dict[str, Registry[Any]] = {
@@ -57,6 +58,10 @@ def test_every_member_has_a_sentence_of_one_line(table: str, name: str) -> None:
 def test_every_backward_mode_and_view_that_is_declared_is_computed_too() -> None:
     assert list(BACKWARD_MODES) == list(RULES)
     assert list(BACKWARD_VIEWS) == list(VIEWS)
+
+
+def test_every_form_of_input_that_is_declared_is_read_by_a_source() -> None:
+    assert sorted(INPUT_FORMS) == sorted(SOURCES)
 
 
 @pytest.mark.parametrize("mode", BACKWARD_MODES)
