@@ -207,7 +207,7 @@ def regularizer_seconds(net: TorchNetwork, settings: AscentSettings) -> float:
 
     def work() -> None:
         for step in range(4):
-            for regularizer in active(settings):
+            for regularizer in active(settings.regularizers):
                 regularizer.apply(x.clone(), gradient, step)
 
     work()

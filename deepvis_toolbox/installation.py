@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -11,3 +12,11 @@ CHECKOUT: Path | None = PACKAGE.parent if (PACKAGE.parent / "run_toolbox.py").is
 
 MODELS = PACKAGE.parent / "models" if CHECKOUT else PACKAGE / "models"
 """The folder with one folder a model."""
+
+MODELS_OF_THE_USER = "DEEPVIS_MODELS"
+
+
+def models_folders() -> tuple[Path, ...]:
+    """Return the folders with one folder a model: the program's, then those that DEEPVIS_MODELS lists, as PATH does."""
+    listed = os.environ.get(MODELS_OF_THE_USER, "").split(os.pathsep)
+    return (MODELS, *(Path(folder).expanduser() for folder in listed if folder))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from deepvis_toolbox.caffe.process import Floats, Step
+from deepvis_toolbox.caffe.process_passes import check_caffe_mode
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Recording
-from deepvis_toolbox.words.backward import BACKWARD_MODES, BackwardMode
+from deepvis_toolbox.words.backward import BackwardMode
 
 if TYPE_CHECKING:
     from deepvis_toolbox.caffe.engine import CaffeNetwork
@@ -38,8 +39,7 @@ class CaffeRecording(Recording):
         self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
     ) -> dict[str, torch.Tensor]:
         network = self._network
-        if mode not in BACKWARD_MODES:
-            raise ToolboxError(f'unknown backward mode "{mode}"; it is one of {", ".join(BACKWARD_MODES)}')
+        check_caffe_mode(mode)
         names = [network.input_name] if at is None else list(at)
         reachable = network.reachable(origin, names)
         targets = {name: network.below_blob(name) for name in names if name in reachable}

@@ -7,7 +7,7 @@ from typing import Any
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.first_generation import modernized
-from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, register_all
+from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
 from deepvis_toolbox.errors import ToolboxError
 
 _OLD_NAMES_OF_DROPPED = {
@@ -42,7 +42,6 @@ def upgraded_layers(net: Any, path: Path) -> list[Any]:
         return modernized(net.layers, path)
     if any(first_form):
         raise ToolboxError(f'{path}: some of its "layers" have a "layer" inside, some have none; write all alike')
-    register_all()
     names = _OLD_NAMES_OF_DROPPED | {kind.old_name: name for name, kind in LAYER_TYPES.items() if kind.old_name}
     return [_upgraded(old, names) for old in net.layers]
 

@@ -13,7 +13,7 @@ import torch
 from torch import fx
 
 from deepvis_toolbox.caffe.graph_writer import GraphWriter
-from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, LayerType, Shape, register_all
+from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, LayerType, Shape
 from deepvis_toolbox.caffe.network_ends import Interior, interior
 from deepvis_toolbox.caffe.prototxt import Prototxt, read_prototxt
 from deepvis_toolbox.caffe.stored_weights import StoredArray, StoredWeights, without_leading_ones
@@ -47,7 +47,6 @@ def build_graph(
     Raises `ToolboxError` that names file, layer and field: a file that cannot be read, a layer type or option that is
     not supported, weights that are missing, of another shape, or not finite, sizes that are absurd.
     """
-    register_all()
     definition = read_prototxt(Path(prototxt))
     inside = interior(definition)
     with open_weights(Path(weights)) if weights is not None else nullcontext() as stored:
@@ -242,7 +241,6 @@ def _name_node(node: fx.Node, top: str, layer: LayerType) -> None:
 
 def blob_shapes(prototxt: Path, input_shape: tuple[int, int, int] | None = None) -> dict[str, Sequence[int]]:
     """The shape of every blob for one image, by name, worked out from the prototxt alone."""
-    register_all()
     definition = read_prototxt(Path(prototxt))
     inside = interior(definition)
     return dict(_plan(definition, inside, _input_shape(definition, inside, None, input_shape)).shapes)

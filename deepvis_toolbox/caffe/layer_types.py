@@ -1,12 +1,11 @@
 """What a Caffe layer type is here, and the registry of all of them.
 
-A new type is one class in one file of `layers/`, decorated with `@layer_type("Name", old_name="NAME")`.
+A new type is one class in one file of `layers/`, or in a file of the user's own, decorated with
+`@layer_type("Name", old_name="NAME")`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import fx, nn
 
 from deepvis_toolbox.caffe.graph_writer import GraphWriter
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.registry import Registry
 
 Shape = tuple[int, ...]
 """A blob's shape for one image: without the batch, Caffe's axis 0."""
@@ -118,23 +118,15 @@ class ElementwiseLayer(ModuleLayer):
 
 LayerTypeClass = TypeVar("LayerTypeClass", bound=LayerType)
 
-LAYER_TYPES: dict[str, type[LayerType]] = {}
+LAYER_TYPES: Registry[type[LayerType]] = Registry("Caffe layer type", home="deepvis_toolbox.caffe.layers")
 """Every layer type that is computed, by its name in Caffe."""
 
 
 def layer_type(name: str, old_name: str = "") -> Callable[[type[LayerTypeClass]], type[LayerTypeClass]]:
-    """Registers a layer type under its Caffe name, and that of the older generation where it had one."""
+    """Return a decorator for a layer type: its Caffe name, and that of the older generation where it had one."""
 
     def register(kind: type[LayerTypeClass]) -> type[LayerTypeClass]:
         kind.old_name = old_name
-        LAYER_TYPES[name] = kind
-        return kind
+        return LAYER_TYPES.add(name, kind)
 
     return register
-
-
-def register_all() -> None:
-    """Imports every file of `layers/`, so that its types are registered."""
-    folder = importlib.import_module("deepvis_toolbox.caffe.layers")
-    for module in pkgutil.iter_modules(folder.__path__):
-        importlib.import_module(f"{folder.__name__}.{module.name}")

@@ -6,10 +6,24 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from deepvis_toolbox.caffe.process import Step
-from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
 
 _NO_DERIVATIVE = frozenset({"ArgMax", "Threshold"})
 """Layers whose derivative is zero; Caffe has none and would end its process."""
+
+
+CAFFE_MODES: tuple[BackwardMode, ...] = ("grad", "deconv", "guided")
+"""The backward modes that the steps of Caffe's process can carry out."""
+
+
+def check_caffe_mode(mode: str) -> None:
+    """Raise `ToolboxError` for a backward mode that does not exist, or that Caffe cannot compute."""
+    check_backward_mode(mode)
+    if mode not in CAFFE_MODES:
+        raise ToolboxError(
+            f'real Caffe computes the backward modes {", ".join(CAFFE_MODES)}; "{mode}" needs the engine torch'
+        )
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,15 @@ from collections.abc import Callable
 
 
 def run_command(main: Callable[[], int | None]) -> int:
-    """Runs `main` and returns the exit status; a `ToolboxError` becomes one line on stderr and status 2."""
+    """Runs `main` and returns the exit status; a `ToolboxError` becomes one line on stderr and status 2.
+
+    The files that the command line names with `--extend` are imported first, so that `main`'s help lists what they add.
+    """
     from deepvis_toolbox.errors import ToolboxError
+    from deepvis_toolbox.extensions import load_extensions
 
     try:
+        load_extensions(sys.argv[1:])
         return main() or 0
     except ToolboxError as error:
         print(f"error: {error}", file=sys.stderr)

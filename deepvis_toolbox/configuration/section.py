@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError, core_schema
 
 from deepvis_toolbox.configuration.yaml_file import KeyPath
 from deepvis_toolbox.errors import ToolboxError, nearest_name
@@ -26,7 +27,28 @@ class Section(BaseModel):
 class InWords:
     """What a type written with `Annotated` may be, for error messages and documentation."""
 
-    text: str
+    words: str | Callable[[], str]
+    """A function where it lists what may be added to."""
+
+    @property
+    def text(self) -> str:
+        """What it says now."""
+        return self.words if isinstance(self.words, str) else self.words()
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """`Annotated[str, OneOf(names)]`: one of the names that `names()` gives when a value is checked."""
+
+    names: Callable[[], Sequence[str]]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: str) -> str:
+        if value not in self.names():
+            raise PydanticCustomError("one_of", "unknown name")
+        return value
 
 
 def validated(model: type[Model], values: Mapping[str, Any], where: Callable[[KeyPath], str]) -> Model:
@@ -45,6 +67,8 @@ def allowed_values(field: FieldInfo) -> str:
     for part in field.metadata:
         if isinstance(part, InWords):
             return part.text
+        if isinstance(part, OneOf):
+            return f"one of {', '.join(part.names())}"
     described = _type_in_words(field.annotation)
     limits = {
         name: getattr(part, name) for part in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(part, name)
@@ -130,7 +154,8 @@ def _unknown_key(model: type[BaseModel], path: KeyPath) -> str:
 def _hint(field: FieldInfo | None, error: dict[str, Any]) -> str:
     value = error["input"]
     if isinstance(value, str) and field is not None:
-        return nearest_name(value, map(str, _choices(field.annotation)))
+        named = [name for part in field.metadata if isinstance(part, OneOf) for name in part.names()]
+        return nearest_name(value, named or map(str, _choices(field.annotation)))
     return f' (in quotes: "{value}")' if error["type"] == "string_type" and isinstance(value, (int, float)) else ""
 
 

@@ -1,4 +1,4 @@
-"""The four ways to look at what a backward pass brought to the input."""
+"""The ways to look at what a backward pass brought to the input. A new one is one function, registered here."""
 
 from __future__ import annotations
 
@@ -8,14 +8,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.registry import Registry
+from deepvis_toolbox.words.backward import BACKWARD_VIEWS
+
 _OUTLIERS = 0.2
 """Per cent of values left to saturate: a few extreme ones would make the rest invisible."""
 _SAMPLE = 20_000
 """So many values are enough to find them."""
 
+View = Callable[[NDArray[np.float32], float], NDArray[np.uint8]]
+"""view(values (H, W, channels), all finite, blur radius in pixels) -> a picture, (H, W, 3) in RGB or (H, W) in gray."""
+
+VIEWS: Registry[View] = Registry("backward view", words=BACKWARD_VIEWS)
+
+
+def register_backward_view(name: str) -> Callable[[View], View]:
+    """Return a decorator that makes a function a backward view; its docstring's first line tells what it shows."""
+    return VIEWS.register(name)
+
 
 def backward_picture(values: NDArray[np.float32], view: str, blur_radius: float = 4.0) -> NDArray[np.uint8]:
-    """`values` (H, W, channels) as an RGB picture (H, W, 3): `raw`, `gray`, `norm` or `norm blurred`.
+    """`values` (H, W, channels) as an RGB picture (H, W, 3); `view` is one of `BACKWARD_VIEWS`.
 
     Raw and gray are signed: zero is mid gray and both signs have the same scale. The norms (over channels) start at
     black. `blur_radius` is the standard deviation of the blur's Gaussian, in input pixels. Values that are not finite
@@ -23,36 +36,32 @@ def backward_picture(values: NDArray[np.float32], view: str, blur_radius: float 
     """
     if not np.isfinite(values.sum(dtype=np.float64)):
         values = np.where(np.isfinite(values), values, np.float32(0))
-    picture = _VIEWS[view](values, blur_radius)
+    picture = VIEWS[view](values, blur_radius)
     return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)
 
 
+@register_backward_view("raw")
 def _raw(values: NDArray[np.float32], blur_radius: float) -> NDArray[np.uint8]:
     if values.shape[2] == 3:
         return _around_gray(values)
     return _gray(values, blur_radius)
 
 
+@register_backward_view("gray")
 def _gray(values: NDArray[np.float32], _: float) -> NDArray[np.uint8]:
     return _around_gray(values.mean(axis=2))
 
 
+@register_backward_view("norm")
 def _norm(values: NDArray[np.float32], _: float) -> NDArray[np.uint8]:
     return _from_black(_channel_norm(values))
 
 
+@register_backward_view("norm blurred")
 def _norm_blurred(values: NDArray[np.float32], blur_radius: float) -> NDArray[np.uint8]:
     norm = _channel_norm(values)
     blurred = cv2.GaussianBlur(norm, (0, 0), blur_radius, borderType=cv2.BORDER_REFLECT)
     return _from_black(np.asarray(blurred, np.float32))
-
-
-_VIEWS: dict[str, Callable[[NDArray[np.float32], float], NDArray[np.uint8]]] = {
-    "raw": _raw,
-    "gray": _gray,
-    "norm": _norm,
-    "norm blurred": _norm_blurred,
-}
 
 
 def _channel_norm(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
 from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, Pattern, State, Zoom
-from deepvis_toolbox.words.backward import BACKWARD_VIEWS, BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.backward import (
+    BACKWARD_MODES,
+    BACKWARD_VIEWS,
+    OFF,
+    BackwardView,
+    ChosenBackwardMode,
+    chosen_backward_modes,
+)
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
-CHOSEN_BACKWARD_MODES: tuple[ChosenBackwardMode, ...] = get_args(ChosenBackwardMode)
 ZOOMS: tuple[Zoom, ...] = get_args(Zoom)
-
-SIMPLE_BACKWARD: tuple[tuple[ChosenBackwardMode, BackwardView], ...] = (
-    ("off", "raw"),
-    ("grad", "raw"),
-    ("grad", "norm"),
-    ("deconv", "raw"),
-    ("guided", "raw"),
-)
-"""What one key cycles through; two further keys reach every combination."""
 
 FAST_STEP = 3
 """How far a step goes with Shift."""
@@ -118,23 +116,34 @@ def _show_layer(state: State, index: int) -> None:
 # -- the backward pass ---------------------------------------------------------------------------------------------
 
 
+def simple_backward() -> tuple[tuple[ChosenBackwardMode, BackwardView], ...]:
+    """Return what one key cycles through: off, grad as its norm too, and every mode raw.
+
+    Two further keys reach every combination.
+    """
+    modes = [(mode, view) for mode in BACKWARD_MODES for view in (("raw", "norm") if mode == "grad" else ("raw",))]
+    return ((OFF, "raw"), *modes)
+
+
 def cycle_backward(state: State) -> None:
-    """Off, grad raw, grad norm, deconv raw, guided raw, off; from any other combination, off."""
-    now = (state.view.backward, state.view.backward_view)
-    place = SIMPLE_BACKWARD.index(now) if now in SIMPLE_BACKWARD else len(SIMPLE_BACKWARD) - 1
-    state.view.backward, state.view.backward_view = SIMPLE_BACKWARD[(place + 1) % len(SIMPLE_BACKWARD)]
+    """Off, grad raw, grad norm, deconv raw, guided raw, …, off; from any other combination, off."""
+    view, combinations = state.view, simple_backward()
+    now = (view.backward, view.backward_view)
+    place = combinations.index(now) if now in combinations else -1
+    view.backward, view.backward_view = combinations[(place + 1) % len(combinations)]
 
 
 def cycle_backward_mode(state: State) -> None:
-    state.view.backward = CHOSEN_BACKWARD_MODES[
-        (CHOSEN_BACKWARD_MODES.index(state.view.backward) + 1) % len(CHOSEN_BACKWARD_MODES)
-    ]
+    state.view.backward = _after(state.view.backward, chosen_backward_modes())
 
 
 def cycle_backward_view(state: State) -> None:
-    state.view.backward_view = BACKWARD_VIEWS[
-        (BACKWARD_VIEWS.index(state.view.backward_view) + 1) % len(BACKWARD_VIEWS)
-    ]
+    state.view.backward_view = _after(state.view.backward_view, tuple(BACKWARD_VIEWS))
+
+
+def _after(now: str, names: Sequence[str]) -> str:
+    """The name after `now`, in a circle."""
+    return names[(names.index(now) + 1) % len(names)]
 
 
 def toggle_frozen_origin(state: State) -> None:

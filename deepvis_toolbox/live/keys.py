@@ -24,10 +24,15 @@ class Binding:
     action: Action
     group: str
     """Heading under which the help lists it."""
-    help: str
-    """What it does; empty for a variant that the help shows with another binding."""
+    help: str | Callable[[], str]
+    """What it does, `sentence` as it reads now; empty for a variant that the help shows with another binding."""
     shown: str = ""
     """How the help writes the keys, where it is not just their names."""
+
+    @property
+    def sentence(self) -> str:
+        """What the help says of it. Where it lists names that may be added to, it lists those that there are now."""
+        return self.help if isinstance(self.help, str) else self.help()
 
     @property
     def label(self) -> str:
@@ -65,8 +70,8 @@ class KeyTable:
         for binding in self.bindings:
             for name in binding.names:
                 if name in self._by_name:
-                    taken = self._by_name[name].help or self._by_name[name].group
-                    raise ToolboxError(f'the key "{name}" ({binding.help}) is taken already: {taken}')
+                    taken = self._by_name[name].sentence or self._by_name[name].group
+                    raise ToolboxError(f'the key "{name}" ({binding.sentence}) is taken already: {taken}')
                 self._by_name[name] = binding
 
     def press(self, state: State, name: str) -> bool:
@@ -81,7 +86,7 @@ class KeyTable:
     def meaning(self, name: str) -> str:
         """Return what the key called `name` does, as a sentence; empty where it does nothing."""
         binding = self._by_name.get(name)
-        return (binding.help or "faster") if binding else ""
+        return (binding.sentence or "faster") if binding else ""
 
     def label_for(self, action: Action) -> str:
         """Return the key, as the help writes it, that does this action."""

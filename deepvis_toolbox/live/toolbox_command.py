@@ -17,7 +17,10 @@ from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 from deepvis_toolbox.command_line.ending import run_command  # noqa: E402
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError  # noqa: E402
+from deepvis_toolbox.opening.model_folder import model_forms  # noqa: E402
+from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS  # noqa: E402
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
@@ -36,11 +39,26 @@ EXAMPLES = """examples:
 """
 
 
+class _ListingParser(argparse.ArgumentParser):
+    """Lists at the help's end what may be added to; what looks for it is imported only where the help is shown."""
+
+    def format_help(self) -> str:
+        from deepvis_toolbox.sources.registry import SOURCES
+
+        listed = {
+            "inputs": SOURCES.listed(),
+            "backward modes": BACKWARD_MODES.listed(),
+            "backward views": BACKWARD_VIEWS.listed(),
+        }
+        lists = [f"{heading}:\n  " + "\n  ".join(lines) for heading, lines in listed.items()]
+        self.epilog = "\n\n".join([*lists, EXAMPLES])
+        return super().format_help()
+
+
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _ListingParser(
         prog="run_toolbox.py",
         description=__doc__,
-        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--input", action="append", metavar="INPUT",
@@ -50,14 +68,14 @@ def parser() -> argparse.ArgumentParser:
                         help="one setting; python settings.py lists them")  # fmt: skip
     parser.add_argument("--timings", action="store_true", help="print what the start was spent on")
     parser.add_argument("--keys", action="store_true", help="tell what a pressed key is, and do nothing else")
+    add_extend_flag(parser)
     _add_network(parser.add_argument_group("network"))
     _add_headless(parser.add_argument_group("pictures and videos of the window"))
     return parser
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", help="a name or folder of models/, a model.yaml, torchvision:NAME, timm:NAME, "
-                       "or package.module:factory")  # fmt: skip
+    group.add_argument("--model", help=model_forms())
     group.add_argument("--engine", choices=["torch", "caffe"], help="who computes; caffe: real Caffe")
     group.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument("--prototxt", metavar="FILE", help="Caffe: the network's definition")

@@ -1,4 +1,4 @@
-"""The backward modes: what each does to the signal at a rectifier.
+"""The backward modes: what each does to the signal at a rectifier. A new mode is one function, registered here.
 
 `grad` leaves autograd's own derivative. The others replace it, by a hook on the recorded pass, for one call:
 `deconv` (Zeiler & Fergus 2014) rectifies the signal, whatever the forward pass did; `guided` (Springenberg et al. 2015)
@@ -10,28 +10,63 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
-from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.registry import Registry
+from deepvis_toolbox.words.backward import BACKWARD_MODES, OFF, BackwardMode
 
 Signals = tuple[torch.Tensor | None, ...]
 SignalRule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """rule(signal above the rectifier, activation) -> signal below it; both of the rectifier's shape."""
 
 
+@dataclass(frozen=True)
+class ModeRule:
+    """What a backward mode does."""
+
+    at_rectifiers: SignalRule | None
+    """None: autograd's own derivative."""
+    meaning: str = ""
+    """One sentence, for lists and help texts."""
+    passes_marked_layers: bool = False
+    """Whether the signal passes unchanged through the layers that a model marks so (`deconv: {lrn: pass}`)."""
+
+
+RULES: Registry[ModeRule] = Registry("backward mode", words=BACKWARD_MODES)
+RULES.add("grad", ModeRule(None))
+
+
+def register_backward_mode(
+    name: str, meaning: str = "", *, passes_marked_layers: bool = False
+) -> Callable[[SignalRule], SignalRule]:
+    """Return a decorator that makes a rule a backward mode, known by its name wherever modes are listed.
+
+    `meaning`: one sentence; else the first line of the rule's docstring. Raises `ToolboxError` where the name is taken.
+    """
+    if name == OFF:
+        raise ToolboxError(f'"{OFF}" means no backward pass; choose another name for the backward mode')
+
+    def enter(rule: SignalRule) -> SignalRule:
+        told = meaning or (rule.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+        RULES.add(name, ModeRule(rule, told, passes_marked_layers))
+        return rule
+
+    return enter
+
+
+@register_backward_mode("deconv", passes_marked_layers=True)
 def deconv_rule(signal: torch.Tensor, _activation: torch.Tensor) -> torch.Tensor:
     """max(signal, 0)."""
     return signal.clamp_min(0)
 
 
+@register_backward_mode("guided")
 def guided_rule(signal: torch.Tensor, activation: torch.Tensor) -> torch.Tensor:
     """max(signal, 0) where the activation is positive, else 0."""
     return torch.ops.aten.threshold_backward(signal.clamp_min(0), activation, 0)
-
-
-RULES: dict[str, SignalRule] = {"deconv": deconv_rule, "guided": guided_rule}
-"""A mode that is not here is plain backprop. A new mode is one rule."""
 
 
 @contextmanager
@@ -40,7 +75,7 @@ def rectifiers_obey(mode: BackwardMode, rectified: Iterable[torch.Tensor]) -> It
 
     `rectified`: the rectifiers' outputs, each the result of one recorded operation.
     """
-    rule = RULES.get(mode)
+    rule = RULES[mode].at_rectifiers
     handles = [_obey(rule, tensor) for tensor in rectified] if rule else []
     try:
         yield

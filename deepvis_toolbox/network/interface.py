@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.words.backward import BACKWARD_MODES, BackwardMode
+from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
 from deepvis_toolbox.words.layer import Layers, Rect
 
 if TYPE_CHECKING:
@@ -119,8 +118,7 @@ class Network(ABC):
         `diff` has the shape of the origin's activations for `x`, (N, …), and enters below the origin's rectifier.
         Layers above the origin get zeros. Called again with the same images, it runs no forward pass again.
         """
-        if mode not in BACKWARD_MODES:
-            raise ToolboxError(f'unknown backward mode "{mode}"; it is one of {", ".join(BACKWARD_MODES)}')
+        check_backward_mode(mode)
         return self._recording_of(x).backward(origin, diff, mode, at)
 
     def _recording_of(self, x: torch.Tensor) -> Recording:

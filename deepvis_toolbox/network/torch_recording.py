@@ -14,7 +14,7 @@ from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.interface import Recording
 from deepvis_toolbox.network.layer_nodes import LayerNodes, operation, reachable
 from deepvis_toolbox.network.passing import DeconvSwitch
-from deepvis_toolbox.words.backward import BACKWARD_MODES, BackwardMode
+from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
 from deepvis_toolbox.words.layer import Layers
 
 
@@ -79,7 +79,7 @@ class TorchRecording(Recording):
         if reached:
             with torch.inference_mode(False), rectifiers_obey(mode, self._rectified):
                 signal = diff.detach().to(start).clone()
-                self._switch.is_on = mode == "deconv"
+                self._switch.is_on = RULES[mode].passes_marked_layers
                 with full_precision(signal.device):
                     tensors = [ends[name] for name in reached]
                     found = torch.autograd.grad(start, tensors, signal, retain_graph=True, allow_unused=True)
@@ -109,9 +109,8 @@ class TorchRecording(Recording):
         return found
 
     def _check_mode(self, mode: str) -> None:
-        if mode not in BACKWARD_MODES:
-            raise ToolboxError(f'unknown backward mode "{mode}"; it is one of {", ".join(BACKWARD_MODES)}')
-        if mode in RULES and self._opaque:
+        check_backward_mode(mode)
+        if RULES[mode].at_rectifiers and self._opaque:
             raise ToolboxError(
                 f'"{mode}" is not defined through {self._opaque[0]}, which hides a rectifier inside; use "grad"'
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deepvis_toolbox.configuration.yaml_file import shown_path
 from deepvis_toolbox.errors import ToolboxError, nearest_name
-from deepvis_toolbox.installation import MODELS
+from deepvis_toolbox.installation import models_folders
 
 MODEL_FILE = "model.yaml"
 FACTORIES = ("torchvision:NAME", "timm:NAME", "package.module:factory")
@@ -14,8 +14,13 @@ FACTORIES = ("torchvision:NAME", "timm:NAME", "package.module:factory")
 
 
 def model_names() -> list[str]:
-    """The folders of models/, sorted."""
-    return sorted(path.parent.name for path in MODELS.glob(f"*/{MODEL_FILE}"))
+    """The folders of models/, and of the user's own folders of models (DEEPVIS_MODELS), sorted."""
+    return sorted({path.parent.name for folder in models_folders() for path in folder.glob(f"*/{MODEL_FILE}")})
+
+
+def model_forms() -> str:
+    """Return all that may be written after `--model`, for help texts."""
+    return f"{', '.join(model_names())}; a model.yaml or its folder; {', '.join(FACTORIES)}".replace("%", "%%")
 
 
 def is_factory(model: str) -> bool:
@@ -33,9 +38,10 @@ def model_path(model: str) -> Path:
 
 def _found(model: str) -> Path:
     given = Path(model).expanduser()
-    named = MODELS / model / MODEL_FILE
-    if model and Path(model).name == model and named.is_file():
-        return named
+    named = [folder / model / MODEL_FILE for folder in models_folders()] if Path(model).name == model else []
+    for path in named if model else []:
+        if path.is_file():
+            return path
     if given.is_dir():
         if (given / MODEL_FILE).is_file():
             return given / MODEL_FILE

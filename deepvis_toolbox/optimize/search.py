@@ -13,10 +13,11 @@ from pathlib import Path
 
 from deepvis_toolbox.atomic_files import check_writable, write_text
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import DEFAULT_MODEL, load_network
-from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.model_folder import is_factory, model_forms, model_path
 from deepvis_toolbox.optimize.files.contact_sheet import Trial, contact_sheet
 from deepvis_toolbox.optimize.files.output import RECORD_SUFFIX, SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
@@ -122,13 +123,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=int, default=300, metavar="N", help="how many random sets (default 300)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random sets (default 0)")
     parser.add_argument("--max-iter", type=int, default=STEPS, metavar="N", help=f"steps of a trial (default {STEPS})")
-    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help=f"the network (default {DEFAULT_MODEL})")
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="NAME", help=f"{model_forms()} (default {DEFAULT_MODEL})"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, … (default auto)")
     parser.add_argument("--output", metavar="FOLDER", help="where the trials are kept (default search/<network>)")
     parser.add_argument("--trial", type=int, metavar="N", help="with --save-preset: the row to save")
     parser.add_argument(
         "--save-preset", metavar="NAME", help="save a row as a preset of the model, and do nothing else"
     )
+    add_extend_flag(parser)
     return parser
 
 

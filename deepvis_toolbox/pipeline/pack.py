@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
@@ -58,6 +59,7 @@ def main() -> int:
     parser.add_argument("source", type=Path, help="a store of unit images")
     parser.add_argument("target", type=Path, help="where the small one is written")
     parser.add_argument("--tile", type=int, default=112, help="pixels of one picture (default: %(default)s)")
+    add_extend_flag(parser)
     options = parser.parse_args()
     if options.tile < 8:
         raise ToolboxError(f"--tile is {options.tile}; pictures have at least 8 pixels a side")

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.model_folder import model_forms
 
 _EPILOG = """examples:
   python -m deepvis_toolbox.pipeline --model efficientnet-lite0 --images photos/ --layers head fc
@@ -22,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     prog = "python -m deepvis_toolbox.pipeline"
     arguments = argparse.ArgumentParser(prog, description=__doc__, epilog=_EPILOG, formatter_class=raw)
-    arguments.add_argument("--model", required=True, help="a folder of models/, a model.yaml, torchvision:…, timm:…")
+    arguments.add_argument("--model", required=True, help=model_forms())
     arguments.add_argument("--engine", default="torch", choices=("torch", "caffe"), help="what computes the network")
     arguments.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     arguments.add_argument("--images", metavar="DIR", help="the pictures to find top images in, and archives of them")
@@ -36,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--stages", nargs="+", choices=("scan", "crops", "preferred"), help="only these")
     arguments.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: half of the cores)")
     arguments.add_argument("--estimate", action="store_true", help="only say how long it would take")
+    add_extend_flag(arguments)
     return arguments
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.extensions import extended
+from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.ray_cluster import gpus_of, imported_ray, networks_of, ray_cluster
@@ -84,9 +87,11 @@ class PartDecoder:
 class PartScanner:
     """Scans decoded parts; one lives in each actor, with a network of its own."""
 
-    def __init__(self, model: str, loading: Row, identity: Row, calibration: Row, threads: int) -> None:
+    def __init__(
+        self, open_network: Callable[[], Network], identity: Row, calibration: Row, threads: int, model: str
+    ) -> None:
         torch.set_num_threads(threads)  # the same everywhere: how a sum is split can change its last bit
-        self._net = load_network(model, **loading)
+        self._net = open_network()
         if self._net.weights_hash != identity["network"]["weights_hash"]:
             raise ToolboxError(f"a worker found other weights for {model}; all machines need the same files")
         self._identity, self._calibration = identity, Calibration.from_record(calibration)
@@ -123,7 +128,8 @@ def _scanned(ray: Any, run: ScanRun, model: str, loading: Row, preprocessing: Ro
     cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
     gpus = min(1.0, gpus_of(ray) / actors)
     decoder = (run.pictures, preprocessing, run.settings.batch_size)
-    scanner = (model, loading, run.identity, run.tally.calibration.record(), torch.get_num_threads())
+    opening = extended(partial(load_network, model, **loading))
+    scanner = (opening, run.identity, run.tally.calibration.record(), torch.get_num_threads(), model)
     rows = ray.data.from_items(parts, override_num_blocks=len(parts))
     decoded = rows.map(PartDecoder, fn_constructor_args=decoder, concurrency=(1, max(1, cpus - 1)), num_cpus=0.5)
     scanned = decoded.map(PartScanner, fn_constructor_args=scanner, concurrency=actors, num_cpus=0.5, num_gpus=gpus)

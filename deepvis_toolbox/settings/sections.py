@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from deepvis_toolbox.configuration.gathered_values import BUILT_IN
-from deepvis_toolbox.configuration.section import InWords, Section
+from deepvis_toolbox.configuration.section import InWords, OneOf, Section
 from deepvis_toolbox.configuration.yaml_file import KeyPath
-from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.backward import BACKWARD_VIEWS, BackwardView, ChosenBackwardMode, chosen_backward_modes
 from deepvis_toolbox.words.device import DEVICE_PATTERN
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 
 def _colour(value: Any) -> Any:
@@ -33,7 +34,13 @@ Colour = Annotated[
     BeforeValidator(_colour),
     InWords('a colour, "#rrggbb" or [red, green, blue], each 0 to 255'),
 ]
-Names = Annotated[tuple[str, ...], BeforeValidator(_several), InWords("text, or a list of one or two texts")]
+Inputs = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_several),
+    InWords(lambda: f"text, or a list of one or two texts: {', '.join(INPUT_FORMS)}"),
+]
+Mode = Annotated[ChosenBackwardMode, OneOf(chosen_backward_modes)]
+View = Annotated[BackwardView, OneOf(lambda: tuple(BACKWARD_VIEWS))]
 Device = Annotated[str, Field(pattern=DEVICE_PATTERN), InWords("auto, cpu, cuda, cuda:N or mps")]
 PixelSize = Annotated[float, Field(ge=0, le=4000)]
 
@@ -41,9 +48,7 @@ PixelSize = Annotated[float, Field(ge=0, le=4000)]
 class SourceSettings(Section):
     """Where frames come from."""
 
-    input: Names = Field(
-        (), max_length=2, description="camera:0, demo, file, folder, list or URL; empty: camera, else demo"
-    )
+    input: Inputs = Field((), max_length=2, description="Where frames come from; empty: a camera, else the demo")
     camera_width: int | None = Field(None, ge=16, le=16384, description="Width asked of the camera, in pixels")
     camera_height: int | None = Field(None, ge=16, le=16384, description="Height asked of the camera, in pixels")
     camera_fps: float | None = Field(None, gt=0, le=1000, description="Frames per second asked of the camera")
@@ -104,8 +109,8 @@ class LiveSettings(Section):
     """What is shown when the window opens, and how."""
 
     goto: str | None = Field(None, description="Address of the unit to start at, such as conv5:151")
-    backward: ChosenBackwardMode = Field("off", description="Backward mode at the start")
-    backward_view: BackwardView = Field("raw", description="How its result is shown")
+    backward: Mode = Field("off", description="Backward mode at the start")
+    backward_view: View = Field("raw", description="How its result is shown")
     blur_radius: float = Field(4.0, gt=0, le=100, description="Gaussian blur of the view norm blurred, in input pixels")
     show_labels: bool = Field(True, description="Show class labels")
     show_unit_images: bool = Field(True, description="Show the selected unit's pictures")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
+from deepvis_toolbox.opening.model_folder import model_forms
 from deepvis_toolbox.settings.loading import LOCAL_FILE, load_settings
 from deepvis_toolbox.settings.sections import Settings
 from deepvis_toolbox.settings.text import as_markdown, as_yaml
@@ -24,10 +26,11 @@ def _parser() -> argparse.ArgumentParser:
 """,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", help="the network, whose model.yaml may hold settings")
+    parser.add_argument("--model", help=f"the network, whose model.yaml may hold settings: {model_forms()}")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="one setting")
     parser.add_argument("--local", type=Path, metavar="FILE", help=f"read this file instead of {LOCAL_FILE}")
     parser.add_argument("--markdown", action="store_true", help="print all settings with their meaning, as Markdown")
+    add_extend_flag(parser)
     return parser
 
 

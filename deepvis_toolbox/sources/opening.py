@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.registry import source_kinds
+from deepvis_toolbox.sources.registry import SOURCES
 from deepvis_toolbox.sources.source import Source
 
 
@@ -18,19 +18,19 @@ def open_source(text: str, options: SourceOptions | None = None) -> Source:
     Raises ToolboxError for anything else and for what cannot be opened; takes some seconds at most.
     """
     text = os.path.expanduser(text.strip())  # noqa: PTH111 - Path would mangle URLs
-    for kind in source_kinds():
+    for kind in SOURCES.values():
         if kind.claims(text):
             return kind.open(text, options or SourceOptions())
     raise ToolboxError(_why_not(text))
 
 
 def source_forms() -> str:
-    """All that can be written, for help texts: one line for each kind."""
-    return "\n".join(f"{kind.form}: {kind.meaning}" for kind in source_kinds())
+    """Return all that can be written, for help texts: one line for each kind."""
+    return "\n".join(SOURCES.listed())
 
 
 def _why_not(text: str) -> str:
-    forms = ", ".join(kind.form for kind in source_kinds())
+    forms = ", ".join(SOURCES)
     if not text:
         return f"the input is empty: give one of {forms}"
     if text.isdecimal():

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from typing import TypeVar
 
+from deepvis_toolbox.registry import Registry
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 SourceClass = TypeVar("SourceClass", bound=type[Source])
 
-_kinds: list[type[Source]] = []
+SOURCES: Registry[type[Source]] = Registry("kind of input", home="deepvis_toolbox.sources.kinds", words=INPUT_FORMS)
+"""Every kind by its `form`, the built-in ones in the order of their modules' names."""
 
 
 def register_source(kind: SourceClass) -> SourceClass:
-    """Class decorator: makes `--input` know this kind of source."""
-    _kinds.append(kind)
-    return kind
-
-
-def source_kinds() -> tuple[type[Source], ...]:
-    """All kinds, in the order of their modules' names in `kinds`."""
-    from deepvis_toolbox.sources import kinds
-
-    for module in pkgutil.iter_modules(kinds.__path__):
-        importlib.import_module(f"{kinds.__name__}.{module.name}")
-    return tuple(_kinds)
+    """Class decorator: makes `--input` know this kind of source, under the form in which it is written."""
+    return SOURCES.add(kind.form, kind)

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.graph import build_graph
-from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, register_all
+from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
 from deepvis_toolbox.caffe.mean import read_mean
 from deepvis_toolbox.errors import ToolboxError
 
@@ -242,7 +242,6 @@ TEXT_MUTATIONS = [*BINARY_MUTATIONS, reworded, reworded, reworded, reworded]
 
 def fuzz(count: int | None, seconds: float | None, seed: int, folder: Path) -> Tally:
     """Tries `count` broken files, or as many as fit in `seconds`."""
-    register_all()
     dice, tally = random.Random(seed), Tally()
     good = seeds()
     for pair in good:  # the seeds themselves must load

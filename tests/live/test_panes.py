@@ -431,9 +431,9 @@ def with_snapshot(state: State, maps: np.ndarray | None = None, **changes: objec
 def test_the_help_lists_every_key_that_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     written = texts(monkeypatch, state_at(show_help=True), None).splitlines()
     for binding in KEYS.bindings:
-        if binding.help:
+        if binding.sentence:
             assert binding.label in written
-            assert binding.help in written
+            assert binding.sentence in written
     assert {group for group, _ in KEYS.groups()} <= set(written)
 
 

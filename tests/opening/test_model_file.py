@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.installation import MODELS
 from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
-from deepvis_toolbox.opening.model_folder import MODELS, is_factory, model_names, model_path
+from deepvis_toolbox.opening.model_folder import is_factory, model_names, model_path
 
 
 def model_file(folder: Path, text: str) -> Path:

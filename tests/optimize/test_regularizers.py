@@ -23,7 +23,7 @@ def test_each_regularizer_does_to_every_picture_what_its_plain_version_does(name
     assert name in plain_ascent.REGULARIZERS, f'write the plain version of "{name}" in plain_ascent.py'
     values, plain = plain_ascent.REGULARIZERS[name]
     settings = AscentSettings(**values)
-    (regularizer,) = active(settings)
+    (regularizer,) = active(settings.regularizers)
     assert regularizer.name == name
     x, g = batch()
     got = regularizer.apply(torch.from_numpy(x.copy()), torch.from_numpy(g), step).numpy()
@@ -33,9 +33,9 @@ def test_each_regularizer_does_to_every_picture_what_its_plain_version_does(name
 
 def test_regularizers_come_in_the_order_of_one_step_and_only_where_switched_on():
     everything = {key: value for values, _ in plain_ascent.REGULARIZERS.values() for key, value in values.items()}
-    assert [each.name for each in active(AscentSettings(**everything))] == list(plain_ascent.REGULARIZERS)
-    assert active(AscentSettings()) == []
-    assert active(AscentSettings(blur_radius=1.0, blur_every=0)) == []
+    assert [each.name for each in active(AscentSettings(**everything).regularizers)] == list(plain_ascent.REGULARIZERS)
+    assert active(AscentSettings().regularizers) == []
+    assert active(AscentSettings(blur_radius=1.0, blur_every=0).regularizers) == []
 
 
 @pytest.mark.parametrize("percentile", [0, 1, 12.5, 33.3, 50, 55, 90, 99.9, 100])
@@ -75,7 +75,7 @@ def test_blur_is_scipys_also_where_the_kernel_is_wider_than_the_image(sigma, siz
 
 @pytest.mark.parametrize("name", REGULARIZERS)
 def test_a_regularizer_treats_a_picture_alike_whatever_it_is_batched_with(name):
-    (regularizer,) = active(AscentSettings(**plain_ascent.REGULARIZERS[name][0]))
+    (regularizer,) = active(AscentSettings(**plain_ascent.REGULARIZERS[name][0]).regularizers)
     x, g = batch()
     together = regularizer.apply(torch.from_numpy(x.copy()), torch.from_numpy(g), 0)
     for row in range(len(x)):

@@ -15,10 +15,10 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.kinds import camera as camera_module
 from deepvis_toolbox.sources.opening import open_source, source_forms
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.registry import source_kinds
+from deepvis_toolbox.sources.registry import SOURCES
 from deepvis_toolbox.sources.source import Source
 
-KINDS = source_kinds()
+KINDS = tuple(SOURCES.values())
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Caffe's layer types, one file for each kind; `layer_types.register_all` finds them."""
+"""Caffe's layer types, one file for each kind; `layer_types.LAYER_TYPES` finds them."""

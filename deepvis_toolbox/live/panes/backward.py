@@ -19,8 +19,21 @@ from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.measure import BackwardImage, InputGradient
 from deepvis_toolbox.measure.measurement import Question
+from deepvis_toolbox.words.backward import BACKWARD_VIEWS, OFF, chosen_backward_modes
 
 STALE_BRIGHTNESS = 0.6
+
+
+def _simple_backward() -> str:
+    return ", ".join(mode if mode == OFF else f"{mode} {view}" for mode, view in actions.simple_backward())
+
+
+def _modes() -> str:
+    return f"expert: mode {', '.join(chosen_backward_modes())}"
+
+
+def _views() -> str:
+    return f"expert: view {', '.join(BACKWARD_VIEWS)}"
 
 
 class BackwardPane(Pane):
@@ -29,9 +42,9 @@ class BackwardPane(Pane):
     name = "backward"
     slot = Slot.LEFT
     keys = (
-        Binding(("b",), actions.cycle_backward, "Backward", "off, grad raw, grad norm, deconv raw, guided raw"),
-        Binding(("n",), actions.cycle_backward_mode, "Backward", "expert: mode off, grad, deconv, guided"),
-        Binding(("m",), actions.cycle_backward_view, "Backward", "expert: view raw, gray, norm, norm blurred"),
+        Binding(("b",), actions.cycle_backward, "Backward", _simple_backward),
+        Binding(("n",), actions.cycle_backward_mode, "Backward", _modes),
+        Binding(("m",), actions.cycle_backward_view, "Backward", _views),
         Binding(
             ("d",), actions.toggle_frozen_origin, "Backward", "freeze the origin at the selected unit, or let it go"
         ),

@@ -85,7 +85,7 @@ def _keys_width(groups: list[Group], look: Look) -> int:
 
 def _column_width(groups: list[Group], look: Look) -> int:
     """Wide enough for the longest sentence."""
-    longest = max(text_width(binding.help, look.font) for _, keys in groups for binding in keys)
+    longest = max(text_width(binding.sentence, look.font) for _, keys in groups for binding in keys)
     return _keys_width(groups, look) + look.px(20) + longest
 
 
@@ -111,5 +111,5 @@ def _draw_column(pixels: Pixels, groups: Sequence[Group], top: int, keys_width: 
             baseline += row
             draw_text(pixels, binding.label, 0, baseline + look.px(4), look.font, look.text, width=width)
             room = max(0, width - text_left)
-            draw_text(pixels, binding.help, text_left, baseline + look.px(4), look.font, look.dim, width=room)
+            draw_text(pixels, binding.sentence, text_left, baseline + look.px(4), look.font, look.dim, width=room)
         baseline += 2 * row

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.model_folder import model_forms
 from deepvis_toolbox.optimize.cli import flag_values
 from deepvis_toolbox.optimize.files.picture_files import DEFAULT_TEMPLATE
 from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
-from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.ascent_settings import parameter_names
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
+from deepvis_toolbox.optimize.method.regularizers.registry import parameters_of_regularizers
 from deepvis_toolbox.optimize.method.starts import STARTS
 from deepvis_toolbox.optimize.method.step_policies import STEP_POLICIES
+from deepvis_toolbox.registry import Registry
 
-SETTINGS = tuple(each.name for each in fields(AscentSettings))
 _READERS: dict[str, Callable[[str, str], Any]] = {
     "lr_policy": lambda text, flag: text,  # noqa: ARG005
     "lr_params": flag_values.parameters,
@@ -34,14 +38,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_network(parser.add_argument_group("the network"))
     _add_objective(parser.add_argument_group("what is climbed"))
-    _add_method(parser.add_argument_group("the method (sizes in pixel units, 0-255)"))
+    method = parser.add_argument_group("the method (sizes in pixel units, 0-255)")
     _add_output(parser.add_argument_group("what is written"))
+    add_extend_flag(parser)
+    _add_method(method)  # last: a flag of an added regularizer must not take the place of another
     return parser
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """The method's parameters that were given as flags, read. `ToolboxError` where one cannot be read."""
-    given = {name: getattr(arguments, name) for name in SETTINGS if getattr(arguments, name) is not None}
+    given = {name: getattr(arguments, name) for name in parameter_names() if getattr(arguments, name) is not None}
     return {
         name: text if not isinstance(text, str) else _READERS.get(name, flag_values.number)(text, _flag(name))
         for name, text in given.items()
@@ -53,9 +59,7 @@ def _flag(name: str) -> str:
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--model", metavar="NAME", help="a folder of models/, a model.yaml, torchvision:NAME, timm:NAME, …"
-    )
+    group.add_argument("--model", metavar="NAME", help=model_forms())
     group.add_argument("--engine", default="torch", help="torch, or caffe for real Caffe (default torch)")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, … (default auto)")
     group.add_argument("--deploy-proto", metavar="FILE", help="a Caffe network's prototxt, instead of --model")
@@ -95,24 +99,46 @@ def _add_objective(group: argparse._ArgumentGroup) -> None:
 def _add_method(group: argparse._ArgumentGroup) -> None:
     presets = ", ".join(PAPER_PRESETS)
     group.add_argument("--preset", metavar="NAME", help=f"{presets}, or one of the model's own; flags go before it")
-    group.add_argument("--decay", metavar="X", help="L2 decay (default 0)")
-    group.add_argument("--blur-radius", metavar="X", help="width of the Gaussian blur in pixels (default 0: off)")
-    group.add_argument("--blur-every", metavar="N", help="blur every so many steps (default 1)")
-    group.add_argument("--small-val-percentile", metavar="P", help="set values smaller than this percentile to zero")
-    group.add_argument("--small-norm-percentile", metavar="P", help="set pixels of smaller norm to zero")
-    group.add_argument("--px-benefit-percentile", metavar="P", help="set pixels of smaller contribution to zero")
-    group.add_argument("--px-abs-benefit-percentile", metavar="P", help="the same by the contribution's size")
-    group.add_argument("--lr-policy", metavar="NAME", help=f"{', '.join(STEP_POLICIES)} (default constant)")
-    group.add_argument("--lr-params", metavar="DICT", help="\"{'lr': 100.0}\", \"{'max_lr': 1e8, 'desired_prog': 2}\"")
+    for parameter in parameters_of_regularizers().values():
+        _add_parameter(group, parameter)
+    group.add_argument("--lr-policy", metavar="NAME", help=f"{_listed(STEP_POLICIES)} (default constant)")
+    group.add_argument("--lr-params", metavar="DICT", help=_policies_parameters())
     group.add_argument("--max-iter", metavar="N", help="how many steps (default 500)")
-    group.add_argument("--start-at", metavar="START", help=f"{', '.join(STARTS)}, image:PATH (default mean_plus_rand)")
-    group.add_argument("--parametrization", metavar="NAME", help=f"{', '.join(PARAMETRIZATIONS)} (default pixels)")
+    group.add_argument(
+        "--start-at", metavar="START", help=f"{_listed(STARTS)}; image:PATH: a picture (default mean_plus_rand)"
+    )
+    group.add_argument("--parametrization", metavar="NAME", help=f"{_listed(PARAMETRIZATIONS)} (default pixels)")
     group.add_argument(
         "--robust", nargs="?", const=1.0, metavar="X", help="shift, scale and turn the image a little before each step"
     )
-    group.add_argument(
-        "--tv", metavar="X", help="total variation: pixel values a step towards the neighbours (default 0)"
+
+
+def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:
+    try:
+        group.add_argument(parameter.flag, metavar="N" if parameter.whole else "X", help=_plain(parameter.help))
+    except argparse.ArgumentError:
+        raise ToolboxError(
+            f'the parameter "{parameter.name}" of a regularizer needs another name: {parameter.flag} is a flag already'
+        ) from None
+
+
+def _listed(registry: Registry[Any]) -> str:
+    """Each name with its sentence."""
+    return _plain("; ".join(registry.listed()))
+
+
+def _policies_parameters() -> str:
+    """How they are written, and what each step policy's mean."""
+    told = (
+        f"{name}: {', '.join(f'{key} ({meaning})' for key, meaning in policy.parameters.items())}"
+        for name, policy in STEP_POLICIES.items()
     )
+    return _plain("\"{'lr': 100.0}\", \"{'max_lr': 1e8, 'desired_prog': 2}\". " + "; ".join(told))
+
+
+def _plain(text: str) -> str:
+    """A text that argparse prints as it is."""
+    return text.replace("%", "%%")
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 
+from deepvis_toolbox.extensions import extended
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, climbed_batches
@@ -55,7 +56,7 @@ def climbed_on_ray(
     with ray_cluster(address, "the run") as ray:
         from ray.util import ActorPool
 
-        pool = ActorPool(_climbers(ray, open_network, len(parts)))
+        pool = ActorPool(_climbers(ray, extended(open_network), len(parts)))
         climbed = pool.map_unordered(lambda actor, part: actor.climb.remote(part, settings, batch_size), parts)
         for part in climbed:
             for batch, results in part:

@@ -85,7 +85,15 @@ def read_record(path: Path) -> Record | None:
 def difference(record: Record, wanted: Record) -> str:
     """The first thing in which a record on disk is not the wanted identity, in words; empty where they are the same."""
     found = first_difference(record, wanted, depth=2)
-    return f"{found.key}: {found.there!r} there, {found.wanted!r} now" if found else ""
+    if found:
+        return f"{found.key}: {found.there!r} there, {found.wanted!r} now"
+    return _unknown_setting(record.get("settings"), wanted["settings"])
+
+
+def _unknown_setting(there: Any, wanted: Record) -> str:
+    """A parameter that the record has beside the wanted ones: of a regularizer that is off now, or not loaded."""
+    unknown = [key for key in there if key not in wanted] if isinstance(there, dict) else []
+    return f"{unknown[0]}: {there[unknown[0]]!r} there, off now" if unknown else ""
 
 
 def _label(net: Network, picture: AscentTask) -> str | None:

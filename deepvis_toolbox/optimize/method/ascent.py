@@ -61,7 +61,7 @@ class Ascent:
         self._space = PixelSpace(net.preprocessing, net.device)
         self._look = gradient_reader_for(net, objective, self._space)
         self._policy = step_policy(settings.lr_policy, settings.lr_params)
-        self._regularizers = active(settings)
+        self._regularizers = active(settings.regularizers)
         self._parametrization = PARAMETRIZATIONS[settings.parametrization](net.preprocessing, net.device)
         self._robustness = (
             Robustness(settings.robust, seeds, settings.max_iter, net.device) if settings.robust > 0 else None

@@ -4,95 +4,126 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
+from deepvis_toolbox.optimize.method.regularizers.registry import (
+    OTHER_PARAMETERS,
+    REGULARIZERS,
+    in_order,
+    parameters_of_regularizers,
+)
 from deepvis_toolbox.optimize.method.starts import IMAGE, STARTS
-from deepvis_toolbox.optimize.method.step_policies import is_finite_number, step_policy
+from deepvis_toolbox.optimize.method.step_policies import step_policy
 
 MOST_STEPS = 1_000_000
-PERCENTILES = ("small_val_percentile", "small_norm_percentile", "px_benefit_percentile", "px_abs_benefit_percentile")
+_MAX_ITER = Parameter("max_iter", 500, "how many steps", low=1, high=MOST_STEPS, whole=True, off=None)
+_ROBUST = Parameter("robust", 0.0, "strength of the random shift, scaling and rotation before each step")
+_PUSH_DIR = Parameter("push_dir", 1, "1: what the unit likes; -1: what it dislikes", low=-inf, whole=True, off=None)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class AscentSettings:
     """The parameters of `x <- r_theta(x + eta * gradient)`, in pixel units (0-255) whatever the network's scaling.
+
+    Beside the fields below it takes, and has as attributes, the parameters that the regularizers declare: `decay`,
+    `blur_radius`, `blur_every`, `small_val_percentile`, `small_norm_percentile`, `px_benefit_percentile`,
+    `px_abs_benefit_percentile`, `tv`, and those of regularizers that were registered since.
 
     Source: Yosinski et al. 2015, section 3, and the flags of the authors' program. Raises `ToolboxError` where a value
     makes no sense.
     """
 
-    decay: float = 0.0
-    """L2 decay: x is multiplied by 1 - decay after each step; 0 to 1."""
-    blur_radius: float = 0.0
-    """Standard deviation of the Gaussian blur in pixels; 0 is off."""
-    blur_every: int = 1
-    """Blur at the steps 0, blur_every, 2 * blur_every, …; 0 is off."""
-    small_val_percentile: float = 0.0
-    """Values whose size is below this percentile of all values are set to zero."""
-    small_norm_percentile: float = 0.0
-    """Pixels whose norm over the channels is below this percentile are set to zero."""
-    px_benefit_percentile: float = 0.0
-    """Pixels whose signed contribution to the objective is below this percentile are set to zero."""
-    px_abs_benefit_percentile: float = 0.0
-    """Pixels whose absolute contribution to the objective is below this percentile are set to zero."""
-    lr_policy: str = "constant"
-    """`constant`, `progress` or `progress01`."""
-    lr_params: Mapping[str, float] = field(default_factory=lambda: {"lr": 1.0})
+    lr_policy: str
+    """The name of a step policy: `constant`, `progress`, `progress01`, …"""
+    lr_params: Mapping[str, float]
     """The policy's parameters: `lr`; `max_lr`, `desired_prog`; `max_lr`, `early_prog`, `late_prog_mult`."""
-    max_iter: int = 500
+    max_iter: int
     """How many times the image is looked at; one step fewer is taken."""
-    push_dir: int = 1
+    push_dir: int
     """1: find what the unit likes; -1: what it dislikes (best then means lowest)."""
-    start_at: str | NDArray[np.floating] = "mean_plus_rand"
+    start_at: str | NDArray[np.floating]
     """`mean_plus_rand`, `randu`, `mean`, `image:PATH`, or an array (C, H, W), zero-centred, in pixel units."""
-    parametrization: str = "pixels"
-    """`pixels`, `fourier` or `fourier-decorrelated`: the space in which the steps are steepest."""
-    robust: float = 0.0
+    parametrization: str
+    """`pixels`, `fourier`, `fourier-decorrelated`, …: the space in which the steps are steepest."""
+    robust: float
     """Strength of the random shift, scaling and rotation before each forward pass; 0 is off, 1 usual."""
-    tv: float = 0.0
-    """Total variation: how far (pixel values a step) each pixel may move towards its neighbours; 0 is off."""
+    regularizers: Mapping[str, float]
+    """The regularizers' parameters by name, all of them, in the order of one step."""
 
-    def __post_init__(self) -> None:
-        _check_numbers(self)
-        for name in PERCENTILES:
-            if not 0 <= getattr(self, name) <= 100:
-                raise ToolboxError(f"{name} is {getattr(self, name)}; a percentile lies between 0 and 100")
-        if not 0 <= self.decay <= 1:
-            raise ToolboxError(f"decay is {self.decay}; it lies between 0 (off) and 1")
-        for name in ("blur_radius", "blur_every", "robust", "tv"):
-            if getattr(self, name) < 0:
-                raise ToolboxError(f"{name} is {getattr(self, name)}; it must not be negative (0 is off)")
-        if self.blur_radius > 1000:
-            raise ToolboxError(f"blur_radius is {self.blur_radius} pixels; more than 1000 leaves nothing of any image")
-        if not 1 <= self.max_iter <= MOST_STEPS:
-            raise ToolboxError(f"max_iter is {self.max_iter}; it lies between 1 and {MOST_STEPS:,}")
-        if self.tv > 255:
-            raise ToolboxError(f"tv is {self.tv}; a pixel cannot move by more than 255 a step")
-        if self.push_dir not in (1, -1):
-            raise ToolboxError(f"push_dir is {self.push_dir}; it is 1 (what a unit likes) or -1 (what it dislikes)")
-        _check_name("parametrization", self.parametrization, PARAMETRIZATIONS)
-        if isinstance(self.start_at, str) and not self.start_at.startswith(IMAGE):
-            _check_name("start_at", self.start_at, STARTS)
-        step_policy(self.lr_policy, self.lr_params)
+    def __init__(
+        self,
+        *,
+        lr_policy: str = "constant",
+        lr_params: Mapping[str, float] | None = None,
+        max_iter: int = 500,
+        push_dir: int = 1,
+        start_at: str | NDArray[np.floating] = "mean_plus_rand",
+        parametrization: str = "pixels",
+        robust: float = 0.0,
+        regularizers: Mapping[str, float] | None = None,
+        **more_regularizers: float,
+    ) -> None:
+        """`more_regularizers`: single parameters, which go before those in `regularizers`."""
+        chosen = {
+            "lr_policy": lr_policy,
+            "lr_params": {"lr": 1.0} if lr_params is None else lr_params,
+            "max_iter": _MAX_ITER.checked(max_iter),
+            "push_dir": _direction(push_dir),
+            "start_at": start_at,
+            "parametrization": parametrization,
+            "robust": _ROBUST.checked(robust),
+            "regularizers": _regularizer_values({**(regularizers or {}), **more_regularizers}),
+        }
+        step_policy(lr_policy, self._stored(chosen).lr_params)
+        PARAMETRIZATIONS.check(parametrization)
+        if isinstance(start_at, str) and not start_at.startswith(IMAGE):
+            STARTS.check(start_at)
+
+    def _stored(self, values: Mapping[str, object]) -> AscentSettings:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        return self
+
+    def __getattr__(self, name: str) -> float:
+        """The parameters of regularizers are attributes as well."""
+        values: Mapping[str, float] = self.__dict__.get("regularizers", {})
+        if name in values:
+            return values[name]
+        raise AttributeError(f"{type(self).__name__} has no parameter {name!r}")
 
     def as_record(self) -> dict[str, Any]:
-        """Every parameter as plain data for a JSON record; a start image is named by the hash of its values."""
-        record = {each.name: getattr(self, each.name) for each in fields(self)}
+        """Return every parameter as plain data for a JSON record; a start image is named by the hash of its values.
+
+        A regularizer of a user's own that is off leaves no trace, so that the record is the same as without it.
+        """
+        record: dict[str, Any] = {name: self.regularizers[name] for name in self._recorded_regularizers()}
+        record |= {name: getattr(self, name) for name in OTHER_PARAMETERS}
         record["lr_params"] = {name: float(value) for name, value in self.lr_params.items()}
         if not isinstance(self.start_at, str):
             record["start_at"] = f"array:{hashlib.sha256(_as_float32(self.start_at).tobytes()).hexdigest()}"
         return record
 
+    def _recorded_regularizers(self) -> list[str]:
+        recorded = [each for each in in_order() if REGULARIZERS.is_built_in(each.name) or each.is_on(self.regularizers)]
+        return [parameter.name for regularizer in recorded for parameter in regularizer.parameters]
+
+
+def parameter_names() -> tuple[str, ...]:
+    """Return the names of all parameters, as settings, presets and command lines know them."""
+    return (*parameters_of_regularizers(), *OTHER_PARAMETERS)
+
 
 def settings_from(values: Mapping[str, Any], where: str) -> AscentSettings:
     """Settings from plain data such as a preset; `ToolboxError` that names `where` for a key that does not exist."""
-    known = [each.name for each in fields(AscentSettings)]
+    known = parameter_names()
     for key in values:
         if key not in known:
             raise ToolboxError(f'{where} has the key "{key}", which is no parameter{nearest_name(str(key), known)}')
@@ -102,28 +133,20 @@ def settings_from(values: Mapping[str, Any], where: str) -> AscentSettings:
         raise ToolboxError(f"{where}: {error}") from error
 
 
-def _check_numbers(settings: AscentSettings) -> None:
-    whole = ("blur_every", "max_iter", "push_dir")
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if each.name in ("lr_params", "lr_policy", "start_at", "parametrization"):
-            continue
-        if not is_finite_number(value):
-            raise ToolboxError(f"{each.name} is {_short(value)}; it must be a finite number")
-        if each.name in whole and value != int(value):
-            raise ToolboxError(f"{each.name} is {value}; it must be a whole number")
-        object.__setattr__(settings, each.name, int(value) if each.name in whole else float(value))
+def _regularizer_values(given: Mapping[str, float]) -> dict[str, float]:
+    """Every regularizer's parameters, checked, the default where none is given."""
+    known = parameters_of_regularizers()
+    for name in given:
+        if name not in known:
+            raise ToolboxError(f'there is no parameter "{name}"{nearest_name(name, parameter_names())}')
+    return {name: parameter.checked(given.get(name, parameter.default)) for name, parameter in known.items()}
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
-
-
-def _check_name(what: str, name: object, known: Mapping[str, object]) -> None:
-    if name not in known:
-        hint = nearest_name(str(name), known) or f"; it is one of {', '.join(known)}"
-        raise ToolboxError(f'{what} "{name}" does not exist{hint}')
+def _direction(push_dir: object) -> float:
+    direction = _PUSH_DIR.checked(push_dir)
+    if direction not in (1, -1):
+        raise ToolboxError(f"push_dir is {direction}; it is 1 (what a unit likes) or -1 (what it dislikes)")
+    return direction
 
 
 def _as_float32(image: NDArray[np.floating]) -> NDArray[np.float32]:

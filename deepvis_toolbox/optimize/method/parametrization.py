@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.registry import Registry
 
 COLOUR_COVARIANCE = np.array([[0.9878, 0.8743, 0.8055], [0.8743, 0.9447, 0.9052], [0.8055, 0.9052, 1.0676]])
 """Of red, green and blue over the pixels of 500 ImageNet photographs, scaled so that its trace is 3."""
@@ -39,16 +40,17 @@ class Parametrization(ABC):
         """A A^T g, for (N, C, H, W): the direction of the step in pixels."""
 
 
-PARAMETRIZATIONS: dict[str, type[Parametrization]] = {}
+ParametrizationClass = TypeVar("ParametrizationClass", bound=Parametrization)
+
+PARAMETRIZATIONS: Registry[type[Parametrization]] = Registry("parametrization")
 
 
-def register_parametrization(name: str) -> Callable[[type[Parametrization]], type[Parametrization]]:
-    """Makes a parametrization known by its name on the command line."""
+def register_parametrization(name: str) -> Callable[[type[ParametrizationClass]], type[ParametrizationClass]]:
+    """Return a decorator that makes a parametrization known by its name; its docstring's first line explains it."""
 
-    def enter(parametrization: type[Parametrization]) -> type[Parametrization]:
+    def enter(parametrization: type[ParametrizationClass]) -> type[ParametrizationClass]:
         parametrization.name = name
-        PARAMETRIZATIONS[name] = parametrization
-        return parametrization
+        return PARAMETRIZATIONS.add(name, parametrization)
 
     return enter
 

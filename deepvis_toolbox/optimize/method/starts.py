@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.registry import Registry
 from deepvis_toolbox.words.images import Floats
 
 Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[np.floating]]
@@ -21,11 +22,30 @@ SIGMA = 10.0
 """Standard deviation of `mean_plus_rand`, in pixel units."""
 MAX_PIXELS = 100_000_000
 IMAGE = "image:"
-STARTS: dict[str, Start] = {
-    "mean_plus_rand": lambda random, shape, mean: random.normal(0, SIGMA, shape),  # noqa: ARG005
-    "randu": lambda random, shape, mean: random.uniform(0, 255, shape) - mean,
-    "mean": lambda random, shape, mean: np.zeros(shape),  # noqa: ARG005
-}
+STARTS: Registry[Start] = Registry("start image")
+
+
+def register_start(name: str) -> Callable[[Start], Start]:
+    """Return a decorator that makes a start image known by its name; its docstring's first line explains it."""
+    return STARTS.register(name)
+
+
+@register_start("mean_plus_rand")
+def _noise(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:  # noqa: ARG001
+    """The mean with a little normal noise."""
+    return random.normal(0, SIGMA, shape)
+
+
+@register_start("randu")
+def _uniform(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:
+    """Uniform noise over all pixel values."""
+    return random.uniform(0, 255, shape) - mean
+
+
+@register_start("mean")
+def _mean(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:  # noqa: ARG001
+    """The mean itself."""
+    return np.zeros(shape)
 
 
 def start_image(start_at: str | NDArray[np.floating], seed: int, preprocessing: Preprocessing) -> Floats:

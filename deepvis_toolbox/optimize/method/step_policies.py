@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from math import isfinite
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
-import numpy as np
 import torch
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.optimize.method.parameters import is_finite_number
+from deepvis_toolbox.registry import Registry
 
 
 class StepPolicy(ABC):
     """Gives each picture's step size from its objective and its gradient."""
 
     name: ClassVar[str]
-    parameters: ClassVar[tuple[str, ...]]
+    parameters: ClassVar[Mapping[str, str]]
+    """The numbers it needs, by name, each with what it means in a few words."""
 
     def __init__(self, parameters: Mapping[str, float]) -> None:
         """`parameters` has exactly the names of the class's `parameters`, all finite."""
@@ -32,35 +33,23 @@ class StepPolicy(ABC):
         """
 
 
-STEP_POLICIES: dict[str, type[StepPolicy]] = {}
+PolicyClass = TypeVar("PolicyClass", bound=StepPolicy)
+
+STEP_POLICIES: Registry[type[StepPolicy]] = Registry("step policy")
 
 
-def register_step_policy(name: str) -> Callable[[type[StepPolicy]], type[StepPolicy]]:
-    """Makes a step policy known by its name on the command line."""
+def register_step_policy(name: str) -> Callable[[type[PolicyClass]], type[PolicyClass]]:
+    """Return a decorator that makes a step policy known by its name; its docstring's first line explains it."""
 
-    def enter(policy: type[StepPolicy]) -> type[StepPolicy]:
+    def enter(policy: type[PolicyClass]) -> type[PolicyClass]:
         policy.name = name
-        STEP_POLICIES[name] = policy
-        return policy
+        return STEP_POLICIES.add(name, policy)
 
     return enter
 
 
-def is_finite_number(value: object) -> bool:
-    """Whether it is a number, NumPy's included, that a float can hold."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        return False
-    try:
-        return isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False
-
-
 def step_policy(name: str, parameters: Mapping[str, float]) -> StepPolicy:
     """The policy of that name. `ToolboxError` where it does not exist or its parameters are not the ones it needs."""
-    if name not in STEP_POLICIES:
-        hint = nearest_name(str(name), STEP_POLICIES) or f"; it is one of {', '.join(STEP_POLICIES)}"
-        raise ToolboxError(f'there is no step policy "{name}"{hint}')
     policy = STEP_POLICIES[name]
     wanted = ", ".join(policy.parameters)
     if not isinstance(parameters, Mapping) or set(parameters) != set(policy.parameters):
@@ -75,7 +64,7 @@ def step_policy(name: str, parameters: Mapping[str, float]) -> StepPolicy:
 class Constant(StepPolicy):
     """The same step size always."""
 
-    parameters = ("lr",)
+    parameters: ClassVar = {"lr": "the step size"}
 
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
@@ -86,7 +75,10 @@ class Constant(StepPolicy):
 class ProgressPolicy(StepPolicy):
     """As far as changes the objective by `desired_prog`, to first order, but at most `max_lr`."""
 
-    parameters = ("max_lr", "desired_prog")
+    parameters: ClassVar = {
+        "max_lr": "the largest step size",
+        "desired_prog": "by how much the objective is to change in a step",
+    }
 
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
@@ -97,7 +89,11 @@ class ProgressPolicy(StepPolicy):
 class Progress01Policy(StepPolicy):
     """For probabilities: as `progress`, with ever smaller progress the nearer the objective is to its end of 0 to 1."""
 
-    parameters = ("max_lr", "early_prog", "late_prog_mult")
+    parameters: ClassVar = {
+        "max_lr": "the largest step size",
+        "early_prog": "by how much the objective is to change in a step at first",
+        "late_prog_mult": "and later: this part of what remains to its end",
+    }
 
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:
         """As the base class says."""

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.model_folder import model_forms
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS
 
 _EPILOG = """examples:
@@ -23,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     raw = argparse.RawDescriptionHelpFormatter
     arguments = argparse.ArgumentParser("crop_max_patches", description=__doc__, epilog=_EPILOG, formatter_class=raw)
-    arguments.add_argument("--model", required=True, help="the network that was scanned")
+    arguments.add_argument("--model", required=True, help=f"the network that was scanned: {model_forms()}")
     arguments.add_argument("--engine", default="torch", choices=("torch", "caffe"), help="what computes the network")
     arguments.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     arguments.add_argument("--maxes", required=True, metavar="DIR", help="the folder that find_max_acts wrote")
@@ -35,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--singles", action="store_true", help="also each patch as a file of its own")
     arguments.add_argument("--tile", type=int, default=0, metavar="N", help="shrink patches to N pixels in montages")
     arguments.add_argument("--batch-size", type=int, default=8, metavar="N", help="(default: %(default)s)")
+    add_extend_flag(arguments)
     return arguments
 
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.scan.merging import merge
 
 
@@ -15,6 +16,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="+", metavar="PART", help="a folder that find_max_acts --shard wrote")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the whole is written")
     parser.add_argument("--partial", action="store_true", help="merge although parts are missing")
+    add_extend_flag(parser)
     options = parser.parse_args()
     top = merge(options.parts, options.out, options.partial)
     print(f"{options.out}: {top.index.total} units over {top.pictures_read} pictures")

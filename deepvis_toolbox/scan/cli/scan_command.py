@@ -6,7 +6,9 @@ import argparse
 import sys
 
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.opening.model_folder import model_forms
 
 _EPILOG = """examples:
   python find_maxes/find_max_acts.py --model efficientnet-lite0 --images photos/ --out maxes/
@@ -21,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(
         prog="find_max_acts", description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--model", required=True, help="a folder of models/, a model.yaml, torchvision:…, timm:…")
+    arguments.add_argument("--model", required=True, help=model_forms())
     arguments.add_argument("--engine", default="torch", choices=("torch", "caffe"), help="what computes the network")
     arguments.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
     arguments.add_argument("--images", required=True, metavar="DIR", help="pictures, and tar and zip archives of them")
@@ -37,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--checkpoint-every", type=int, default=5000, metavar="N", help="pictures in between")
     arguments.add_argument("--shard", metavar="I/N", help="only the I-th of N parts, from 0")
     arguments.add_argument("--ray", nargs="?", const="local", metavar="ADDRESS", help="scan on a Ray cluster")
+    add_extend_flag(arguments)
     return arguments
 
 

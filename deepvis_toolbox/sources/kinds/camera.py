@@ -15,6 +15,7 @@ from deepvis_toolbox.sources.listing import natural_order
 from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import register_source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 _PROBE_SECONDS = 3.0
 
@@ -24,7 +25,7 @@ class CameraSource(LiveSource):
     """The camera's newest picture, as in a mirror; picked up again after it was unplugged."""
 
     form = "camera:0"
-    meaning = "a camera by its number, or by its path as in camera:/dev/video1"
+    meaning = INPUT_FORMS.meaning("camera:0")
 
     @classmethod
     def claims(cls, text: str) -> bool:

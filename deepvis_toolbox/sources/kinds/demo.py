@@ -10,6 +10,7 @@ from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.pacing import Pacer
 from deepvis_toolbox.sources.registry import register_source
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 RATE = 30.0
 
@@ -19,7 +20,7 @@ class DemoSource(Source):
     """The same film each time: frame n always looks the same. Next and previous jump between photographs."""
 
     form = "demo"
-    meaning = "a slow film over photographs, which needs no camera"
+    meaning = INPUT_FORMS.meaning("demo")
 
     @classmethod
     def claims(cls, text: str) -> bool:

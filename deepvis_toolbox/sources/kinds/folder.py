@@ -13,6 +13,7 @@ from deepvis_toolbox.sources.listing import ListedPicture, folder_pictures, natu
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.picture_sequence import PictureSequence
 from deepvis_toolbox.sources.registry import register_source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 # A folder changed this shortly before it was listed may change again without its time stamp changing.
 _STAMP_SECONDS = 2.0
@@ -23,7 +24,7 @@ class FolderSource(PictureSequence):
     """The pictures directly in a folder, in natural order. Each move looks at the folder's time stamp first."""
 
     form = "FOLDER"
-    meaning = "a folder of pictures"
+    meaning = INPUT_FORMS.meaning("FOLDER")
 
     @classmethod
     def claims(cls, text: str) -> bool:

@@ -11,6 +11,7 @@ from deepvis_toolbox.sources.listing import read_picture_list
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.picture_sequence import PictureSequence
 from deepvis_toolbox.sources.registry import register_source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 _LOOKED_FOR = 100  # enough to tell a list whose folder is wrong from one with a missing file
 
@@ -20,7 +21,7 @@ class ListSource(PictureSequence):
     """The pictures of a list, in its order."""
 
     form = "LIST.txt"
-    meaning = 'a text file with one picture a line, "FILE" or "FILE CLASS_INDEX"'
+    meaning = INPUT_FORMS.meaning("LIST.txt")
 
     @classmethod
     def claims(cls, text: str) -> bool:

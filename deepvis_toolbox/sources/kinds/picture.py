@@ -11,6 +11,7 @@ from deepvis_toolbox.sources.listing import ListedPicture
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.picture_sequence import PictureSequence
 from deepvis_toolbox.sources.registry import register_source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 
 @register_source
@@ -18,7 +19,7 @@ class PictureSource(PictureSequence):
     """One picture; the next and the previous one are itself, read again from its file."""
 
     form = "PICTURE"
-    meaning = "a picture file (JPEG, PNG, GIF, WebP, TIFF, …)"
+    meaning = INPUT_FORMS.meaning("PICTURE")
 
     @classmethod
     def claims(cls, text: str) -> bool:

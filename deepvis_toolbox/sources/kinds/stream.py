@@ -13,6 +13,7 @@ from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import register_source
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443}
 """The schemes that connect to a server, and where it listens unless the URL says otherwise."""
@@ -24,7 +25,7 @@ class StreamSource(LiveSource):
     """A live stream, newest frame first; a video on a web server plays at its own rate."""
 
     form = "URL"
-    meaning = f"a network stream or video ({', '.join(SCHEMES)})"
+    meaning = f"{INPUT_FORMS.meaning('URL')} ({', '.join(SCHEMES)})"
     noun = "stream"
 
     @classmethod

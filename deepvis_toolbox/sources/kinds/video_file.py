@@ -17,6 +17,7 @@ from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.pacing import Pacer
 from deepvis_toolbox.sources.registry import register_source
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 
 @register_source
@@ -24,7 +25,7 @@ class VideoSource(Source):
     """Every frame of a video in order, again from the start after its end unless told otherwise."""
 
     form = "VIDEO"
-    meaning = "a video file"
+    meaning = INPUT_FORMS.meaning("VIDEO")
 
     @classmethod
     def claims(cls, text: str) -> bool:

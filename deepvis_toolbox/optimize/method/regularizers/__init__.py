@@ -1,13 +1,9 @@
-"""Regularizers: what is done to the image after each step. One small class each; `active` lists those in use."""
+"""Regularizers: what is done to the image after each step. One small class each, in a module of its own or several.
 
-from deepvis_toolbox.optimize.method.regularizers import (  # importing a module enters its regularizers
-    blur,
-    contributions,
-    decay,
-    small_norms,
-    small_values,
-    total_variation,
-)
+`REGULARIZERS` has them all, `active` those in use.
+"""
+
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.regularizers.registry import (
     REGULARIZERS,
     Regularizer,
@@ -15,15 +11,4 @@ from deepvis_toolbox.optimize.method.regularizers.registry import (
     register_regularizer,
 )
 
-__all__ = [
-    "REGULARIZERS",
-    "Regularizer",
-    "active",
-    "blur",
-    "contributions",
-    "decay",
-    "register_regularizer",
-    "small_norms",
-    "small_values",
-    "total_variation",
-]
+__all__ = ["REGULARIZERS", "Parameter", "Regularizer", "active", "register_regularizer"]

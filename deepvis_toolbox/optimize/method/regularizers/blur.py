@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, register_regularizer
 
 TRUNCATE = 4.0
@@ -16,15 +16,14 @@ TRUNCATE = 4.0
 class Blur(Regularizer):
     """Every `every` steps, each channel is convolved with a Gaussian; beyond the border the image is mirrored."""
 
+    parameters = (
+        Parameter("blur_radius", 0.0, "width of the Gaussian blur in pixels", high=1000),
+        Parameter("blur_every", 1, "blur at the steps 0, this, twice this, …", whole=True),
+    )
+
     def __init__(self, radius: float, every: int) -> None:
         self.kernel = gaussian_kernel(radius)
         self.every = every
-
-    @classmethod
-    def from_settings(cls, settings: AscentSettings) -> Blur | None:
-        """On where both the radius and the interval are above 0."""
-        on = settings.blur_radius > 0 and settings.blur_every > 0
-        return cls(settings.blur_radius, settings.blur_every) if on else None
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.percentile import reaching_percentile_
 from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, register_regularizer
 
@@ -25,13 +25,14 @@ def benefit(x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
 class SignedContributions(Regularizer):
     """Sets to zero the pixels whose signed contribution b is below a percentile of the picture's."""
 
+    parameters = (
+        Parameter(
+            "px_benefit_percentile", 0.0, "set pixels of smaller contribution than this percentile to zero", high=100
+        ),
+    )
+
     def __init__(self, percentile: float) -> None:
         self.percentile = percentile
-
-    @classmethod
-    def from_settings(cls, settings: AscentSettings) -> SignedContributions | None:
-        """On where `px_benefit_percentile` is above 0."""
-        return cls(settings.px_benefit_percentile) if settings.px_benefit_percentile > 0 else None
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
@@ -42,13 +43,10 @@ class SignedContributions(Regularizer):
 class AbsoluteContributions(Regularizer):
     """Sets to zero the pixels whose absolute contribution |b| is below a percentile of the picture's."""
 
+    parameters = (Parameter("px_abs_benefit_percentile", 0.0, "the same by the contribution's size", high=100),)
+
     def __init__(self, percentile: float) -> None:
         self.percentile = percentile
-
-    @classmethod
-    def from_settings(cls, settings: AscentSettings) -> AbsoluteContributions | None:
-        """On where `px_abs_benefit_percentile` is above 0."""
-        return cls(settings.px_abs_benefit_percentile) if settings.px_abs_benefit_percentile > 0 else None
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""

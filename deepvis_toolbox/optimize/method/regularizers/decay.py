@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, register_regularizer
 
 
@@ -12,13 +12,10 @@ from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, r
 class Decay(Regularizer):
     """x * (1 - decay)."""
 
+    parameters = (Parameter("decay", 0.0, "L2 decay: each step multiplies the image by 1 - this", high=1),)
+
     def __init__(self, decay: float) -> None:
         self.decay = decay
-
-    @classmethod
-    def from_settings(cls, settings: AscentSettings) -> Decay | None:
-        """On where `decay` is above 0."""
-        return cls(settings.decay) if settings.decay > 0 else None
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""

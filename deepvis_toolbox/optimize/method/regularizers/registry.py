@@ -1,52 +1,98 @@
-"""What a regularizer is, and the list of them in the order in which one step applies them."""
+"""What a regularizer is, and the table of them, in the order in which one step applies them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 import torch
 
-if TYPE_CHECKING:
-    from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.optimize.method.parameters import Parameter
+from deepvis_toolbox.registry import Registry
 
 
 class Regularizer(ABC):
-    """r_theta of the method: changes the images of a batch after a step. It knows nothing of the network."""
+    """r_theta of the method: changes the images of a batch after a step. It knows nothing of the network.
+
+    A subclass declares the numbers it takes; that is all it needs for `AscentSettings`, presets, records and the
+    command line to know them. It is on where none of them has its `off` value.
+    """
 
     name: ClassVar[str]
-    position: ClassVar[int]
+    position: ClassVar[float]
+    parameters: ClassVar[tuple[Parameter, ...]]
 
-    @classmethod
-    @abstractmethod
-    def from_settings(cls, settings: AscentSettings) -> Regularizer | None:
-        """The regularizer with its parameters, or None where the settings leave it off."""
+    def __init__(self, *values: float) -> None:
+        """`values`: checked, in the order of `parameters`."""
+        self.values = {each.name: value for each, value in zip(self.parameters, values, strict=True)}
 
     @abstractmethod
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
-        """The changed images: `x` (N, C, H, W), zero-centred pixels, which may be overwritten.
+        """Return the changed images: `x` (N, C, H, W), zero-centred pixels, which may be overwritten.
 
         `gradient` (N, C, H, W): this step's, in pixel units, in the direction of the ascent. `step` counts from 0.
         """
 
+    @classmethod
+    def is_on(cls, values: Mapping[str, float]) -> bool:
+        """Return whether these values of parameters, by name, switch it on."""
+        return all(each.name in values and values[each.name] != each.off for each in cls.parameters)
 
-REGULARIZERS: dict[str, type[Regularizer]] = {}
+
+RegularizerClass = TypeVar("RegularizerClass", bound=Regularizer)
+
+OTHER_PARAMETERS = ("lr_policy", "lr_params", "max_iter", "push_dir", "start_at", "parametrization", "robust")
+"""The parameters of `AscentSettings` that are no regularizer's; none of these may have their names."""
 
 
-def register_regularizer(name: str, position: int) -> Callable[[type[Regularizer]], type[Regularizer]]:
-    """Makes a regularizer known; those with a smaller `position` are applied first."""
+def _admit(regularizer: type[Regularizer], others: Mapping[str, type[Regularizer]]) -> None:
+    """Refuses one that nothing could switch on, or whose parameter is another's."""
+    if not getattr(regularizer, "parameters", ()):
+        raise ToolboxError(f'the regularizer "{regularizer.name}" declares no parameters; one must switch it on')
+    taken = {*OTHER_PARAMETERS, "regularizers", *(each.name for other in others.values() for each in other.parameters)}
+    for parameter in regularizer.parameters:
+        if parameter.name in taken:
+            raise ToolboxError(f'the regularizer "{regularizer.name}": there is a parameter "{parameter.name}" already')
 
-    def enter(regularizer: type[Regularizer]) -> type[Regularizer]:
+
+REGULARIZERS: Registry[type[Regularizer]] = Registry(
+    "regularizer", home="deepvis_toolbox.optimize.method.regularizers", admit=_admit
+)
+
+
+def register_regularizer(name: str, position: float) -> Callable[[type[RegularizerClass]], type[RegularizerClass]]:
+    """Return a decorator that makes a regularizer known; those with a smaller `position` are applied first.
+
+    The built-in ones have the positions 1 to 7. Raises `ToolboxError` where its name, or that of a parameter, is taken.
+    """
+
+    def enter(regularizer: type[RegularizerClass]) -> type[RegularizerClass]:
         regularizer.name, regularizer.position = name, position
-        REGULARIZERS[name] = regularizer
-        return regularizer
+        return REGULARIZERS.add(name, regularizer)
 
     return enter
 
 
-def active(settings: AscentSettings) -> list[Regularizer]:
-    """The regularizers that the settings switch on, in the order of one step."""
-    in_order = sorted(REGULARIZERS.values(), key=lambda regularizer: regularizer.position)
-    made = (regularizer.from_settings(settings) for regularizer in in_order)
-    return [regularizer for regularizer in made if regularizer is not None]
+def parameters_of_regularizers() -> dict[str, Parameter]:
+    """Return every regularizer's parameters by name, in the order of one step."""
+    return {each.name: each for regularizer in in_order() for each in regularizer.parameters}
+
+
+def in_order() -> list[type[Regularizer]]:
+    """Return the regularizers in the order of one step."""
+    return sorted(REGULARIZERS.values(), key=lambda regularizer: regularizer.position)
+
+
+def active(values: Mapping[str, float]) -> list[Regularizer]:
+    """Return the regularizers that the values of their parameters, by name, switch on, in the order of one step.
+
+    Raises `ToolboxError` for a parameter of none: nothing that was asked for may be left out unseen.
+    """
+    known = parameters_of_regularizers()
+    for name in values:
+        if name not in known:
+            raise ToolboxError(f'no regularizer has the parameter "{name}"; is the file that adds it named (--extend)?')
+    on = [regularizer for regularizer in in_order() if regularizer.is_on(values)]
+    return [regularizer(*(values[each.name] for each in regularizer.parameters)) for regularizer in on]

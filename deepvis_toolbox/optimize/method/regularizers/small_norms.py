@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.percentile import reaching_percentile_
 from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, register_regularizer
 
@@ -13,13 +13,12 @@ from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, r
 class SmallNorms(Regularizer):
     """Sets to zero the pixels whose norm over the channels is below a percentile of the picture's."""
 
+    parameters = (
+        Parameter("small_norm_percentile", 0.0, "set pixels of smaller norm than this percentile to zero", high=100),
+    )
+
     def __init__(self, percentile: float) -> None:
         self.percentile = percentile
-
-    @classmethod
-    def from_settings(cls, settings: AscentSettings) -> SmallNorms | None:
-        """On where `small_norm_percentile` is above 0."""
-        return cls(settings.small_norm_percentile) if settings.small_norm_percentile > 0 else None
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""

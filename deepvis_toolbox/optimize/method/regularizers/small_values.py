@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.percentile import reaching_percentile_
 from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, register_regularizer
 
@@ -13,13 +13,10 @@ from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, r
 class SmallValues(Regularizer):
     """Sets to zero the values whose size is below a percentile of the picture's."""
 
+    parameters = (Parameter("small_val_percentile", 0.0, "set values smaller than this percentile to zero", high=100),)
+
     def __init__(self, percentile: float) -> None:
         self.percentile = percentile
-
-    @classmethod
-    def from_settings(cls, settings: AscentSettings) -> SmallValues | None:
-        """On where `small_val_percentile` is above 0."""
-        return cls(settings.small_val_percentile) if settings.small_val_percentile > 0 else None
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, register_regularizer
 
 SMOOTHING = 1.0
@@ -18,13 +18,10 @@ class TotalVariation(Regularizer):
     dx and dy are the differences to the next pixel, 0 at the last one.
     """
 
+    parameters = (Parameter("tv", 0.0, "total variation: pixel values a step towards the neighbours", high=255),)
+
     def __init__(self, weight: float) -> None:
         self.weight = weight
-
-    @classmethod
-    def from_settings(cls, settings: AscentSettings) -> TotalVariation | None:
-        """On where `tv` is above 0."""
-        return cls(settings.tv) if settings.tv > 0 else None
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
         """As the base class says."""
