@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import get_args
 
@@ -266,7 +267,7 @@ def want_screenshot(state: State) -> None:
 def reset(state: State) -> None:
     """Go back to how things are shown at the start; the cursor stays where it is."""
     place = ("cursor_area", "layer_index", "unit", "wanted_unit")
-    state.view = replace(state.start_view, **{name: getattr(state.view, name) for name in place})
+    state.view = replace(deepcopy(state.start_view), **{name: getattr(state.view, name) for name in place})
 
 
 def quit_toolbox(state: State) -> None:

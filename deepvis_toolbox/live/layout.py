@@ -29,13 +29,23 @@ from deepvis_toolbox.live.panes.unit_images import UnitImagesPane
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.registry import Registry
 
 SMALLEST = (640, 400)
 """Width and height below which panes no longer fit; a smaller window shows the top left of this."""
 
 _LOG = logging.getLogger(__name__)
 
-PANES: list[Pane] = [
+PANES: Registry[Pane] = Registry("pane")
+"""All panes, in the order in which they are drawn. A new one is a module and a line below."""
+
+
+def add_pane(pane: Pane) -> Pane:
+    """Add a pane to the window, above those that are there; for a file of a user's own (`--extend`)."""
+    return PANES.add(pane.name, pane)
+
+
+for _pane in (
     InputPane(),
     ClassesPane(),
     SelectedPane(),
@@ -48,18 +58,18 @@ PANES: list[Pane] = [
     MessagePane(),
     ErrorPane(),
     HelpPane(),
-]
-"""All panes, in the order in which they are drawn. A new one is a module and a line here."""
+):
+    add_pane(_pane)
 
 
 def key_table() -> KeyTable:
     """Return the keys of all panes and of the window itself. `ToolboxError` where one key means two things."""
-    return KeyTable([*(binding for pane in PANES for binding in pane.keys), *WINDOW_KEYS])
+    return KeyTable([*WINDOW_KEYS, *(binding for pane in PANES.values() for binding in pane.keys)])
 
 
 def make_request(state: State) -> Request:
     """Return what the worker must answer for the panes that are shown; nothing while the network is loading."""
-    shown = (pane for pane in PANES if pane.is_shown(state, None)) if state.facts.layers else ()
+    shown = (pane for pane in PANES.values() if pane.is_shown(state, None)) if state.facts.layers else ()
     return Request(frozenset(question for pane in shown for question in pane.needs(state)), state.view.stretch)
 
 
@@ -73,14 +83,14 @@ class Layout:
 
     def pane_at(self, x: int, y: int) -> Pane | None:
         """Return the pane at a pixel of the window, overlays not counted; None between panes."""
-        shown = (pane for pane in PANES if pane.name in self.boxes and pane.slot is not Slot.OVERLAY)
+        shown = (pane for pane in PANES.values() if pane.name in self.boxes and pane.slot is not Slot.OVERLAY)
         return next((pane for pane in shown if self.boxes[pane.name].contains(x, y)), None)
 
 
 def make_layout(width: int, height: int, scene: Scene) -> Layout:
     """Return where the panes lie. It depends on which are shown, on nothing else that changes: boxes do not jump."""
     look = scene.look
-    shown = [pane for pane in PANES if pane.is_shown(scene.state, scene.snapshot)]
+    shown = [pane for pane in PANES.values() if pane.is_shown(scene.state, scene.snapshot)]
     slots = _slots(max(width, SMALLEST[0]), max(height, SMALLEST[1]), shown, look)
     boxes: dict[str, Box] = {}
     facts: dict[str, Any] = {}
@@ -97,7 +107,7 @@ def make_layout(width: int, height: int, scene: Scene) -> Layout:
 def draw_window(pixels: Pixels, layout: Layout, scene: Scene) -> None:
     """Draw all panes that are shown over the whole window, RGB uint8 H×W×3."""
     clear(pixels, scene.look.window)
-    for pane in PANES:
+    for pane in PANES.values():
         box = layout.boxes.get(pane.name)
         place = pixels[box.top : box.bottom, box.left : box.right] if box else pixels[:0]
         if place.size:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
@@ -95,6 +96,9 @@ class View:
     show_unit_images: bool = True
     pattern: Pattern = "off"
 
+    own: dict[str, Any] = field(default_factory=dict)
+    """What panes of a user's own keep, each under its name."""
+
     camera_frozen: bool = False
     stretch: bool = False
     """Stretch the frame to a square instead of cropping the largest one."""
@@ -149,7 +153,7 @@ class State:
     @classmethod
     def started_with(cls, view: View) -> State:
         """Return a state that shows `view`, and to which a reset returns."""
-        return cls(view=replace(view), start_view=replace(view))
+        return cls(view=deepcopy(view), start_view=deepcopy(view))
 
     @property
     def layer(self) -> Layer | None:

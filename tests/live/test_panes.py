@@ -21,6 +21,7 @@ from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.measure import ClassProbabilities
+from deepvis_toolbox.registry import Registry
 from deepvis_toolbox.sources.frame import FrameInfo
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
@@ -132,7 +133,7 @@ CASES: tuple[Callable[[], tuple[State, Snapshot | None]], ...] = (
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-@pytest.mark.parametrize("pane", PANES, ids=lambda pane: pane.name)
+@pytest.mark.parametrize("pane", PANES.values(), ids=lambda pane: pane.name)
 def test_every_pane_draws_every_case_within_its_own_pixels(pane: Pane, case: Callable) -> None:
     state, snapshot = case()
     for width, height in SIZES:
@@ -156,7 +157,7 @@ def test_every_pane_draws_every_case_within_its_own_pixels(pane: Pane, case: Cal
         assert (window == 77).all()
 
 
-@pytest.mark.parametrize("pane", PANES, ids=lambda pane: pane.name)
+@pytest.mark.parametrize("pane", PANES.values(), ids=lambda pane: pane.name)
 @pytest.mark.parametrize("size", [(1, 1), (1, 60), (60, 1), (9, 9), (40, 25)])
 def test_panes_survive_having_no_room(pane: Pane, size: tuple[int, int]) -> None:
     for case in CASES:
@@ -177,7 +178,7 @@ def test_panes_lie_side_by_side_inside_the_window(size: tuple[int, int]) -> None
     state, snapshot = usual()
     layout = make_layout(width, height, scene_of(state, snapshot, look_for(Look(), width, height)))
     owners = np.zeros((height, width), int)
-    overlays = {pane.name for pane in PANES if pane.slot is Slot.OVERLAY}
+    overlays = {pane.name for pane in PANES.values() if pane.slot is Slot.OVERLAY}
     for name, box in layout.boxes.items():
         assert 0 <= box.top < box.bottom <= height, name
         assert 0 <= box.left < box.right <= width, name
@@ -209,10 +210,13 @@ def test_a_pane_in_the_right_column_takes_its_room_from_the_tiles(monkeypatch: p
         def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
             return state.view.show_unit_images
 
-    others = [pane for pane in PANES if pane.slot is not Slot.RIGHT]
+    others: Registry[Pane] = Registry("pane")
+    for pane in PANES.values():
+        if pane.slot is not Slot.RIGHT:
+            others.add(pane.name, pane)
     monkeypatch.setattr(layout_module, "PANES", others)
     before = make_layout(1500, 930, scene_of(state, None, look)).boxes
-    monkeypatch.setattr(layout_module, "PANES", [*others, Extra()])
+    layout_module.add_pane(Extra())
     state.view.show_unit_images = True
     after = make_layout(1500, 930, scene_of(state, None, look)).boxes
     assert after["extra"].right == before["tiles"].right
