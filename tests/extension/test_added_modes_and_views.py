@@ -29,8 +29,9 @@ def flipped(signal, activation):
 
 @register_backward_view("checks")
 def checks(values, blur_radius):
-    """White where the first channel is above zero."""
-    return np.where(values[:, :, 0] > 0, 255, 0).astype(np.uint8)
+    """White squares of four pixels wherever a signal arrives."""
+    rows, columns = np.indices(values.shape[:2]) // 4
+    return np.where((rows + columns) % 2 & values.any(axis=2), 255, 0).astype(np.uint8)
 '''
 
 BY_PLAIN_TORCH = """
@@ -90,7 +91,7 @@ def test_the_window_starts_with_an_added_mode_and_view_and_shows_what_they_say(m
         made_by = json.loads(picture.text["deepvis_toolbox"])
         pixels = np.asarray(picture.convert("RGB"))
     assert (made_by["backward"], made_by["backward view"], made_by["zoom"]) == ("flipped", "checks", "backward")
-    middle = pixels[200:700, 500:1000].reshape(-1, 3)  # the enlarged result: black and white, about half of each
+    middle = pixels[200:700, 500:1000].reshape(-1, 3)  # the enlarged result: white squares on black
     assert np.ptp(middle, axis=1).max() <= 8  # gray, as the pane beside it nearly is: nothing of the coloured picture
     assert (middle > 200).mean() > 0.1
     assert (middle < 50).mean() > 0.1
@@ -121,7 +122,7 @@ print(json.dumps([told["b"], told["n"], told["m"], pressed("b", 6), pressed("n",
 def test_an_added_mode_and_view_are_listed_by_help_and_on_the_settings_page(mode) -> None:
     window = mode.run("run_toolbox.py", "--extend", "mine.py", "--help").stdout
     assert "flipped: Only negative signals pass a rectifier\n" in window
-    assert "checks: White where the first channel is above zero\n" in window
+    assert "checks: White squares of four pixels wherever a signal arrives\n" in window
     crops = " ".join(mode.run("find_maxes/crop_max_patches.py", "--extend", "mine.py", "--help").stdout.split())
     assert "modes grad, deconv, guided, flipped, views raw, gray, norm, norm-blurred, checks;" in crops
     page = mode.run("settings.py", "--extend", "mine.py", "--markdown").stdout
