@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deepvis_toolbox.errors import ToolboxError
-    from deepvis_toolbox.network.interface import Network, Recording
+    from deepvis_toolbox.network.interface import Network
+    from deepvis_toolbox.network.recording import Recording
     from deepvis_toolbox.opening.loading import load_network
     from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
     from deepvis_toolbox.version import __version__
@@ -23,7 +24,7 @@ _HOMES = {
     "AscentSettings": "deepvis_toolbox.optimize",
     "Layer": "deepvis_toolbox.words.layer",
     "Network": "deepvis_toolbox.network.interface",
-    "Recording": "deepvis_toolbox.network.interface",
+    "Recording": "deepvis_toolbox.network.recording",
     "Rect": "deepvis_toolbox.words.layer",
     "ToolboxError": "deepvis_toolbox.errors",
     "Unit": "deepvis_toolbox.words.unit",

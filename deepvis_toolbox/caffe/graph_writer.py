@@ -11,9 +11,13 @@ from torch import fx, nn
 
 
 class GraphWriter:
-    """A graph in the making. `meta` is given to every node written while it is set."""
+    """A graph in the making. `meta` is given to every node written while it is set.
 
-    def __init__(self) -> None:
+    `hollow`: its modules keep the shapes of their parameters and let go of the values.
+    """
+
+    def __init__(self, hollow: bool = False) -> None:
+        self._hollow = hollow
         self.graph = fx.Graph()
         self.root: nn.Module = fx.GraphModule({}, fx.Graph())  # so that its own attributes are no free names
         self._numbers: dict[str, int] = {}
@@ -26,7 +30,7 @@ class GraphWriter:
     def module(self, name: str, module: nn.Module, *inputs: fx.Node) -> fx.Node:
         """A call of `module`, kept under `name` made an identifier that is not taken yet."""
         target = self._free_name(_identifier(name))
-        self.root.add_module(target, module.eval())
+        self.root.add_module(target, module.eval().to("meta") if self._hollow else module.eval())
         return self._marked(self.graph.call_module(target, inputs))
 
     def function(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:

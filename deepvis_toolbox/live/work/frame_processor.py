@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.network.interface import Network, Recording
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.words.layer import Layer
 
