@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.network.recording import Recording
     from deepvis_toolbox.opening.loading import load_network
     from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
+    from deepvis_toolbox.process_tuning import tune_process
     from deepvis_toolbox.version import __version__
     from deepvis_toolbox.words.layer import Layer, Rect
     from deepvis_toolbox.words.unit import Unit, parse_units
@@ -31,6 +32,7 @@ _HOMES = {
     "load_network": "deepvis_toolbox.opening.loading",
     "parse_units": "deepvis_toolbox.words.unit",
     "preferred_images": "deepvis_toolbox.optimize",
+    "tune_process": "deepvis_toolbox.process_tuning",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "load_network",
     "parse_units",
     "preferred_images",
+    "tune_process",
 ]
 
 

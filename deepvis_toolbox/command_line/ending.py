@@ -1,4 +1,4 @@
-"""How every command ends: 0 for success, 2 and one sentence for a user's mistake, 130 when interrupted."""
+"""How every command begins and ends: 0 for success, 2 and one sentence for a user's mistake, 130 when interrupted."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import sys
 from collections.abc import Callable
 
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.process_tuning import tune_process
+
 
 def run_command(main: Callable[[], int | None]) -> int:
-    """Runs `main` and returns the exit status; a `ToolboxError` becomes one line on stderr and status 2."""
-    from deepvis_toolbox.errors import ToolboxError
+    """Run `main` and return the exit status; a `ToolboxError` becomes one line on stderr and status 2.
 
+    Sets up the process first, before anything has started threads (see `tune_process`).
+    """
+    tune_process()
     try:
         return main() or 0
     except ToolboxError as error:

@@ -23,7 +23,6 @@ from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, started_with
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.network.freed_memory import keep_freed_memory
 from deepvis_toolbox.sources.kinds.camera import first_camera
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
@@ -86,7 +85,6 @@ def run_live(options: StartOptions) -> bool:
     from deepvis_toolbox.live.work.worker import failure_sentence
 
     check_display()
-    keep_freed_memory()
     cv2.setNumThreads(1)  # the network has the other processors; small pictures gain nothing from more
     with ExitStack() as stack:
         recording = _recording(options, stack)

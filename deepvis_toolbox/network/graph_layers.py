@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import fx
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import ModelDescription
-from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, reachable
+from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, note_values, reachable
 from deepvis_toolbox.network.regions import receptive_field
 from deepvis_toolbox.words.layer import Layers, Rect
 
@@ -25,7 +24,7 @@ class GraphLayers:
     def __init__(
         self, graph_module: fx.GraphModule, values: Mapping[fx.Node, Any], description: ModelDescription
     ) -> None:
-        _note_shapes(values)
+        note_values(values)
         listed, self.nodes = layer_table(graph_module, values)
         self.layers = Layers(listed)
         self._input_shape = description.preprocessing.input_shape
@@ -66,11 +65,3 @@ class GraphLayers:
         last = next(self.layers[name] for name in reversed(self.layers) if self.layers[name].kind != "argmax")
         named = len(last.shape) == 1 and last.channels == labels
         return (last.name,) if named or last.kind == "linear" else ()
-
-
-def _note_shapes(values: Mapping[fx.Node, Any]) -> None:
-    for node, value in values.items():
-        if isinstance(value, torch.Tensor):
-            node.meta["value_shape"] = tuple(value.shape)
-        elif isinstance(value, (tuple, list)):
-            node.meta["holds_tensors"] = any(isinstance(part, torch.Tensor) for part in value)

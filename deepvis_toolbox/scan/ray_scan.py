@@ -18,6 +18,7 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.opening.loading import load_network
+from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures, tune_process
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import Calibration
@@ -78,6 +79,7 @@ class PartDecoder:
     """Decodes a part's pictures, anywhere in the cluster."""
 
     def __init__(self, pictures: PictureList, preprocessing: Row, batch_size: int) -> None:
+        ignore_remarks_about_pictures()
         self._batches = PictureBatches(pictures, preprocessing_from(preprocessing), batch_size)
 
     def __call__(self, row: Row) -> Row:
@@ -92,6 +94,7 @@ class PartScanner:
     """Scans decoded parts; one lives in each actor, with a network of its own."""
 
     def __init__(self, model: str, loading: Row, identity: Row, calibration: Row, threads: int) -> None:
+        tune_process()
         torch.set_num_threads(threads)  # the same everywhere: how a sum is split can change its last bit
         self._net = load_network(model, **loading)
         if self._net.weights_hash != identity["network"]["weights_hash"]:
