@@ -1,0 +1,33 @@
+"""What a measurement is: a question about an image, as plain data, and the function that answers it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from deepvis_toolbox.measure.needs import Needs
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.measure.passes import Pass
+    from deepvis_toolbox.network.interface import Network
+
+Answer = TypeVar("Answer")
+
+
+class Question(Generic[Answer]):
+    """What may be asked: a frozen dataclass, so that equal questions are one. Its answer is plain data on the CPU."""
+
+
+class Measurement(Question[Answer], ABC):
+    """A question that one pass over an image answers. Subclasses are frozen dataclasses.
+
+    It knows no window, no colours and no files.
+    """
+
+    def needs(self, network: Network) -> Needs:  # noqa: ARG002
+        """Return what `take` will read. What is left out is computed all the same, but in a pass of its own."""
+        return Needs()
+
+    @abstractmethod
+    def take(self, passes: Pass) -> Answer:
+        """Answer the question. Arrays in the answer are on the CPU and are not written to again."""
