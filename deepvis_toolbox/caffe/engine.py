@@ -10,10 +10,10 @@ import torch
 from torch import fx
 
 from deepvis_toolbox.caffe.engine_recording import CaffeRecording
+from deepvis_toolbox.caffe.graph import values_without_data
 from deepvis_toolbox.caffe.loaded_caffe import LoadedCaffe
 from deepvis_toolbox.caffe.process import Floats, find_caffe
 from deepvis_toolbox.caffe.prototxt import Prototxt
-from deepvis_toolbox.caffe.shapes import values_without_data
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.graph_layers import GraphLayers
@@ -58,9 +58,7 @@ class CaffeNetwork(Network):
 
     def _describe(self, graph_module: fx.GraphModule) -> None:
         classify(graph_module)
-        self._described = GraphLayers(
-            graph_module, values_without_data(graph_module, self.input_shape), self.description
-        )
+        self._described = GraphLayers(graph_module, values_without_data(graph_module), self.description)
         self.layers, self.label_layers = self._described.layers, self._described.label_layers
 
     def _check_shapes(self) -> None:

@@ -37,9 +37,11 @@ class GraphWriter:
         """A call of a function."""
         return self._marked(self.graph.call_function(function, arguments))
 
-    def internal(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
-        """A call whose result is no blob of the network, only a step towards one."""
-        return self.graph.call_function(function, arguments)
+    def internal(self, function: Callable[..., Any], *arguments: Any, shape: tuple[int, ...]) -> fx.Node:
+        """A call whose result is no blob of the network, only a step towards one. `shape`: for one image, (C, …)."""
+        node = self.graph.call_function(function, arguments)
+        node.meta["shape"] = shape
+        return node
 
     def finish(self, outputs: list[fx.Node]) -> fx.GraphModule:
         """The graph module, whose output is the tuple of `outputs`."""
