@@ -8,19 +8,18 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.pictures.shooter import Shooter
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
-from deepvis_toolbox.live.window.mouse import do_mouse
-from deepvis_toolbox.live.window.window import Window
+from deepvis_toolbox.live.window.window import MouseEvent, Window
 from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.live.work.session import Session
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -44,7 +43,7 @@ class LoopOptions:
     """Quit after so many snapshots."""
     script: Sequence[str] = ()
     """Keys to press, one for each snapshot."""
-    recording: VideoRecording | None = None
+    recording: Film | None = None
 
 
 @dataclass
@@ -125,8 +124,11 @@ class MainLoop:
         return min(IDLE_MS, max(1, math.ceil(left * 1000)))
 
     def _press(self, key: str) -> None:
-        if self.painter.keys.press(self.state, key):
-            self._touched()
+        if not self.painter.keys.press(self.state, key):
+            if not key:  # a key without a name here
+                return
+            self.state.facts.message = f'the key "{key}" does nothing; h lists those that do'
+        self._touched()
 
     def _touched(self) -> None:
         self._changed = self._urgent = True
@@ -134,10 +136,22 @@ class MainLoop:
 
     def _take_clicks(self) -> None:
         for event in self.window.mouse_events():
-            do_mouse(event, self.state, self.painter)
+            self._do_mouse(event)
             self._touched()
         if self.window.size != self._size:
             self._changed = self._urgent = True
+
+    def _do_mouse(self, event: MouseEvent) -> None:
+        """What the pane under the mouse says of a click, a double click, or a turn of the wheel."""
+        found = self.painter.hit(self.state, event.x, event.y)
+        if found is None:
+            return
+        _, under = found
+        if event.kind == "wheel":
+            if under.wheel:
+                under.wheel(self.state, event.turns)
+        elif action := under.click if event.kind == "click" else under.double_click:
+            action(self.state)
 
     def _meet_network(self) -> None:
         worker = self.session.worker
@@ -149,6 +163,8 @@ class MainLoop:
         elif worker.loaded is not None and not self.state.facts.layers:
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
+            self.state.facts.message = "press h for the keys and what the mouse does"
+            self._touched()
             self._pace.share = self.options.window.drawing_share if worker.loaded.takes_all_processors else 1.0
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
@@ -177,7 +193,7 @@ class MainLoop:
             self.state.facts.message = f"{unit}: {growth.note}"
             self._touched()
             if self._shelf:
-                self._shelf.forget(unit.layer, unit.channel)
+                self._shelf.forget(unit)
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.work.grower import OpenGrower
@@ -150,8 +150,7 @@ def run_headless(options: StartOptions) -> None:
 
 def open_sources(options: StartOptions, realtime: bool) -> list[Source]:
     """Return the sources asked for. Where one does not open, those already open are closed again."""
-    wanted = options.settings.sources.model_dump(exclude={"input", "fit"})
-    source_options = SourceOptions(**wanted, realtime=realtime)
+    source_options = SourceOptions(**dict(options.settings.sources), realtime=realtime)
     sources: list[Source] = []
     try:
         for text in options.inputs or options.settings.sources.input or [_default_input()]:
@@ -183,7 +182,7 @@ def _start_state(options: StartOptions, sources: int) -> State:
     return state
 
 
-def _recording(options: StartOptions, stack: ExitStack) -> VideoRecording | None:
+def _recording(options: StartOptions, stack: ExitStack) -> Film | None:
     if options.record is None:
         return None
-    return stack.enter_context(VideoRecording(options.record, options.settings.window.max_fps))
+    return stack.enter_context(Film(options.record, options.settings.window.max_fps))

@@ -50,7 +50,7 @@ class BackwardImage(Measurement[InputGradient]):
         image = passes.on_cpu(at_input.permute(0, 2, 3, 1))  # as it lies in memory already
         if passes.network.preprocessing.channels == "BGR":
             image = image[..., ::-1]
-        note = _not_finite(image) if image.any() else why_gradient_is_zero(self.origin)
+        note = _not_finite(image) if image.any() else why_gradient_is_zero(passes, self.origin)
         return InputGradient(np.ascontiguousarray(image), note)
 
     @property

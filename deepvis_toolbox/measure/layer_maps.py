@@ -64,23 +64,28 @@ class LayerGradients(Measurement[Maps]):
     def take(self, passes: Pass) -> Maps:
         """Answer with what arrives at the layer, below its rectifier."""
         maps = channels_first(passes.network.layers[self.layer], passes.on_cpu(passes.unit_gradient(self._need)))
-        return Maps(maps, "" if maps.any() else self._why_zero(passes.network))
+        return Maps(maps, "" if maps.any() else self._why_zero(passes))
 
     @property
     def _need(self) -> GradientNeed:
         return GradientNeed(self.origin, self.mode, self.layer)
 
-    def _why_zero(self, network: Network) -> str:
+    def _why_zero(self, passes: Pass) -> str:
+        network = passes.network
         names = list(network.layers)
         if names.index(network.layers.canonical(self.layer)) > names.index(network.layers.canonical(self.origin.layer)):
             return f"{self.layer} is above the origin {self.origin.layer}: no gradient gets there"
-        return why_gradient_is_zero(self.origin)
+        return why_gradient_is_zero(passes, self.origin)
 
 
-def why_gradient_is_zero(origin: Unit) -> str:
-    """Say why a backward pass from a unit brings nothing."""
-    unit = f"{origin.layer}:{origin.channel}"
-    return f"the gradient is exactly zero: unit {unit} is off, or nothing gets past the layers below"
+def why_gradient_is_zero(passes: Pass, origin: Unit) -> str:
+    """Say why a backward pass from a unit with its own activation map brings nothing."""
+    unit, value = f"{origin.layer}:{origin.channel}", passes.largest(origin)
+    if value == 0:
+        return f"the gradient is exactly zero: unit {unit} is off"
+    is_softmax = passes.network.layers[origin.layer].kind == "softmax"
+    why = "the softmax is saturated" if is_softmax else "it is saturated, or nothing gets past the layers below"
+    return f"the gradient is exactly zero although {unit} is {value:.3g}: {why}"
 
 
 def channels_first(layer: Layer, values: NDArray[np.float32]) -> NDArray[np.float32]:

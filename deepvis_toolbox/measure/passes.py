@@ -78,6 +78,13 @@ class Pass:
             self._gradients[need] = self.gradients(need.origin.layer, diff, need.mode, [need.at])[need.at]
         return self._gradients[need]
 
+    def largest(self, unit: Unit) -> float:
+        """Return the activation of the unit that is farthest from zero, anywhere."""
+        values = self.activations(unit.layer)
+        layer = self.network.layers[unit.layer]
+        own = values[..., unit.channel] if layer.is_tokens else values[:, unit.channel]
+        return float(own.flatten()[own.abs().flatten().argmax()])
+
     @staticmethod
     def on_cpu(values: torch.Tensor) -> NDArray[np.float32]:
         """Return the image's own values, float32, without the batch dimension; contiguous, never written to again."""

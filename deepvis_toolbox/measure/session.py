@@ -41,6 +41,7 @@ class Session:
         self.network = network
         self._pass: Pass | None = None
         self._seen: tuple[object, bool] | None = None
+        self._fitted: RGBImage | None = None
 
     def take(self, frame: RGBImage, measurement: Measurement[Answer], stretch: bool = False) -> Answer:
         """Return the answer for a picture: RGB uint8 H×W×3 of any size.
@@ -83,13 +84,15 @@ class Session:
         if self._pass and token is not None and self._seen == (token, stretch):
             return self._pass, True
         preprocessing = self.network.preprocessing
-        image = preprocessing.fit(frame, stretch)
-        again = self._pass is not None and token is None and np.array_equal(self._pass.image, image)
+        fitted = preprocessing.fit(frame, stretch)
+        again = token is None and self._fitted is not None and np.array_equal(self._fitted, fitted)
         self._seen = (token, stretch)
         if self._pass is None or not again:
-            kept = image if token is not None else image.copy()  # it may be a part of an array that is written to later
-            values = torch.from_numpy(preprocessing.values_of(kept))[None].to(self.network.device)
-            self._pass = Pass(self.network, kept, values)
+            # Without a token it may be a part of an array that is written to later.
+            self._fitted = fitted if token is not None else fitted.copy()
+            values = torch.from_numpy(preprocessing.values_of(self._fitted))[None].to(self.network.device)
+            seen = self.network.deprocess(values)[0] if preprocessing.channels == "gray" else self._fitted
+            self._pass = Pass(self.network, seen, values)
         return self._pass, again
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.configuration.yaml_file import shown_path
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 LARGEST_VALUES = 3 * 8192 * 8192
 _NPY_MAGIC = b"\x93NUMPY"
@@ -31,7 +31,7 @@ def read_mean(path: Path) -> NDArray[np.float32]:
             is_array = file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix == ".npy"
         stored = _mapped_array(path, name) if is_array else _binaryproto(path, name)
     except OSError as error:
-        raise ToolboxError(f"{name}: cannot be read ({error.strerror or error})") from None
+        raise ToolboxError(f"{name}: cannot be read ({os_reason_of(error)})") from None
     return _checked(stored, name)
 
 
@@ -40,7 +40,7 @@ def _mapped_array(path: Path, name: str) -> NDArray[Any]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a broken header makes NumPy fail in ways that it does not document
-        raise ToolboxError(f"{name} is not an array of NumPy: {error}") from None
+        raise ToolboxError(f"{name} is not an array of NumPy: {reason_of(error)}") from None
     if not isinstance(array, np.ndarray):
         raise ToolboxError(f"{name} is not one array of NumPy")
     return array

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -25,7 +26,10 @@ from deepvis_toolbox.measure import (
     Pass,
 )
 from deepvis_toolbox.measure.layer_maps import channels_first
+from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.network.tracing import trace
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
@@ -207,6 +211,42 @@ def test_notes_say_why_there_is_nothing(network: TorchNetwork) -> None:
     gradient = session.take(black, BackwardImage("pool", dead))
     assert not gradient.image.any()
     assert f"unit pool:{dead} is off" in gradient.note
+
+
+class SureNet(nn.Module):
+    """A softmax that is exactly 1 for the first class: its derivative is exactly zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3 * 8 * 8, 4)
+        nn.init.zeros_(self.fc.weight)
+        self.fc.bias.data[:] = torch.tensor([1e4, 0, 0, 0])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x.flatten(1)).softmax(1)
+
+
+def test_a_saturated_softmax_is_not_called_off() -> None:
+    sure = opened(SureNet(), (8, 8))
+    prob = list(sure.layers)[-1]
+    gradient = measure.Session(sure).take(picture(), BackwardImage(prob, 0))
+    assert not gradient.image.any()
+    assert gradient.note == f"the gradient is exactly zero although {prob}:0 is 1: the softmax is saturated"
+    off = measure.Session(sure).take(picture(), BackwardImage(prob, 2))
+    assert off.note == f"the gradient is exactly zero: unit {prob}:2 is off"
+
+
+def test_a_grey_network_shows_the_grey_picture_that_it_sees() -> None:
+    class Grey(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x)
+
+    description = ModelDescription("grey", Preprocessing((32, 32), "gray"))
+    grey = TorchNetwork(trace(Grey(), (1, 32, 32)), description, torch.device("cpu"))
+    frame = picture(size=(32, 32))
+    image = measure.Session(grey).take_all(frame, []).image
+    assert (image == image[..., :1]).all()
+    assert np.abs(image[..., 0] - cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(float)).max() <= 1
 
 
 class RootNet(nn.Module):

@@ -34,8 +34,8 @@ class ShownMaps:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the layer has no places: every map is one value."""
-        return self.values.ndim == 1
+        """Whether every map is one value: the layer has no places, or one."""
+        return self.values.size == len(self.values)
 
 
 def shown_maps(scene: Scene) -> ShownMaps | None:

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import TileGrid, fit_grid
 from deepvis_toolbox.drawing.shapes import corners, dim, frame
-from deepvis_toolbox.drawing.text import draw_text, text_width
-from deepvis_toolbox.drawing.tiles import colourise, paint_tiles
+from deepvis_toolbox.drawing.text import text_width
+from deepvis_toolbox.drawing.tiles import paint_tiles
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.actions import FAST_STEP
 from deepvis_toolbox.live.keys import Binding, moves
@@ -23,13 +20,13 @@ from deepvis_toolbox.live.panes.caption import (
     COMPUTING,
     body_box,
     body_of,
-    caption_baseline,
     draw_badge,
     draw_caption,
     draw_note,
 )
+from deepvis_toolbox.live.panes.legend import draw_legend
 from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
-from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, number_text, shape_text
+from deepvis_toolbox.live.panes.naming import shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pattern import draw_pattern
 from deepvis_toolbox.live.panes.questions import growing_question, maps_question
@@ -61,6 +58,8 @@ class TilesPane(Pane):
         Binding(("U",), partial(actions.previous_layer, steps=FAST_STEP), "Move", ""),
         Binding(("o",), actions.next_layer, "Move", "next layer, without moving the cursor"),
         Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
+        Binding((), lambda _: None, "Mouse", "select the unit", "click a tile"),
+        Binding((), lambda _: None, "Mouse", "next or previous layer", "wheel over tiles"),
         Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative red, positive green)"),
         Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),
         Binding(("t",), actions.cycle_gamma, "Tiles", "boost faint values: gamma 1, 0.7, 0.5, 0.3"),
@@ -84,11 +83,16 @@ class TilesPane(Pane):
         if view.zoom == "unit":
             pictures = view.enlarged_pictures
             what = TITLES[pictures] if pictures else "enlarged"
-            draw_caption(pixels, look, f"{scene.state.address} · {what}", f"{zoom_key}: next zoom", elide="start")
+            title, hint = f"{scene.state.address} · {what}", f"{zoom_key}: next zoom"
+            draw_caption(pixels, look, title, hint, elide="start")
             if pictures:
                 draw_pictures(body, pictures, scene)
-            else:
-                draw_unit(body, scene)
+                return
+            draw_unit(body, scene)
+            maps = shown_maps(scene)
+            if maps and not maps.is_stale and not maps.is_flat:
+                right = pixels.shape[1] - text_width(hint, look.small) - look.px(16)
+                draw_legend(pixels, maps, text_width(title, look.font), right, scene)
         elif view.zoom == "backward":
             title = f"backward · {view.backward} · {view.backward_view}"
             draw_caption(pixels, look, title, f"{zoom_key}: all tiles")
@@ -162,7 +166,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, scene: Scene) -> None:
         draw_note(body, look, no_maps_note(scene))
         return
     if not maps.is_stale:
-        _draw_legend(pixels, state, maps, text_width(title, look.font), scene)
+        draw_legend(pixels, maps, text_width(title, look.font), pixels.shape[1], scene)
     sizes = maps.levels.indices.shape
     grid = _fitted(sizes[0], (sizes[1], sizes[2]), (body.shape[0], body.shape[1]), look)
     paint_tiles(body, maps.levels.indices, grid, maps.palette, look.smooth)
@@ -212,37 +216,3 @@ def _draw_selection(pixels: Pixels, state: State, grid: TileGrid, look: Look) ->
         frame(pixels, box, look.accent, look.px(2.5))
     else:
         frame(pixels, box, look.dim, look.px(1))
-
-
-def _draw_legend(pixels: Pixels, state: State, maps: ShownMaps, title_width: int, scene: Scene) -> None:
-    """The scale of the tiles' colours, in columns that do not move with the numbers.
-
-    Where channels are boosted each on its own, one colour means many values: no numbers are written.
-    """
-    look = scene.look
-    length, space = look.px(90), look.px(7)
-    number = text_width(WIDEST_NUMBER, look.small) + space
-    right, baseline = pixels.shape[1], caption_baseline(look)
-    left = right - 2 * number - length
-    if left < title_width + look.px(16):
-        return
-    _draw_scale(pixels, maps, left + number, length, baseline, scene)
-    levels = maps.levels
-    size = max(abs(levels.low), abs(levels.high))
-    if state.view.channel_boost or not size:
-        return
-    low, high = (-size, size) if levels.signed else (0.0, levels.high)
-    colour = look.dim
-    draw_text(pixels, number_text(low), left + number - space, baseline, look.small, colour, "right")
-    draw_text(pixels, number_text(high), right - number + space, baseline, look.small, colour)
-
-
-def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baseline: int, scene: Scene) -> None:
-    height = scene.look.small.capital_height
-    place = pixels[baseline - height : baseline, left : left + length]
-    ramp = scene.kept.value("scale", place.shape[:2], lambda: _ramp(*place.shape[:2]))
-    colourise(place, ramp, maps.palette)
-
-
-def _ramp(height: int, width: int) -> NDArray[np.uint8]:
-    return np.tile(np.linspace(1, 255, width).astype(np.uint8), (height, 1))
