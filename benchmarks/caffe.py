@@ -27,7 +27,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from deepvis_toolbox import ToolboxError, load_network  # noqa: E402
+from deepvis_toolbox import ToolboxError, load_network, tune_process  # noqa: E402
 from deepvis_toolbox.caffe.process import Installation, find_caffe  # noqa: E402
 from tests.caffe.random_weights import write_random_weights  # noqa: E402
 
@@ -149,6 +149,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
+    tune_process()
     torch.set_num_threads(given.threads)
     cv2.setNumThreads(given.threads)
     try:

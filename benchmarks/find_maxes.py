@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 import torch.nn.functional as F
 
-from deepvis_toolbox import load_network
+from deepvis_toolbox import load_network, tune_process
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.torch_network import TorchNetwork
@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--plain-pictures", type=int, default=24, help="so many for the plain version, which is slow")
     options = parser.parse_args()
+    tune_process()
     torch.set_num_threads(options.threads)
     net = load_network(options.model, device=options.device)
     assert isinstance(net, TorchNetwork)

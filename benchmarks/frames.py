@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 
 from benchmarks.live import UNIT_LAYER, PictureLoop, own_activation
-from deepvis_toolbox import load_network
+from deepvis_toolbox import load_network, tune_process
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, LayerMaps
@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
+    tune_process()
     network = load_network(given.model, device=given.device)
     print(f"{network.name} on {network.device}")
     for mode in ("off", "grad", "deconv", "guided"):

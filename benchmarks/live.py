@@ -30,7 +30,7 @@ import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from deepvis_toolbox import load_network  # noqa: E402
+from deepvis_toolbox import load_network, tune_process  # noqa: E402
 from deepvis_toolbox.live.actions import go_to  # noqa: E402
 from deepvis_toolbox.live.headless import HeadlessRun  # noqa: E402
 from deepvis_toolbox.live.layout import make_request  # noqa: E402
@@ -325,6 +325,7 @@ def main() -> None:
     parser.add_argument("--memory-frames", type=int, default=10_000, help="0: leave memory out")
     parser.add_argument("--only", nargs="*", default=[], help="drawing, rates, growth, keys, start, memory")
     given = parser.parse_args()
+    tune_process()
     import torch
 
     with a_display():

@@ -23,7 +23,7 @@ from torch import fx, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images
+from deepvis_toolbox import AscentSettings, Unit, load_network, preferred_images, tune_process
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.preprocessing import Preprocessing
@@ -245,6 +245,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     quick = given.quick
+    tune_process()
     torch.set_num_threads(given.threads)
     pairs = given.pairs or (3 if quick else 7)
     load = os.getloadavg()[0]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deepvis_toolbox.errors import ToolboxError
-    from deepvis_toolbox.network.interface import Network, Recording
+    from deepvis_toolbox.network.interface import Network
+    from deepvis_toolbox.network.recording import Recording
     from deepvis_toolbox.opening.loading import load_network
     from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
+    from deepvis_toolbox.process_tuning import tune_process
     from deepvis_toolbox.version import __version__
     from deepvis_toolbox.words.layer import Layer, Rect
     from deepvis_toolbox.words.unit import Unit, parse_units
@@ -23,13 +25,14 @@ _HOMES = {
     "AscentSettings": "deepvis_toolbox.optimize",
     "Layer": "deepvis_toolbox.words.layer",
     "Network": "deepvis_toolbox.network.interface",
-    "Recording": "deepvis_toolbox.network.interface",
+    "Recording": "deepvis_toolbox.network.recording",
     "Rect": "deepvis_toolbox.words.layer",
     "ToolboxError": "deepvis_toolbox.errors",
     "Unit": "deepvis_toolbox.words.unit",
     "load_network": "deepvis_toolbox.opening.loading",
     "parse_units": "deepvis_toolbox.words.unit",
     "preferred_images": "deepvis_toolbox.optimize",
+    "tune_process": "deepvis_toolbox.process_tuning",
 }
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "load_network",
     "parse_units",
     "preferred_images",
+    "tune_process",
 ]
 
 

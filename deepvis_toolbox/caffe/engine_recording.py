@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
+from deepvis_toolbox.caffe.loaded_caffe import LoadedCaffe
 from deepvis_toolbox.caffe.process import Floats, Step
 from deepvis_toolbox.caffe.process_passes import check_caffe_mode
-from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.network.interface import Recording
+from deepvis_toolbox.network.graph_layers import GraphLayers
+from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
-
-if TYPE_CHECKING:
-    from deepvis_toolbox.caffe.engine import CaffeNetwork
 
 
 class CaffeRecording(Recording):
@@ -23,63 +20,63 @@ class CaffeRecording(Recording):
     Then, and for layers that it was not recorded for, the forward pass runs again as far as needed.
     """
 
-    def __init__(self, network: CaffeNetwork, images: Floats) -> None:
-        self._network = network
+    def __init__(self, caffe: LoadedCaffe, described: GraphLayers, images: Floats) -> None:
+        self._caffe, self._described = caffe, described
         self._images = images
         self.input = torch.from_numpy(images)
+        self.layers = described.layers
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
-        values = self._data([self._network.value_blob(name) for name in layers])
+        values = self._data([self._value_blob(name) for name in layers])
         return {name: self._shaped(name, value) for name, value in zip(layers, values, strict=True)}
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
-        return self._shaped(layer, self._data([self._network.below_blob(layer)])[0])
+        return self._shaped(layer, self._data([self._below_blob(layer)])[0])
 
-    def backward(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
+    def _shape_below(self, origin: str) -> tuple[int, ...]:
+        return self._shape(origin)
+
+    def _arrived(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
     ) -> dict[str, torch.Tensor]:
-        network = self._network
         check_caffe_mode(mode)
-        names = [network.input_name] if at is None else list(at)
-        reachable = network.reachable(origin, names)
-        targets = {name: network.below_blob(name) for name in names if name in reachable}
-        start = network.below_blob(origin)
-        self._check_diff(origin, diff)
-        steps, reached = network.passes.backward(start, targets.values(), mode)
+        reachable = self._described.reachable(origin, at)
+        targets = {name: self._below_blob(name) for name in at if name in reachable}
+        start = self._below_blob(origin)
+        steps, reached = self._caffe.passes.backward(start, targets.values(), mode)
         read: list[Step] = [("get_diff", blob) for blob in targets.values() if blob in reached]
         signal = diff.detach().to("cpu", torch.float32).numpy()
         arrived = iter(self._run([start], [*steps, *read], [signal]))
         return {
             name: self._shaped(name, next(arrived)) if targets.get(name) in reached else torch.zeros(self._shape(name))
-            for name in dict.fromkeys(names)
+            for name in dict.fromkeys(at)
         }
 
     def compute(self, layers: Sequence[str]) -> None:
-        """Runs the forward pass as far as these layers need it."""
-        self._run([self._network.value_blob(name) for name in layers], [], [])
+        """Run the forward pass as far as these layers need it."""
+        self._run([self._value_blob(name) for name in layers], [], [])
 
     def _data(self, blobs: Sequence[int]) -> list[Floats]:
         return self._run(blobs, [("get_data", blob) for blob in blobs], [])
 
     def _run(self, blobs: Sequence[int], steps: Sequence[Step], arrays: Sequence[Floats]) -> list[Floats]:
         """Carries out steps once Caffe holds the values of these blobs for this recording's images."""
-        network = self._network
-        start = network.hold(self)
+        caffe = self._caffe
+        start = caffe.hold(self)
         images = [self._images] if start else []
-        missing = network.passes.needed_for(blobs) - network.computed
-        results = network.run([*start, *network.passes.forward(missing), *steps], [*images, *arrays])
-        network.computed |= missing
+        missing = caffe.passes.needed_for(blobs) - caffe.computed
+        results = caffe.run([*start, *caffe.passes.forward(missing), *steps], [*images, *arrays])
+        caffe.computed |= missing
         return results
 
-    def _check_diff(self, origin: str, diff: torch.Tensor) -> None:
-        shape = self._shape(origin)
-        if tuple(diff.shape) != shape:
-            raise ToolboxError(
-                f'the diff at "{origin}" has shape {tuple(diff.shape)}; the layer has {shape} for these images'
-            )
+    def _value_blob(self, layer: str) -> int:
+        return self._caffe.value_blob(self.layers.canonical(layer))
+
+    def _below_blob(self, layer: str) -> int:
+        return self._caffe.below_blob(self.layers.canonical(layer))
 
     def _shape(self, layer: str) -> tuple[int, ...]:
-        return (len(self._images), *self._network.layers[layer].shape)
+        return (len(self._images), *self.layers[self.layers.canonical(layer)].shape)
 
     def _shaped(self, layer: str, values: Floats) -> torch.Tensor:
         return torch.from_numpy(values.reshape(self._shape(layer)))

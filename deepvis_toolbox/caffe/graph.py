@@ -37,23 +37,34 @@ class _Plan:
 def build_graph(
     prototxt: Path, weights: Path | None = None, input_shape: tuple[int, int, int] | None = None
 ) -> fx.GraphModule:
-    """The network of a Caffe prototxt with its trained weights, in evaluation mode, float32 on the CPU.
+    """The network of a Caffe prototxt with its trained weights, as `graph_of` makes it."""
+    return graph_of(read_prototxt(Path(prototxt)), weights, input_shape)
+
+
+def graph_of(
+    definition: Prototxt,
+    weights: Path | None = None,
+    input_shape: tuple[int, int, int] | None = None,
+    hollow: bool = False,
+) -> fx.GraphModule:
+    """A definition with its trained weights as a graph, in evaluation mode, float32 on the CPU.
 
     Every node that computes a blob has `meta["layer"]`, the blob's name: all nodes of its in-place chain have it, and
-    the last of them gives its value. `meta["layer_type"]` is Caffe's type. The graph has one placeholder and gives a
-    tuple of the blobs that nothing reads. Its own `meta` has `input_shape` (C, H, W), `blob_shapes` and `notes`, one
-    line for each thing left out or worth knowing. `input_shape` replaces what the prototxt says.
+    the last of them gives its value. `meta["layer_type"]` is Caffe's type. All nodes but the output have
+    `meta["shape"]`, their value's for one image, without the batch. The graph has one placeholder and gives a tuple of
+    the blobs that nothing reads. Its own `meta` has `input_shape` (C, H, W), `blob_shapes` and `notes`, one line for
+    each thing left out or worth knowing. `input_shape` replaces what the prototxt says. `hollow`: the weights are
+    checked, one layer at a time, and not kept; the parameters are on the device meta.
 
     Raises `ToolboxError` that names file, layer and field: a file that cannot be read, a layer type or option that is
     not supported, weights that are missing, of another shape, or not finite, sizes that are absurd.
     """
-    definition = read_prototxt(Path(prototxt))
     inside = interior(definition)
     with open_weights(Path(weights)) if weights is not None else nullcontext() as stored:
         plan = _plan(definition, inside, _input_shape(definition, inside, stored, input_shape))
         notes = [*inside.notes]
         parameters = _Parameters(plan, stored, notes)
-        graph_module = _write(plan, parameters)
+        graph_module = _write(plan, parameters, hollow)
     graph_module.meta["input_shape"] = plan.input_shape
     graph_module.meta["blob_shapes"] = plan.shapes
     graph_module.meta["notes"] = notes
@@ -210,10 +221,11 @@ class _Parameters:
         return str(params[index].name) if index < len(params) else ""
 
 
-def _write(plan: _Plan, parameters: _Parameters) -> fx.GraphModule:
-    writer = GraphWriter()
+def _write(plan: _Plan, parameters: _Parameters, hollow: bool) -> fx.GraphModule:
+    writer = GraphWriter(hollow)
     writer.meta = {"layer": plan.input_name, "layer_type": "Input"}
     blobs: dict[str, fx.Node] = {plan.input_name: writer.input(plan.input_name)}
+    blobs[plan.input_name].meta["shape"] = plan.input_shape
     unread: dict[str, None] = {}
     for layer in plan.layers:
         definition = layer.definition
@@ -223,8 +235,9 @@ def _write(plan: _Plan, parameters: _Parameters) -> fx.GraphModule:
         layer.blobs = []
         for bottom in definition.bottom:
             unread.pop(bottom, None)
-        for top, node in zip(definition.top, nodes, strict=True):
+        for top, shape, node in zip(definition.top, layer.tops, nodes, strict=True):
             _name_node(node, top, layer)
+            node.meta["shape"] = shape
             blobs[top] = node
             unread[top] = None
     return writer.finish([blobs[name] for name in unread] or [blobs[plan.layers[-1].definition.bottom[0]]])
@@ -244,3 +257,9 @@ def blob_shapes(prototxt: Path, input_shape: tuple[int, int, int] | None = None)
     definition = read_prototxt(Path(prototxt))
     inside = interior(definition)
     return dict(_plan(definition, inside, _input_shape(definition, inside, None, input_shape)).shapes)
+
+
+def values_without_data(graph_module: fx.GraphModule) -> dict[fx.Node, torch.Tensor]:
+    """What each node of a network's graph gives for one image (1, …): tensors that have a shape and no data."""
+    nodes = [node for node in graph_module.graph.nodes if node.op != "output"]
+    return {node: torch.empty((1, *node.meta["shape"]), device="meta") for node in nodes}

@@ -11,9 +11,13 @@ from torch import fx, nn
 
 
 class GraphWriter:
-    """A graph in the making. `meta` is given to every node written while it is set."""
+    """A graph in the making. `meta` is given to every node written while it is set.
 
-    def __init__(self) -> None:
+    `hollow`: its modules keep the shapes of their parameters and let go of the values.
+    """
+
+    def __init__(self, hollow: bool = False) -> None:
+        self._hollow = hollow
         self.graph = fx.Graph()
         self.root: nn.Module = fx.GraphModule({}, fx.Graph())  # so that its own attributes are no free names
         self._numbers: dict[str, int] = {}
@@ -26,16 +30,18 @@ class GraphWriter:
     def module(self, name: str, module: nn.Module, *inputs: fx.Node) -> fx.Node:
         """A call of `module`, kept under `name` made an identifier that is not taken yet."""
         target = self._free_name(_identifier(name))
-        self.root.add_module(target, module.eval())
+        self.root.add_module(target, module.eval().to("meta") if self._hollow else module.eval())
         return self._marked(self.graph.call_module(target, inputs))
 
     def function(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
         """A call of a function."""
         return self._marked(self.graph.call_function(function, arguments))
 
-    def internal(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
-        """A call whose result is no blob of the network, only a step towards one."""
-        return self.graph.call_function(function, arguments)
+    def internal(self, function: Callable[..., Any], *arguments: Any, shape: tuple[int, ...]) -> fx.Node:
+        """A call whose result is no blob of the network, only a step towards one. `shape`: for one image, (C, …)."""
+        node = self.graph.call_function(function, arguments)
+        node.meta["shape"] = shape
+        return node
 
     def finish(self, outputs: list[fx.Node]) -> fx.GraphModule:
         """The graph module, whose output is the tuple of `outputs`."""

@@ -1,4 +1,4 @@
-"""How every command ends: 0 for success, 2 and one sentence for a user's mistake, 130 when interrupted."""
+"""How every command begins and ends: 0 for success, 2 and one sentence for a user's mistake, 130 when interrupted."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 import sys
 from collections.abc import Callable
 
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.extensions import load_extensions
+from deepvis_toolbox.process_tuning import tune_process
+
 
 def run_command(main: Callable[[], int | None]) -> int:
-    """Runs `main` and returns the exit status; a `ToolboxError` becomes one line on stderr and status 2.
+    """Run `main` and return the exit status; a `ToolboxError` becomes one line on stderr and status 2.
 
-    The files that the command line names with `--extend` are imported first, so that `main`'s help lists what they add.
+    The process is set up first, before anything has started threads (see `tune_process`). Then the files that the
+    command line names with `--extend` are imported, so that the help of `main` lists what they add.
     """
-    from deepvis_toolbox.errors import ToolboxError
-    from deepvis_toolbox.extensions import load_extensions
-
+    tune_process()
     try:
         load_extensions(sys.argv[1:])
         return main() or 0

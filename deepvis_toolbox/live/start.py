@@ -23,7 +23,6 @@ from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.network.freed_memory import keep_freed_memory
 from deepvis_toolbox.settings.sections import Settings
 from deepvis_toolbox.sources.kinds.camera import first_camera
 from deepvis_toolbox.sources.opening import open_source
@@ -88,7 +87,6 @@ def run_live(options: StartOptions) -> bool:
     from deepvis_toolbox.live.work.worker import failure_sentence
 
     check_display()
-    keep_freed_memory()
     painter, window_settings = options.painter(), options.settings.window
     script = painter.keys.parse_script(options.script)
     cv2.setNumThreads(1)  # the network has the other processors; small pictures gain nothing from more

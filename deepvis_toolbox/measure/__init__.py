@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
-from deepvis_toolbox.measure.measurement import GradientNeed, Measurement, Needs, Question
+from deepvis_toolbox.measure.measurement import Measurement, Question
+from deepvis_toolbox.measure.needs import GradientNeed, Needs
 
 if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from deepvis_toolbox.measure.layer_maps import why_gradient_is_zero
-from deepvis_toolbox.measure.measurement import GradientNeed, Measurement, Needs
+from deepvis_toolbox.measure.measurement import Measurement
+from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.unit import Unit
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.measure.measurement import Measurement, Needs
+from deepvis_toolbox.measure.measurement import Measurement
+from deepvis_toolbox.measure.needs import Needs
 
 if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from deepvis_toolbox.measure.measurement import GradientNeed, Measurement, Needs
+from deepvis_toolbox.measure.measurement import Measurement
+from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from deepvis_toolbox.words.backward import BackwardMode
-from deepvis_toolbox.words.unit import Unit
+from deepvis_toolbox.measure.needs import Needs
 
 if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass
@@ -18,27 +16,6 @@ Answer = TypeVar("Answer")
 
 class Question(Generic[Answer]):
     """What may be asked: a frozen dataclass, so that equal questions are one. Its answer is plain data on the CPU."""
-
-
-class GradientNeed(NamedTuple):
-    """What a backward pass brings to a layer: it starts at `origin` with that unit's own activation map."""
-
-    origin: Unit
-    mode: BackwardMode
-    at: str
-    """The layer where it arrives."""
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What measurements read of a pass, said beforehand, so that one pass over the network serves them all."""
-
-    layers: frozenset[str] = frozenset()
-    """Layers whose activations are read."""
-    gradients: frozenset[GradientNeed] = frozenset()
-
-    def __or__(self, other: Needs) -> Needs:
-        return Needs(self.layers | other.layers, self.gradients | other.gradients)
 
 
 class Measurement(Question[Answer], ABC):

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.measure.measurement import GradientNeed, Needs
-from deepvis_toolbox.network.interface import Network, Recording
+from deepvis_toolbox.measure.needs import GradientNeed, Needs
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from deepvis_toolbox.measure.measurement import Answer, Measurement, Needs, Question
+from deepvis_toolbox.measure.measurement import Answer, Measurement, Question
+from deepvis_toolbox.measure.needs import Needs
 from deepvis_toolbox.measure.passes import Pass
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.words.images import RGBImage

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 
-from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.words.layer import Rect
+from deepvis_toolbox.network.recording import Recording
+from deepvis_toolbox.words.layer import Layers, Rect
+
+
+class Recorder(Protocol):
+    """What an ascent pass asks of a network."""
+
+    layers: Layers
+
+    @property
+    def input_name(self) -> str:
+        """The name of the input layer."""
+
+    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
+        """A forward pass that is kept."""
 
 
 class UnitGradients(NamedTuple):
@@ -27,7 +41,7 @@ class AscentPass:
     region: Rect | None = None
     """The crop of the input that is computed, inside the image; None for all of it."""
 
-    def __init__(self, network: Network, layer: str, place: tuple[int, int] | None) -> None:
+    def __init__(self, network: Recorder, layer: str, place: tuple[int, int] | None) -> None:
         self._network = network
         self._layer = network.layers.canonical(layer)
         self._place = place if network.layers[layer].is_spatial else None

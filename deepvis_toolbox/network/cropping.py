@@ -8,16 +8,13 @@ receptive field. So the network runs on the crop as it is, once the crop starts 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from torch import fx
 
 from deepvis_toolbox.network.layer_nodes import operation
 from deepvis_toolbox.network.regions import Span, regions_below, size_of
 from deepvis_toolbox.words.layer import Rect
-
-if TYPE_CHECKING:
-    from deepvis_toolbox.network.torch_network import TorchNetwork
 
 _WORTHWHILE = 0.9
 """A crop is used where it is at most this share of the image."""
@@ -30,25 +27,24 @@ class Crop(NamedTuple):
     place: tuple[int, int]
 
 
-def unit_crop(network: TorchNetwork, layer: str, place: tuple[int, int]) -> Crop | None:
-    """The crop for a layer's units at a place; None where they see the whole image, or nearly."""
-    nodes = network.nodes_of(layer)
-    seen = regions_below(nodes.value, (Span(place[0], place[0] + 1), Span(place[1], place[1] + 1)))
-    strides = _strides(nodes.value, set(seen))
+def unit_crop(node: fx.Node, place: tuple[int, int], input_shape: tuple[int, int, int]) -> Crop | None:
+    """The crop for the units of `node`'s value at a place; None where they see the whole image, or nearly."""
+    seen = regions_below(node, (Span(place[0], place[0] + 1), Span(place[1], place[1] + 1)))
+    strides = _strides(node, set(seen))
     if strides is None:
         return None
     placeholder = next(node for node in seen if node.op == "placeholder")
     spans = []
     for axis in (0, 1):
         grid = math.lcm(*(stride[axis] for stride in strides.values()))
-        size = network.input_shape[1 + axis]
+        size = input_shape[1 + axis]
         first = max(seen[placeholder][axis].first, 0) // grid * grid
         end = min(-(-seen[placeholder][axis].end // grid) * grid, size)
         spans.append((first, end))
     (top, bottom), (left, right) = spans
-    if (bottom - top) * (right - left) > _WORTHWHILE * network.input_shape[1] * network.input_shape[2]:
+    if (bottom - top) * (right - left) > _WORTHWHILE * input_shape[1] * input_shape[2]:
         return None
-    down, across = strides[nodes.value]
+    down, across = strides[node]
     return Crop(Rect(top, left, bottom, right), (place[0] - top // down, place[1] - left // across))
 
 

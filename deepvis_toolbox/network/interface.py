@@ -4,48 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.ascent_pass import AscentPass
+from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
 from deepvis_toolbox.words.layer import Layers, Rect
-
-if TYPE_CHECKING:
-    from deepvis_toolbox.network.ascent_pass import AscentPass
-    from deepvis_toolbox.network.preprocessing import Preprocessing
 
 Frame = NDArray[np.uint8]
 """One RGB picture, uint8, H×W×3."""
 
 Visitor = Callable[[str, torch.Tensor, torch.Tensor | None], None]
 """Called as visitor(layer name, value (N, …), value below the layer's rectifier (N, …) or None)."""
-
-
-class Recording(ABC):
-    """One forward pass, kept: it gives any layer's activations and serves any number of backward passes.
-
-    What it returns is never overwritten by a later call. It is used by one thread at a time.
-    """
-
-    input: torch.Tensor
-    """The images it was made from, (N, C, H, W)."""
-
-    @abstractmethod
-    def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
-        """The layers' activations, each (N, …), detached. Runs nothing."""
-
-    @abstractmethod
-    def below_rectifier(self, layer: str) -> torch.Tensor:
-        """The layer's value below its rectifier (its own value where it has none), (N, …), detached."""
-
-    @abstractmethod
-    def backward(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
-    ) -> dict[str, torch.Tensor]:
-        """As `Network.backward`, without a forward pass."""
 
 
 class Network(ABC):
@@ -67,8 +43,8 @@ class Network(ABC):
     label_layers: tuple[str, ...]
     """Layers whose units are the classes; the last of them gives the probabilities shown."""
     preprocessing: Preprocessing
-    settings: dict[str, Any]
-    """What the model.yaml says beyond the network itself: `presets`, `unit_images`, `settings`, `folder`, …"""
+    description: ModelDescription
+    """What it was opened by, as given: presets, unit images, the model's folder, its files, notes."""
 
     @abstractmethod
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -131,9 +107,13 @@ class Network(ABC):
 
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
         """What computes value and gradient of the layer's units at a place, as often as gradient ascent needs them."""
-        from deepvis_toolbox.network.ascent_pass import AscentPass
-
         return AscentPass(self, layer, place)
+
+    def _check_images(self, x: torch.Tensor) -> None:
+        """Raise `ToolboxError` where `x` is no batch of images of the network's size."""
+        if x.ndim != 4 or tuple(x.shape[1:]) != self.input_shape:
+            wanted = "×".join(map(str, self.input_shape))
+            raise ToolboxError(f'network "{self.name}" takes images N×{wanted}, not {"×".join(map(str, x.shape))}')
 
     def preprocess(self, frame: Frame) -> torch.Tensor:
         """An RGB uint8 frame H×W×3 as the network's input: float32 (1, C, H, W) on the network's device."""

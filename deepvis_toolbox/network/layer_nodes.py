@@ -39,6 +39,17 @@ def classify(graph_module: fx.GraphModule) -> None:
         node.meta["operation"] = operation_of(node, modules)
 
 
+def note_values(values: Mapping[fx.Node, Any]) -> None:
+    """Notes on every node what its value for one image is like: a tensor's shape, tensors in a list, or numbers."""
+    for node, value in values.items():
+        if isinstance(value, torch.Tensor):
+            node.meta["value_shape"] = tuple(value.shape)
+        elif isinstance(value, (tuple, list)) and any(isinstance(part, torch.Tensor) for part in value):
+            node.meta["holds_tensors"] = True
+        elif isinstance(value, (int, float, tuple, list)):
+            node.meta["number"] = value
+
+
 def attribute(module: nn.Module, path: str) -> Any:
     """The parameter, buffer or plain attribute at a dotted path."""
     found: Any = module

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 
-from deepvis_toolbox.network.ascent_pass import AscentPass, UnitGradients, at_place, unit_diff
+from deepvis_toolbox.network.ascent_pass import AscentPass, Recorder, UnitGradients, at_place, unit_diff
 from deepvis_toolbox.network.cropping import Crop, unit_crop
+from deepvis_toolbox.network.execution import Values
 from deepvis_toolbox.network.full_precision import full_precision
-
-if TYPE_CHECKING:
-    from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.network.layer_nodes import LayerNodes
 
 _TOLERANCE = 1e-4
+
+
+class GradientRunner(Recorder, Protocol):
+    """What an ascent pass by autograd asks of a network besides: its graph's nodes, and their values for a gradient."""
+
+    device: torch.device
+    input_shape: tuple[int, int, int]
+
+    def nodes_of(self, layer: str) -> LayerNodes:
+        """The graph's nodes that make a layer."""
+
+    def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
+        """What computes a layer for images of any size; gives a copy of them that autograd follows, and the values."""
 
 
 class TorchAscentPass(AscentPass):
     """By autograd alone, without what a recording keeps for other questions; on a crop where there is one."""
 
-    def __init__(self, network: TorchNetwork, layer: str, place: tuple[int, int] | None, crop: Crop | None) -> None:
+    def __init__(self, network: GradientRunner, layer: str, place: tuple[int, int] | None, crop: Crop | None) -> None:
         super().__init__(network, layer, place)
+        self._device = network.device
         self._nodes = network.nodes_of(layer)
         self._run = network.run_for_gradient(self._nodes)
         if crop is not None:
@@ -28,7 +42,7 @@ class TorchAscentPass(AscentPass):
 
     def on_part(self, part: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
         """As the base class says."""
-        with torch.inference_mode(False), torch.enable_grad(), full_precision(self._network.device):
+        with torch.inference_mode(False), torch.enable_grad(), full_precision(self._device):
             leaf, values = self._run(part)
             value, below = values[self._nodes.value].detach(), values[self._nodes.below]
             diff = unit_diff(below, self._place, channels)
@@ -37,19 +51,19 @@ class TorchAscentPass(AscentPass):
         return UnitGradients(at_place(value, self._place), at_place(below.detach(), self._place), gradient)
 
 
-def ascent_pass_on_torch(network: TorchNetwork, layer: str, place: tuple[int, int] | None) -> AscentPass:
+def ascent_pass_on_torch(network: GradientRunner, layer: str, place: tuple[int, int] | None) -> AscentPass:
     """On a crop where that computes the same as the whole image (tried once, on noise), else on the whole image."""
     full = TorchAscentPass(network, layer, place, None)
     if place is None or not network.layers[layer].is_spatial:
         return full
-    crop = unit_crop(network, layer, place)
+    crop = unit_crop(network.nodes_of(layer).value, place, network.input_shape)
     if crop is None:
         return full
     cropped = TorchAscentPass(network, layer, place, crop)
     return cropped if _agree(full, cropped, network) else full
 
 
-def _agree(full: AscentPass, cropped: AscentPass, network: TorchNetwork) -> bool:
+def _agree(full: AscentPass, cropped: AscentPass, network: GradientRunner) -> bool:
     noise = torch.randn(1, *network.input_shape, generator=torch.Generator().manual_seed(0)).to(network.device)
     first_unit = torch.zeros(1, dtype=torch.int64)
     try:

@@ -15,13 +15,14 @@ from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
+from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.interface import Network, Visitor
-from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, layer_table, operation
+from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, operation
 from deepvis_toolbox.network.operations import RECTIFIERS, module_operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
-from deepvis_toolbox.network.regions import receptive_field
+from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
 from deepvis_toolbox.network.torch_recording import TorchRecording
-from deepvis_toolbox.words.layer import Layers, Rect
+from deepvis_toolbox.words.layer import Rect
 
 _PROGRAMS_KEPT = 64
 
@@ -41,7 +42,7 @@ class TorchNetwork(Network):
         self.preprocessing = description.preprocessing
         self.input_shape = description.preprocessing.input_shape
         self.labels = description.labels
-        self.settings = description.settings
+        self.description = description
         self._graph_module = graph_module.eval().requires_grad_(False).to(device)
         _lay_out_channels_last(graph_module)
         self._passes_lrn = description.deconv_passes_lrn
@@ -49,9 +50,9 @@ class TorchNetwork(Network):
         self._switch = DeconvSwitch()
         self._folded = FoldedConvolutions(self._graph_module)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
-        listed, self._nodes = layer_table(self._graph_module, self._values_of_zeros())
-        self.layers = Layers(listed)
-        self.label_layers = tuple(map(self.layers.canonical, description.label_layers)) or self._found_label_layers()
+        self._described = GraphLayers(self._graph_module, self._values_of_zeros(), description)
+        self.layers, self._nodes = self._described.layers, self._described.nodes
+        self.label_layers = self._described.label_layers
         self._opaque = _modules_with_hidden_rectifiers(self._graph_module)
 
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -97,23 +98,14 @@ class TorchNetwork(Network):
         return run
 
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
-        described = self.layers[self.layers.canonical(layer)]
-        if place is not None and described.is_spatial:
-            height, width = described.shape[1:]
-            if not (0 <= place[0] < height and 0 <= place[1] < width):
-                range_of_places = f"0,0 to {height - 1},{width - 1}"
-                raise ToolboxError(f'layer "{layer}" has places {range_of_places}, not {place[0]},{place[1]}')
-        where = place if described.is_spatial else None
-        return receptive_field(self._nodes[described.name].value, where or described.centre, self.input_shape)
+        return self._described.receptive_field(layer, place)
 
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
-        from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
-
         return ascent_pass_on_torch(self, layer, place)
 
     def nodes_of(self, layer: str) -> LayerNodes:
         """The graph's nodes that make a layer."""
-        return self._nodes[self.layers.canonical(layer)]
+        return self._described.nodes_of(layer)
 
     @property
     def weights_hash(self) -> str:
@@ -142,34 +134,12 @@ class TorchNetwork(Network):
         nodes = [node for node in self._graph_module.graph.nodes if node.op != "output"]
         try:
             with torch.inference_mode():
-                values = Program(self._graph_module, nodes, self._folded).run(self._laid_out(image))
+                return Program(self._graph_module, nodes, self._folded).run(self._laid_out(image))
         except ToolboxError:
             raise
         except Exception as error:  # whatever a user's module does
             shape = "×".join(map(str, self.input_shape))
             raise ToolboxError(f'network "{self.name}" does not run on a {shape} image: {reason_of(error)}') from error
-        for node, value in values.items():
-            if isinstance(value, torch.Tensor):
-                node.meta["value_shape"] = tuple(value.shape)
-            elif isinstance(value, (tuple, list)):
-                node.meta["holds_tensors"] = any(isinstance(part, torch.Tensor) for part in value)
-        return values
-
-    def _found_label_layers(self) -> tuple[str, ...]:
-        """The last softmax over classes and what it is the softmax of; without one, a last flat layer of as many units
-        as there are labels, or a last linear one."""
-        of_node = {nodes.value: name for name, nodes in self._nodes.items()}
-        for name in reversed(self.layers):
-            layer = self.layers[name]
-            if any(size != 1 for size in layer.shape[1:]):
-                continue
-            if layer.kind == "softmax":
-                source = of_node.get(self._nodes[name].value.all_input_nodes[0])
-                same_size = source is not None and self.layers[source].channels == layer.channels
-                return (source, name) if source is not None and same_size else (name,)
-        last = next(self.layers[name] for name in reversed(self.layers) if self.layers[name].kind != "argmax")
-        named = len(last.shape) == 1 and last.channels == len(self.labels)
-        return (last.name,) if named or last.kind == "linear" else ()
 
     def _recorded_nodes(self, names: Sequence[str]) -> list[fx.Node]:
         """The named layers' nodes, and those of every layer that is computed on the way."""
@@ -209,9 +179,7 @@ class TorchNetwork(Network):
         return self._programs[key]
 
     def _checked(self, x: torch.Tensor) -> torch.Tensor:
-        if x.ndim != 4 or tuple(x.shape[1:]) != self.input_shape:
-            wanted = "×".join(map(str, self.input_shape))
-            raise ToolboxError(f'network "{self.name}" takes images N×{wanted}, not {"×".join(map(str, x.shape))}')
+        self._check_images(x)
         return self._laid_out(x)
 
     def _laid_out(self, x: torch.Tensor, copy: bool = False) -> torch.Tensor:

@@ -11,10 +11,10 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.backward_modes import RULES, rectifiers_obey
 from deepvis_toolbox.network.execution import Program, Values
 from deepvis_toolbox.network.full_precision import full_precision
-from deepvis_toolbox.network.interface import Recording
 from deepvis_toolbox.network.layer_nodes import LayerNodes, operation, reachable
 from deepvis_toolbox.network.passing import DeconvSwitch
-from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
+from deepvis_toolbox.network.recording import Recording
+from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.layer import Layers
 
 
@@ -35,7 +35,7 @@ class TorchRecording(Recording):
             self._leaf = self.input.detach().requires_grad_()
             self._rectified: list[torch.Tensor] = []
             self._values: Values = program.run(self._leaf, self._link)
-        self._layers = layers
+        self.layers = layers
         self._nodes = nodes
         self._switch = switch
         self._opaque = tuple(opaque)
@@ -63,16 +63,15 @@ class TorchRecording(Recording):
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return self._tensor(layer, self._nodes_of(layer).below).detach()
 
-    def backward(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
+    def _shape_below(self, origin: str) -> tuple[int, ...]:
+        return tuple(self._tensor(origin, self._nodes_of(origin).below).shape)
+
+    def _arrived(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
     ) -> dict[str, torch.Tensor]:
-        self._check_mode(mode)
+        self._check_reachable(mode)
         start = self._tensor(origin, self._nodes_of(origin).below)
-        if diff.shape != start.shape:
-            shapes = f"{tuple(diff.shape)}; the layer has {tuple(start.shape)} for these images"
-            raise ToolboxError(f'the diff at "{origin}" has shape {shapes}')
-        names = list(at) if at is not None else [next(iter(self._layers))]
-        ends = {name: self._arrival(name) for name in names}
+        ends = {name: self._arrival(name) for name in at}
         linked = {name: self._nodes_of(name) for name, end in ends.items() if end.requires_grad and start.requires_grad}
         reached = reachable(self._nodes_of(origin), linked)
         arrived: dict[str, torch.Tensor | None] = {}
@@ -84,7 +83,7 @@ class TorchRecording(Recording):
                     tensors = [ends[name] for name in reached]
                     found = torch.autograd.grad(start, tensors, signal, retain_graph=True, allow_unused=True)
             arrived = dict(zip(reached, found, strict=True))
-        gradients = {name: arrived.get(name) for name in names}
+        gradients = {name: arrived.get(name) for name in at}
         return {
             name: torch.zeros_like(ends[name]) if gradient is None else gradient.detach()
             for name, gradient in gradients.items()
@@ -96,11 +95,11 @@ class TorchRecording(Recording):
         if nodes.below in self._values:
             found: torch.Tensor = self._values[nodes.below]
             return found
-        shape = (self.input.shape[0], *self._layers[name].shape)
+        shape = (self.input.shape[0], *self.layers[name].shape)
         return torch.zeros(shape, dtype=self.input.dtype, device=self.input.device)
 
     def _nodes_of(self, layer: str) -> LayerNodes:
-        return self._nodes[self._layers.canonical(layer)]
+        return self._nodes[self.layers.canonical(layer)]
 
     def _tensor(self, layer: str, node: fx.Node) -> torch.Tensor:
         if node not in self._values:
@@ -108,8 +107,8 @@ class TorchRecording(Recording):
         found: torch.Tensor = self._values[node]
         return found
 
-    def _check_mode(self, mode: str) -> None:
-        check_backward_mode(mode)
+    def _check_reachable(self, mode: BackwardMode) -> None:
+        """The mode's rule has to reach every rectifier."""
         if RULES[mode].at_rectifiers and self._opaque:
             raise ToolboxError(
                 f'"{mode}" is not defined through {self._opaque[0]}, which hides a rectifier inside; use "grad"'

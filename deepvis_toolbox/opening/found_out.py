@@ -12,6 +12,7 @@ import yaml
 
 from deepvis_toolbox.atomic_files import write_text
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.description import NetworkFiles
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
@@ -33,7 +34,7 @@ def network_from_files(
 
 def found_out(network: Network) -> list[str]:
     """What was found out about a network opened from Caffe files, one sentence for each thing."""
-    return [_input_line(network), _mean_line(network), *_class_lines(network), *network.settings.get("notes", ())]
+    return [_input_line(network), _mean_line(network), *_class_lines(network), *network.description.notes]
 
 
 def save_model(network: Network, folder: str | Path) -> Path:
@@ -43,11 +44,11 @@ def save_model(network: Network, folder: str | Path) -> Path:
     is a model.yaml already, or nothing can be written.
     """
     target = Path(folder).expanduser().resolve() / MODEL_FILE
-    if "files" not in network.settings:
+    if network.description.files is None:
         raise ToolboxError(f"{network.name} was not opened from Caffe files; there is nothing to save")
     if target.exists():
         raise ToolboxError(f"{target} is there already; remove it, or save to another folder")
-    described = _description(network, target.parent)
+    described = _description(network, network.description.files, target.parent)
     text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None)
     write_text(
         target, f"# Written by run_toolbox.py --save-model; python run_toolbox.py --model {target.parent}\n{text}"
@@ -63,7 +64,8 @@ def _input_line(network: Network) -> str:
 
 
 def _mean_line(network: Network) -> str:
-    file = network.settings.get("files", {}).get("mean")
+    files = network.description.files
+    file = files.mean if files else None
     mean = np.asarray(network.preprocessing.mean)
     if file:
         return f"mean: {'an image' if mean.ndim == 3 else 'one value a channel'}, from {file}"
@@ -75,7 +77,8 @@ def _mean_line(network: Network) -> str:
 
 def _class_lines(network: Network) -> Iterator[str]:
     last = network.probability_layer
-    file = network.settings.get("files", {}).get("labels")
+    files = network.description.files
+    file = files.labels if files else None
     if last is None:
         yield "classes: no layer gives any; the panes of layers and units work all the same"
         if network.labels:
@@ -94,24 +97,22 @@ def _class_lines(network: Network) -> Iterator[str]:
         yield "labels: none; classes are shown by number: --labels FILE names them, one a line"
 
 
-def _description(network: Network, folder: Path) -> dict[str, Any]:
-    files = network.settings["files"]
+def _description(network: Network, files: NetworkFiles, folder: Path) -> dict[str, Any]:
     described: dict[str, Any] = {"name": folder.name, "framework": "caffe"}
-    described |= {key: _relative(files[key], folder) for key in ("prototxt", "weights")}
-    described["input"] = _input_section(network, folder)
-    if files.get("labels"):
-        described["labels"] = _relative(files["labels"], folder)
+    described |= {"prototxt": _relative(files.prototxt, folder), "weights": _relative(files.weights, folder)}
+    described["input"] = _input_section(network, files.mean, folder)
+    if files.labels:
+        described["labels"] = _relative(files.labels, folder)
     if network.label_layers:
         described["label_layers"] = list(network.label_layers)
     described["unit_images"] = {"folder": "unit_images_made"}  # beside it: a name may be another network's too
     return described
 
 
-def _input_section(network: Network, folder: Path) -> dict[str, Any]:
+def _input_section(network: Network, mean: Path | None, folder: Path) -> dict[str, Any]:
     preprocessing = network.preprocessing
-    file = network.settings["files"].get("mean")
     section: dict[str, Any] = {"size": list(preprocessing.size), "channels": preprocessing.channels}
-    section["mean"] = _relative(file, folder) if file else _numbers(preprocessing.mean)
+    section["mean"] = _relative(mean, folder) if mean else _numbers(preprocessing.mean)
     for name in ("scale", "std", "crop"):
         if np.any(np.asarray(getattr(preprocessing, name)) != 1):
             section[name] = _numbers(getattr(preprocessing, name)) if name != "crop" else preprocessing.crop
@@ -127,8 +128,8 @@ def _listed(values: Any) -> str:
     return ", ".join(f"{value:g}" for value in _numbers(values))
 
 
-def _relative(path: str, folder: Path) -> str:
+def _relative(path: Path, folder: Path) -> str:
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # on another drive
-        return path
+        return str(path)

@@ -10,10 +10,11 @@ from typing import Any, Literal, get_args
 import torch
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
-from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
-from deepvis_toolbox.network.freed_memory import keep_freed_memory
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.network.tracing import trace
 from deepvis_toolbox.opening.factories import MadeModule, make_module
 from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
@@ -62,7 +63,6 @@ def load_network(
         raise ToolboxError(
             f'unknown engine "{engine}"; it is one of {", ".join(ENGINES)}{nearest_name(engine, ENGINES)}'
         )
-    keep_freed_memory()
     device = parsed_device(device)
     paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
     values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
@@ -94,9 +94,6 @@ def _name_by_place(prototxt: Path) -> str:
 
 
 def _torch_network(model: ModelFile, device: torch.device) -> Network:
-    from deepvis_toolbox.network.torch_network import TorchNetwork
-    from deepvis_toolbox.network.tracing import trace
-
     made = make_module(str(model.factory), model.where("factory"), trained=model.weights is None)
     if model.weights is not None:
         file = model.existing("weights", model.weights)
@@ -114,26 +111,28 @@ def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescripti
 
 
 def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
-    from deepvis_toolbox.caffe.graph import build_graph
+    from deepvis_toolbox.caffe.graph import graph_of  # with the formats, which other networks do without
+    from deepvis_toolbox.caffe.prototxt import read_prototxt
 
     prototxt = model.existing("prototxt", str(model.prototxt))
     if model.weights is None:
         raise ToolboxError(f"{model.where()}: the Caffe network {model.title} needs its weights (a .caffemodel)")
     weights = model.existing("weights", model.weights)
-    graph = build_graph(prototxt, weights, _wanted_shape(model))
+    definition = read_prototxt(prototxt)
+    graph = graph_of(definition, weights, _wanted_shape(model), hollow=engine == "caffe")
     channel_count, height, width = graph.meta["input_shape"]
     _check_channels(model, prototxt, channel_count)
-    description = describe(model, (height, width), channel_count)
-    description.settings.update(files=_files(model), notes=graph.meta["notes"])
+    description = replace(
+        describe(model, (height, width), channel_count),
+        files=_files(model, prototxt, weights),
+        notes=tuple(graph.meta["notes"]),
+    )
     if engine == "caffe":
         from deepvis_toolbox.caffe.engine import CaffeNetwork
 
         # Whether real Caffe can use a GPU is for Caffe to say, not for PyTorch.
         named = torch.device("cpu" if device == "auto" else device)
-        return _labelled(CaffeNetwork(prototxt, weights, graph, description, named), model)
-
-    from deepvis_toolbox.network.torch_network import TorchNetwork
-
+        return _labelled(CaffeNetwork(definition, weights, graph, description, named), model)
     return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
 
 
@@ -159,11 +158,10 @@ def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
     return (channel_count, *model.input.size)
 
 
-def _files(model: ModelFile) -> dict[str, str]:
+def _files(model: ModelFile, prototxt: Path, weights: Path) -> NetworkFiles:
     """Where the files of a Caffe network are."""
-    mean = model.input.mean if isinstance(model.input.mean, str) else None
-    named = {"prototxt": model.prototxt, "weights": model.weights, "mean": mean, "labels": model.labels}
-    return {key: str(model.path(value)) for key, value in named.items() if value is not None}
+    mean = model.path(model.input.mean) if isinstance(model.input.mean, str) else None
+    return NetworkFiles(prototxt, weights, mean, model.path(model.labels) if model.labels else None)
 
 
 def _labelled(network: Network, model: ModelFile) -> Network:

@@ -12,6 +12,7 @@ from deepvis_toolbox.configuration.section import InWords, Section, validated
 from deepvis_toolbox.configuration.yaml_file import KeyPath, read_yaml, shown_path
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.opening.mean_file import read_mean
+from deepvis_toolbox.words.unit_image_kinds import MontageLayout
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.description import ModelDescription
@@ -78,7 +79,7 @@ class UnitImagesSection(Section):
     """Where the units' pictures are and how they are laid out."""
 
     folder: str | None = Field(None, description="Folder of the pictures, relative to the model.yaml")
-    montage: Literal["1x1", "2x2"] = Field("1x1", description="2x2: the published archives' montages of montages")
+    montage: MontageLayout = Field("1x1", description="2x2: the published archives' montages of montages")
     shared: dict[str, str] = Field(default_factory=dict, description="Layers that show another layer's pictures")
 
 
@@ -140,6 +141,11 @@ class ModelFile(Section):
         return self._folder or Path.cwd()
 
     @property
+    def own_folder(self) -> Path | None:
+        """The folder of the file; None where the model is described on a command line."""
+        return self._folder
+
+    @property
     def title(self) -> str:
         """The network's name, its folder's where none is written."""
         return self.name or self.folder.name
@@ -196,21 +202,19 @@ def describe(
     model: ModelFile, size: tuple[int, int] | None = None, channel_count: int | None = None
 ) -> ModelDescription:
     """The network's description, its mean and labels read. `size` and `channel_count`: what the network file tells."""
-    from deepvis_toolbox.network.description import ModelDescription
+    from deepvis_toolbox.network.description import ModelDescription, UnitImagesDescription
 
+    pictures = model.unit_images
+    folder = model.path(pictures.folder) if pictures.folder is not None else None
     return ModelDescription(
         name=model.title,
         preprocessing=preprocessing_of(model, size, channel_count),
         labels=read_labels(model.existing("labels", model.labels)) if model.labels else (),
         label_layers=model.label_layers,
         deconv_passes_lrn=model.deconv.lrn == "pass",
-        settings={
-            "folder": str(model.folder),
-            "presets": model.presets,
-            "unit_images": model.unit_images.model_dump(),
-            "settings": model.settings,
-            "fetch": [item.model_dump(exclude_none=True) for item in model.fetch],
-        },
+        folder=model.own_folder,
+        presets=model.presets,
+        unit_images=UnitImagesDescription(folder, pictures.montage, pictures.shared),
     )
 
 

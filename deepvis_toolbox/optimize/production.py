@@ -39,7 +39,7 @@ class Summary:
 
 def store_of(net: Network, folder: str | None = None) -> UnitImageStore:
     """The store in `folder`, or else the one that the network's model.yaml names, or `unit_images/<network>`."""
-    return UnitImageStore.for_network(net.settings, net.name, folder)
+    return UnitImageStore.for_network(net.description, folder)
 
 
 def store_files(net: Network, store: UnitImageStore, suffix: str = ".png", group: str = "") -> StoreFiles:

@@ -21,6 +21,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.extensions import extended
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import load_network
+from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures, tune_process
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.ray_cluster import gpus_of, imported_ray, networks_of, ray_cluster
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
@@ -74,6 +75,7 @@ class PartDecoder:
     """Decodes a part's pictures, anywhere in the cluster."""
 
     def __init__(self, pictures: PictureList, preprocessing: Row, batch_size: int) -> None:
+        ignore_remarks_about_pictures()
         self._batches = PictureBatches(pictures, preprocessing_from(preprocessing), batch_size)
 
     def __call__(self, row: Row) -> Row:
@@ -90,6 +92,7 @@ class PartScanner:
     def __init__(
         self, open_network: Callable[[], Network], identity: Row, calibration: Row, threads: int, model: str
     ) -> None:
+        tune_process()
         torch.set_num_threads(threads)  # the same everywhere: how a sum is split can change its last bit
         self._net = open_network()
         if self._net.weights_hash != identity["network"]["weights_hash"]:

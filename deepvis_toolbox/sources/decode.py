@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 
 import cv2
@@ -27,11 +26,6 @@ _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000
 _NEUTRAL = 128  # the grey behind transparent pixels
 _EXIF_ORIENTATION = 0x0112
 _TIFF_BITS_PER_SAMPLE = 258
-
-# Sizes are checked here, by MAX_PIXELS, and refused with a reason; Pillow's warning would only add noise.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-# Remarks about metadata that nobody reads, thousands of them in a scan of a data set.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 class UnreadablePicture(ToolboxError):  # noqa: N818 - named for what it is about, as the rest of its family

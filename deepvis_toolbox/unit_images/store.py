@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
@@ -30,13 +30,13 @@ from deepvis_toolbox.unit_images.montage import (
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit
-from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
+from deepvis_toolbox.words.unit_image_kinds import MONTAGE_LAYOUTS, UNIT_IMAGE_KINDS, MontageLayout, UnitImageKind
 
 if TYPE_CHECKING:
+    from deepvis_toolbox.network.description import ModelDescription
     from deepvis_toolbox.network.interface import Network
 
 _Pieces = TypeVar("_Pieces")
-MontageLayout = Literal["1x1", "2x2"]
 
 SHIPPED = "unit_images"
 """The folder beside a model.yaml with the pictures that come with the model."""
@@ -66,7 +66,7 @@ class UnitImageStore:
         shipped: str | Path | None = None,
         network: Callable[[], NetworkIdentity] | None = None,
     ) -> None:
-        if montage not in get_args(MontageLayout):
+        if montage not in MONTAGE_LAYOUTS:
             raise ToolboxError(f'unit_images: montage is "1x1" or "2x2", not "{montage}"')
         self.folder = Path(folder)
         self.montage = montage
@@ -77,41 +77,33 @@ class UnitImageStore:
     @classmethod
     def for_network(
         cls,
-        settings: Mapping[str, Any],
-        name: str,
+        description: ModelDescription,
         folder: str | None = None,
         network: Callable[[], NetworkIdentity] | None = None,
     ) -> UnitImageStore:
-        """The store in `folder`, or else the one that the network's settings name, or `unit_images/<name>` here."""
-        section = dict(settings.get("unit_images") or {})
-        if folder is not None:
-            section["folder"] = str(Path(folder).expanduser().resolve())
-        elif not section.get("folder"):
-            section["folder"] = str(Path.cwd() / "unit_images" / file_name_of(name))
-        store = cls.of_network({**settings, "unit_images": section}, network)
-        assert store is not None
-        return store
+        """The store in `folder`, or else the one that the model.yaml names, or `unit_images/<name>` here."""
+        chosen = Path(folder).expanduser().resolve() if folder is not None else description.unit_images.folder
+        if chosen is None:
+            chosen = Path.cwd() / "unit_images" / file_name_of(description.name)
+        return cls._laid_out_as(description, chosen, network)
 
     @classmethod
     def of_network(
-        cls, settings: Mapping[str, Any], network: Callable[[], NetworkIdentity] | None = None
+        cls, description: ModelDescription, network: Callable[[], NetworkIdentity] | None = None
     ) -> UnitImageStore | None:
-        """The store that a network's `settings` name (`unit_images: {folder, montage, shared}`); None without one.
+        """The store that a network's model.yaml names (`unit_images: {folder, montage, shared}`); None without one."""
+        folder = description.unit_images.folder
+        return None if folder is None else cls._laid_out_as(description, folder, network)
 
-        A relative folder is meant from the model's own folder, `settings["folder"]`; a folder `unit_images` there is
-        the store that came with the model.
-        """
-        section = settings.get("unit_images")
-        if not section or section.get("folder", "") is None:  # None: a model.yaml that says nothing about them
-            return None
-        unknown = set(section) - {"folder", "montage", "shared"}
-        if unknown or "folder" not in section:
-            wrong = f"unknown key {sorted(unknown)[0]}" if unknown else "the folder is missing"
-            raise ToolboxError(f"unit_images in the model.yaml: {wrong}; it has the keys folder, montage, shared")
-        own = Path(settings.get("folder") or ".")
-        folder, shipped = own / Path(section["folder"]).expanduser(), own / SHIPPED
-        came_with_it = shipped if settings.get("folder") and shipped.is_dir() and shipped != folder else None
-        return cls(folder, section.get("montage", "1x1"), section.get("shared"), came_with_it, network)
+    @classmethod
+    def _laid_out_as(
+        cls, description: ModelDescription, folder: Path, network: Callable[[], NetworkIdentity] | None
+    ) -> UnitImageStore:
+        """A folder in the layout of the model; a folder `unit_images` beside its model.yaml came with the model."""
+        shipped = description.folder / SHIPPED if description.folder else None
+        came_with_it = shipped if shipped and shipped.is_dir() and shipped != folder else None
+        layout = description.unit_images
+        return cls(folder, layout.montage, layout.shared, came_with_it, network)
 
     # -- where things are ---------------------------------------------------------------------------------------
 

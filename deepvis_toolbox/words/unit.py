@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
 from deepvis_toolbox.errors import ToolboxError
-
-if TYPE_CHECKING:
-    from deepvis_toolbox.words.layer import Layer, Layers
+from deepvis_toolbox.words.layer import Layer, Layers
 
 Place = tuple[int, int] | Literal["mean"] | None
 

@@ -202,7 +202,7 @@ def test_a_backward_pass_leaves_nothing_behind_for_the_next(engines: tuple[Netwo
 def test_the_forward_pass_runs_no_further_than_needed(engines: tuple[Network, Network]) -> None:
     network: Any = engines[1]
     network.forward(_noise(network), ["pool1"])
-    assert max(network.computed) == max(network.passes.needed_for([network.value_blob("pool1")]))
+    assert max(network.caffe.computed) == max(network.caffe.passes.needed_for([network.caffe.value_blob("pool1")]))
 
 
 def test_a_failed_check_of_caffe_is_told_and_survived(engines: tuple[Network, Network]) -> None:
@@ -211,7 +211,7 @@ def test_a_failed_check_of_caffe_is_told_and_survived(engines: tuple[Network, Ne
     before = network.forward(x, ["prob"])["prob"]
     recording = network.record(x)
     with pytest.raises(ToolboxError, match=r"Caffe stopped: Check failed: end < layers_.size\(\)"):
-        network.run([("forward", 0, 10_000)])
+        network.caffe.run([("forward", 0, 10_000)])
     assert torch.equal(network.forward(x, ["prob"])["prob"], before)
     assert torch.equal(recording.activations(["prob"])["prob"], before)
 
@@ -220,8 +220,8 @@ def test_a_killed_caffe_is_started_again(engines: tuple[Network, Network]) -> No
     network: Any = engines[1]
     x = _noise(network)
     before = network.forward(x, ["prob"])["prob"]
-    network._process._process.kill()
-    network._process._process.wait()
+    network.caffe._process._process.kill()
+    network.caffe._process._process.wait()
     assert torch.equal(network.forward(x, ["prob"])["prob"], before)
 
 

@@ -12,10 +12,11 @@ import torch
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.graph import blob_shapes, build_graph
-from deepvis_toolbox.caffe.mean import read_mean
 from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.caffe.wire import WireError, fields
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.opening.mean_file import read_mean
 
 WEIGHT = np.random.default_rng(0).normal(0, 1, (4, 3, 3, 3)).astype(np.float32)
 BIAS = np.arange(4, dtype=np.float32)
@@ -263,9 +264,19 @@ def test_a_mean_image_is_read_from(form: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(mean, MEAN)
 
 
-def test_one_mean_for_each_channel_gets_two_axes(tmp_path: Path) -> None:
-    np.save(tmp_path / "mean.npy", np.array([104.0, 117.0, 123.0]))
-    assert read_mean(tmp_path / "mean.npy").shape == (3, 1, 1)
+@pytest.mark.parametrize("shape", [(3,), (3, 1, 1), (1, 3, 1, 1)])
+def test_one_mean_for_each_channel_is_one_number_a_channel_however_it_is_stored(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    values = np.array([104.0, 117.0, 123.0], np.float32)
+    np.save(tmp_path / "mean.npy", values.reshape(shape))
+    np.testing.assert_array_equal(read_mean(tmp_path / "mean.npy"), values)
+    blob = formats.BlobProto(data=values)
+    blob.shape.dim.extend(shape)
+    (tmp_path / "mean.binaryproto").write_bytes(blob.SerializeToString())
+    found = read_mean(tmp_path / "mean.binaryproto")
+    np.testing.assert_array_equal(found, values)
+    np.testing.assert_array_equal(Preprocessing((8, 8), mean=found).mean, values)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x93NUMPY", b"<html>", bytes(1000)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
 from deepvis_toolbox.live.pictures.picture_shelf import open_shelf
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
+from deepvis_toolbox.network.description import UnitImagesDescription
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.unit_images import UnitImageStore, montage3x3
 from deepvis_toolbox.words.unit import Unit
@@ -43,7 +45,8 @@ def test_pictures_of_other_weights_are_not_shown_and_the_pane_says_whose_they_ar
 
 def test_the_command_shown_for_a_layer_that_shows_anothers_pictures_makes_those(tmp_path: Path) -> None:
     net = opened(Classic())
-    net.settings["unit_images"] = {"folder": str(tmp_path), "shared": {"pool1": "relu1"}}
+    pictures = UnitImagesDescription(tmp_path, shared={"pool1": "relu1"})
+    net.description = replace(net.description, unit_images=pictures)
     state = State()
     loaded = LoadedNetwork.of(net, "pool1:2")
     loaded.introduce(state)

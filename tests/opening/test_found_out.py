@@ -109,7 +109,7 @@ def test_labels_that_no_layer_takes_are_said_to_be_left_unused(opened: Callable,
 def test_each_saved_network_keeps_its_unit_images_to_itself(opened: Callable, tmp_path: Path) -> None:
     for place in ("here/net", "there/net"):
         with load_network(save_model(opened("grey"), tmp_path / place), device="cpu") as network:
-            store = UnitImageStore.for_network(network.settings, network.name)
+            store = UnitImageStore.for_network(network.description)
             assert store.folder == tmp_path / place / "unit_images_made"
 
 

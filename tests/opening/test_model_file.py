@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.installation import MODELS
+from deepvis_toolbox.network.description import UnitImagesDescription
 from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, model_names, model_path
 
@@ -49,11 +50,20 @@ def test_everything_a_model_yaml_may_say_reaches_the_description(tmp_path: Path)
     assert description.labels == ("tench", "goldfish")
     assert description.label_layers == ("fc8", "prob")
     assert description.deconv_passes_lrn
-    assert description.settings["presets"] == {"sharp": {"decay": 1e-4}}
-    assert description.settings["unit_images"] == {"folder": "pictures", "montage": "2x2", "shared": {"pool1": "conv1"}}
-    assert description.settings["fetch"][0]["url"] == "http://example.org/weights.caffemodel"
-    assert description.settings["settings"] == {"live": {"goto": "conv5:1"}}
-    assert Path(description.settings["folder"]) == tmp_path
+    assert description.presets == {"sharp": {"decay": 1e-4}}
+    assert description.unit_images == UnitImagesDescription(tmp_path / "pictures", "2x2", {"pool1": "conv1"})
+    assert description.folder == tmp_path
+
+
+def test_what_is_for_others_than_the_network_stays_in_the_model_file(tmp_path: Path) -> None:
+    model = read_model_file(model_file(tmp_path, FULL))
+    assert model.fetch[0].url == "http://example.org/weights.caffemodel"
+    assert model.settings == {"live": {"goto": "conv5:1"}}
+
+
+def test_a_network_described_on_a_command_line_has_no_folder_and_names_no_pictures() -> None:
+    description = describe(model_from_values({"factory": "a:b", "input": {"size": 8}}))
+    assert (description.folder, description.unit_images) == (None, UnitImagesDescription())
 
 
 def test_what_is_left_out_is_found_out(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def channels(store: UnitImageStore, kind: UnitImageKind, layer: str) -> list[int
 def on_demand(workplace: Path, unit: Unit) -> str:
     """What is said at the end when the pictures are made as the key `g` does."""
     with load_network(workplace / "model", device="cpu") as net:
-        store, maxes = UnitImageStore.for_network(net.settings, net.name), Path("maxes/tiny")
+        store, maxes = UnitImageStore.for_network(net.description), Path("maxes/tiny")
         making = OnDemand(net, store, seeds=(0, 1), maxes=maxes if maxes.exists() else None)
         while not making.is_done(unit):
             making.advance(unit)
@@ -196,7 +196,7 @@ def test_pictures_made_of_a_published_unit_on_purpose_go_beside_the_archives(wor
     folder = workplace / "model" / "pictures"
     archive = published(folder)
     with load_network(workplace / "model", device="cpu") as net:
-        store = UnitImageStore.for_network(net.settings, net.name)
+        store = UnitImageStore.for_network(net.description)
         summary = make_unit_images(net, [Unit("1", 1)], [0], preset(net, "default"), store, Silence())
         again = make_unit_images(net, [Unit("1", 1)], [1], preset(net, "default"), store, Silence())
     assert [path.name for path in summary.written + again.written] == ["1_0001_made_montage.jpg"] * 2
@@ -231,7 +231,7 @@ def test_what_is_left_is_counted_and_tried_without_regard_to_the_units_order(wor
     assert run("--images", "images", "--units", "4:0", "4:1", "--seeds", "2") == 0
     units = [Unit("1", 0), *(Unit("4", channel) for channel in range(3))]
     with load_network(workplace / "model", device="cpu") as net:
-        store = UnitImageStore.for_network(net.settings, net.name)
+        store = UnitImageStore.for_network(net.description)
         tried, costs = [], {"1": 100.0, "4": 1.0}
         for ordered in (units, units[::-1]):
             job = Job(net, tuple(ordered), store, None, Path("maxes/tiny"), (0, 1), preset(net, "default"))

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.description import ModelDescription, UnitImagesDescription
+from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.unit_images import UnitImageStore, file_name_of, layer_name_of, montage3x3
 from deepvis_toolbox.unit_images.claim import CLAIM, NetworkIdentity, write_claim
 from deepvis_toolbox.unit_images.montage import tiles_of_whole_layer, whole_layer
@@ -148,26 +150,44 @@ def test_a_decompression_bomb_is_refused(tmp_path):
         store.read("max_im", Unit("conv1", 0))
 
 
-def test_settings_of_a_model_give_its_store(tmp_path):
-    section = {"folder": "unit_images", "montage": "2x2", "shared": {"pool1": "conv1"}}
-    store = UnitImageStore.of_network({"folder": tmp_path, "unit_images": section})
+def described(folder, pictures, montage="1x1", shared=None):
+    """A network's description: the model's own folder, and what its model.yaml says of unit images."""
+    layout = UnitImagesDescription(pictures, montage, shared or {})
+    return ModelDescription("tiny", Preprocessing((8, 8)), folder=folder, unit_images=layout)
+
+
+def test_a_models_description_gives_its_store(tmp_path):
+    store = UnitImageStore.of_network(described(tmp_path, tmp_path / "unit_images", "2x2", {"pool1": "conv1"}))
     assert store.folder == tmp_path / "unit_images"
     assert (store.montage, store.shared) == ("2x2", {"pool1": "conv1"})
-    assert UnitImageStore.of_network({"folder": tmp_path}) is None
-    assert UnitImageStore.of_network({"unit_images": {"folder": None, "montage": "1x1", "shared": {}}}) is None
+    assert UnitImageStore.of_network(described(tmp_path, None)) is None
 
 
-@pytest.mark.parametrize("section", [{"folder": "x", "montage": "9x9"}, {"folder": "x", "layout": 1}])
-def test_wrong_settings_are_refused_by_name(section):
+def test_without_a_store_of_its_own_a_network_has_one_by_its_name_in_the_models_layout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "unit_images").mkdir()
+    written = described(None, None, "2x2", {"pool1": "conv1"})
+    store = UnitImageStore.for_network(written)
+    assert store.folder == tmp_path / "unit_images" / "tiny"
+    assert (store.montage, store.shared) == ("2x2", {"pool1": "conv1"})
+    assert UnitImageStore.for_network(written, "elsewhere").folder == tmp_path / "elsewhere"
+
+
+def test_pictures_under_the_working_directory_did_not_come_with_a_network_that_has_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    UnitImageStore("unit_images").write_montage("max_im", Unit("conv1", 4), montage3x3(flat_pictures(1)))
+    assert not UnitImageStore.for_network(described(None, None)).has("max_im", Unit("conv1", 4))
+
+
+def test_a_layout_that_does_not_exist_is_refused_by_name(tmp_path):
     with pytest.raises(ToolboxError, match="unit_images"):
-        UnitImageStore.of_network({"unit_images": section})
+        UnitImageStore.of_network(described(tmp_path, tmp_path, "9x9"))
 
 
 def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_never_written_to(tmp_path):
     shipped = UnitImageStore(tmp_path / "unit_images")
     shipped.write_montage("max_im", Unit("conv1", 4), montage3x3(flat_pictures(1)))
-    settings = {"folder": tmp_path, "unit_images": {"folder": "made", "shared": {"pool1": "conv1"}}}
-    store = UnitImageStore.of_network(settings)
+    store = UnitImageStore.of_network(described(tmp_path, tmp_path / "made", shared={"pool1": "conv1"}))
     assert store.has("max_im", Unit("pool1", 4))
     assert store.layers("max_im") == ["conv1"]
     assert store.read_best("max_im", Unit("pool1", 4)).mean() < 25
@@ -177,7 +197,7 @@ def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_n
     assert store.read_best("max_im", Unit("conv1", 4)).mean() > 200
     assert store.units("max_im", "conv1") == [Unit("conv1", 4), Unit("conv1", 5)]
     assert shipped.montage_path("max_im", Unit("conv1", 4)).read_bytes() == before
-    own = UnitImageStore.of_network({"folder": tmp_path, "unit_images": {"folder": "unit_images"}})
+    own = UnitImageStore.of_network(described(tmp_path, tmp_path / "unit_images"))
     assert own.units("max_im", "conv1") == [Unit("conv1", 4)]
 
 

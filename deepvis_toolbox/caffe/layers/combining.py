@@ -65,7 +65,7 @@ class Eltwise(LayerType):
         function = torch.mul if operation == _PROD else torch.add
         result = bottoms[0]
         for other in bottoms[1:-1]:
-            result = writer.internal(function, result, other)
+            result = writer.internal(function, result, other, shape=self.bottom)
         return [writer.function(function, result, bottoms[-1])]
 
 

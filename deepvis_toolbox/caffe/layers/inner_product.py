@@ -27,7 +27,8 @@ class InnerProduct(LayerType):
     def emit(self, writer: GraphWriter, bottoms: list[fx.Node]) -> list[fx.Node]:
         flat = bottoms[0]
         if len(self.bottom) > self.first:
-            flat = writer.internal(torch.flatten, flat, self.first)
+            shape = (*self.bottom[: self.first - 1], self.inputs)
+            flat = writer.internal(torch.flatten, flat, self.first, shape=shape)
         linear = nn.Linear(self.inputs, self.outputs, device="meta")
         weight = self.blobs[0].t().contiguous() if self.definition.inner_product_param.transpose else self.blobs[0]
         linear.weight = nn.Parameter(weight, requires_grad=False)

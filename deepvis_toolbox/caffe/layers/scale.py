@@ -61,7 +61,8 @@ class _Affine(LayerType):
         missing = len(self.bottom) - len(self.covered)
         if not missing:
             return bottoms[1]
-        return writer.internal(torch.reshape, bottoms[1], (-1, *self.covered, *(1,) * missing))
+        shape = (*self.covered, *(1,) * missing)
+        return writer.internal(torch.reshape, bottoms[1], (-1, *shape), shape=shape)
 
 
 @layer_type("Scale")
@@ -82,7 +83,7 @@ class Scale(_Affine):
             factor = self.by_second_bottom(writer, bottoms)
             if not self.blobs:
                 return [writer.function(torch.mul, bottoms[0], factor)]
-            product = writer.internal(torch.mul, bottoms[0], factor)
+            product = writer.internal(torch.mul, bottoms[0], factor, shape=self.bottom)
             return [writer.module(name, AffineBy(None, self.blobs[0].reshape(self.broadcast())), product)]
         if self.is_by_channel():
             return [

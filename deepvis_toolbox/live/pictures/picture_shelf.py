@@ -142,5 +142,5 @@ def open_shelf(
 
     `folder`: the user's own choice, in place of the model.yaml's; its layout stays the model's.
     """
-    store = UnitImageStore.for_network(loaded.model_settings, loaded.name, folder, loaded.identity)
+    store = UnitImageStore.for_network(loaded.description, folder, loaded.identity)
     return PictureShelf(store, commands, byte_limit)

@@ -90,7 +90,7 @@ def open_grower(network: Network, *, folder: str | None, maxes: str | None = Non
     def make() -> OnDemand:
         from deepvis_toolbox.pipeline.on_demand import OnDemand  # not before somebody asks for pictures
 
-        store = UnitImageStore.for_network(network.settings, network.name, folder)
+        store = UnitImageStore.for_network(network.description, folder)
         return OnDemand(network, store, maxes=None if maxes is None else Path(maxes).expanduser())
 
     return Grower(make)

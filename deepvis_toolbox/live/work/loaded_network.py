@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deepvis_toolbox.live.actions import go_to, set_layers
 from deepvis_toolbox.live.state import State
@@ -15,6 +15,7 @@ from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit, parse_unit
 
 if TYPE_CHECKING:
+    from deepvis_toolbox.network.description import ModelDescription
     from deepvis_toolbox.network.interface import Network
 
 
@@ -26,8 +27,8 @@ class LoadedNetwork:
     layers: tuple[Layer, ...]
     labels: tuple[str, ...]
     label_layers: tuple[str, ...]
-    model_settings: Mapping[str, Any]
-    """The model.yaml's other sections: `unit_images` among them."""
+    description: ModelDescription
+    """What the network was opened by: where its unit images are, among others."""
     start: Unit | None = None
     """The unit to start at."""
     takes_all_processors: bool = False
@@ -41,7 +42,7 @@ class LoadedNetwork:
         start = parse_unit(goto, network.layers) if goto else None
         takes_all = network_takes_all(network.device.type)
         names = (network.name, tuple(network.layers.values()), network.labels, network.label_layers)
-        return cls(*names, network.settings, start, takes_all, _identity(network))
+        return cls(*names, network.description, start, takes_all, _identity(network))
 
     def introduce(self, state: State) -> None:
         """Lets the state list the layers and name the classes, and goes to the unit to start at."""

@@ -16,6 +16,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, climbed_batches
 from deepvis_toolbox.optimize.method.result import AscentResult
+from deepvis_toolbox.process_tuning import tune_process
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.ray_cluster import gpus_of, networks_of, ray_cluster
 
@@ -29,6 +30,7 @@ class Climber:
     """Lives in a process of the cluster, with a network of its own."""
 
     def __init__(self, open_network: Callable[[], Network], threads: int) -> None:
+        tune_process()
         torch.set_num_threads(threads)
         self._net = open_network()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
@@ -54,10 +53,7 @@ DEFAULT = "default"
 
 def presets_of(net: Network) -> dict[str, dict[str, Any]]:
     """The paper's presets and the model's own (`presets` in its model.yaml), which come first where names are equal."""
-    own = net.settings.get("presets") or {}
-    if not isinstance(own, Mapping) or not all(isinstance(values, Mapping) for values in own.values()):
-        raise ToolboxError(f"presets in the model.yaml of {net.name} must be named sets of parameters")
-    return {**PAPER_PRESETS, **{str(name): dict(values) for name, values in own.items()}}
+    return {**PAPER_PRESETS, **{name: dict(values) for name, values in net.description.presets.items()}}
 
 
 def preset_values(net: Network, name: str) -> dict[str, Any]:

@@ -58,9 +58,9 @@ def main() -> int:
     if options.images:
         top.pictures = replace(top.pictures, root=str(Path(options.images).expanduser().absolute()))
     with load_network(options.model, engine=options.engine, device=options.device) as net:
-        if not options.out and UnitImageStore.of_network(net.settings) is None:
+        if not options.out and UnitImageStore.of_network(net.description) is None:
             raise ToolboxError(f"{net.name} names no folder of unit images; give one with --out")
-        store = UnitImageStore.for_network(net.settings, net.name, options.out)
+        store = UnitImageStore.for_network(net.description, options.out)
         addresses = options.units or [f"{layer}:all" for layer in top.layers]
         units = owned_units(store, [unit for address in addresses for unit in parse_units(address, net.layers)])
         settings = PatchOptions(options.count, looks, options.singles, options.tile, options.batch_size)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 
 
@@ -33,6 +34,7 @@ def preprocessing_from(record: dict[str, Any]) -> Preprocessing:
 def main() -> None:
     """Serves until stdin ends."""
     descriptor, size = int(sys.argv[1]), int(sys.argv[2])
+    ignore_remarks_about_pictures()
     cv2.setNumThreads(1)  # the processes share the cores among themselves
     preprocessing = preprocessing_from(json.loads(sys.stdin.readline()))
     reader = PictureReader(preprocessing)

@@ -1,0 +1,67 @@
+"""What the layers of a graph are: names, kinds, shapes, receptive fields, label layers. No weights are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import fx
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, note_values, reachable
+from deepvis_toolbox.network.regions import receptive_field
+from deepvis_toolbox.words.layer import Layers, Rect
+
+
+class GraphLayers:
+    """The layers of a graph whose nodes are classified, and the nodes that make them.
+
+    `values`: what each node gives for one image (1, …); only the shapes count, so that tensors of the device meta will
+    do. They are noted on the nodes, where receptive fields need them.
+    """
+
+    def __init__(
+        self, graph_module: fx.GraphModule, values: Mapping[fx.Node, Any], description: ModelDescription
+    ) -> None:
+        note_values(values)
+        listed, self.nodes = layer_table(graph_module, values)
+        self.layers = Layers(listed)
+        self._input_shape = description.preprocessing.input_shape
+        named = tuple(map(self.layers.canonical, description.label_layers))
+        self.label_layers = named or self._found_label_layers(len(description.labels))
+
+    def nodes_of(self, layer: str) -> LayerNodes:
+        """The nodes that make a layer; `ToolboxError` where there is no such layer."""
+        return self.nodes[self.layers.canonical(layer)]
+
+    def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
+        """As `Network.receptive_field`."""
+        described = self.layers[self.layers.canonical(layer)]
+        if place is not None and described.is_spatial:
+            height, width = described.shape[1:]
+            if not (0 <= place[0] < height and 0 <= place[1] < width):
+                range_of_places = f"0,0 to {height - 1},{width - 1}"
+                raise ToolboxError(f'layer "{layer}" has places {range_of_places}, not {place[0]},{place[1]}')
+        where = place if described.is_spatial else None
+        return receptive_field(self.nodes[described.name].value, where or described.centre, self._input_shape)
+
+    def reachable(self, origin: str, layers: Sequence[str]) -> set[str]:
+        """Those of the layers that a signal from the origin may reach."""
+        return reachable(self.nodes_of(origin), {name: self.nodes_of(name) for name in layers})
+
+    def _found_label_layers(self, labels: int) -> tuple[str, ...]:
+        """The last softmax over classes and what it is the softmax of; without one, a last flat layer of as many units
+        as there are labels, or a last linear one."""
+        of_node = {nodes.value: name for name, nodes in self.nodes.items()}
+        for name in reversed(self.layers):
+            layer = self.layers[name]
+            if any(size != 1 for size in layer.shape[1:]):
+                continue
+            if layer.kind == "softmax":
+                source = of_node.get(self.nodes[name].value.all_input_nodes[0])
+                same_size = source is not None and self.layers[source].channels == layer.channels
+                return (source, name) if source is not None and same_size else (name,)
+        last = next(self.layers[name] for name in reversed(self.layers) if self.layers[name].kind != "argmax")
+        named = len(last.shape) == 1 and last.channels == labels
+        return (last.name,) if named or last.kind == "linear" else ()

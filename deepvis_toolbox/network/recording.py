@@ -1,0 +1,54 @@
+"""One forward pass that is kept, whoever computed it: its activations, and any number of backward passes over it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
+from deepvis_toolbox.words.layer import Layers
+
+
+class Recording(ABC):
+    """One forward pass, kept: it gives any layer's activations and serves any number of backward passes.
+
+    What it returns is never overwritten by a later call. It is used by one thread at a time.
+    """
+
+    input: torch.Tensor
+    """The images it was made from, (N, C, H, W)."""
+    layers: Layers
+    """The network's layers; the input is the first."""
+
+    @abstractmethod
+    def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        """The layers' activations, each (N, …), detached. Runs nothing."""
+
+    @abstractmethod
+    def below_rectifier(self, layer: str) -> torch.Tensor:
+        """The layer's value below its rectifier (its own value where it has none), (N, …), detached."""
+
+    def backward(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """As `Network.backward`, without a forward pass."""
+        check_backward_mode(mode)
+        shape = self._shape_below(origin)
+        if tuple(diff.shape) != shape:
+            raise ToolboxError(
+                f'the diff at "{origin}" has shape {tuple(diff.shape)}; the layer has {shape} for these images'
+            )
+        return self._arrived(origin, diff, mode, [next(iter(self.layers))] if at is None else list(at))
+
+    @abstractmethod
+    def _shape_below(self, origin: str) -> tuple[int, ...]:
+        """The shape (N, …) of the value where a backward pass from `origin` starts."""
+
+    @abstractmethod
+    def _arrived(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+    ) -> dict[str, torch.Tensor]:
+        """What `backward` gives, once the mode and the shape of `diff` are known to be right."""
