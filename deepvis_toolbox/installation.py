@@ -6,8 +6,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
-CHECKOUT: Path | None = PACKAGE.parent if (PACKAGE.parent / "run_toolbox.py").is_file() else None
+_INSTALLED_MODELS = PACKAGE / "models"
+"""In a wheel they are here; a checkout has them beside the package."""
+
+CHECKOUT: Path | None = None if _INSTALLED_MODELS.is_dir() else PACKAGE.parent
 """The folder of the checkout that the program runs from; None where it was installed."""
 
-MODELS = PACKAGE.parent / "models" if CHECKOUT else PACKAGE / "models"
+MODELS = CHECKOUT / "models" if CHECKOUT else _INSTALLED_MODELS
 """The folder with one folder a model."""
