@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -14,3 +16,8 @@ CHECKOUT: Path | None = None if _INSTALLED_MODELS.is_dir() else PACKAGE.parent
 
 MODELS = CHECKOUT / "models" if CHECKOUT else _INSTALLED_MODELS
 """The folder with one folder a model."""
+
+
+def pip_install(requirement: str) -> str:
+    """Return the command that installs a package for the Python that runs this program, as a shell reads it."""
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(requirement)}"

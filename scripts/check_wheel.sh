@@ -24,14 +24,17 @@ if ! .venv/bin/python -m build --no-isolation --outdir "$work/dist" "$work/sourc
 fi
 say "built the source distribution, and from it $(cd "$work/dist" && ls -- *.whl)"
 
-.venv/bin/python -m venv "$work/environment"
+.venv/bin/python -m venv --without-pip "$work/environment"
 bin=$work/environment/bin
 packages=$("$bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 ls "$packages" > "$work/before"
 "$checkout/.venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$packages/large_packages.pth"
-"$bin/pip" install --disable-pip-version-check --no-index -q "$work"/dist/*.whl
+"$checkout/.venv/bin/python" -m pip --python "$bin/python" install --disable-pip-version-check --no-index -q "$work"/dist/*.whl
 installed=$(ls "$packages" | grep -vxF -f "$work/before" | grep -v -e '\.dist-info$' -e '\.pth$' -e __pycache__ | xargs)
-[ "$installed" = "deepvis_toolbox find_maxes" ] || { say "installs more than its packages: $installed"; exit 1; }
+if [ "$installed" != "deepvis_toolbox find_maxes" ]; then
+    say "installs other names than its packages': $installed"
+    exit 1
+fi
 say "installs these top-level names: $installed"
 
 # A user's folder. None of these may be imported or read.
@@ -63,7 +66,7 @@ for number, corner in enumerate([(0, 0), (256, 0), (0, 256), (256, 256)]):
 END
 say "the library is the wheel's, with its version and types"
 
-"$bin/deepvis" --headless --input pictures --script "down right b" --snapshot window.png 2> deepvis.log || { cat deepvis.log; exit 1; }
+"$bin/deepvis" --headless --input pictures --script "down right b" --snapshot window.png -q
 [ -s window.png ]
 say "deepvis draws a window without a display"
 "$bin/deepvis-optimize" --units fc:9 --seeds 0 --max-iter 3 --store made -q
@@ -78,6 +81,6 @@ say "deepvis-scan looks at four pictures"
 "$bin/deepvis-merge" part --out merged
 "$bin/deepvis-pipeline" --images pictures --units fc:9 --store made --estimate
 say "deepvis-crop, deepvis-merge and deepvis-pipeline run"
-"$bin/deepvis-settings" --set window.width=900 | grep -q 'width: 900 .*# --set'
+"$bin/deepvis-settings" --set window.width=900 | grep 'width: 900 .*# --set' > /dev/null
 say "deepvis-settings says where values come from"
 say "all good, in a folder with a user's own settings.py, models/ and find_maxes.py"

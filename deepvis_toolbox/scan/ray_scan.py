@@ -1,6 +1,6 @@
 """The same scan on a Ray cluster: Ray Data decodes on every CPU and feeds actors that have a network each.
 
-Ray is an optional extra (`pip install "deepvis-toolbox[ray]"`). A part is a run of batches of the list, cut as in a
+Ray is an optional extra. A part is a run of batches of the list, cut as in a
 scan without Ray; the tallies of the parts add up to the same bytes in whatever order they come. When a worker dies, Ray
 does its parts again.
 """
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.installation import pip_install
 from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
@@ -186,5 +187,5 @@ def _ray() -> Any:
         import ray.data
         import ray.exceptions
     except ImportError as error:
-        raise ToolboxError('Ray is not installed; install it with: pip install "deepvis-toolbox[ray]"') from error
+        raise ToolboxError(f"Ray is not installed; it is an optional extra: {pip_install('ray[data]')}") from error
     return ray

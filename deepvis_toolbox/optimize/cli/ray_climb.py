@@ -1,6 +1,6 @@
 """Preferred images on a Ray cluster: a list of pictures, climbed in parts by workers with a network each.
 
-Ray is an optional extra (`pip install "deepvis-toolbox[ray]"`). When a worker dies, Ray starts it again and its part is
+Ray is an optional extra. When a worker dies, Ray starts it again and its part is
 climbed anew; what came back before is written already, so that a run that was stopped goes on where it was.
 """
 
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.installation import pip_install
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, climbed_batches
@@ -55,7 +56,7 @@ def climbed_on_ray(
         import ray.exceptions
         from ray.util import ActorPool
     except ImportError as error:
-        raise ToolboxError('Ray is not installed; install it with: pip install "deepvis-toolbox[ray]"') from error
+        raise ToolboxError(f"Ray is not installed; it is an optional extra: {pip_install('ray[data]')}") from error
     size = PICTURES_A_PART if batch_size == "auto" else batch_size
     parts = [pictures[begin : begin + size] for begin in range(0, len(pictures), size)]
     began_here = not ray.is_initialized()

@@ -1,57 +1,46 @@
-"""Command: puts the parts of a scan together (`find_max_acts --shard`), to the bytes of the whole scan."""
+"""Command: puts the parts of a scan together."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from deepvis_toolbox.command_line.ending import run_command
-from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
-from deepvis_toolbox.scan.scan_settings import difference
-from deepvis_toolbox.scan.top_images import TopImages
+from deepvis_toolbox.command_line.flags import add_talk_flags
+from deepvis_toolbox.command_line.parser import CommandParser
+from deepvis_toolbox.command_line.talking import begin_talking
 
 
-def merge(parts: Sequence[str | Path], out: str | Path, partial: bool = False) -> TopImages:
-    """Merges the folders `parts` into `out`.
-
-    `ToolboxError` where they are parts of different scans, where batches are in twice, or, unless `partial`, missing.
-    """
-    if not parts:
-        raise ToolboxError("name the folders of the parts to merge")
-    identity, tally, pictures = ResultFolder(parts[0]).read_tally()
-    for part in parts[1:]:
-        other_identity, other, _ = ResultFolder(part).read_tally()
-        different = difference(identity, other_identity)
-        if different:
-            raise ToolboxError(f'"{part}" is a part of another scan than "{parts[0]}": its {different} differs')
-        tally.merge(other)
-    batches = -(-len(pictures) // identity["batch_size"])
-    missing = tally.left_of(0, batches)
-    if missing and not partial:
-        size, gap = identity["batch_size"], missing[0]
-        pictures_missing = f"{gap.start * size} to {min(gap.stop * size, len(pictures)) - 1}"
-        raise ToolboxError(f"pictures {pictures_missing} are in none of the parts; scan them, or merge with --partial")
-    folder = ResultFolder(out)
-    folder.prepare(identity, pictures)
-    folder.write_result(identity, tally, pictures)
-    return TopImages(manifest_of(identity, tally), tally.arrays(), pictures)
+def parser() -> CommandParser:
+    """Return the command's flags."""
+    parser = CommandParser(
+        "deepvis-merge",
+        "Puts the parts of a scan (--shard) together, to the bytes of the whole scan.",
+        [
+            ("part0 part1 part2 part3 --out maxes/", ""),
+            ("parts/* --partial --out maxes/", "although some are not done yet"),
+        ],
+    )
+    pictures = parser.group("pictures in", "parts in")
+    pictures.add_argument("parts", nargs="+", metavar="PART", help="a folder that a scan with --shard wrote")
+    pictures.add_argument("--partial", action="store_true", help="merge although parts are missing")
+    results = parser.group("results out")
+    results.add_argument("--out", required=True, metavar="DIR", help="where the whole is written")
+    add_talk_flags(parser, json="what was merged")
+    return parser
 
 
-def main() -> int:
-    """Merges as the arguments say."""
-    parser = argparse.ArgumentParser(prog="deepvis-merge", description=__doc__)
-    parser.add_argument("parts", nargs="+", metavar="PART", help="a folder that find_max_acts --shard wrote")
-    parser.add_argument("--out", required=True, metavar="DIR", help="where the whole is written")
-    parser.add_argument("--partial", action="store_true", help="merge although parts are missing")
-    options = parser.parse_args()
-    top = merge(options.parts, options.out, options.partial)
-    print(f"{options.out}: {top.index.total} units over {top.pictures_read} pictures")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Merge as the arguments say."""
+    given = parser().parse_args(arguments)
+    begin_talking(given)
+    from deepvis_toolbox.scan.cli.scan_summary import report
+    from deepvis_toolbox.scan.merging import merge
+
+    report(merge(given.parts, given.out, given.partial), given)
     return 0
 
 
 def run() -> None:
-    """`deepvis-merge`."""
+    """Run as `deepvis-merge`."""
     sys.exit(run_command(main))
