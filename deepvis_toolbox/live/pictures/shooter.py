@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Shooter:
         """Saves a copy of RGB pixels H×W×3; one picture at a time, a second one waits for the first."""
         self.close()
         path = screenshot_path(self._folder, datetime.now())
-        job = (path, pixels.copy(), copy(state), snapshot)
+        job = (path, pixels.copy(), replace(state, view=replace(state.view), facts=replace(state.facts)), snapshot)
         self._thread = threading.Thread(target=self._save, args=job, name="screenshot")
         self._thread.start()
 

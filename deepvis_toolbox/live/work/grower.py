@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -47,9 +47,9 @@ class Grower:
         """How far the pictures of the last request's unit are; None where it asks for none."""
         return self._growth
 
-    def follow(self, request: Request) -> None:
-        """From now on it is this request's unit whose pictures are made, where it asks for them."""
-        address = f"{request.layer}:{request.unit}" if request.grow else ""
+    def follow(self, unit: Unit | None) -> None:
+        """Make this unit's pictures from now on; None: nobody's."""
+        address = str(unit or "")
         if address != self._address:
             self._address = address
             self._growth = self._begun(address) if address else None
