@@ -92,7 +92,7 @@ def select_unit(state: State, unit: int) -> None:
     """A click on a tile, or a step to it; kept within the layer."""
     if state.layer:
         state.view.cursor_area = "tiles"
-        state.view.unit = max(0, min(unit, state.layer.channels - 1))
+        state.view.unit = state.view.wanted_unit = max(0, min(unit, state.layer.channels - 1))
 
 
 def scroll_layers(state: State, first: int) -> None:
@@ -112,7 +112,7 @@ def _show_layer(state: State, index: int) -> None:
     state.view.layer_index = max(0, min(index, len(state.facts.layers) - 1))
     state.view.layer_scroll = None
     if state.layer:
-        state.view.unit = min(state.view.unit, state.layer.channels - 1)
+        state.view.unit = min(state.view.wanted_unit, state.layer.channels - 1)
 
 
 # -- the backward pass ---------------------------------------------------------------------------------------------
@@ -145,15 +145,18 @@ def toggle_frozen_origin(state: State) -> None:
 def toggle_gradients(state: State) -> None:
     state.view.show_gradients = not state.view.show_gradients
     if state.view.show_gradients and state.view.backward == "off":
-        state.facts.message = "gradients need a backward pass: press b"
+        state.view.backward = "grad"
+        state.facts.message = "the backward pass is on: grad"
 
 
 # -- how it is shown -----------------------------------------------------------------------------------------------
 
 
 def cycle_zoom(state: State) -> None:
-    """All tiles, the selected unit (in pattern mode its pictures), the backward result."""
-    zoom_to(state, ZOOMS[(ZOOMS.index(state.view.zoom) + 1) % len(ZOOMS)])
+    """All tiles, the selected unit (in pattern mode its pictures), the backward result where there is one."""
+    shown = [zoom for zoom in ZOOMS if zoom != "backward" or state.view.backward != "off"]
+    place = shown.index(state.view.zoom) if state.view.zoom in shown else -1
+    zoom_to(state, shown[(place + 1) % len(shown)])
 
 
 def zoom_to(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> None:
@@ -252,8 +255,9 @@ def want_screenshot(state: State) -> None:
 
 
 def reset(state: State) -> None:
-    """Go back to how the window started, with the same network and source."""
-    state.view = replace(state.start_view)
+    """Go back to how things are shown at the start; the cursor stays where it is."""
+    place = ("cursor_area", "layer_index", "unit", "wanted_unit")
+    state.view = replace(state.start_view, **{name: getattr(state.view, name) for name in place})
 
 
 def quit_toolbox(state: State) -> None:

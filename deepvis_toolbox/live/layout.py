@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from deepvis_toolbox.live.keys import WINDOW_KEYS, KeyTable
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.backward import BackwardPane
 from deepvis_toolbox.live.panes.caption import draw_note
+from deepvis_toolbox.live.panes.classes import ClassesPane
 from deepvis_toolbox.live.panes.error import ErrorPane
 from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
@@ -35,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 
 PANES: list[Pane] = [
     InputPane(),
+    ClassesPane(),
     SelectedPane(),
     BackwardPane(),
     LayerListPane(),
@@ -78,14 +81,14 @@ def make_layout(width: int, height: int, scene: Scene) -> Layout:
     """Return where the panes lie. It depends on which are shown, on nothing else that changes: boxes do not jump."""
     look = scene.look
     shown = [pane for pane in PANES if pane.is_shown(scene.state, scene.snapshot)]
-    slots = _slots(max(width, SMALLEST[0]), max(height, SMALLEST[1]), any(p.slot is Slot.RIGHT for p in shown), look)
+    slots = _slots(max(width, SMALLEST[0]), max(height, SMALLEST[1]), shown, look)
     boxes: dict[str, Box] = {}
     facts: dict[str, Any] = {}
     for pane in shown:
-        mates = [other.name for other in shown if other.slot is pane.slot]
-        box = slots[pane.slot]
-        if pane.slot is not Slot.OVERLAY:
-            box = _share(box, mates.index(pane.name), len(mates), look.px(look.gap))
+        if pane.slot is Slot.OVERLAY:
+            box = slots[pane.slot]
+        else:
+            box = _shares(slots[pane.slot], [other for other in shown if other.slot is pane.slot], look)[pane.name]
         boxes[pane.name] = box
         facts |= pane.facts(box.height, box.width, scene)
     return Layout(boxes, facts)
@@ -120,14 +123,18 @@ def _draw_safely(pane: Pane, pixels: Pixels, scene: Scene) -> None:
         draw_note(pixels, scene.look, f"the pane {pane.name} could not be drawn: {problem}", scene.look.warning)
 
 
-def _slots(width: int, height: int, with_right: bool, look: Look) -> dict[Slot, Box]:
+def _slots(width: int, height: int, shown: Sequence[Pane], look: Look) -> dict[Slot, Box]:
     margin, gap, status = look.px(look.margin), look.px(look.gap), look.px(look.status)
     top, bottom = look.px(4), height - status - look.px(look.gap)
-    square = (bottom - top - 2 * gap) // 3 - look.px(look.caption)  # three square pictures above each other
+    column = Box(top, margin, bottom, margin)
+    shares = _shares(column, [pane for pane in shown if pane.slot is Slot.LEFT], look)
+    square = max((box.height for box in shares.values()), default=bottom - top) - look.px(look.caption)
     aside = look.px(look.gap * 1.5)  # captions at the ends of two columns need more room between them
-    left = Box(top, margin, bottom, margin + min(square, width // 4))
+    left = column._replace(right=margin + min(square, width // 4))
     names = Box(top, left.right + aside, bottom, left.right + aside + min(look.px(look.list_width), width // 5))
-    right_width = min(look.px(look.unit_images_width), square, width // 5) if with_right else -aside
+    with_right = any(pane.slot is Slot.RIGHT for pane in shown)
+    third = (bottom - top - 2 * gap) // 3 - look.px(look.caption)  # three square pictures above each other
+    right_width = min(look.px(look.unit_images_width), third, width // 5) if with_right else -aside
     right = Box(top, width - margin - right_width, bottom, width - margin)
     return {
         Slot.LEFT: left,
@@ -139,8 +146,16 @@ def _slots(width: int, height: int, with_right: bool, look: Look) -> dict[Slot, 
     }
 
 
-def _share(box: Box, place: int, count: int, gap: int) -> Box:
-    """One of `count` equal parts of the box, from the top."""
-    height = (box.height - (count - 1) * gap) // count
-    top = box.top + place * (height + gap)
-    return box._replace(top=top, bottom=box.bottom if place == count - 1 else top + height)
+def _shares(box: Box, panes: Sequence[Pane], look: Look) -> dict[str, Box]:
+    """The panes' parts of a slot, from the top: fixed heights first, the rest in equal parts."""
+    gap = look.px(look.gap)
+    fixed = {pane.name: look.px(pane.fixed_height) for pane in panes if pane.fixed_height}
+    others = max(1, len(panes) - len(fixed))
+    equal = max(1, (box.height - (len(panes) - 1) * gap - sum(fixed.values())) // others)
+    shares, top = {}, box.top
+    for pane in panes:
+        height = fixed.get(pane.name, equal)
+        bottom = box.bottom if pane is panes[-1] else top + height
+        shares[pane.name] = box._replace(top=top, bottom=bottom)
+        top += height + gap
+    return shares

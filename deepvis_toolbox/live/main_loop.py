@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.pictures.shooter import Shooter
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
@@ -43,7 +43,7 @@ class LoopOptions:
     """Quit after so many snapshots."""
     script: Sequence[str] = ()
     """Keys to press, one for each snapshot."""
-    recording: VideoRecording | None = None
+    recording: Film | None = None
 
 
 @dataclass
@@ -124,8 +124,11 @@ class MainLoop:
         return min(IDLE_MS, max(1, math.ceil(left * 1000)))
 
     def _press(self, key: str) -> None:
-        if self.painter.keys.press(self.state, key):
-            self._touched()
+        if not self.painter.keys.press(self.state, key):
+            if not key:  # a key without a name here
+                return
+            self.state.facts.message = f'the key "{key}" does nothing; h lists those that do'
+        self._touched()
 
     def _touched(self) -> None:
         self._changed = self._urgent = True
@@ -160,6 +163,8 @@ class MainLoop:
         elif worker.loaded is not None and not self.state.facts.layers:
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
+            self.state.facts.message = "press h for the keys and what the mouse does"
+            self._touched()
             self._pace.share = self.options.window.drawing_share if worker.loaded.takes_all_processors else 1.0
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
@@ -188,7 +193,7 @@ class MainLoop:
             self.state.facts.message = f"{unit}: {growth.note}"
             self._touched()
             if self._shelf:
-                self._shelf.forget(unit.layer, unit.channel)
+                self._shelf.forget(unit)
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.work.grower import OpenGrower
@@ -184,7 +184,7 @@ def _start_state(options: StartOptions, sources: int) -> State:
     return state
 
 
-def _recording(options: StartOptions, stack: ExitStack) -> VideoRecording | None:
+def _recording(options: StartOptions, stack: ExitStack) -> Film | None:
     if options.record is None:
         return None
-    return stack.enter_context(VideoRecording(options.record, options.settings.window.max_fps))
+    return stack.enter_context(Film(options.record, options.settings.window.max_fps))

@@ -73,6 +73,8 @@ class View:
     cursor_area: CursorArea = "layers"
     layer_index: int = 0
     unit: int = 0
+    wanted_unit: int = 0
+    """The unit selected last: walking through layers that have fewer units leads back to it."""
     layer_scroll: int | None = None
     """First layer name shown, where the wheel has moved the list; None: the list follows the selection."""
 

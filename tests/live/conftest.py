@@ -9,6 +9,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -217,6 +218,9 @@ class Driver:
             self.run_until(lambda: self.picture[0] != source)
             self.settle()
         self.key("Escape")
+        self.state.view = replace(self.state.start_view)
+        self.loop._touched()
+        self.settle()
 
     def close(self) -> None:
         self.loop.shooter.close()

@@ -12,6 +12,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.unit_images import UnitImageStore, montage3x3
+from deepvis_toolbox.words.unit import Unit
 from tests.nets import Classic, Residual, opened
 
 
@@ -28,7 +29,7 @@ def test_pictures_of_other_weights_are_not_shown_and_the_pane_says_whose_they_ar
     net = opened(Classic())
     store = UnitImageStore(tmp_path)
     store.claim(net)
-    store.write_montage("max_im", "conv1", 2, montage3x3([np.full((16, 16, 3), 90, np.uint8)]))
+    store.write_montage("max_im", Unit("conv1", 2), montage3x3([np.full((16, 16, 3), 90, np.uint8)]))
     own = shown_in_window(net, tmp_path).facts.unit_pictures
     assert own is not None
     assert own.shown["max_im"].image is not None

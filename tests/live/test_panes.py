@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -15,13 +14,13 @@ from deepvis_toolbox.live.kept import Kept
 from deepvis_toolbox.live.layout import PANES, hit, make_layout
 from deepvis_toolbox.live.look import Look, look_for, look_from
 from deepvis_toolbox.live.panes import input_image, layer_list, legend, maps, status_line, tiles
-from deepvis_toolbox.live.panes import selected as selected_pane
 from deepvis_toolbox.live.panes.caption import caption_baseline
 from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure import ClassProbabilities
 from deepvis_toolbox.sources.frame import FrameInfo
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
@@ -320,10 +319,10 @@ def test_in_the_layer_list_no_tile_is_framed_in_the_accent_colour_and_classes_ar
     pixels, boxes = drawn(state, snapshot)
     look = look_for(Look(), 1500, 930)
     assert not (part(pixels, boxes["tiles"])[look.px(look.caption) :] == np.array(look.accent)).all(axis=2).any()
-    with_classes = part(pixels, boxes["selected"]).copy()
+    with_classes = part(pixels, boxes["classes"]).copy()
     state.view.show_labels = False
     pixels, _ = drawn(state, snapshot)
-    assert (part(pixels, boxes["selected"]) != with_classes).any()
+    assert (part(pixels, boxes["classes"]) != with_classes).any()
 
 
 def texts(monkeypatch: pytest.MonkeyPatch, state: State, snapshot: Snapshot | None) -> str:
@@ -340,6 +339,7 @@ def texts(monkeypatch: pytest.MonkeyPatch, state: State, snapshot: Snapshot | No
     for pane in (
         "backward",
         "caption",
+        "classes",
         "error",
         "help_overlay",
         "layer_list",
@@ -570,7 +570,6 @@ def test_a_selected_unit_that_is_zero_is_not_silently_black(monkeypatch: pytest.
     values = np.ones((16, 8, 8), np.float32)
     values[3] = 0
     assert "activation exactly zero" in texts(monkeypatch, state, snapshot_for(state, values))
-    assert selected_pane.CLASSES == 5
 
 
 def test_a_selected_unit_that_is_not_finite_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -583,22 +582,24 @@ def test_a_selected_unit_that_is_not_finite_says_so(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("size", [(320, 240), (640, 400), (1280, 720), (1500, 930)])
-def test_classes_stand_apart_however_little_room_there_is(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    baselines: list[int] = []
-
-    def draw_text(_: np.ndarray, text: str, __: int, baseline: int, *___: object, **____: object) -> int:
-        if text.startswith("class"):
-            baselines.append(baseline)
-        return 0
-
-    monkeypatch.setattr("deepvis_toolbox.live.panes.selected.draw_text", draw_text)
-    state, look = state_at("conv1", cursor_area="layers"), look_for(Look(), *size)
-    drawn(state, snapshot_for(state), *size, look)
-    bar = look.px(10)  # below each name
-    assert baselines
-    assert all(low + bar < high - look.font.capital_height for low, high in itertools.pairwise(baselines))
+def test_classes_stand_apart_however_little_room_there_is_and_a_click_goes_to_their_unit(size: tuple[int, int]) -> None:
+    state = state_at("conv1", 3)
+    snapshot = snapshot_for(state)
+    scene = scene_of(state, snapshot, look_for(Look(), *size))
+    layout = make_layout(*size, scene)
+    box = layout.boxes["classes"]
+    answer = snapshot.answer(ClassProbabilities())
+    assert answer
+    found = [hit(layout, scene, box.left + 5, y) for y in range(box.top, box.bottom)]
+    units = [each[1].what for each in found if each]
+    shown = list(dict.fromkeys(units))
+    assert shown == [Unit("fc", index) for index in answer.best(len(shown))]
+    assert all(units.count(unit) >= scene.look.font.capital_height + 4 for unit in shown)
+    last = found[-1]
+    assert last
+    assert last[1].click
+    last[1].click(state)
+    assert (state.selected, state.view.cursor_area) == (shown[-1], "tiles")
 
 
 def test_what_is_kept_of_the_layer_list_never_shows_an_older_state() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 
@@ -60,6 +61,8 @@ def test_start_is_in_the_layer_list_at_the_first_layer_after_the_input(state: St
         ("down right right up", "layers", "conv1:2"),
         ("down shift+down shift+up", "tiles", "conv1:0"),
         ("down shift+down L right o", "tiles", "conv2:6"),
+        ("down shift+down L right o u", "tiles", "conv1:19"),
+        ("down shift+down L right o left u", "tiles", "conv1:5"),
         ("down u", "tiles", "data:0"),
         ("O", "layers", "prob:0"),
         ("right right down shift+down L", "tiles", "tokens:11"),
@@ -104,18 +107,23 @@ def test_the_worker_is_asked_for_what_the_shown_panes_need_and_no_more(state: St
     assert make_request(state).questions == {LayerMaps("conv1")}
     state.facts.label_layers = ("prob",)
     assert make_request(state).questions == {LayerMaps("conv1"), ClassProbabilities()}
-    play(state, "a")  # gradients, but the backward pass is off
+    state.view.show_gradients = True  # gradients, but the backward pass is off
     assert make_request(state).questions == {ClassProbabilities()}
 
 
 def test_zoom_and_boosts_come_round(state: State) -> None:
+    assert [play(state, "z").view.zoom for _ in range(2)] == ["unit", "tiles"]  # there is no backward result
+    play(state, "b")
     assert [play(state, "z").view.zoom for _ in range(3)] == ["unit", "backward", "tiles"]
     assert [play(state, "t").view.gamma for _ in range(4)] == [0.7, 0.5, 0.3, 1.0]
     assert [play(state, "T").view.channel_boost for _ in range(5)] == [0.3, 0.5, 0.8, 1.0, 0.0]
 
 
-def test_gradients_without_a_backward_pass_say_what_to_do(state: State) -> None:
-    assert "press b" in play(state, "a").facts.message
+def test_gradients_turn_the_backward_pass_on(state: State) -> None:
+    assert play(state, "a").view.backward == "grad"
+    assert "backward pass is on" in state.facts.message
+    play(state, "a n")
+    assert play(state, "a").view.backward == "deconv"
 
 
 def test_one_source_cannot_be_switched_and_says_so(state: State) -> None:
@@ -131,7 +139,9 @@ def test_reset_returns_to_the_start_with_what_the_settings_want(state: State) ->
     play(state, "down right b b z t T 8 d a f 5 h")
     assert state.view != fresh.view
     play(state, "escape")
-    assert state == fresh
+    place = {name: getattr(state.view, name) for name in ("cursor_area", "layer_index", "unit", "wanted_unit")}
+    assert place == {"cursor_area": "tiles", "layer_index": 1, "unit": 1, "wanted_unit": 1}
+    assert state.view == replace(fresh.view, **place)
     play(state, "down")
     assert state.start_view == fresh.start_view, "what is changed later is not what a reset returns to"
 

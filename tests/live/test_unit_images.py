@@ -41,8 +41,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> UnitImageStore:
     """conv1's units 0 to 2 have pictures of one colour each."""
     store = UnitImageStore(tmp_path_factory.mktemp("unit images"))
     for unit, colour in enumerate(COLOURS):
-        store.write_montage("regularized_opt", "conv1", unit, montage3x3([plain(colour)] * 9))
-        store.write_montage("max_im", "conv1", unit, montage3x3([plain(255 - colour)] * 9))
+        store.write_montage("regularized_opt", Unit("conv1", unit), montage3x3([plain(colour)] * 9))
+        store.write_montage("max_im", Unit("conv1", unit), montage3x3([plain(255 - colour)] * 9))
     return store
 
 
@@ -170,7 +170,7 @@ def test_pictures_made_by_another_program_are_noticed_while_the_selection_stays(
     wait_for(driver, "max_deconv")
     assert picture_of(driver.state, "max_deconv").note == "not made yet"
     layer, unit = driver.state.address.split(":")
-    store.write_montage("max_deconv", layer, int(unit), montage3x3([plain(COLOURS[0])] * 9))
+    store.write_montage("max_deconv", Unit(layer, int(unit)), montage3x3([plain(COLOURS[0])] * 9))
     driver.run_until(lambda: picture_of(driver.state, "max_deconv").image is not None)
     driver.settle()
     assert has_colour(driver.panes()["unit images"], COLOURS[0]) > 0.15
@@ -184,7 +184,7 @@ def test_nothing_is_drawn_anew_while_missing_pictures_stay_missing(tmp_path: Pat
         assert not shelf.follow(state)
         now[0] += 10
         shelf.follow(state)  # asks the disk again
-        shelf.store.write_montage("max_im", "conv1", 0, montage3x3([plain(COLOURS[0])] * 9))
+        shelf.store.write_montage("max_im", Unit("conv1", 0), montage3x3([plain(COLOURS[0])] * 9))
         changes = []
         deadline = time.monotonic() + 10
         while picture_of(state, "max_im").image is None:
@@ -197,7 +197,7 @@ def test_nothing_is_drawn_anew_while_missing_pictures_stay_missing(tmp_path: Pat
 
 def test_a_damaged_picture_is_not_called_not_made_yet(tmp_path: Path) -> None:
     store = UnitImageStore(tmp_path)
-    path = store.montage_path("max_im", "conv1", 0)
+    path = store.montage_path("max_im", Unit("conv1", 0))
     path.parent.mkdir(parents=True)
     path.write_bytes(b"broken")
     state = new_state(layers=(Layer("conv1", "conv", (3, 8, 8)),), has_unit_images=True)
@@ -216,12 +216,12 @@ def test_g_makes_the_units_pictures_and_saves_them_to_the_store(driver: Driver, 
         driver.key(key)
     unit = driver.state.selected
     assert unit
-    assert not store.has("regularized_opt", unit.layer, unit.channel)
+    assert not store.has("regularized_opt", unit)
     driver.display.xdotool("key", "g")
     question = GrowingPictures(unit)
     driver.run_until(lambda: driver.loop.snapshot is not None and driver.loop.snapshot.answer(question) is not None)
     driver.run_until(lambda: unit not in driver.state.orders.grow and not driver.state.facts.message, seconds=120)
-    assert store.has("regularized_opt", unit.layer, unit.channel)
+    assert store.has("regularized_opt", unit)
     wait_for(driver, "regularized_opt")
     assert picture_of(driver.state, "regularized_opt").image is not None
 
@@ -230,21 +230,21 @@ class Steps:
     """Stands in for the pictures: every step takes 4 ms by a clock of its own."""
 
     def __init__(self) -> None:
-        self.made: dict[str, int] = {}
+        self.made: dict[Unit, int] = {}
         self.seconds = 0.0
 
     def clock(self) -> float:
         return self.seconds
 
-    def advance(self, address: str) -> None:
-        self.made[address] = self.made.get(address, 0) + 1
+    def advance(self, unit: Unit) -> None:
+        self.made[unit] = self.made.get(unit, 0) + 1
         self.seconds += 0.004
 
-    def is_done(self, address: str) -> bool:
-        return self.made.get(address, 0) >= 1000
+    def is_done(self, unit: Unit) -> bool:
+        return self.made.get(unit, 0) >= 1000
 
-    def growth(self, address: str) -> Growth:
-        return Growth(address, None, str(self.made.get(address, 0)), self.is_done(address))
+    def growth(self, unit: Unit) -> Growth:
+        return Growth(unit, None, str(self.made.get(unit, 0)), self.is_done(unit))
 
 
 def test_steps_take_their_share_and_no_more_while_frames_come() -> None:
@@ -263,7 +263,7 @@ def test_another_unit_pauses_the_first_and_coming_back_goes_on() -> None:
         grower.follow(unit)
         grower.step()
         grower.step()
-    assert steps.made == {"a:1": 4, "b:2": 2}
+    assert steps.made == {Unit("a", 1): 4, Unit("b", 2): 2}
     grower.follow(None)
     assert not grower.is_wanted
     assert grower.growth is None
@@ -278,25 +278,25 @@ def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small
     store = UnitImageStore(tmp_path)
     demand = OnDemand(network, store, settings, seeds=(0, 1))
     steps = 0
-    while not demand.is_done("conv2:5"):
-        demand.advance("conv2:5")
+    while not demand.is_done(Unit("conv2", 5)):
+        demand.advance(Unit("conv2", 5))
         steps += 1
         if steps == 7:
-            grown = demand.growth("conv2:5")
+            grown = demand.growth(Unit("conv2", 5))
             assert "picture 1 of 2, step 7 of 12" in grown.note
             assert grown.montage is not None
     wanted = preferred_images(network, [Unit("conv2", 5)], [0, 1], settings, batch_size=1)
-    assert demand.growth("conv2:5").note == "made and saved"
+    assert demand.growth(Unit("conv2", 5)).note == "made and saved"
     from deepvis_toolbox.optimize.files.shown_image import seen_part, with_mean
 
     for result in wanted:
         path = next(tmp_path.rglob(f"*s{result.seed:04d}_best_Xpm.png"))
         picture = with_mean(result.best, seen_part(network, result.unit), network.preprocessing)
         assert np.abs(read_picture(path).astype(int) - picture).max() <= 1
-    assert store.has("regularized_opt", "conv2", 5)
+    assert store.has("regularized_opt", Unit("conv2", 5))
     again = OnDemand(network, store, settings, seeds=(0, 1))
-    again.advance("conv2:5")
-    assert again.is_done("conv2:5"), "what is made already is not made again"
+    again.advance(Unit("conv2", 5))
+    assert again.is_done(Unit("conv2", 5)), "what is made already is not made again"
 
 
 def test_with_a_scan_configured_the_units_top_images_are_made_as_well(
@@ -311,10 +311,10 @@ def test_with_a_scan_configured_the_units_top_images_are_made_as_well(
     store = UnitImageStore(tmp_path / "store")
     demand = OnDemand(network, store, AscentSettings(max_iter=2), seeds=(0,), maxes=tmp_path / "maxes")
     for _ in range(6):
-        demand.advance("conv2:5")
-    assert demand.is_done("conv2:5")
-    assert all(store.has(kind, "conv2", 5) for kind in ("regularized_opt", "max_im", "max_deconv"))
+        demand.advance(Unit("conv2", 5))
+    assert demand.is_done(Unit("conv2", 5))
+    assert all(store.has(kind, Unit("conv2", 5)) for kind in ("regularized_opt", "max_im", "max_deconv"))
     for _ in range(6):
-        demand.advance("conv1:1")  # not scanned: its preferred images are made all the same, and the note says why
-    assert store.has("regularized_opt", "conv1", 1)
-    assert 'layer "conv1" was not scanned' in demand.growth("conv1:1").note
+        demand.advance(Unit("conv1", 1))  # not scanned: its preferred images are made all the same, as the note says
+    assert store.has("regularized_opt", Unit("conv1", 1))
+    assert 'layer "conv1" was not scanned' in demand.growth(Unit("conv1", 1)).note

@@ -7,6 +7,7 @@ from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
@@ -24,6 +25,7 @@ class LayerListPane(Pane):
 
     name = "layers"
     slot = Slot.LIST
+    keys = (Binding((), lambda _: None, "Mouse", "show that layer; the wheel scrolls the list", "click a layer"),)
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the names that fit."""

@@ -46,6 +46,8 @@ class Pane:
     name: ClassVar[str]
     slot: ClassVar[Slot]
     keys: ClassVar[tuple[Binding, ...]] = ()
+    fixed_height: ClassVar[float] = 0
+    """Pixels at scale 1; 0: an equal share of what the others of its slot leave."""
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
         """Whether the pane is to be seen at all."""

@@ -1,4 +1,4 @@
-"""The selected unit, enlarged; while the cursor is in the layer list, the five likeliest classes."""
+"""The selected unit, enlarged; a unit without places as its value."""
 
 from __future__ import annotations
 
@@ -15,44 +15,34 @@ from deepvis_toolbox.drawing.shapes import bar, clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
-from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, missing_note
+from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note
 from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
-from deepvis_toolbox.live.panes.naming import class_name, number_text, unit_name
+from deepvis_toolbox.live.panes.naming import number_text, unit_name
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.questions import maps_question
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.measure import ClassProbabilities, Probabilities
 from deepvis_toolbox.measure.measurement import Question
-
-CLASSES = 5
 
 
 class SelectedPane(Pane):
-    """The unit where one is selected, else the classes."""
+    """The unit under the cursor, or where the cursor was last."""
 
     name = "selected"
     slot = Slot.LEFT
-    keys = (Binding(("8",), actions.toggle_labels, "Window", "class labels on or off"),)
+    keys = (Binding((), lambda _: None, "Mouse", "enlarge it, or show all tiles again", "double click a picture"),)
 
     def needs(self, state: State) -> Iterable[Question[Any]]:
-        """Return the classes, where the network has any: also while a unit is selected, so that they are there at once
-        when it is not; and the layer's maps."""
+        """Return the question of the layer's maps."""
         question = maps_question(state)
-        classes = (ClassProbabilities(),) if state.facts.label_layers else ()
-        return classes if question is None else (*classes, question)
+        return () if question is None else (question,)
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
-        """Draw the caption, and the unit or the classes below it."""
+        """Draw the caption with the unit's address, and its map below it."""
         body = body_of(pixels, scene.look)
         clear(body, scene.look.panel)
-        if scene.state.view.unit_is_selected:
-            draw_caption(pixels, scene.look, "selected unit", scene.state.address)
-            draw_unit(body, scene)
-        else:
-            draw_caption(pixels, scene.look, "top classes")
-            _draw_classes(body, scene)
+        draw_caption(pixels, scene.look, "selected unit", scene.state.address)
+        draw_unit(body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """A double click enlarges the unit."""
@@ -99,35 +89,3 @@ def _draw_value(pixels: Pixels, scene: Scene, maps: ShownMaps) -> None:
     below = box.bottom + look.px(6) + look.small.capital_height
     draw_text(pixels, number_text(low), box.left, below, look.small, look.dim)
     draw_text(pixels, number_text(high), box.right, below, look.small, look.dim, "right")
-
-
-def _draw_classes(pixels: Pixels, scene: Scene) -> None:
-    state, look, answer = scene.state, scene.look, scene.answer(ClassProbabilities())
-    if not state.view.show_labels:
-        draw_note(pixels, look, f"class labels are off; press {scene.keys.label_for(actions.toggle_labels)}")
-    elif answer is None or not answer.probabilities.size:
-        has_none = scene.snapshot is not None and not state.facts.label_layers
-        draw_note(pixels, look, "this network has no label layer" if has_none else missing_note(scene))
-    else:
-        _draw_bars(pixels, state, answer, look)
-
-
-def _draw_bars(pixels: Pixels, state: State, answer: Probabilities, look: Look) -> None:
-    probabilities = np.nan_to_num(answer.probabilities, posinf=0.0, neginf=0.0)
-    height, width = pixels.shape[:2]
-    pad, least = look.px(look.margin), look.font.capital_height + look.px(15)
-    rows = max(1, min(CLASSES, (height - pad) // least))  # as many as stand apart
-    row, shown = max(1, min((height - pad) // rows, look.px(50))), min(rows, probabilities.size)
-    top = max(0, (height - row * rows) // 2)
-    number_width = look.px(48) if width >= look.px(150) else 0  # names come first
-    for place, index in enumerate(answer.best(shown)):
-        probability = float(probabilities[index])
-        baseline = top + place * row + row // 2
-        colour = look.text if place == 0 else look.dim
-        draw_text(
-            pixels, class_name(state, index), pad, baseline, look.font, colour, width=width - 2 * pad - number_width
-        )
-        if number_width:
-            draw_text(pixels, f"{100 * probability:.1f} %", width - pad, baseline, look.small, colour, "right")
-        box = Box(baseline + look.px(7), pad, baseline + look.px(10), width - pad)
-        bar(pixels, box, probability, look.accent if place == 0 else look.dim, look.line)

@@ -58,6 +58,8 @@ class TilesPane(Pane):
         Binding(("U",), partial(actions.previous_layer, steps=FAST_STEP), "Move", ""),
         Binding(("o",), actions.next_layer, "Move", "next layer, without moving the cursor"),
         Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
+        Binding((), lambda _: None, "Mouse", "select the unit", "click a tile"),
+        Binding((), lambda _: None, "Mouse", "next or previous layer", "wheel over tiles"),
         Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative red, positive green)"),
         Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),
         Binding(("t",), actions.cycle_gamma, "Tiles", "boost faint values: gamma 1, 0.7, 0.5, 0.3"),

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from deepvis_toolbox.command_line.program_names import command_words
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 
@@ -21,7 +22,7 @@ class PictureCommands:
     """The other flags that say what the network is and how its input is made, (flag, value); with `--prototxt` they
     take the place of the model."""
 
-    def command_for(self, kind: UnitImageKind, layer: str, unit: int) -> str:
+    def command_for(self, kind: UnitImageKind, unit: Unit) -> str:
         """Return the command that makes this unit's pictures, as a shell reads it from the working directory."""
         preferred = kind == "regularized_opt"
         words = command_words("deepvis-optimize" if preferred else "deepvis-pipeline")
@@ -29,7 +30,7 @@ class PictureCommands:
         engine = [] if self.engine == "torch" else [("--engine", self.engine)]
         images = [] if preferred else [("--images", "FOLDER")]
         store = [] if self.folder is None else [("--store", self.folder)]
-        given = [*named, *self.flags, *engine, *images, *store, ("--units", f"{layer}:{unit}")]
+        given = [*named, *self.flags, *engine, *images, *store, ("--units", str(unit))]
         return shlex.join([*words, *_flags(given)])
 
 

@@ -12,6 +12,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.unit_images.cache import SECONDS_UNTIL_LOOKING_AGAIN, Loading, Missing, UnitImageCache
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 READING = ShownPicture(note="reading …")
@@ -59,14 +60,15 @@ class PictureShelf:
         changed = wanted != self._shown_for
         self._shown_for, self._asked_at = wanted, self._clock()
         if state.view.show_unit_images or enlarged:
-            shown: Shown = {kind: self._shown(kind, state.layer.name, state.view.unit) for kind in UNIT_IMAGE_KINDS}
+            unit = Unit(state.layer.name, state.view.unit)
+            shown: Shown = {kind: self._shown(kind, unit) for kind in UNIT_IMAGE_KINDS}
             changed |= state.facts.unit_pictures is None or not _same(state.facts.unit_pictures.shown, shown)
             state.facts.unit_pictures = UnitPictures(state.address, shown)
         former, state.facts.pattern_tiles = state.facts.pattern_tiles, self._pattern(state)
         return changed or not _same_tiles(former, state.facts.pattern_tiles)
 
-    def _command_for(self, kind: UnitImageKind, layer: str, unit: int) -> str:
-        return self._commands.command_for(kind, self.store.owner(layer), unit)
+    def _command_for(self, kind: UnitImageKind, unit: Unit) -> str:
+        return self._commands.command_for(kind, self.store.owning_unit(unit))
 
     def _should_look_again(self, state: State) -> bool:
         return self._clock() - self._asked_at > SECONDS_UNTIL_LOOKING_AGAIN and _lacks_some(state)
@@ -84,9 +86,9 @@ class PictureShelf:
         reading = pictures is not None and any(shown is READING for shown in pictures.shown.values())
         return reading or (state.view.pattern != "off" and (tiles is None or not tiles.done))
 
-    def forget(self, layer: str, unit: int) -> None:
+    def forget(self, unit: Unit) -> None:
         """A unit's pictures have been made anew."""
-        self._cache.forget(layer, unit)
+        self._cache.forget(unit)
         self._news.set()
 
     def close(self) -> None:
@@ -98,8 +100,8 @@ class PictureShelf:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _shown(self, kind: UnitImageKind, layer: str, unit: int) -> ShownPicture:
-        answer = self._cache.get(kind, layer, unit)
+    def _shown(self, kind: UnitImageKind, unit: Unit) -> ShownPicture:
+        answer = self._cache.get(kind, unit)
         if isinstance(answer, Loading):
             return READING
         if isinstance(answer, Missing):

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.errors import sentence_of
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot, screenshot_path
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.live.work.worker import error_sentence
 from deepvis_toolbox.mailbox import Mailbox
 
 
@@ -52,4 +52,4 @@ class Shooter:
             save_screenshot(path, pixels, state, snapshot, self._settings)
             self._outcomes.put(f"saved {path}")
         except Exception as error:
-            self._outcomes.put(f"no screenshot: {error_sentence(error)}")
+            self._outcomes.put(f"no screenshot: {sentence_of(error)}")

@@ -31,7 +31,7 @@ class Grower:
         self._make = make
         self._clock = clock
         self._made: OnDemand | None = None
-        self._address = ""
+        self._unit: Unit | None = None
         self._credit = 0.0
         self._step_seconds = 0.0
         self._shown_at = 0.0
@@ -40,7 +40,7 @@ class Grower:
     @property
     def is_wanted(self) -> bool:
         """Whether there is something to make."""
-        return bool(self._address) and not (self._growth is not None and self._growth.done)
+        return self._unit is not None and not (self._growth is not None and self._growth.done)
 
     @property
     def growth(self) -> Growth | None:
@@ -49,10 +49,9 @@ class Grower:
 
     def follow(self, unit: Unit | None) -> None:
         """Make this unit's pictures from now on; None: nobody's."""
-        address = str(unit or "")
-        if address != self._address:
-            self._address = address
-            self._growth = self._begun(address) if address else None
+        if unit != self._unit:
+            self._unit = unit
+            self._growth = self._begun(unit) if unit else None
 
     @property
     def _on_demand(self) -> OnDemand:
@@ -60,11 +59,11 @@ class Grower:
             self._made = self._make()
         return self._made
 
-    def _begun(self, address: str) -> Growth:
+    def _begun(self, unit: Unit) -> Growth:
         try:
-            return self._on_demand.growth(address)
+            return self._on_demand.growth(unit)
         except ToolboxError as error:  # a preset of the model.yaml is wrong
-            return Growth(address, None, str(error), done=True)
+            return Growth(unit, None, str(error), done=True)
 
     def after_frame(self, seconds: float) -> None:
         """A frame has taken the worker so long: a step is made once the share that it may take has been saved up."""
@@ -77,13 +76,14 @@ class Grower:
 
     def step(self, show: bool = False) -> bool:
         """One step; True where it is time to show how far the pictures are (each time, with `show`)."""
+        assert self._unit is not None
         began = self._clock()
-        self._on_demand.advance(self._address)
+        self._on_demand.advance(self._unit)
         now = self._clock()
         self._step_seconds = now - began
-        due = show or now - self._shown_at > SECONDS_BETWEEN_VIEWS or self._on_demand.is_done(self._address)
+        due = show or now - self._shown_at > SECONDS_BETWEEN_VIEWS or self._on_demand.is_done(self._unit)
         if due:
-            self._growth, self._shown_at = self._on_demand.growth(self._address), now
+            self._growth, self._shown_at = self._on_demand.growth(self._unit), now
         return due
 
 

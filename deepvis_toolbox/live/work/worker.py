@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import sentence_of
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
@@ -103,7 +103,7 @@ class Worker(threading.Thread):
         )
 
     def _failed(self, work: Work, error: Exception) -> Snapshot:
-        message = error_sentence(error)
+        message = sentence_of(error)
         if message != self._last_error:  # once, not for every frame
             _log.error("%s: %s", work.frame.info.source, message, exc_info=error)
             self._last_error = message
@@ -128,10 +128,4 @@ def failure_sentence(worker: Worker) -> str:
     if worker.failure is None:
         return ""
     what = "the network could not be loaded" if worker.loaded is None else "the network has stopped"
-    return f"{what}: {error_sentence(worker.failure)}"
-
-
-def error_sentence(error: BaseException) -> str:
-    """What a person reads: a `ToolboxError` speaks for itself, anything else says its kind, too."""
-    first_line = (str(error).strip() or "no message").splitlines()[0]
-    return first_line if isinstance(error, ToolboxError) else f"{type(error).__name__}: {first_line}"
+    return f"{what}: {sentence_of(worker.failure)}"

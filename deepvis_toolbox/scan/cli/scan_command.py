@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ToolboxError("--images is missing: name the pictures to look at")
     if given.ray and given.shard:
         raise ToolboxError("--ray divides the scan among its machines; it does not go with --shard")
-    from deepvis_toolbox.scan.cli.given_pictures import given_pictures
     from deepvis_toolbox.scan.cli.scan_summary import report
+    from deepvis_toolbox.scan.pictures.given_pictures import given_pictures
 
     report(_scanned(given, given_pictures(given)), given)
     return 0
