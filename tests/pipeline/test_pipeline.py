@@ -86,7 +86,7 @@ def test_an_estimate_and_a_run_say_as_json_what_is_to_be_made_and_what_was(workp
     assert run("--units", "4:0,4:1", "--count", "2", "--json", "-q") == 0
     said = capsys.readouterr()
     assert (json.loads(said.out)["problems"], said.err) == ([], "")
-    assert UnitImageStore(store).units("regularized_opt", "4") == [0, 1]
+    assert UnitImageStore(store).units("regularized_opt", "4") == [Unit("4", 0), Unit("4", 1)]
 
 
 def test_a_later_run_for_other_layers_uses_the_same_scan(workplace, capsys):
