@@ -1,6 +1,6 @@
 """A Ray cluster for as long as some work needs it: joined, or started here and ended again.
 
-Ray is an optional extra (`pip install "deepvis-toolbox[ray]"`); nothing of it is imported before it is asked for.
+Ray is an optional extra; nothing of it is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.installation import pip_install
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def imported_ray() -> Any:
         import ray.data
         import ray.exceptions
     except ImportError as error:
-        raise ToolboxError('Ray is not installed; install it with: pip install "deepvis-toolbox[ray]"') from error
+        raise ToolboxError(f"Ray is not installed; it is an optional extra: {pip_install('ray[data]')}") from error
     return ray
 
 

@@ -1,1 +1,1 @@
-"""What all commands share: how they end, how they read values."""
+"""The one language of all commands: their flags, how values are read, what help looks like, how they end."""

@@ -7,7 +7,6 @@ import time
 BEGAN = time.perf_counter()
 
 import argparse  # noqa: E402
-import logging  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
@@ -16,88 +15,63 @@ from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
+from deepvis_toolbox.command_line import values  # noqa: E402
 from deepvis_toolbox.command_line.ending import run_command  # noqa: E402
-from deepvis_toolbox.command_line.extend_flag import add_extend_flag  # noqa: E402
+from deepvis_toolbox.command_line.flags import add_network_flags, add_settings_flags, add_talk_flags  # noqa: E402
+from deepvis_toolbox.command_line.opened_network import loading_options, written_flags  # noqa: E402
+from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
+from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError  # noqa: E402
-from deepvis_toolbox.opening.model_folder import model_forms  # noqa: E402
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS  # noqa: E402
+from deepvis_toolbox.words.inputs import INPUT_FORMS  # noqa: E402
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.work.grower import OpenGrower
     from deepvis_toolbox.network.interface import Network
-    from deepvis_toolbox.settings.sections import LogSettings, Settings
-
-EXAMPLES = """examples:
-  python run_toolbox.py                                    the default network; a camera, or the demo without one
-  python run_toolbox.py --input camera:0 --input pictures/ two inputs; the key c switches between them
-  python run_toolbox.py --model torchvision:resnet18 --goto layer3.0.conv1:12
-  python run_toolbox.py --prototxt deploy.prototxt --weights net.caffemodel --mean 104,117,123
-  python run_toolbox.py --headless --input cat.jpg --script "down right right b z" --snapshot out.png
-  python run_toolbox.py --headless --input demo --frames 90 --record out.mp4
-"""
+    from deepvis_toolbox.settings.sections import Settings
 
 
-class _ListingParser(argparse.ArgumentParser):
-    """Lists at the help's end what may be added to; what looks for it is imported only where the help is shown."""
-
-    def format_help(self) -> str:
-        from deepvis_toolbox.sources.registry import SOURCES
-
-        listed = {
-            "inputs": SOURCES.listed(),
-            "backward modes": BACKWARD_MODES.listed(),
-            "backward views": BACKWARD_VIEWS.listed(),
-        }
-        lists = [f"{heading}:\n  " + "\n  ".join(lines) for heading, lines in listed.items()]
-        self.epilog = "\n\n".join([*lists, EXAMPLES])
-        return super().format_help()
-
-
-def parser() -> argparse.ArgumentParser:
-    parser = _ListingParser(
-        prog="run_toolbox.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parser() -> CommandParser:
+    """Return the command's flags."""
+    parser = CommandParser(
+        "deepvis",
+        "Opens the live toolbox: a camera or files in, what every layer of a convnet computes on the screen.",
+        [
+            ("--input camera:0 --input pictures/", "the key c switches between the two"),
+            ('--headless --input cat.jpg --script "right down b" --snapshot out.png', ""),
+        ],
+        lists={"inputs": INPUT_FORMS, "backward modes": BACKWARD_MODES, "backward views": BACKWARD_VIEWS},
     )
-    parser.add_argument("--input", action="append", metavar="INPUT",
-                        help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip
-    parser.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.add:7")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-                        help="one setting; python settings.py lists them")  # fmt: skip
-    parser.add_argument("--timings", action="store_true", help="print what the start was spent on")
-    parser.add_argument("--keys", action="store_true", help="tell what a pressed key is, and do nothing else")
-    add_extend_flag(parser)
-    _add_network(parser.add_argument_group("network"))
-    _add_headless(parser.add_argument_group("pictures and videos of the window"))
+    add_network_flags(parser)
+    parser.set_defaults(model=None, engine=None, device=None)  # the settings say them, unless a flag does
+    network = parser.group("network")
+    network.add_argument("--save-model", type=Path, metavar="DIR",
+                         help="write the model.yaml of --prototxt and --weights, and do nothing else")  # fmt: skip
+    network.add_argument("--fetch", metavar="NAME", help="download the files of a model, and do nothing else")
+    units = parser.group("units")
+    units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.add:7")
+    pictures = parser.group("pictures in")
+    pictures.add_argument("--input", action="append", metavar="SOURCE",
+                          help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip
+    _add_window(parser)
+    add_settings_flags(parser)
+    add_talk_flags(parser)
+    talk = parser.group("talk")
+    talk.add_argument("--timings", action="store_true", help="print what the start was spent on")
+    talk.add_argument("--keys", action="store_true", help="tell what a pressed key is, and do nothing else")
     return parser
 
 
-def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", help=model_forms())
-    group.add_argument("--engine", choices=["torch", "caffe"], help="who computes; caffe: real Caffe")
-    group.add_argument("--device", help="auto, cpu, cuda, cuda:N or mps")
-    group.add_argument("--prototxt", metavar="FILE", help="Caffe: the network's definition")
-    group.add_argument("--weights", metavar="FILE", help="trained weights")
-    group.add_argument("--labels", metavar="FILE", help="class names, one a line")
-    group.add_argument("--save-model", type=Path, metavar="DIR",
-                       help="write the model.yaml of --prototxt and --weights, and do nothing else")  # fmt: skip
-    group.add_argument("--fetch", metavar="NAME", help="download the files of a model, and do nothing else")
-    group.add_argument("--mean", help="one number, one for each channel (104,117,123), or a file")
-    group.add_argument("--scale", help="factor after the mean: one number, or one for each channel")
-    group.add_argument("--std", help="divisor after the mean: one number, or one for each channel")
-    group.add_argument("--channels", choices=["RGB", "BGR", "gray"], help="the network's channel order")
-    group.add_argument("--input-size", metavar="N or H,W", help="the network's input size, in pixels")
-    group.add_argument("--crop", type=float, help="the fraction of the picture's centre that is seen")
-
-
-def _add_headless(group: argparse._ArgumentGroup) -> None:
+def _add_window(parser: CommandParser) -> None:
+    group = parser.group("method", "the window")
     group.add_argument("--headless", action="store_true", help="draw without a window, every frame in order")
-    group.add_argument("--frames", type=_positive, metavar="N", help="stop after so many frames")
+    add_flag(group, "--frames", reader=values.positive, metavar="N", help="stop after so many frames")
     group.add_argument("--script", default="", metavar='"KEYS"', help="keys to press, one for each frame; wait: none")
-    group.add_argument("--snapshot", type=Path, metavar="FILE.png", help="save the last window (with --headless)")
-    group.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the windows as a video")
+    results = parser.group("results out")
+    results.add_argument("--snapshot", type=Path, metavar="FILE.png", help="save the last window (with --headless)")
+    results.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the windows as a video")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -159,8 +133,9 @@ def _options(given: argparse.Namespace) -> StartOptions:
     from deepvis_toolbox.settings.loading import load_settings
 
     flags = {"engine": given.engine, "device": given.device}
-    settings = load_settings(given.model, overrides=given.overrides, flags=flags)
-    _log_as(settings.log)
+    local = Path(given.settings) if given.settings else None
+    settings = load_settings(given.model, local, overrides=given.overrides, flags=flags)
+    log_to(settings.log.file, _log_level(given, settings))
     return StartOptions(
         load=lambda: _load(given, settings),
         settings=settings,
@@ -181,17 +156,7 @@ def _shelf_opener(given: argparse.Namespace, settings: Settings) -> OpenShelf:
     from deepvis_toolbox.live.pictures.picture_shelf import open_shelf
 
     images = settings.unit_images
-    commands = PictureCommands(
-        settings.model,
-        settings.engine,
-        images.folder,
-        given.prototxt,
-        given.weights,
-        given.mean,
-        given.input_size,
-        given.channels,
-        only_here=any(value is not None for value in (given.scale, given.std, given.crop)),
-    )
+    commands = PictureCommands(settings.model, settings.engine, images.folder, written_flags(given))
     return partial(open_shelf, commands=commands, folder=images.folder, byte_limit=images.cache_megabytes << 20)
 
 
@@ -206,64 +171,16 @@ def _load(given: argparse.Namespace, settings: Settings) -> Network:
     from deepvis_toolbox.opening.found_out import found_out
     from deepvis_toolbox.opening.loading import load_network
 
-    network = load_network(
-        None if given.prototxt else settings.model,
-        settings.engine,
-        settings.device,
-        prototxt=given.prototxt,
-        weights=given.weights,
-        labels=given.labels,
-        input_size=_size(given.input_size),
-        channels=given.channels,
-        mean=_numbers_or_file(given.mean),
-        scale=_numbers("--scale", given.scale),
-        std=_numbers("--std", given.std),
-        crop=given.crop,
-    )
+    chosen = {**loading_options(given), "engine": settings.engine, "device": settings.device}
+    network = load_network(None if given.prototxt else settings.model, **chosen)
     for line in found_out(network) if given.prototxt else ():
         print(line, flush=True)
     return network
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'"{text}" must be a whole number, 1 or more')
-    return int(text)
-
-
-def _numbers(flag: str, text: str | None) -> float | list[float] | None:
-    if text is None:
-        return None
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ToolboxError(f'{flag} "{text}" must be a number, or numbers with commas between them') from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def _numbers_or_file(text: str | None) -> float | list[float] | str | None:
-    try:
-        return _numbers("--mean", text)
-    except ToolboxError:
-        return text
-
-
-def _size(text: str | None) -> int | tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.lower().replace("x", ",").split(",")
-    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
-        raise ToolboxError(f'--input-size "{text}" must be one number, or height,width')
-    numbers = [int(part) for part in parts]
-    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
-
-
-def _log_as(log: LogSettings) -> None:
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
-    if log.file:
-        handlers.append(logging.FileHandler(log.file, encoding="utf-8"))
-    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s", handlers=handlers)
-    logging.getLogger("deepvis_toolbox").setLevel(log.level.upper())  # not what other packages have to say
+def _log_level(given: argparse.Namespace, settings: Settings) -> str:
+    """As the settings say, unless -v or -q does."""
+    return "debug" if given.verbose else "warning" if given.quiet else settings.log.level
 
 
 def _leave(status: int) -> NoReturn:

@@ -66,7 +66,7 @@ def pictures_to_make(
         name = output.files.path(picture, INFO, RECORD_SUFFIX)
         if named.setdefault(name, picture) != picture:
             both = f"{named[name]} and {picture}"
-            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --output-template"
+            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --template"
             raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
         if output.overwrite:
             wanted.append(picture)

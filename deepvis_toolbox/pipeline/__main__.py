@@ -1,8 +1,6 @@
-"""`python -m deepvis_toolbox.pipeline`: unit images with one command."""
+"""`python -m deepvis_toolbox.pipeline`, the same as `deepvis-pipeline`."""
 
-import sys
+from deepvis_toolbox.pipeline.pipeline_command import run
 
-from deepvis_toolbox.command_line.ending import run_command
-from deepvis_toolbox.pipeline.pipeline_command import main
-
-sys.exit(run_command(main))
+if __name__ == "__main__":
+    run()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import run_command
-from deepvis_toolbox.command_line.extend_flag import add_extend_flag
+from deepvis_toolbox.command_line.flags import add_talk_flags
+from deepvis_toolbox.command_line.parser import CommandParser, add_flag
+from deepvis_toolbox.command_line.talking import begin_talking
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
@@ -18,6 +21,7 @@ from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 MOST_SINGLES = 4
+SMALLEST_TILE = 8
 
 
 def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int, int]:
@@ -53,18 +57,28 @@ def _pack_unit(
         yield target.write_montage(kind, unit, montage_for_jpeg(tiles))
 
 
-def main() -> int:
-    """Packs as the arguments say."""
-    parser = argparse.ArgumentParser(prog="python -m deepvis_toolbox.pipeline.pack", description=__doc__)
-    parser.add_argument("source", type=Path, help="a store of unit images")
-    parser.add_argument("target", type=Path, help="where the small one is written")
-    parser.add_argument("--tile", type=int, default=112, help="pixels of one picture (default: %(default)s)")
-    add_extend_flag(parser)
-    options = parser.parse_args()
-    if options.tile < 8:
-        raise ToolboxError(f"--tile is {options.tile}; pictures have at least 8 pixels a side")
-    count, size = pack(UnitImageStore(options.source), UnitImageStore(options.target), options.tile)
-    print(f"{options.target}: {count} pictures, {size / 2**20:.1f} MiB")
+def parser() -> CommandParser:
+    """Return the command's flags."""
+    parser = CommandParser(
+        "pack",
+        "Makes a small store of unit images for giving away: what the window shows of another one, and nothing else.",
+        [("unit_images/my-net small/", ""), ("unit_images/my-net small/ --tile 64", "smaller pictures")],
+    )
+    parser.group("pictures in").add_argument("source", type=Path, help="a store of unit images")
+    results = parser.group("results out")
+    results.add_argument("target", type=Path, help="where the small one is written")
+    add_flag(results, "--tile", reader=partial(values.whole_number, least=SMALLEST_TILE), default=112, metavar="N",
+             help="pixels of one picture (default: 112)")  # fmt: skip
+    add_talk_flags(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Pack as the arguments say."""
+    given = parser().parse_args(arguments)
+    begin_talking(given)
+    count, size = pack(UnitImageStore(given.source), UnitImageStore(given.target), given.tile)
+    print(f"{given.target}: {count} pictures, {size / 2**20:.1f} MiB")
     return 0
 
 

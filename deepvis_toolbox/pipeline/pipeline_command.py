@@ -1,4 +1,4 @@
-"""Makes unit images with one command: scan, crops, deconvs, preferred images, into the store that the window reads."""
+"""Command: makes unit images: scan, crops, deconvs, preferred images, into the store that the window reads."""
 
 from __future__ import annotations
 
@@ -6,110 +6,172 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from deepvis_toolbox.command_line.extend_flag import add_extend_flag
+from deepvis_toolbox.command_line import values
+from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.flags import (
+    add_images_flags,
+    add_network_flags,
+    add_preset_flag,
+    add_store_flag,
+    add_talk_flags,
+    add_unit_flags,
+    given_addresses,
+)
+from deepvis_toolbox.command_line.opened_network import opened_network
+from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
+from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.opening.model_folder import model_forms
 
-_EPILOG = """examples:
-  python -m deepvis_toolbox.pipeline --model efficientnet-lite0 --images photos/ --layers head fc
-  python -m deepvis_toolbox.pipeline --model efficientnet-lite0 --images photos/ --units head:0-15 fc:281
-  python -m deepvis_toolbox.pipeline --model efficientnet-lite0 --units fc:0-99 --stages preferred
-
-Stopped at any point (Ctrl-C, a kill), the same command goes on where it was."""
+MOST_PREFERRED = 9
+"""A montage holds so many."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    raw = argparse.RawDescriptionHelpFormatter
-    prog = "python -m deepvis_toolbox.pipeline"
-    arguments = argparse.ArgumentParser(prog, description=__doc__, epilog=_EPILOG, formatter_class=raw)
-    arguments.add_argument("--model", required=True, help=model_forms())
-    arguments.add_argument("--engine", default="torch", choices=("torch", "caffe"), help="what computes the network")
-    arguments.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
-    arguments.add_argument("--images", metavar="DIR", help="the pictures to find top images in, and archives of them")
-    arguments.add_argument("--list", metavar="FILE", help="only these: a path below DIR and optionally a label a line")
-    arguments.add_argument("--layers", nargs="+", metavar="NAME", help="all units of layers, names or patterns")
-    arguments.add_argument("--units", nargs="+", metavar="ADDRESS", help="layer:unit, layer:0-9, layer:all")
-    arguments.add_argument("--store", metavar="DIR", help="where to (default: the model.yaml's, or unit_images/MODEL)")
-    arguments.add_argument("--maxes", metavar="DIR", help="where the scan is kept (default: maxes/MODEL)")
-    arguments.add_argument("--seeds", type=int, default=1, metavar="N", help="preferred images a unit, 1 to 9")
-    arguments.add_argument("--preset", metavar="NAME", help="for preferred images (default: the model's default)")
-    arguments.add_argument("--stages", nargs="+", choices=("scan", "crops", "preferred"), help="only these")
-    arguments.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: half of the cores)")
-    arguments.add_argument("--estimate", action="store_true", help="only say how long it would take")
-    add_extend_flag(arguments)
-    return arguments
+def parser() -> CommandParser:
+    """Return the command's flags."""
+    parser = CommandParser(
+        "deepvis-pipeline",
+        "Makes unit images: scan, crops, deconvs, preferred images, into the store that the window reads.",
+        [
+            ("--images photos/ --units head:0-15,fc:281", ""),
+            ("--layers head fc --stages preferred --count 9", ""),
+        ],
+        "Stopped at any point (Ctrl-C, a kill), the same command goes on where it was.",
+    )
+    add_network_flags(parser)
+    add_unit_flags(parser, "all")
+    add_images_flags(parser, "; without it, only preferred images are made")
+    _add_method(parser)
+    add_store_flag(parser, aliases=[])
+    results = parser.group("results out")
+    results.add_argument("--maxes", metavar="DIR", help="where the scan is kept (default: maxes/MODEL)")
+    add_preset_flag(parser, "for preferred images (default: the model's default)")
+    add_talk_flags(parser, json="what is to be made, what it takes, and what was made,")
+    return parser
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    """Runs the stages as the arguments say."""
-    options = parser().parse_args(given)
-    if not 1 <= options.seeds <= 9:
-        raise ToolboxError(f"--seeds is {options.seeds}; a montage holds 1 to 9 preferred images")
-    names = options.stages or (["scan", "crops", "preferred"] if options.images else ["preferred"])
-    if options.list and not options.images:
+def _add_method(parser: CommandParser) -> None:
+    group = parser.group("method")
+    add_flag(group, "--count", reader=values.up_to(MOST_PREFERRED), metavar="N",
+             help=f"preferred images a unit, 1 to {MOST_PREFERRED} (default: 1)")  # fmt: skip
+    add_alias(group, "--seeds", _seeds_or_count, dest="seeds")
+    parser.set_defaults(seeds=None)
+    group.add_argument("--stages", nargs="+", choices=("scan", "crops", "preferred"), help="only these")
+    add_flag(group, "--workers", reader=values.whole_number, metavar="N",
+             help="decoding processes (default: half of the cores)")  # fmt: skip
+    group.add_argument("--estimate", action="store_true", help="only say how long it would take")
+
+
+def _seeds_or_count(text: str, flag: str) -> int | list[int]:
+    """`--seeds 4` meant how many here before `--count` did, and still does; a list or a range is one of seeds."""
+    return values.up_to(MOST_PREFERRED)(text, flag) if text.strip().isdecimal() else values.seeds(text, flag)
+
+
+def _seeds(given: argparse.Namespace) -> tuple[int, ...]:
+    """The preferred images' seeds."""
+    if given.seeds is None:
+        return tuple(range(given.count or 1))
+    if given.count is not None:
+        raise ToolboxError("--count and --seeds say the same; give one of them")
+    if isinstance(given.seeds, int):
+        note(f"--seeds {given.seeds} is read as --count {given.seeds}: so many, from seed 0")
+        return tuple(range(given.seeds))
+    if len(given.seeds) > MOST_PREFERRED:
+        raise ToolboxError(f"--seeds names {len(given.seeds)}; a montage holds 1 to {MOST_PREFERRED} preferred images")
+    return tuple(given.seeds)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stages as the arguments say."""
+    given = parser().parse_args(arguments)
+    begin_talking(given)
+    names = given.stages or (["scan", "crops", "preferred"] if given.images else ["preferred"])
+    if given.list and not given.images:
         raise ToolboxError("--list names pictures below a folder; give the folder with --images")
-    if "scan" in names and not options.images:
+    if "scan" in names and not given.images:
         raise ToolboxError("--images is missing: name the folder of pictures to find top images in")
-    from deepvis_toolbox.opening.loading import load_network
+    seeds = _seeds(given)
     from deepvis_toolbox.pipeline.stages import STAGES
 
-    with load_network(options.model, engine=options.engine, device=options.device) as net:
-        job = _job(net, options)
+    with opened_network(given) as net:
+        job = _job(net, given, seeds)
         _check_units(job, names)
-        return _run([STAGES[name](job) for name in STAGES if name in names], options.estimate)
+        return _run([STAGES[name](job) for name in STAGES if name in names], given)
 
 
-def _run(stages, only_estimate: bool) -> int:  # type: ignore[no-untyped-def] # Stage, imported late
-    from deepvis_toolbox.pipeline.stages import Share
-    from deepvis_toolbox.progress import show_progress
-
+def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-def] # Stage, imported late
     job = stages[0].job
     amounts = [stage.amount() for stage in stages]
     costs = [stage.seconds_each() if amount else 0.0 for stage, amount in zip(stages, amounts, strict=True)]
     seconds = [amount * cost for amount, cost in zip(amounts, costs, strict=True)]
-    print(f"{len(job.units)} units of {len(job.layers)} layers into {job.store.folder}; about {_spoken(sum(seconds))}:")
-    for stage, amount, cost in zip(stages, amounts, seconds, strict=True):
-        print(f"  {stage.title}, {amount} {stage.unit}: about {_spoken(cost)}")
+    record = _plan(stages, amounts, seconds)
+    if not given.json:
+        _say_plan(record)
+    if not given.estimate:
+        record["problems"] = _made(stages, costs, given)
+    if given.json:
+        print_json(record)
+    elif not given.estimate:
+        for problem in record["problems"][:10]:
+            print(f"problem: {problem}", file=sys.stderr)
+        print(f"done; {len(record['problems'])} problems; the pictures are in {job.store.folder}")
+    return 0
+
+
+def _plan(stages, amounts: list[float], seconds: list[float]) -> dict[str, Any]:  # type: ignore[no-untyped-def]
+    """What is to be made, and the seconds that it takes, as plain data."""
+    job = stages[0].job
+    parts = [
+        {"stage": stage.title, "amount": amount, "unit": stage.unit, "seconds": cost}
+        for stage, amount, cost in zip(stages, amounts, seconds, strict=True)
+    ]
+    place = {"store": str(job.store.folder), "units": len(job.units), "layers": len(job.layers)}
+    return {**place, "seconds": sum(seconds), "stages": parts}
+
+
+def _say_plan(plan: dict[str, Any]) -> None:
+    units = f"{plan['units']} units of {plan['layers']} layers"
+    print(f"{units} into {plan['store']}; about {_spoken(plan['seconds'])}:")
+    for part in plan["stages"]:
+        print(f"  {part['stage']}, {part['amount']} {part['unit']}: about {_spoken(part['seconds'])}")
     sys.stdout.flush()
-    if only_estimate:
-        return 0
-    problems = []
+
+
+def _made(stages, costs: list[float], given: argparse.Namespace) -> list[str]:  # type: ignore[no-untyped-def]
+    """Runs the stages; the problems, a sentence each."""
+    from deepvis_toolbox.pipeline.stages import Share
+
+    problems: list[str] = []
     whole = sum(stage.total() * cost for stage, cost in zip(stages, costs, strict=True))
-    with show_progress(max(whole, 1e-3), "unit images", "estimated seconds") as progress:
+    with progress_of(given, max(whole, 1e-3), "unit images", "estimated seconds") as progress:
         for stage, cost in zip(stages, costs, strict=True):
             share = Share(progress, stage, cost)
             share.note("begins")
             problems += stage.run(share)
-    for problem in problems[:10]:
-        print(f"problem: {problem}", file=sys.stderr)
-    print(f"done; {len(problems)} problems; the pictures are in {job.store.folder}")
-    return 0
+    return problems
 
 
-def _job(net, options: argparse.Namespace):  # type: ignore[no-untyped-def] # Network and Job, imported late
+def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignore[no-untyped-def] # Network and Job, imported late
     from deepvis_toolbox.optimize.files.presets import DEFAULT, preset, presets_of
     from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
     from deepvis_toolbox.optimize.production import store_of
     from deepvis_toolbox.pipeline.stages import Job
-    from deepvis_toolbox.scan.pictures.picture_list import list_pictures
+    from deepvis_toolbox.scan.pictures.given_pictures import given_pictures
     from deepvis_toolbox.unit_images.file_names import file_name_of
 
-    name = options.preset or (DEFAULT if DEFAULT in presets_of(net) else None)
-    pictures = list_pictures(options.images, options.list) if options.images else None
-    for note in pictures.notes if pictures else ():
-        print(f"note: {note}", file=sys.stderr)
-    store = store_of(net, options.store)
+    name = given.preset or (DEFAULT if DEFAULT in presets_of(net) else None)
+    pictures = given_pictures(given) if given.images else None
+    store = store_of(net, given.store)
     return Job(
         net,
-        tuple(_units(net, options, store)),
+        tuple(_units(net, given, store)),
         store,
         pictures,
-        Path(options.maxes) if options.maxes else Path("maxes") / file_name_of(net.name),
-        tuple(range(options.seeds)),
+        Path(given.maxes) if given.maxes else Path("maxes") / file_name_of(net.name),
+        seeds,
         preset(net, name) if name else AscentSettings(),
-        options.workers,
+        given.workers,
     )
 
 
@@ -126,14 +188,14 @@ def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-
             raise ToolboxError(f'layer "{unit.layer}" is the input, which has no top images; leave it out of --units')
 
 
-def _units(net, options: argparse.Namespace, store):  # type: ignore[no-untyped-def]
+def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-def]
     """Those asked for; of a layer that shows another layer's pictures, that layer's."""
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
     from deepvis_toolbox.words.unit import parse_units
 
-    addresses = list(options.units or [])
-    if options.layers or not addresses:
-        addresses += [f"{layer}:all" for layer in chosen_layers(net.layers, options.layers)]
+    addresses = given_addresses(given)
+    if given.layers or not addresses:
+        addresses += [f"{layer}:all" for layer in chosen_layers(net.layers, given.layers)]
     units = [unit for address in addresses for unit in parse_units(address, net.layers)]
     return list(dict.fromkeys(store.owning_unit(unit) for unit in units))
 
@@ -145,3 +207,8 @@ def _spoken(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def run() -> None:
+    """Run as `deepvis-pipeline` and `python -m deepvis_toolbox.pipeline`."""
+    sys.exit(run_command(main))

@@ -1,6 +1,6 @@
 """The same scan on a Ray cluster: Ray Data decodes on every CPU and feeds actors that have a network each.
 
-Ray is an optional extra (`pip install "deepvis-toolbox[ray]"`). A part is a run of batches of the list, cut as in a
+Ray is an optional extra. A part is a run of batches of the list, cut as in a
 scan without Ray; the tallies of the parts add up to the same bytes in whatever order they come. When a worker dies, Ray
 does its parts again.
 """

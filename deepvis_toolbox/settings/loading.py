@@ -1,11 +1,12 @@
 """The effective settings: gathered from where they were written, and where each value came from.
 
-Built-in values are overruled by the section `settings` of the model's model.yaml, those by settings_local.yaml, those
-by `--set key=value` on the command line.
+Built-in values are overruled by the section `settings` of the model's model.yaml, those by the user's own file in their
+configuration folder, those by settings_local.yaml, those by `--set key=value` on the command line.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,15 @@ def load_settings(
     """The effective settings.
 
     `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (of the working directory, else
-    beside this program). `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a flag of
-    their own, `--key`; None where it is not given.
+    beside a checkout's scripts). `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a
+    flag of their own, `--key`; None where it is not given.
     Raises `ToolboxError` that names file, line, key and the allowed values for what is unknown or wrong.
     """
     set_by_user = GatheredValues()
-    local_file = local or _local_file()
-    if local_file is not None:
-        file = read_yaml(local_file)
-        set_by_user.take(file.values, file.where)
+    for path in (_users_file(), local or _local_file()):
+        if path is not None:
+            file = read_yaml(path)
+            set_by_user.take(file.values, file.where)
     for assignment in overrides:
         set_by_user.take(_assigned(assignment), lambda _: "--set")
     for key, value in {"model": model, **(flags or {})}.items():
@@ -70,6 +71,16 @@ def _take_model_settings(effective: GatheredValues, chosen: Settings) -> None:
     if "model" in section:
         raise ToolboxError(f"{file.where(('settings', 'model'))}: a model.yaml cannot choose the model")
     effective.take(section, lambda path: file.where(("settings", *path)))
+
+
+def _users_file() -> Path | None:
+    """`settings.yaml` in the user's configuration folder, where there is one."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    try:
+        path = Path(folder).expanduser() / "deepvis-toolbox" / "settings.yaml"
+        return path if path.exists() else None
+    except (RuntimeError, OSError):  # no home, or one that may not be entered
+        return None
 
 
 def _local_file() -> Path | None:

@@ -121,7 +121,7 @@ class UnitImageSettings(Section):
     """The pictures of units on disk."""
 
     folder: str | None = Field(None, description="Where they are; null: where the model.yaml says")
-    maxes: str | None = Field(None, description="A scan's result (--out of find_max_acts), for top images made by g")
+    maxes: str | None = Field(None, description="The result of a scan (its --out), for top images made by g")
     cache_megabytes: int = Field(256, ge=1, le=1 << 20, description="Memory for pictures read ahead")
 
 

@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from deepvis_toolbox.command_line.ending import run_command
-from deepvis_toolbox.command_line.extend_flag import add_extend_flag
+from deepvis_toolbox.command_line.flags import add_settings_flags, add_talk_flags
+from deepvis_toolbox.command_line.parser import CommandParser, add_flag
+from deepvis_toolbox.command_line.talking import begin_talking, print_json
 from deepvis_toolbox.opening.model_folder import model_forms
-from deepvis_toolbox.settings.loading import LOCAL_FILE, load_settings
+from deepvis_toolbox.settings.loading import load_settings
 from deepvis_toolbox.settings.sections import Settings
-from deepvis_toolbox.settings.text import as_markdown, as_yaml
+from deepvis_toolbox.settings.text import as_markdown, as_yaml, leaves
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="settings.py",
-        description="Prints the effective settings, and where each came from.",
-        epilog="""examples:
-  python settings.py
-  python settings.py --model models/squeezenet --set window.width=1280 --set sources.input=demo
-  python settings.py > settings_local.yaml      (a file to start from: keep the lines you change)
-""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def parser() -> CommandParser:
+    """Return the command's flags."""
+    parser = CommandParser(
+        "deepvis-settings",
+        "Prints the effective settings of the window, and where each came from.",
+        [
+            ("--set window.width=1280 --set sources.input=demo", ""),
+            ("> settings_local.yaml", "a file to start from: keep the lines you change"),
+        ],
     )
-    parser.add_argument("--model", help=f"the network, whose model.yaml may hold settings: {model_forms()}")
-    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="one setting")
-    parser.add_argument("--local", type=Path, metavar="FILE", help=f"read this file instead of {LOCAL_FILE}")
-    parser.add_argument("--markdown", action="store_true", help="print all settings with their meaning, as Markdown")
-    add_extend_flag(parser)
+    network = parser.group("network")
+    add_flag(
+        network, "--model", metavar="NAME", help=f"the network, whose model.yaml may hold settings: {model_forms()}"
+    )
+    results = parser.group("results out")
+    results.add_argument("--markdown", action="store_true", help="print all settings with their meaning, as Markdown")
+    add_settings_flags(parser)
+    add_talk_flags(parser, json="the values, and where each came from,")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command `python settings.py`."""
-    given = _parser().parse_args(arguments)
+    """Print what the arguments ask for."""
+    given = parser().parse_args(arguments)
+    begin_talking(given)
     if given.markdown:
         print(as_markdown(Settings), end="")
         return 0
-    settings = load_settings(given.model, given.local, given.overrides)
+    settings = load_settings(given.model, Path(given.settings) if given.settings else None, given.overrides)
+    if given.json:
+        values = {".".join(path): value for path, value in leaves(settings)}
+        print_json({key: {"value": value, "from": settings.origin(key)} for key, value in values.items()})
+        return 0
     print(as_yaml(settings, lambda path: settings.origin(".".join(map(str, path)))))
     return 0
 
 
 def run() -> None:
-    """`deepvis-settings` and `python settings.py`."""
+    """Run as `deepvis-settings` and `python settings.py`."""
     sys.exit(run_command(main))

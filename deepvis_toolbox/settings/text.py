@@ -57,11 +57,12 @@ def as_markdown(settings: type[Section]) -> str:
 
 _INTRODUCTION = """# Settings
 
-Every setting has a built-in value. A model's `model.yaml` overrules it in its section `settings`,
-a file `settings_local.yaml` in the working directory (or beside `settings.py`) overrules that, and `--set key=value` on
-the command line overrules all.
-`python settings.py` prints the effective settings and where each came from. This page is written by
-`python settings.py --markdown`.
+Every setting has a built-in value. A model's `model.yaml` overrules it in its section `settings`, your own file
+`~/.config/deepvis-toolbox/settings.yaml` (or in `$XDG_CONFIG_HOME`) overrules that, a file `settings_local.yaml` in the
+working directory (or beside `settings.py`), or the one after `--settings`, overrules that, and `--set key=value` on the
+command line overrules all.
+`python settings.py` (installed: `deepvis-settings`) prints the effective settings and where each came from. This page
+is written by `python settings.py --markdown`.
 
 | key | built-in | allowed | meaning |
 |---|---|---|---|

@@ -43,7 +43,7 @@ def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
     if found is not None and not found.is_same(network()):
         raise ToolboxError(
             f'"{folder}" holds the unit images of other weights ({found.name}, {found.weights_sha256[:8]}); choose '
-            "another folder (--store, --output or --out; in the window --set unit_images.folder=FOLDER) or remove it"
+            "another folder (--store or --out; in the window --set unit_images.folder=FOLDER) or remove it"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
@@ -90,6 +91,17 @@ class Layers(Mapping[str, Layer]):
             return self._aliases[name]
         hint = nearest_name(name, [*self._layers, *self._aliases])
         raise ToolboxError(f'the network has no layer "{name}"{hint or "; its layers: " + self._outline()}')
+
+    def matching(self, patterns: Iterable[str]) -> list[str]:
+        """Return the listed names that names, groups' names or patterns with `*` and `?` mean, in the network's order.
+
+        Raises `ToolboxError` for one that means nothing.
+        """
+        wanted: set[str] = set()
+        for pattern in patterns:
+            matches = [name for name in self if fnmatchcase(name, pattern)] if pattern not in self else []
+            wanted.update(matches or [self.canonical(pattern)])
+        return [name for name in self if name in wanted]
 
     def __getitem__(self, name: str) -> Layer:
         try:

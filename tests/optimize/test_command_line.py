@@ -75,6 +75,17 @@ def test_pictures_montage_and_record_lie_in_the_store_that_the_window_reads(tmp_
     np.testing.assert_allclose(arrays["best"], result.best, atol=1e-2)
 
 
+def test_what_was_made_of_all_units_of_a_layer_is_said_as_json(tmp_path, capsys):
+    assert run("--layers", "f?", "--seeds", "1", "--json", output=tmp_path) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert {**record, "montages": []} == {"made": 5, "were_there": 0, "problems": [], "montages": []}
+    names = [f"fc_{unit:04d}_montage.jpg" for unit in range(5)]
+    assert sorted(Path(path).name for path in record["montages"]) == sorted([*names, "whole_layer.jpg"])
+    assert run("--units", "fc:99,fc:1", "--seeds", "1", "--json", output=tmp_path) == 2
+    record = json.loads(capsys.readouterr().out)
+    assert (record["made"], record["were_there"], len(record["problems"])) == (0, 1, 1)
+
+
 def test_pictures_of_conv_units_are_cropped_to_what_the_unit_sees(tmp_path, capsys):
     assert run("--units", "conv:1", "conv:1@0,0", "conv:3@mean", output=tmp_path) == 0
     assert "taken at the centre, 6,5" in capsys.readouterr().err

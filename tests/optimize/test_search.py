@@ -58,7 +58,7 @@ def test_run_again_the_search_goes_on_with_the_trials_that_are_not_done(model, c
     search(model, "--trials", "3")
     assert "2 pictures made, 4 were there already" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    with pytest.raises(ToolboxError, match=r"another run.*--output"):
+    with pytest.raises(ToolboxError, match=r"another run.*--out"):
         search(model, "--trials", "2", "--seed", "1")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -56,7 +57,7 @@ def modified(folder: Path) -> dict[Path, int]:
 
 
 def test_one_command_makes_all_pictures_of_the_units_and_says_what_it_takes_first(workplace, capsys):
-    assert run("--images", "images", "--layers", "1", "4", "--seeds", "2") == 0
+    assert run("--images", "images", "--layers", "1", "4", "--count", "2") == 0
     said = capsys.readouterr()
     assert "7 units of 2 layers" in said.out
     assert said.out.index("about") < said.out.index("done")
@@ -69,9 +70,23 @@ def test_one_command_makes_all_pictures_of_the_units_and_says_what_it_takes_firs
     assert (store.folder / "max_im/4/4_0002.jpg").exists()
     assert (store.folder / "regularized_opt/4/4_0002_montage.jpg").exists()
     before = modified(store.folder / "max_im") | modified(workplace / "maxes")
-    assert run("--images", "images", "--layers", "1", "4", "--seeds", "2") == 0
+    assert run("--images", "images", "--layers", "1", "4", "--count", "2") == 0
     assert modified(store.folder / "max_im").items() <= before.items()  # nothing was made again
     assert "preferred images, 0 pictures" in capsys.readouterr().out
+
+
+def test_an_estimate_and_a_run_say_as_json_what_is_to_be_made_and_what_was(workplace, capsys):
+    assert run("--units", "4:0-1", "--count", "2", "--estimate", "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    store = str(workplace / "model" / "pictures")
+    assert (plan["units"], plan["layers"], plan["store"]) == (2, 1, store)
+    assert [(part["amount"], part["unit"]) for part in plan["stages"]] == [(4, "pictures")]
+    assert plan["seconds"] == sum(part["seconds"] for part in plan["stages"])
+    assert not Path(store).exists()
+    assert run("--units", "4:0,4:1", "--count", "2", "--json", "-q") == 0
+    said = capsys.readouterr()
+    assert (json.loads(said.out)["problems"], said.err) == ([], "")
+    assert UnitImageStore(store).units("regularized_opt", "4") == [Unit("4", 0), Unit("4", 1)]
 
 
 def test_a_later_run_for_other_layers_uses_the_same_scan(workplace, capsys):
@@ -99,7 +114,7 @@ def test_an_estimate_makes_nothing(workplace, capsys):
         (["--images", "nowhere"], "does not exist"),
         (["--units", "4:9"], "units 0 to 2"),
         (["--units", "nonsuch:1"], "no layer"),
-        (["--seeds", "0"], "1 to 9"),
+        (["--count", "0"], "1 to 9"),
         (["--preset", "nonsuch"], "no preset"),
         (["--stages", "crops", "--images", "images"], "holds no top images"),
         (["--images", "images", "--units", "4:0", "data:0"], "which has no top images"),
@@ -228,7 +243,7 @@ def test_a_store_of_other_weights_is_refused_before_anything_is_made(workplace, 
 
 
 def test_what_is_left_is_counted_and_tried_without_regard_to_the_units_order(workplace):
-    assert run("--images", "images", "--units", "4:0", "4:1", "--seeds", "2") == 0
+    assert run("--images", "images", "--units", "4:0", "4:1", "--count", "2") == 0
     units = [Unit("1", 0), *(Unit("4", channel) for channel in range(3))]
     with load_network(workplace / "model", device="cpu") as net:
         store = UnitImageStore.for_network(net.description)

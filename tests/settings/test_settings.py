@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and no settings_local.yaml of whoever runs the tests."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(installation, "CHECKOUT", tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
     return tmp_path
 
 
@@ -66,6 +68,16 @@ def test_the_model_named_in_the_local_file_brings_its_own_settings(elsewhere: Pa
 
 def test_a_model_without_a_model_yaml_brings_no_settings() -> None:
     assert load_settings("torchvision:alexnet").window.width == 1500
+
+
+def test_the_users_own_file_goes_before_the_model_and_behind_the_local_file(elsewhere: Path) -> None:
+    model = model_folder(elsewhere, "settings: {window: {width: 800, height: 600, max_fps: 10}}")
+    own = elsewhere / "configuration" / "deepvis-toolbox" / "settings.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("window: {width: 900, height: 700}\n")
+    (elsewhere / "settings_local.yaml").write_text("window: {height: 710}\n")
+    window = load_settings(model).window
+    assert (window.width, window.height, window.max_fps) == (900, 710, 10)
 
 
 def test_settings_do_not_change() -> None:
@@ -185,6 +197,16 @@ def test_the_command_prints_values_with_where_they_came_from(elsewhere: Path) ->
     assert lines["width: 900"] == "settings_local.yaml:1"
     assert lines["backward: deconv"] == "--set"
     assert lines["engine: torch"] == "built-in"
+
+
+def test_the_command_prints_the_same_values_as_json(elsewhere: Path) -> None:
+    (elsewhere / "mine.yaml").write_text("window: {width: 900}\n")
+    done = run("--settings", "mine.yaml", "--set", "look.text=[1, 2, 3]", "--json", folder=elsewhere)
+    record = json.loads(done.stdout)
+    assert record["window.width"] == {"value": 900, "from": "mine.yaml:1"}
+    assert record["look.text"] == {"value": [1, 2, 3], "from": "--set"}
+    assert record["engine"] == {"value": "torch", "from": "built-in"}
+    assert list(record) == [".".join(path) for path, _ in leaves(Settings())]
 
 
 def test_the_command_ends_with_status_2_and_one_line_for_a_mistake(elsewhere: Path) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from deepvis_toolbox.atomic_files import check_writable
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.opened_network import opened_network
+from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.cli import flag_values
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
 from deepvis_toolbox.optimize.cli.target_flags import targets_of
@@ -34,7 +35,6 @@ from deepvis_toolbox.optimize.production import (
     store_files,
     store_of,
 )
-from deepvis_toolbox.progress import Progress, Silence, show_progress
 from deepvis_toolbox.unit_images.store import COMPARED
 
 Say = Callable[[str], None]
@@ -43,16 +43,16 @@ Say = Callable[[str], None]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does what the flags say. -> exit status: 0, or 2 where some pictures could not be made."""
     given = make_parser().parse_args(arguments)
+    begin_talking(given)
     say = _say_on_stderr
     if given.caffe_root is not None:
         say("--caffe-root is not needed and has no effect")
     parameters = given_settings(given)
-    seeds = flag_values.seeds(given.seeds if given.seeds is not None else given.rand_seed, "--seeds")
-    with open_network(given) as net:
+    with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
         runs = _runs(given, net, parameters, say)
         outputs = [_output(given, net, name, settings) for name, settings in runs]
-        summary = _make(given, net, targets, seeds, [(run[1], out) for run, out in zip(runs, outputs, strict=True)])
+        summary = _make(given, net, targets, [(run[1], out) for run, out in zip(runs, outputs, strict=True)])
         checked = [checked_target(target, net) for target in targets]
         if given.compare:
             panels = [(name, out.files) for (name, _), out in zip(runs, outputs, strict=True)]
@@ -60,27 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             summary.written += write_montages(net, outputs[0].files, checked, summary.problems)
     summary.problems[:0] = problems
-    return _report(summary, say)
-
-
-def open_network(given: argparse.Namespace) -> Network:
-    """The network that the flags name. `ToolboxError` where they do not fit together."""
-    from deepvis_toolbox.opening.loading import load_network
-
-    options: dict[str, Any] = {}
-    if given.deploy_proto or given.net_weights:
-        if not (given.deploy_proto and given.net_weights):
-            raise ToolboxError("--deploy-proto and --net-weights belong together; give both")
-        options |= {"prototxt": given.deploy_proto, "weights": given.net_weights}
-    if given.mean is not None:
-        options["mean"] = flag_values.mean(given.mean)
-    if given.channel_swap_to_rgb is not None:
-        options["channels"] = flag_values.channel_order(given.channel_swap_to_rgb, "--channel-swap-to-rgb")
-    if given.data_size is not None:
-        options["input_size"] = flag_values.size(given.data_size, "--data-size")
-    if given.model is not None:
-        return load_network(given.model, given.engine, given.device, **options)
-    return load_network(engine=given.engine, device=given.device, **options)
+    return _report(summary, given.json, say)
 
 
 def _runs(
@@ -108,15 +88,15 @@ def _settings(values: dict[str, Any], preset: str | None) -> AscentSettings:
 
 def _output(given: argparse.Namespace, net: Network, group: str, settings: AscentSettings) -> Output:
     """Where results go, tried before any work is done."""
-    if given.output_prefix is None:
-        store = store_of(net, given.output)
+    if given.out is None:
+        store = store_of(net, given.store)
         check_writable(store.folder)
         files: PictureFiles = store_files(net, store, f".{given.format}", f"{COMPARED}-{group}" if group else "")
         return Output(files, arrays=given.arrays, overwrite=given.brave)
-    if given.compare or given.output:
-        raise ToolboxError("--output-prefix writes the original's files; it does not go with --compare or --output")
-    check_writable(Path(given.output_prefix).parent)
-    files = PrefixFiles(given.output_prefix, given.output_template, settings)
+    if given.compare or given.store:
+        raise ToolboxError("--out writes the original's files; it does not go with --compare or --store")
+    check_writable(Path(given.out).parent)
+    files = PrefixFiles(given.out, given.template, settings)
     return Output(files, ("majority", "best", "last"), given.arrays, text=True, overwrite=given.brave)
 
 
@@ -124,24 +104,24 @@ def _make(
     given: argparse.Namespace,
     net: Network,
     targets: Sequence[Target],
-    seeds: Sequence[int],
     runs: Sequence[tuple[AscentSettings, Output]],
 ) -> Summary:
-    batch_size = _batch_size(given.batch_size)
+    batch_size = given.batch_size
     summary = Summary()
     waiting: list[tuple[list[AscentTask], AscentSettings, Output]] = []
     for settings, output in runs:
-        pictures = pictures_to_make(net, targets, seeds, settings, output, summary)
+        pictures = pictures_to_make(net, targets, given.seeds, settings, output, summary)
         waiting.append((pictures, settings, output))
     if given.ray and given.video:
         raise ToolboxError("--video films an ascent in this process; it does not go with --ray")
     if given.video and not any(pictures for pictures, _, _ in waiting):
         _say_on_stderr(f'no film "{given.video}" is made: every picture is there already (--brave makes them again)')
+    total = sum(len(pictures) for pictures, _, _ in waiting)
     film: AbstractContextManager[BatchWatch | None] = filming(net, Path(given.video)) if given.video else nullcontext()
-    with film as watch, _progress(given, sum(len(pictures) for pictures, _, _ in waiting)) as progress:
+    with film as watch, progress_of(given, total, "preferred images", "picture") as progress:
         for pictures, settings, output in waiting:
             if given.ray and pictures:
-                opening = partial(open_network, given)
+                opening = partial(opened_network, given)
                 climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
                 keep_pictures(net, climbed, settings, output, summary)
             else:
@@ -149,22 +129,14 @@ def _make(
     return summary
 
 
-def _progress(given: argparse.Namespace, pictures: int) -> Progress:
-    return Silence() if given.quiet or not pictures else show_progress(pictures, "preferred images", "picture")
-
-
-def _batch_size(text: str) -> int | Literal["auto"]:
-    if text == "auto":
-        return "auto"
-    value = flag_values.value_of(text)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ToolboxError(f'--batch-size is "{text}"; it must be auto or a whole number above 0')
-    return value
-
-
-def _report(summary: Summary, say: Say) -> int:
+def _report(summary: Summary, as_json: bool, say: Say) -> int:
     for problem in summary.problems:
         say(f"error: {problem}")
+    if as_json:
+        written = [str(path) for path in summary.written]
+        counts = {"made": summary.made, "were_there": summary.skipped}
+        print_json({**counts, "problems": summary.problems, "montages": written})
+        return 2 if summary.problems else 0
     there = f", {summary.skipped} were there already" if summary.skipped else ""
     failed = f", {len(summary.problems)} with problems (above)" if summary.problems else ""
     print(f"{summary.made} {'picture' if summary.made == 1 else 'pictures'} made{there}{failed}")

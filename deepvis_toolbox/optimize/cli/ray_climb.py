@@ -1,6 +1,6 @@
 """Preferred images on a Ray cluster: a list of pictures, climbed in parts by workers with a network each.
 
-Ray is an optional extra (`pip install "deepvis-toolbox[ray]"`). When a worker dies, Ray starts it again and its part is
+Ray is an optional extra. When a worker dies, Ray starts it again and its part is
 climbed anew; what came back before is written already, so that a run that was stopped goes on where it was.
 """
 

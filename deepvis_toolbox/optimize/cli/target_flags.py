@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.command_line.flags import given_addresses
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.cli import flag_values
 from deepvis_toolbox.optimize.method.starts import read_photograph
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
 from deepvis_toolbox.words.unit import Unit, parse_units
 
-DEFAULT_CHANNEL = "130"
+DEFAULT_CHANNEL = 130
 LARGEST_FILE = 64 << 20
 Say = Callable[[str], None]
 
@@ -28,12 +28,11 @@ def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[
     """
     if given.direction or given.like:
         return [_without_units(given, net)], []
-    addresses = given.units or [_address_by_flags(given, net)]
-    if given.units and (given.push_layer or given.push_channel or given.push_spatial):
+    if (given.units or given.layers) and (given.push_layer or given.push_channel is not None or given.push_spatial):
         raise ToolboxError("--units and --push-layer, --push-channel, --push-spatial say the same; give one of them")
     units: list[Unit] = []
     problems: list[str] = []
-    for address in addresses:
+    for address in _addresses(given, net):
         try:
             units += parse_units(address, net.layers)
         except ToolboxError as error:
@@ -44,10 +43,13 @@ def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[
     return [checked_target(unit, net) for unit in dict.fromkeys(units)], problems
 
 
-def _address_by_flags(given: argparse.Namespace, net: Network) -> str:
-    where = flag_values.place(given.push_spatial, "--push-spatial") if given.push_spatial else None
-    channel = given.push_channel if given.push_channel is not None else DEFAULT_CHANNEL
-    return flag_values.address_of(_layer(given, net), channel, where)
+def _addresses(given: argparse.Namespace, net: Network) -> list[str]:
+    """Those after --units and of the layers after --layers; without both, what the original's flags name."""
+    if not (given.units or given.layers):
+        channel = DEFAULT_CHANNEL if given.push_channel is None else given.push_channel
+        return [str(Unit(_layer(given, net), channel, given.push_spatial))]
+    layers = net.layers.matching(given.layers) if given.layers else []
+    return [*given_addresses(given), *(f"{layer}:all" for layer in layers)]
 
 
 def _layer(given: argparse.Namespace, net: Network) -> str:
@@ -55,26 +57,24 @@ def _layer(given: argparse.Namespace, net: Network) -> str:
     if given.push_layer:
         return str(given.push_layer)
     if not net.label_layers:
-        raise ToolboxError(f"{net.name} has no label layers; name a layer with --push-layer, or units with --units")
+        raise ToolboxError(f"{net.name} has no label layers; name units with --units, or layers with --layers")
     return net.label_layers[0]
 
 
 def _without_units(given: argparse.Namespace, net: Network) -> Target:
-    if given.units or given.push_channel or (given.direction and given.like):
-        raise ToolboxError(
-            "--direction and --like each take the place of units; give one, and its layer by --push-layer"
-        )
-    if not given.push_layer:
-        raise ToolboxError("--direction and --like need a layer; name it with --push-layer")
-    layer = net.layers.canonical(given.push_layer)
+    named = [*(given.layers or ()), *([given.push_layer] if given.push_layer else ())]
+    if given.units or given.push_channel is not None or (given.direction and given.like):
+        raise ToolboxError("--direction and --like each take the place of units; give one, and its layer by --layers")
+    if len(named) != 1:
+        raise ToolboxError("--direction and --like need a layer; name it with --layers, and no other")
+    layer = net.layers.canonical(named[0])
     if given.like:
         if given.push_spatial:
             raise ToolboxError("--like matches the whole layer; it does not go with --push-spatial")
         path = Path(given.like)
         return LikePicture(layer, read_photograph(path), path.stem)
-    where = flag_values.place(given.push_spatial, "--push-spatial") if given.push_spatial else None
     path = Path(given.direction)
-    return checked_target(Direction(layer, _read_weights(path), path.stem, where), net)
+    return checked_target(Direction(layer, _read_weights(path), path.stem, given.push_spatial), net)
 
 
 def _read_weights(path: Path) -> NDArray[np.float32]:

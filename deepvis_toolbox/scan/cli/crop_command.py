@@ -2,76 +2,93 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import run_command
-from deepvis_toolbox.command_line.extend_flag import add_extend_flag
+from deepvis_toolbox.command_line.flags import (
+    add_network_flags,
+    add_store_flag,
+    add_talk_flags,
+    add_unit_flags,
+    given_addresses,
+)
+from deepvis_toolbox.command_line.opened_network import opened_network
+from deepvis_toolbox.command_line.parser import CommandParser, add_flag
+from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.opening.model_folder import model_forms
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS
 
-_EPILOG = """examples:
-  python find_maxes/crop_max_patches.py --model efficientnet-lite0 --maxes maxes/ --units head:0-9 --out unit_images/
-  deepvis-crop --model efficientnet-lite0 --maxes maxes/ --looks deconv:raw guided:norm
 
---maxes is what find_max_acts wrote. Units that are there already are skipped."""
+def parser() -> CommandParser:
+    """Return the command's flags."""
+    parser = CommandParser(
+        "deepvis-crop",
+        "Cuts what excites the units out of their top images, and shows which part of it does (deconv).",
+        [
+            ("--maxes maxes/ --units head:0-9,fc:281 --store unit_images/", ""),
+            ("--maxes maxes/ --looks deconv:raw guided:norm", ""),
+        ],
+        "Units that are there already are skipped.",
+    )
+    add_network_flags(parser)
+    add_unit_flags(parser, "all that were scanned")
+    pictures = parser.group("pictures in")
+    pictures.add_argument("--maxes", required=True, metavar="DIR", help="the folder that the scan wrote")
+    pictures.add_argument("--images", metavar="DIR", help="where the pictures are now, if they have moved")
+    group = parser.group("method")
+    add_flag(group, "--count", reader=values.positive, default=9, metavar="N", help="pictures a unit (default: 9)")
+    group.add_argument("--looks", nargs="+", default=["deconv:raw"], metavar="MODE:VIEW", help=_looks_help())
+    add_flag(group, "--batch-size", reader=values.positive, default=8, metavar="N", help="(default: 8)")
+    add_store_flag(parser, aliases=["--out"])
+    results = parser.group("results out")
+    results.add_argument("--singles", action="store_true", help="also each patch as a file of its own")
+    add_flag(results, "--tile", reader=values.whole_number, default=0, metavar="N",
+             help="shrink patches to N pixels in montages")  # fmt: skip
+    add_talk_flags(parser, json="what was made")
+    return parser
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    raw = argparse.RawDescriptionHelpFormatter
-    arguments = argparse.ArgumentParser("crop_max_patches", description=__doc__, epilog=_EPILOG, formatter_class=raw)
-    arguments.add_argument("--model", required=True, help=f"the network that was scanned: {model_forms()}")
-    arguments.add_argument("--engine", default="torch", choices=("torch", "caffe"), help="what computes the network")
-    arguments.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps (default: %(default)s)")
-    arguments.add_argument("--maxes", required=True, metavar="DIR", help="the folder that find_max_acts wrote")
-    arguments.add_argument("--images", metavar="DIR", help="where the pictures are now, if they have moved")
-    arguments.add_argument("--units", nargs="+", metavar="ADDRESS", help="layer:unit, layer:0-9, … (default: all)")
-    arguments.add_argument("--out", metavar="DIR", help="the store of unit images (default: the model.yaml's)")
-    arguments.add_argument("--count", type=int, default=9, metavar="N", help="pictures a unit (default: %(default)s)")
-    arguments.add_argument("--looks", nargs="+", default=["deconv:raw"], metavar="MODE:VIEW", help=_looks_help())
-    arguments.add_argument("--singles", action="store_true", help="also each patch as a file of its own")
-    arguments.add_argument("--tile", type=int, default=0, metavar="N", help="shrink patches to N pixels in montages")
-    arguments.add_argument("--batch-size", type=int, default=8, metavar="N", help="(default: %(default)s)")
-    add_extend_flag(arguments)
-    return arguments
-
-
-def main() -> int:
-    """Crops as the arguments say."""
-    options = parser().parse_args()
-    looks = parsed_looks(options.looks)
-    if options.count < 1 or options.batch_size < 1 or options.tile < 0:
-        raise ToolboxError("--count and --batch-size must be at least 1, --tile at least 0")
-    from deepvis_toolbox.opening.loading import load_network
-    from deepvis_toolbox.progress import show_progress
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Crop as the arguments say."""
+    given = parser().parse_args(arguments)
+    begin_talking(given)
+    looks = parsed_looks(given.looks)
+    from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
     from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, write_patches
     from deepvis_toolbox.scan.top_images import TopImages
     from deepvis_toolbox.unit_images.store import UnitImageStore
     from deepvis_toolbox.words.unit import parse_units
 
-    top = TopImages.load(options.maxes)
-    if options.images:
-        top.pictures = replace(top.pictures, root=str(Path(options.images).expanduser().absolute()))
-    with load_network(options.model, engine=options.engine, device=options.device) as net:
-        if not options.out and UnitImageStore.of_network(net.description) is None:
-            raise ToolboxError(f"{net.name} names no folder of unit images; give one with --out")
-        store = UnitImageStore.for_network(net.description, options.out)
-        addresses = options.units or [f"{layer}:all" for layer in top.layers]
+    top = TopImages.load(given.maxes)
+    if given.images:
+        top.pictures = replace(top.pictures, root=str(Path(given.images).expanduser().absolute()))
+    with opened_network(given) as net:
+        store = UnitImageStore.for_network(net.description, given.store)
+        addresses = given_addresses(given)
+        if given.layers or not addresses:
+            layers = chosen_layers(net.layers, given.layers) if given.layers else top.layers
+            addresses += [f"{layer}:all" for layer in layers]
         units = owned_units(store, [unit for address in addresses for unit in parse_units(address, net.layers)])
-        settings = PatchOptions(options.count, looks, options.singles, options.tile, options.batch_size)
-        with show_progress(len(units), "cropping", "units") as progress:
+        settings = PatchOptions(given.count, looks, given.singles, given.tile, given.batch_size)
+        with progress_of(given, len(units), "cropping", "units") as progress:
             summary = write_patches(net, top, units, store, settings, progress)
+    if given.json:
+        counts = {"made": summary.made, "were_there": summary.there, "problems": list(summary.problems)}
+        print_json({"store": str(store.folder), **counts})
+        return 0
+    for problem in summary.problems if given.quiet else ():  # else the progress said them
+        print(f"problem: {problem}", file=sys.stderr)
     print(f"{store.folder}: {summary.made} units made, {summary.there} were there, {len(summary.problems)} problems")
     return 0
 
 
 def parsed_looks(texts: list[str]) -> tuple[tuple[Any, str], ...]:
-    """(mode, view) of each `mode:view`. `ToolboxError` where there is no such mode or view."""
+    """Return (mode, view) of each `mode:view`. `ToolboxError` where there is no such mode or view."""
     looks = []
     for text in texts:
         mode, _, view = text.partition(":")
@@ -88,5 +105,5 @@ def _looks_help() -> str:
 
 
 def run() -> None:
-    """`deepvis-crop`."""
+    """Run as `deepvis-crop`."""
     sys.exit(run_command(main))

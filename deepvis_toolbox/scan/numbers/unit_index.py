@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
@@ -66,13 +65,9 @@ def chosen_layers(layers: Layers, patterns: Sequence[str] | None) -> list[str]:
 
     In the network's order, each once. `ToolboxError` for one that means nothing.
     """
-    listed = list(layers)
     if patterns is None:
-        return listed[1:]
-    wanted: set[str] = set()
-    for pattern in patterns:
-        matches = [name for name in listed if fnmatchcase(name, pattern)] if pattern not in layers else []
-        wanted.update(matches or [layers.canonical(pattern)])
+        return list(layers)[1:]
+    wanted = layers.matching(patterns)
     if not wanted:
         raise ToolboxError("no layers were chosen; name at least one")
-    return [name for name in listed if name in wanted]
+    return wanted

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.installation import pip_install
 from deepvis_toolbox.scan.pictures.archives import MAX_MEMBER_BYTES
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE)
@@ -54,7 +55,7 @@ def _host_file_system(url: str) -> tuple[Any, str]:
     try:
         from pyarrow.fs import FileSystem
     except ImportError as error:
-        raise ToolboxError('reading from URLs needs pyarrow: pip install "deepvis-toolbox[ray]"') from error
+        raise ToolboxError(f"reading from URLs needs pyarrow: {pip_install('pyarrow')}") from error
     found: tuple[Any, str] = FileSystem.from_uri(url)
     return found
 

@@ -1,0 +1,56 @@
+"""Opens the network that a command's flags name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepvis_toolbox.command_line.values import written
+from deepvis_toolbox.errors import ToolboxError
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+
+_PATHS = ("prototxt", "weights", "labels")
+_VALUES = ("input_size", "channels", "mean", "scale", "std", "crop")
+
+
+def opened_network(given: argparse.Namespace) -> Network:
+    """Return the network that the flags of `add_network_flags` name.
+
+    With `--verbose`, what was found out about loose Caffe files is said on stderr. `ToolboxError` where the flags do
+    not fit together or nothing can be opened.
+    """
+    from deepvis_toolbox.opening.found_out import found_out
+    from deepvis_toolbox.opening.loading import load_network
+
+    network = load_network(named_model(given), **loading_options(given))
+    if given.prototxt and given.verbose:
+        for line in found_out(network):
+            print(line, file=sys.stderr)
+    return network
+
+
+def named_model(given: argparse.Namespace) -> str | None:
+    """Return what `--model` names; None where loose Caffe files are given, which take its place."""
+    return None if given.prototxt else given.model
+
+
+def loading_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Return all but the model as arguments of `load_network`, with absolute paths: the same in every process."""
+    if given.prototxt and not given.weights:
+        raise ToolboxError("--prototxt and --weights belong together; give both")
+    paths = {name: getattr(given, name) for name in _PATHS}
+    options = {name: str(Path(path).expanduser().resolve()) for name, path in paths.items() if path is not None}
+    options |= {name: value for name in _VALUES if (value := getattr(given, name)) is not None}
+    if isinstance(options.get("mean"), str):
+        options["mean"] = str(Path(options["mean"]).expanduser().resolve())
+    return {"engine": given.engine, "device": given.device, **options}
+
+
+def written_flags(given: argparse.Namespace) -> tuple[tuple[str, str], ...]:
+    """Return the flags, (flag, value), that open the same network in another command; without model, engine, device."""
+    named = {name: getattr(given, name) for name in (*_PATHS, *_VALUES)}
+    return tuple(("--" + name.replace("_", "-"), written(value)) for name, value in named.items() if value is not None)

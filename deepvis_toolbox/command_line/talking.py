@@ -1,0 +1,46 @@
+"""What commands say while they run: progress and notes on stderr, results on stdout, for people or for machines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.progress import Progress
+
+FORMAT = "%(levelname)s %(name)s: %(message)s"
+
+
+def begin_talking(given: argparse.Namespace) -> None:
+    """Log on stderr what `-v` asks for."""
+    if given.verbose:
+        log_to(None, "debug")
+
+
+def log_to(file: str | None, level: str) -> None:
+    """Log on stderr, and to `file` too: what this program has to say from `level` on, and warnings of the others."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if file:
+        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+    logging.basicConfig(level="WARNING", format=FORMAT, handlers=handlers)
+    logging.getLogger("deepvis_toolbox").setLevel(level.upper())
+
+
+def progress_of(given: argparse.Namespace, total: float, what: str, unit: str) -> Progress:
+    """Return a progress bar of `total` units, silent with `--quiet`; a context manager."""
+    from deepvis_toolbox.progress import Silence, show_progress
+
+    return Silence() if given.quiet or not total else show_progress(total, what, unit)
+
+
+def note(sentence: str) -> None:
+    """Say on stderr what a user should know of the run."""
+    print(f"note: {sentence}", file=sys.stderr, flush=True)
+
+
+def print_json(record: dict[str, Any]) -> None:
+    """Print one JSON object on stdout, and nothing beside it."""
+    print(json.dumps(record, indent=2, ensure_ascii=False))

@@ -1,0 +1,35 @@
+"""All commands by name, with their parsers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deepvis_toolbox.command_line.parser import CommandParser
+from deepvis_toolbox.live import toolbox_command
+from deepvis_toolbox.optimize import search
+from deepvis_toolbox.optimize.cli import optimize_flags
+from deepvis_toolbox.pipeline import pack, pipeline_command
+from deepvis_toolbox.scan.cli import crop_command, merge_command, scan_command
+from deepvis_toolbox.settings import settings_command
+
+PARSERS: dict[str, Callable[[], CommandParser]] = {
+    "deepvis": toolbox_command.parser,
+    "deepvis-optimize": optimize_flags.make_parser,
+    "deepvis-scan": scan_command.parser,
+    "deepvis-crop": crop_command.parser,
+    "deepvis-merge": merge_command.parser,
+    "deepvis-pipeline": pipeline_command.parser,
+    "deepvis-settings": settings_command.parser,
+    "search": search.parser,
+    "pack": pack.parser,
+}
+
+OPENS_A_NETWORK = ["deepvis", "deepvis-optimize", "deepvis-scan", "deepvis-crop", "deepvis-pipeline", "search"]
+
+REQUIRED = {
+    "deepvis-scan": ["--images", "p", "--out", "o"],
+    "deepvis-crop": ["--maxes", "m"],
+    "deepvis-merge": ["part", "--out", "o"],
+    "pack": ["a", "b"],
+}
+"""What cannot be left out."""

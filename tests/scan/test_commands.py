@@ -1,0 +1,84 @@
+"""The scan's commands as programs and people call them: lists as data sets, JSON, the whole and its parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepvis_toolbox import ToolboxError
+from deepvis_toolbox.scan.cli import crop_command, merge_command, scan_command
+from find_maxes import TopImages
+
+SMALL = ["--model", "small_convnet:make", "--input-size", "16", "--mean", "127", "--std", "64", "--device", "cpu"]
+
+
+def scanned(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    """What the scan says, as JSON."""
+    assert scan_command.main([*SMALL, "--workers", "0", "-q", "--json", *arguments]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    return dict(json.loads(said.out))
+
+
+@pytest.fixture
+def some(picture_folder: Path, tmp_path: Path) -> Path:
+    """A list of five pictures with labels and one that is not there, in a folder of links to them."""
+    for number in range(5):
+        (tmp_path / f"{number:03d}.png").symlink_to(picture_folder / f"{number:03d}.png")
+    listed = tmp_path / "some.txt"
+    listed.write_text("".join(f"{number:03d}.png {number}\n" for number in (4, 2, 0, 1, 3)) + "missing.png 9\n")
+    return listed
+
+
+def test_a_list_after_images_names_pictures_beside_itself_as_one_after_list_does(
+    some: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = scanned(capsys, "--images", str(some), "--out", str(tmp_path / "a"))
+    assert record["pictures"] == 5
+    assert list(record["skipped"]) == [str(tmp_path / "missing.png")]
+    assert set(record["layers"]) == set(TopImages.load(tmp_path / "a").layers)
+    scanned(capsys, "--images", str(tmp_path), "--list", str(some), "--out", str(tmp_path / "b"))
+    monkeypatch.chdir(tmp_path)
+    scanned(capsys, "--images", "some.txt", "--out", "c")
+    whole = TopImages.load(tmp_path / "a")
+    assert list(whole.labels[:5]) == [4, 2, 0, 1, 3]
+    for other in (TopImages.load(tmp_path / "b"), TopImages.load(tmp_path / "c")):
+        assert [Path(path).name for path in other.paths] == [Path(path).name for path in whole.paths]
+        for layer in whole.layers:
+            np.testing.assert_array_equal(other.values[layer], whole.values[layer])
+    with pytest.raises(ToolboxError, match="--images is a list already"):
+        scanned(capsys, "--images", str(some), "--list", str(some), "--out", str(tmp_path / "d"))
+
+
+def test_parts_merged_by_the_command_are_told_as_the_whole_is(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = ["--images", str(picture_folder), "--batch-size", "8", "--count", "3"]
+    whole = scanned(capsys, *pictures, "--out", str(tmp_path / "whole"))
+    for number in range(3):
+        scanned(capsys, *pictures, "--shard", f"{number}/3", "--out", str(tmp_path / f"part{number}"))
+    parts = [str(tmp_path / f"part{number}") for number in range(3)]
+    assert merge_command.main([*parts, "--out", str(tmp_path / "merged"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {**whole, "out": str(tmp_path / "merged")}
+    for name in ("top_images.npz", "pictures.jsonl"):
+        assert (tmp_path / "merged" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    with pytest.raises(ToolboxError, match="in none of the parts"):
+        merge_command.main([*parts[:2], "--out", str(tmp_path / "some")])
+
+
+def test_crops_of_layers_and_units_are_counted_as_json(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maxes, store = str(tmp_path / "maxes"), str(tmp_path / "store")
+    record = scanned(capsys, "--images", str(picture_folder), "--out", maxes)
+    first, last = record["layers"][0], record["layers"][-1]
+    arguments = [*SMALL, "--maxes", maxes, "--store", store, "-q", "--json"]
+    assert crop_command.main([*arguments, "--units", f"{first}:0,{first}:1,2"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"store": store, "made": 3, "were_there": 0, "problems": []}
+    units = TopImages.load(maxes).values[last].shape[0]
+    assert crop_command.main([*arguments, "--units", f"{first}:0-2", "--layers", last]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["made"], made["were_there"]) == (units, 3)
