@@ -12,7 +12,7 @@ SquareFit = Literal["crop", "stretch"]
 
 
 def fit_square(image: NDArray[np.uint8], how: SquareFit) -> NDArray[np.uint8]:
-    """`image` (H×W×3) as S×S×3 with S = min(H, W): cropped around its centre, or stretched to show all of it."""
+    """Return `image`, uint8 H×W×3, as uint8 S×S×3 with S = min(H, W): cropped around its centre, or stretched."""
     height, width = image.shape[:2]
     side = min(height, width)
     if height == width:
