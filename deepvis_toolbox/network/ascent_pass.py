@@ -69,7 +69,7 @@ def at_place(layer_values: torch.Tensor, place: tuple[int, int] | None) -> torch
 
 
 def unit_diff(layer_values: torch.Tensor, place: tuple[int, int] | None, channels: torch.Tensor) -> torch.Tensor:
-    """Return 1 at each picture's own unit (`channels`, int64 (N,)) at the place, else 0; float32, of the values' shape."""
+    """Return 1 at each picture's own unit (`channels`, int64 (N,)) at the place, else 0: float32, as the values."""
     diff = torch.zeros_like(layer_values)
     at_place(diff, place).scatter_(1, channels.to(diff.device)[:, None], 1)
     return diff

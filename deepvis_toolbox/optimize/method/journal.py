@@ -73,7 +73,7 @@ class Journal:
         self._ended.update(dict.fromkeys(rows.tolist(), (outcome, self._entered)))
 
     def finish(self, rows: torch.Tensor, x: torch.Tensor) -> None:
-        """Note the pictures `rows`, int64 (M,), that got through all steps; `x`, float32 (M, C, H, W): their last images."""
+        """Note the last images, `x`, float32 (M, C, H, W), of the pictures `rows`, int64 (M,), that got to the end."""
         self._last[rows] = x
 
     def results(self, targets: Sequence[Target], seeds: Sequence[int]) -> list[AscentResult]:
