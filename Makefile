@@ -11,6 +11,7 @@ run: $(VENV)/.run-ready
 test: lint types imports pytest
 
 lint: $(VENV)/.test-ready
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
 types: $(VENV)/.test-ready

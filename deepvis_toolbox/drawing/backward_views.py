@@ -28,9 +28,9 @@ def register_backward_view(name: str) -> Callable[[View], View]:
 
 
 def backward_picture(values: NDArray[np.float32], view: str, blur_radius: float = 4.0) -> NDArray[np.uint8]:
-    """`values` (H, W, channels) as an RGB picture (H, W, 3); `view` is one of `BACKWARD_VIEWS`.
+    """Return `values`, float32 (H, W, channels), as an RGB picture, uint8 (H, W, 3); `view` is one of `BACKWARD_VIEWS`.
 
-    Raw and gray are signed: zero is mid gray and both signs have the same scale. The norms (over channels) start at
+    Raw and gray are signed: zero is mid gray, and both signs have the same scale. The norms (over channels) start at
     black. `blur_radius` is the standard deviation of the blur's Gaussian, in input pixels. Values that are not finite
     count as zero.
     """

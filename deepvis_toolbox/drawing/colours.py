@@ -18,7 +18,7 @@ Palette = NDArray[np.uint8]
 
 
 def ramp_palette(gap: Colour, stops: Sequence[Colour]) -> Palette:
-    """A palette that runs through `stops`, evenly spaced over the indices 1 to 255."""
+    """Return a palette, uint8 (256, 1, 3), through `stops`, evenly spaced over the indices 1 to 255; index 0: `gap`."""
     positions = np.linspace(1, 255, len(stops))
     channels = [np.interp(np.arange(256), positions, [stop[channel] for stop in stops]) for channel in range(3)]
     palette = np.round(np.stack(channels, axis=1)).astype(np.uint8)
@@ -27,6 +27,6 @@ def ramp_palette(gap: Colour, stops: Sequence[Colour]) -> Palette:
 
 
 def blend(first: Colour, second: Colour, share: float) -> Colour:
-    """`share` of the second colour, the rest of the first."""
+    """Return a mix of two colours: `share` (0 to 1) of the second, the rest of the first."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue

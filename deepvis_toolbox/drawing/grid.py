@@ -19,10 +19,12 @@ class Box(NamedTuple):
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return self.right - self.left
 
     def contains(self, x: int, y: int) -> bool:
@@ -43,10 +45,12 @@ class TileGrid:
 
     @property
     def height(self) -> int:
+        """In pixels, without a gap behind the last row."""
         return self.rows * (self.tile_height + self.gap) - self.gap
 
     @property
     def width(self) -> int:
+        """In pixels, without a gap behind the last column."""
         return self.columns * (self.tile_width + self.gap) - self.gap
 
     def tile_rect(self, index: int) -> Box:

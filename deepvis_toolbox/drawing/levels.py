@@ -35,7 +35,7 @@ class Levels:
 def to_levels(
     maps: NDArray[np.float32], gamma: float = 1.0, channel_boost: float = 0.0, signed: bool | None = None
 ) -> Levels:
-    """Palette indices of maps (C, H, W) or (C,).
+    """Return the palette indices, uint8 (C, H, W), of maps, float32 (C, H, W) or (C,), which count as (C, 1, 1).
 
     `channel_boost` 0 scales every channel by the layer's largest absolute value, 1 each by its own; between, by
     largest_of_layer^(1 - boost) · largest_of_channel^boost. Brightness is then |value|^gamma. `signed` None: where

@@ -12,7 +12,10 @@ from deepvis_toolbox.drawing.tiles import colourise
 
 
 def fitted_box(shape: tuple[int, int], pane: tuple[int, int]) -> Box:
-    """Where a picture of `shape` (height, width) lies in a `pane` (height, width): as large as fits, top centre."""
+    """Return where a picture of `shape` (height, width) lies in a `pane` (height, width), all in pixels.
+
+    It is as large as fits, at the top, in the centre.
+    """
     scale = min(pane[0] / shape[0], pane[1] / shape[1])
     height, width = max(1, int(shape[0] * scale)), max(1, int(shape[1] * scale))
     left = (pane[1] - width) // 2
@@ -20,14 +23,14 @@ def fitted_box(shape: tuple[int, int], pane: tuple[int, int]) -> Box:
 
 
 def paint_picture(pixels: Pixels, picture: NDArray[np.uint8]) -> Box:
-    """Paints an RGB picture (H, W, 3) into the pane; returns the box it fills."""
+    """Paint an RGB picture, uint8 (H, W, 3), into the pane `pixels`, uint8 (H', W', 3); return the box it fills."""
     box = fitted_box(picture.shape[:2], pixels.shape[:2])
     _resize_into(pixels[box.top : box.bottom, box.left : box.right], picture, smooth=True)
     return box
 
 
 def paint_map(pixels: Pixels, indices: NDArray[np.uint8], palette: Palette, smooth: bool = True) -> Box:
-    """Paints one map (H, W) of palette indices into the pane; returns the box it fills."""
+    """Paint one map of palette indices, uint8 (H, W), into the pane `pixels`; return the box it fills."""
     box = fitted_box(indices.shape, pixels.shape[:2])
     large = np.empty((box.height, box.width), np.uint8)
     _resize_into(large, indices, smooth)

@@ -11,19 +11,22 @@ from deepvis_toolbox.drawing.grid import Box
 
 
 def clear(pixels: Pixels, colour: Colour) -> None:
-    """Paints everything in one colour."""
+    """Paint all `pixels`, uint8 (H, W, 3), in one colour."""
     height, width = pixels.shape[:2]
     fill(pixels, Box(0, 0, height, width), colour)
 
 
 def fill(pixels: Pixels, box: Box, colour: Colour) -> None:
-    """Paints a rectangle; what lies outside the pixels is cut off. OpenCV does this many times faster than NumPy."""
+    """Paint a rectangle on `pixels`, uint8 (H, W, 3); what lies outside them is cut off.
+
+    OpenCV does this many times faster than NumPy.
+    """
     if pixels.size and box.height > 0 and box.width > 0:
         cv2.rectangle(pixels, (box.left, box.top), (box.right - 1, box.bottom - 1), colour, cv2.FILLED)
 
 
 def frame(pixels: Pixels, box: Box, colour: Colour, thickness: int = 1) -> None:
-    """Paints a frame around the box, just outside it; at the edge of the pixels, just inside them."""
+    """Paint a frame around the box on `pixels`, uint8 (H, W, 3): just outside it; at their edge, just inside them."""
     top, left, bottom, right = _around(pixels, box, thickness)
     fill(pixels, Box(top, left, top + thickness, right), colour)
     fill(pixels, Box(bottom - thickness, left, bottom, right), colour)
@@ -32,7 +35,10 @@ def frame(pixels: Pixels, box: Box, colour: Colour, thickness: int = 1) -> None:
 
 
 def corners(pixels: Pixels, box: Box, colour: Colour, thickness: int, length: int) -> None:
-    """Paints the four corners of a frame around the box, each arm `length` pixels long: a mark that is no selection."""
+    """Paint the four corners of a frame around the box on `pixels`, uint8 (H, W, 3): a mark that is no selection.
+
+    Each arm is `length` pixels long.
+    """
     outer = _around(pixels, box, thickness)
     length = min(length, outer.height, outer.width)
     for top in (outer.top, outer.bottom - thickness):
@@ -55,7 +61,10 @@ def _around(pixels: Pixels, box: Box, thickness: int) -> Box:
 
 
 def bar(pixels: Pixels, box: Box, share: float, colour: Colour, background: Colour, start: float = 0.0) -> None:
-    """A horizontal bar, filled from `start` to `share` (0 to 1; anything else is cut off, NaN counts as 0)."""
+    """Draw a horizontal bar on `pixels`, uint8 (H, W, 3), filled from `start` to `share`.
+
+    Both are 0 to 1; anything else is cut off, and NaN counts as 0.
+    """
     ends = sorted(box.left + round(box.width * _within_one(end)) for end in (start, share))
     fill(pixels, box, background)
     fill(pixels, box._replace(left=ends[0], right=ends[1]), colour)
@@ -66,6 +75,6 @@ def _within_one(share: float) -> float:
 
 
 def dim(pixels: Pixels, share: float) -> None:
-    """Leaves `share` of the brightness that is there."""
+    """Leave `share` (0 to 1) of the brightness of `pixels`, uint8 (H, W, 3)."""
     if pixels.size:
         cv2.convertScaleAbs(pixels, dst=pixels, alpha=share)

@@ -69,10 +69,10 @@ def draw_text(
     width: int | None = None,
     elide: Elide = "end",
 ) -> int:
-    """Paints one line over the pixels; returns its width.
+    """Paint one line over `pixels`, uint8 (H, W, 3); return its width in pixels.
 
-    `x` is its left edge, its centre or its right edge, as `align` says. Longer than `width`, it ends in an ellipsis,
-    or begins with one, as `elide` says. What lies outside the pixels is cut off.
+    `x` is its left edge, its centre or its right edge, as `align` says. A line that is longer than `width` ends in an
+    ellipsis, or begins with one, as `elide` says. What lies outside the pixels is cut off.
     """
     if width is not None:
         text = fitted(text, font, width, elide)
@@ -93,7 +93,7 @@ def draw_text(
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, font: Font) -> int:
-    """The line's width in pixels."""
+    """Return the line's width in pixels."""
     return math.ceil(_loaded(font).getlength(_printable(text)))
 
 

@@ -13,7 +13,10 @@ from deepvis_toolbox.drawing.grid import TileGrid
 def paint_tiles(
     pixels: Pixels, indices: NDArray[np.uint8], grid: TileGrid, palette: Palette, smooth: bool = True
 ) -> None:
-    """Paints maps (C, H, W) of palette indices at the grid's places; gaps and empty places get its index 0."""
+    """Paint maps of palette indices, uint8 (C, H, W), at the grid's places of `pixels`, uint8 (H', W', 3).
+
+    Gaps and empty places get the palette's index 0.
+    """
     pitch = grid.tile_height + grid.gap, grid.tile_width + grid.gap
     board = np.zeros((grid.rows * pitch[0], grid.columns * pitch[1]), np.uint8)
     cells = board.reshape(grid.rows, pitch[0], grid.columns, pitch[1])[:, : grid.tile_height, :, : grid.tile_width]
@@ -23,13 +26,13 @@ def paint_tiles(
 
 
 def colourise(pixels: Pixels, indices: NDArray[np.uint8], palette: Palette) -> None:
-    """Paints palette indices (H, W) over pixels of the same size."""
+    """Paint palette indices, uint8 (H, W), over `pixels` of the same size, uint8 (H, W, 3)."""
     if indices.size:
         cv2.applyColorMap(indices, palette, dst=pixels)
 
 
 def resize_each(indices: NDArray[np.uint8], height: int, width: int, smooth: bool = True) -> NDArray[np.uint8]:
-    """Maps (C, H, W) resized each on its own, as (height, C, width).
+    """Return maps, uint8 (C, H, W), resized each on its own, as uint8 (height, C, width).
 
     The two directions are resized one after the other, each time with all maps side by side along the other
     direction: so one map's edge never mixes with the next, and all go through two calls.
@@ -84,7 +87,10 @@ def _fill(cells: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
 def paint_pictures(
     pixels: Pixels, pictures: NDArray[np.uint8], there: NDArray[np.bool_], grid: TileGrid, empty: Colour
 ) -> None:
-    """Paints RGB pictures (N, S, S, 3) at the grid's places; those not `there` (N,) become tiles of colour `empty`."""
+    """Paint RGB pictures, uint8 (N, S, S, 3), at the grid's places of `pixels`, uint8 (H, W, 3).
+
+    `there`, bool (N,): the others become tiles of colour `empty`.
+    """
     size = grid.tile_height, grid.tile_width
     if pictures.shape[1:3] != size:  # the pane has just changed its size; the right ones are being read
         pictures = np.stack([cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA) for picture in pictures])

@@ -56,14 +56,17 @@ class AscentPass:
         return found._replace(gradient=gradient)
 
     def part_of(self, x: torch.Tensor) -> torch.Tensor:
-        """The region's part of images (N, C, H, W), a view."""
+        """Return the region's part of images, float32 (N, C, H, W): a view."""
         if self.region is None:
             return x
         top, left, bottom, right = self.region
         return x[:, :, top:bottom, left:right]
 
     def on_part(self, part: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
-        """As a call, from the region's part alone; the gradient has the part's shape, outside it is zero."""
+        """Do as a call, from the region's part alone, float32 (N, C, h, w).
+
+        The gradient has the part's shape; outside the part it is zero.
+        """
         recording = self._network.record(part, [self._layer])
         values = at_place(recording.activations([self._layer])[self._layer], self._place)
         below = recording.below_rectifier(self._layer)
@@ -73,14 +76,14 @@ class AscentPass:
 
 
 def at_place(layer_values: torch.Tensor, place: tuple[int, int] | None) -> torch.Tensor:
-    """A view of every channel's value at the place, (N, channels)."""
+    """Return a view of every channel's value at the place, float32 (N, channels)."""
     if place is not None:
         return layer_values[:, :, place[0], place[1]]
     return layer_values.flatten(1) if layer_values.ndim == 2 else layer_values[:, 0]
 
 
 def unit_diff(layer_values: torch.Tensor, place: tuple[int, int] | None, channels: torch.Tensor) -> torch.Tensor:
-    """1 at each picture's own unit (`channels`, int64 (N,)) at the place, else 0; of the values' shape."""
+    """Return 1 at each picture's own unit (`channels`, int64 (N,)) at the place, else 0: float32, as the values."""
     diff = torch.zeros_like(layer_values)
     at_place(diff, place).scatter_(1, channels.to(diff.device)[:, None], 1)
     return diff

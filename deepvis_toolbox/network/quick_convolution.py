@@ -46,7 +46,7 @@ class FirstConvolution:
 
     @property
     def by_phase(self) -> torch.Tensor:
-        """The weights (C·s·s, outputs, taps, taps), turned round, that give every phase of the input's gradient."""
+        """The turned weights, float32 (C·s·s, outputs, taps, taps), that give every phase of the input's gradient."""
         if self._by_phase is None:
             weight, stride = self.module.weight.detach(), self.module.stride[0]
             outputs, channels, *kernel = weight.shape
@@ -58,7 +58,10 @@ class FirstConvolution:
         return self._by_phase
 
     def input_gradient(self, signal: torch.Tensor, height: int, width: int) -> torch.Tensor:
-        """What arrives at an input of that size."""
+        """Return what arrives at an input of that size: float32 (N, C, height, width).
+
+        `signal`: float32 (N, outputs, h, w), the gradient at the convolution's output.
+        """
         stride, (top, left) = self.module.stride[0], map(int, self.module.padding)
         weight = self.by_phase
         phases = F.conv2d(signal, weight, padding=(weight.shape[2] - 1, weight.shape[3] - 1))

@@ -113,7 +113,7 @@ class TopImages(RankedImages):
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """The pictures' class indices, -1 where unknown."""
+        """The pictures' class indices, int64 (pictures,); -1 where unknown."""
         return np.array(self.pictures.labels, np.int64)
 
     @property

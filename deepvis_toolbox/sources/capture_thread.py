@@ -43,7 +43,7 @@ class CaptureThread:
         return True
 
     def newest(self, timeout: float) -> NDArray[np.uint8] | None:
-        """A BGR picture not handed out before; None after `timeout` seconds or `wake`."""
+        """Return a BGR picture, uint8 (H, W, 3), not handed out before; None after `timeout` seconds or `wake`."""
         return self._newest.get(timeout)
 
     def wake(self) -> None:

@@ -34,7 +34,10 @@ def montage_for_jpeg(images: Sequence[RGBImage]) -> RGBImage:
 
 
 def square_montage(images: Sequence[RGBImage]) -> RGBImage:
-    """One picture as it is, two to four as 2×2, more as `montage3x3`: few pictures are shown large."""
+    """Return one picture as it is, two to four as 2×2, more as `montage3x3`: few pictures are shown large.
+
+    All are RGB uint8 (H, W, 3).
+    """
     return _montage(images, 1 if len(images) == 1 else 2 if len(images) <= 4 else 3)
 
 
@@ -57,7 +60,7 @@ def in_grid(
 
 
 def tiles_of_3x3(montage: RGBImage) -> list[RGBImage]:
-    """The nine pictures of a montage that `montage3x3` (or the authors) made."""
+    """Return the nine pictures of a montage that `montage3x3` (or the authors) made, all RGB uint8 (H, W, 3)."""
     height, width = ((side - 2 * GAP) // 3 for side in montage.shape[:2])
     if height < 1 or width < 1:
         raise ToolboxError(f"a picture of {montage.shape[1]}×{montage.shape[0]} pixels is too small for a 3×3 montage")
@@ -66,7 +69,10 @@ def tiles_of_3x3(montage: RGBImage) -> list[RGBImage]:
 
 
 def lower_left_quarter(picture: RGBImage) -> RGBImage:
-    """The 3×3 montage to show of an archive's 2×2: the lower-left one, without its border."""
+    """Return the 3×3 montage to show of an archive's 2×2: the lower-left one, without its border.
+
+    Both are RGB uint8 (H, W, 3).
+    """
     half_height, half_width, border = picture.shape[0] // 2, picture.shape[1] // 2, QUARTER_BORDER
     if min(half_height, half_width) <= 2 * border:
         raise ToolboxError(f"a picture of {picture.shape[1]}×{picture.shape[0]} pixels is no 2×2 of montages")
@@ -74,7 +80,10 @@ def lower_left_quarter(picture: RGBImage) -> RGBImage:
 
 
 def as_lower_left_quarter(montage: RGBImage) -> RGBImage:
-    """A 2×2 whose lower-left quarter is `montage`, the rest dark: one of our montages among the authors'."""
+    """Return a 2×2 whose lower-left quarter is `montage`, the rest dark: one of our montages among the authors'.
+
+    Both are RGB uint8 (H, W, 3).
+    """
     height, width = montage.shape[:2]
     half_height, half_width = height + 2 * QUARTER_BORDER, width + 2 * QUARTER_BORDER
     canvas = np.full((2 * half_height, 2 * half_width, 3), BACKGROUND, np.uint8)
@@ -84,7 +93,10 @@ def as_lower_left_quarter(montage: RGBImage) -> RGBImage:
 
 
 def whole_layer(tiles: Sequence[RGBImage]) -> RGBImage:
-    """A tile for each unit of a layer, row by row, in a square of ceil(sqrt(units)) tiles a side."""
+    """Return a tile for each unit of a layer, row by row, in a square of ceil(sqrt(units)) tiles a side.
+
+    All are RGB uint8 (H, W, 3); the first tile's size counts.
+    """
     side = _side(len(tiles))
     return in_grid(tiles, side, side)
 
@@ -100,7 +112,10 @@ def tiles_of_whole_layer(picture: RGBImage, units: int) -> RGBImage:
 
 
 def enlarged(image: RGBImage, side: int) -> RGBImage:
-    """The picture, each pixel repeated as often as its longer side then stays within `side`; no smaller than it is."""
+    """Return the picture, RGB uint8 (H, W, 3), with each pixel repeated, its longer side within `side`.
+
+    It never gets smaller.
+    """
     times = max(1, side // max(image.shape[:2]))
     return np.repeat(np.repeat(image, times, 0), times, 1)
 
@@ -115,7 +130,10 @@ def shrunk_to(image: RGBImage, longest: int) -> RGBImage:
 
 
 def scaled_to(image: RGBImage, height: int, width: int) -> RGBImage:
-    """The picture at another size (area-averaged where it shrinks); itself where it has that size."""
+    """Return the picture, RGB uint8 (H, W, 3), at another size in pixels (area-averaged where it shrinks).
+
+    Where it has that size, it is returned itself.
+    """
     if image.shape[:2] == (height, width):
         return image
     shrinks = image.shape[0] > height or image.shape[1] > width

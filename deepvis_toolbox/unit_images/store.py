@@ -189,7 +189,7 @@ class UnitImageStore:
         return self._shipped.read(kind, unit) if self._shipped else None
 
     def read_best(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
-        """The first picture of the unit's montage, for a tile; None where there is none."""
+        """Return the first picture of the unit's montage, RGB uint8 (H, W, 3), for a tile; None where there is none."""
         path = self._montage_to_read(kind, unit)
         if not path.is_file():
             self._check_shown()
@@ -227,13 +227,13 @@ class UnitImageStore:
         return path
 
     def write_single(self, kind: UnitImageKind, unit: Unit, tag: str, image: RGBImage, suffix: str = ".jpg") -> Path:
-        """Writes one picture of the unit (RGB uint8); returns the path."""
+        """Write one picture of the unit, RGB uint8 (H, W, 3); return the path."""
         path = self.single_path(kind, unit, tag, suffix)
         write_picture(path, image)
         return path
 
     def write_whole_layer(self, kind: UnitImageKind, layer: str, picture: RGBImage) -> Path:
-        """Writes the layer's one picture, as `montage.whole_layer` makes it; returns the path."""
+        """Write the layer's one picture, RGB uint8 (H, W, 3), as `montage.whole_layer` makes it; return the path."""
         path = self.whole_layer_path(kind, layer)
         write_picture(path, picture)
         return path

@@ -18,7 +18,10 @@ SMALLEST_PANEL = 180
 
 
 def comparison(panels: Sequence[tuple[str, Sequence[RGBImage]]]) -> RGBImage:
-    """One picture of (title, up to nine pictures) panels: two above and two below for four, row by row in a square."""
+    """Return one picture of panels, each a title and up to nine pictures, row by row in a square: four as 2×2.
+
+    All pictures are RGB uint8 (H, W, 3).
+    """
     drawn = [_panel(title, pictures) for title, pictures in panels]
     columns = ceil(sqrt(len(drawn)))
     side_by_side = in_grid(drawn, ceil(len(drawn) / columns), columns, GAP, 255)

@@ -26,15 +26,19 @@ def seen_part(net: Network, target: Target) -> Rect:
 
 
 def centred(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
-    """The original's `X` picture: zero is middle grey, and the value farthest from it black or white."""
+    """Return the original's `X` picture: zero is middle grey, and the value farthest from it black or white.
+
+    `image`: float32 (C, H, W), zero-centred pixels; the picture is RGB uint8 (h, w, 3) of its `part`.
+    """
     shown = _cut(image, part)
     return _as_picture(shown / (2 * np.abs(shown).max() + 1e-10) + 0.5, preprocessing)
 
 
 def with_mean(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
-    """The original's `Xpm` picture: the mean added, then from the smallest value, black, to the largest, white.
+    """Return the original's `Xpm` picture: the mean added, then from the smallest value, black, to the largest, white.
 
-    An even picture is shown as it is.
+    A picture of one value is shown as it is. `image`: float32 (C, H, W), zero-centred pixels; the picture is RGB uint8
+    (h, w, 3) of its `part`.
     """
     shown = _cut(image + preprocessing.mean_map, part)
     low, high = shown.min(), shown.max()
@@ -42,7 +46,7 @@ def with_mean(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RG
 
 
 def true_colours(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
-    """The mean added and nothing scaled: 0 is black and 255 white."""
+    """Return the picture with the mean added and nothing scaled: 0 is black and 255 white. Arrays as in `centred`."""
     return preprocessing.rgb_from_zero_centred(image)[part.top : part.bottom, part.left : part.right]
 
 

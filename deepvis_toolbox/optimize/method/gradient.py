@@ -22,14 +22,14 @@ class ImageGradient(NamedTuple):
     """It is zero outside; None: it may be anything anywhere."""
 
     def part_of(self, images: torch.Tensor) -> torch.Tensor:
-        """The region's part of images (N, C, H, W), a view."""
+        """Return the region's part of images, float32 (N, C, H, W): a view."""
         if self.region is None:
             return images
         top, left, bottom, right = self.region
         return images[:, :, top:bottom, left:right]
 
     def only(self, mask: torch.Tensor) -> ImageGradient:
-        """That of the pictures where `mask` (N,) is true."""
+        """Return the gradient of the pictures where `mask`, bool (N,), is true."""
         return ImageGradient(self.whole[mask], self.region)
 
 

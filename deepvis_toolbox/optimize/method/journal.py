@@ -44,7 +44,7 @@ class Journal:
         self._ended: dict[int, tuple[Outcome, int]] = {}  # why a picture climbs no further, and its number of steps
 
     def enter(self, step: int, rows: torch.Tensor, x: torch.Tensor, reading: Reading) -> None:
-        """Writes down what was seen at a step: `x` (M, C, H, W) for pictures `rows` (M,)."""
+        """Write down what was seen at a step: `x`, float32 (M, C, H, W), for the pictures `rows`, int64 (M,)."""
         flat, start = x.flatten(1), self._of(self._start, rows).flatten(1)
         difference = torch.sub(flat, start, out=self._difference[: len(flat)])
         entries = {
@@ -73,7 +73,7 @@ class Journal:
         self._ended.update(dict.fromkeys(rows.tolist(), (outcome, self._entered)))
 
     def finish(self, rows: torch.Tensor, x: torch.Tensor) -> None:
-        """The pictures that got through all steps."""
+        """Note the last images, `x`, float32 (M, C, H, W), of the pictures `rows`, int64 (M,), that got to the end."""
         self._last[rows] = x
 
     def results(self, targets: Sequence[Target], seeds: Sequence[int]) -> list[AscentResult]:

@@ -25,7 +25,7 @@ class Reading:
     """bool: whether that is the unit climbed."""
 
     def only(self, mask: torch.Tensor) -> Reading:
-        """The pictures where `mask` (N,) is true."""
+        """Return the reading of the pictures where `mask`, bool (N,), is true."""
         return Reading(self.objective[mask], self.below[mask], self.largest[mask], self.is_max[mask])
 
 
@@ -38,26 +38,29 @@ class Objective(ABC):
 
     @abstractmethod
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
-        """From the layer's values (N, …) and those below its rectifier (N, …)."""
+        """Read the objectives from the layer's values and those below its rectifier, both float32 (N, …)."""
 
     @abstractmethod
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
-        """The derivative of each picture's climbed number by `below`, (N, …), in the direction of the ascent."""
+        """Return the derivative of each picture's climbed number by `below`, in the direction of the ascent.
+
+        It is float32 (N, …), as `values` and `below`.
+        """
 
     @abstractmethod
     def only(self, rows: torch.Tensor) -> Objective:
-        """The objectives of some of the pictures, by their indices (M,)."""
+        """Return the objectives of some of the pictures, by their indices `rows`, int64 (M,)."""
 
 
 def as_maps(values: torch.Tensor, layer: Layer) -> torch.Tensor:
-    """A layer's values (N, …) as (N, units, places)."""
+    """Return a layer's values, float32 (N, …), as float32 (N, units, places)."""
     if layer.is_spatial:
         return values.flatten(2)
     return values.transpose(1, 2) if layer.is_tokens else values.flatten(1)[..., None]
 
 
 def from_maps(maps: torch.Tensor, layer: Layer) -> torch.Tensor:
-    """The inverse of `as_maps`."""
+    """Return maps, float32 (N, units, places), as the layer's values, float32 (N, …): the inverse of `as_maps`."""
     shaped = maps.transpose(1, 2) if layer.is_tokens else maps
     return shaped.reshape(len(maps), *layer.shape)
 
@@ -75,7 +78,7 @@ class UnitObjective(Objective):
         return self.read_units(self._at_place(values), self._at_place(below))
 
     def read_units(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
-        """From the values of all units at the place (N, units), and those below the rectifier."""
+        """Read it from the values of all units at the place and those below the rectifier, both float32 (N, units)."""
         own = self.channels[:, None]
         largest = _farthest(values, below, self.direction)
         return Reading(values.gather(1, own)[:, 0], below.gather(1, own)[:, 0], largest, largest == self.channels)

@@ -33,11 +33,11 @@ class Parametrization(ABC):
 
     @abstractmethod
     def image(self, parameters: torch.Tensor) -> torch.Tensor:
-        """A theta, for (N, C, H, W)."""
+        """Return A theta, float32 (N, C, H, W): the images of these parameters, float32."""
 
     @abstractmethod
     def step(self, gradient: torch.Tensor) -> torch.Tensor:
-        """A A^T g, for (N, C, H, W): the direction of the step in pixels."""
+        """Return A A^T g, the direction of the step in pixels, for a gradient g; both float32 (N, C, H, W)."""
 
 
 ParametrizationClass = TypeVar("ParametrizationClass", bound=Parametrization)

@@ -19,15 +19,15 @@ class PixelSpace:
         self._gain = None if bool((gain == 1).all()) else gain
 
     def clip_(self, x: torch.Tensor) -> torch.Tensor:
-        """`x` itself, with every pixel moved between black and white; NaN stays NaN."""
+        """Move every pixel of `x`, float32 (N, C, H, W), between black and white; return `x` itself. NaN stays NaN."""
         return x.clamp_(self._black, self._white)  # type: ignore[arg-type]  # both are numbers, or both tensors
 
     def to_network(self, x: torch.Tensor) -> torch.Tensor:
-        """The network's values for zero-centred pixels."""
+        """Return the network's values for zero-centred pixels, both float32 (N, C, H, W)."""
         return x if self._gain is None else x * self._gain
 
     def gradient(self, gradient: torch.Tensor) -> torch.Tensor:
-        """The gradient with respect to pixels of what has `gradient` with respect to the network's values."""
+        """Return the gradient by pixels of what has `gradient` by the network's values, both float32 (N, C, H, W)."""
         return gradient if self._gain is None else gradient * self._gain
 
 

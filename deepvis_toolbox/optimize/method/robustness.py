@@ -27,8 +27,10 @@ class Robustness:
         self._draws = torch.tensor(np.stack(draws), dtype=torch.float32, device=device) * strength
 
     def warped(self, x: torch.Tensor, rows: torch.Tensor, step: int) -> tuple[torch.Tensor, PullBack]:
-        """The transformed images (N, C, H, W), continued by the mean, for pictures `rows` of the batch; and what turns
-        a gradient with respect to them into one with respect to `x`."""
+        """Return the transformed images and what turns a gradient by them into one by `x`; both float32 (N, C, H, W).
+
+        `rows`, int64 (N,): which pictures of the batch they are. Outside, images are continued by the mean.
+        """
         with torch.enable_grad():
             leaf = x.detach().requires_grad_()
             grid = F.affine_grid(self._affine(rows, step, x.shape), list(x.shape), align_corners=False)

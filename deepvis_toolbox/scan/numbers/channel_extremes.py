@@ -219,7 +219,10 @@ def _planes_at_once(grid: torch.Tensor) -> int:
 
 
 def as_grid(value: torch.Tensor) -> torch.Tensor:
-    """A layer's value (N, …) as a view (N, H, W, C): flat layers as 1×1, tokens (T, D) as 1×T, others as 1×places."""
+    """Return a layer's value, float32 (N, …), as a view (N, H, W, C).
+
+    Flat layers count as 1×1, tokens (T, D) as 1×T, others as 1×places.
+    """
     if value.ndim == 4:
         return value.permute(0, 2, 3, 1)
     if value.ndim == 2:

@@ -22,8 +22,9 @@ _MOST_BITS = 20
 
 
 def histogram_edges() -> NDArray[np.float64]:
-    """The `BINS + 1` edges of every histogram: two bins an octave, 2^e and 1.5 * 2^e, from 2^-16 to 2^10 on both sides.
+    """Return the edges of every histogram, float64 (BINS + 1,): two bins an octave, 2^e and 1.5 * 2^e.
 
+    They run from 2^-16 to 2^10 on both sides of zero.
     Positive bins contain their lower edge, negative ones their upper in size; the one in the middle holds what is
     smaller than 2^-16, the outermost what is beyond 2^10.
     """
@@ -92,7 +93,7 @@ class ChannelStatistics:
         return {name: self._sums[name].cpu().numpy() for name in self.NAMES}
 
     def load(self, arrays: Mapping[str, NDArray]) -> None:
-        """Takes the place of the sums so far."""
+        """Take what `arrays` gave, int64, in place of the sums so far."""
         for name in self.NAMES:
             self._sums[name] = torch.from_numpy(np.array(arrays[name], np.int64)).to(self._limits.device)
 

@@ -59,11 +59,11 @@ class CorrelationSums:
             self._sums[name] += sums
 
     def arrays(self) -> dict[str, NDArray[np.int64]]:
-        """{layer: the lower triangle of its sums, row by row}."""
+        """Return, by layer, the lower triangle of its sums of products, row by row: int64 (C·(C + 1)/2,)."""
         return {name: sums.cpu().numpy()[np.tril_indices(len(sums))] for name, sums in self._settled().items()}
 
     def load(self, arrays: Mapping[str, NDArray]) -> None:
-        """Takes the place of the sums so far."""
+        """Take what `arrays` gave, int64 (C·(C + 1)/2,) a layer, in place of the sums so far."""
         for name, sums in self._settled().items():
             sums.copy_(torch.from_numpy(full_matrix(arrays[name], len(sums))))
 
@@ -75,14 +75,18 @@ def _add_products(sums: torch.Tensor, steps: torch.Tensor) -> None:
 
 
 def full_matrix(triangle: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """The symmetric matrix of a lower triangle that `arrays` gave."""
+    """Return the symmetric matrix, int64 (size, size), of a lower triangle that `arrays` gave, row by row."""
     matrix = np.zeros((size, size), np.int64)
     matrix[np.tril_indices(size)] = triangle
     return matrix + np.tril(matrix, -1).T
 
 
 def correlation(triangle: NDArray[np.int64], sums: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """Pearson's correlation of a layer's units, (C, C); NaN in the rows and columns of units that never vary."""
+    """Return Pearson's correlation of a layer's units, float64 (C, C).
+
+    `triangle`: the sums of products, int64, as `arrays` gives them; `sums`: int64 (C,); `count`: of pictures. NaN
+    stands in the rows and columns of units that never vary.
+    """
     products = full_matrix(triangle, len(sums)).astype(np.longdouble)
     totals = sums.astype(np.longdouble)
     covariance = products * count - np.outer(totals, totals)

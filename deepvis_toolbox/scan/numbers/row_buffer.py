@@ -20,11 +20,11 @@ class RowBuffer:
         return self._filled + count <= len(self._rows)
 
     def add(self, rows: torch.Tensor) -> torch.Tensor:
-        """Takes in rows (R, width), from any device, and gives its own copy of them, a view."""
+        """Take in rows, float32 (R, width), from any device; return the buffer's own copy of them, a view."""
         first, self._filled = self._filled, self._filled + len(rows)
         return self._rows[first : self._filled].copy_(rows)
 
     def take(self) -> torch.Tensor:
-        """All rows, (R, width), valid until the next are added; the buffer is empty then."""
+        """Return all rows, float32 (R, width), and empty the buffer; they are valid until the next are added."""
         filled, self._filled = self._filled, 0
         return self._rows[:filled]

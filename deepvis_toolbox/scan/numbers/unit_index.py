@@ -44,7 +44,7 @@ class UnitIndex:
         return [layer.name for layer in self.layers]
 
     def spread(self, per_layer: Sequence[float]) -> NDArray[np.float64]:
-        """A number a layer as a number a unit, (units,)."""
+        """Return a number for each layer as one for each unit, float64 (units,)."""
         return np.repeat(np.asarray(per_layer, np.float64), [layer.channels for layer in self.layers])
 
     def record(self) -> list[dict[str, Any]]:

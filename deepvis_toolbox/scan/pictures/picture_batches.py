@@ -45,7 +45,7 @@ class PictureBatch:
 
     @property
     def readable(self) -> NDArray[np.bool_]:
-        """Which of the batch's pictures were read, (B,)."""
+        """Which of the batch's pictures were read: bool (B,)."""
         size = len(self.inputs)
         return np.array([self.first + offset not in self.reasons for offset in range(size)], bool)
 

@@ -13,7 +13,10 @@ from deepvis_toolbox.optimize.method.regularizers.registry import Regularizer, r
 
 
 def benefit(x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    """b (N, H, W): by how much the objective would rise, to first order, if a pixel of `x` (N, C, H, W) became zero."""
+    """Return b, float32 (N, H, W): by how much the objective would rise, to first order, if a pixel became zero.
+
+    `x` and `gradient`: float32 (N, C, H, W).
+    """
     first, *rest = zip(x.unbind(1), gradient.unbind(1), strict=True)
     total = -(first[0] * first[1])
     for channel, slope in rest:
