@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ def run_command(main: Callable[[], int | None]) -> int:
     """Runs `main` and returns the exit status; a `ToolboxError` becomes one line on stderr and status 2."""
     from deepvis_toolbox.errors import ToolboxError
 
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text; they leave as they came
     try:
         return main() or 0
     except ToolboxError as error:
