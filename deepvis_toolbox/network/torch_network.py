@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
@@ -21,7 +21,6 @@ from deepvis_toolbox.network.operations import RECTIFIERS, module_operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.regions import receptive_field
 from deepvis_toolbox.network.torch_recording import TorchRecording
-from deepvis_toolbox.network.users_line import reason_of
 from deepvis_toolbox.words.layer import Layers, Rect
 
 _PROGRAMS_KEPT = 64

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.in_place import AUGMENTED, without_overwriting
 from deepvis_toolbox.network.operations import called_name
-from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line, reason_of
+from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line
 
 
 class Proxy(fx.Proxy):

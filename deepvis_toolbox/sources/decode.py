@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.regular_file import open_regular, read_regular
 from deepvis_toolbox.sources.bare_pixels import without_remarks
 from deepvis_toolbox.sources.deep_pixels import deep_pixels, eight_bits, grey_level
@@ -102,7 +102,7 @@ def _read_bytes(path: Path) -> bytes:
     except PermissionError:
         raise _Refused("no permission to read it") from None
     except OSError as error:
-        raise _Refused(error.strerror or str(error)) from None
+        raise _Refused(os_reason_of(error)) from None
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -116,7 +116,7 @@ def _reason(error: Exception) -> str:
         return "no picture format that is known here"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than the {MAX_PIXELS // 1_000_000} million pixels allowed"
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = reason_of(error)
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.regular_file import read_regular
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES, begins_like_a_picture
 
@@ -40,7 +40,7 @@ def folder_pictures(folder: Path) -> list[ListedPicture]:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if _is_picture(folder, entry.name)]
     except OSError as error:
-        raise ToolboxError(f"the folder {folder} cannot be read: {error.strerror}") from error
+        raise ToolboxError(f"the folder {folder} cannot be read: {os_reason_of(error)}") from error
     return [ListedPicture(folder / name) for name in sorted(names, key=natural_order)]
 
 
@@ -84,8 +84,8 @@ def _lines(path: Path) -> list[str]:
         data = read_regular(path, MAX_LIST_BYTES)
     except OSError as error:
         if error.errno == errno.EFBIG:
-            raise ToolboxError(f"{path} is {error.strerror}: that is no list of pictures") from error
-        raise ToolboxError(f"{path} cannot be read: {error.strerror}") from error
+            raise ToolboxError(f"{path} is {os_reason_of(error)}: that is no list of pictures") from error
+        raise ToolboxError(f"{path} cannot be read: {os_reason_of(error)}") from error
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = data.decode("utf-16" if wide else "utf-8-sig")

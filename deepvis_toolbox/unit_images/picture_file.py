@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from deepvis_toolbox.atomic_files import write_bytes
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
 from deepvis_toolbox.words.images import RGBImage
@@ -31,11 +31,9 @@ def read_picture(path: Path) -> RGBImage:
 
 def problem_with(error: Exception) -> str:
     """A sentence about what kept somebody from reading pictures."""
-    if isinstance(error, ToolboxError):
-        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f'cannot read "{error.filename}": {error.strerror}'
-    return f"{type(error).__name__}: {error}"
+    return sentence_of(error)
 
 
 def write_picture(path: Path, image: RGBImage) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli import flag_values
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
@@ -90,8 +90,7 @@ def _read_weights(path: Path) -> NDArray[np.float32]:
     except FileNotFoundError as error:
         raise ToolboxError(f'there is no file "{path}"') from error
     except (OSError, ValueError, TypeError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise ToolboxError(f'cannot read the weights in "{path}": {reason}') from error
+        raise ToolboxError(f'cannot read the weights in "{path}": {os_reason_of(error)}') from error
 
 
 def _numbers_in(data: bytes) -> NDArray[np.float64]:

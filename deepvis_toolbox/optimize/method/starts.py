@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.words.images import Floats
 
-Floats = NDArray[np.float32]
 Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[np.floating]]
 """(random state, shape (C, H, W), mean (C, 1, 1) or (C, H, W)) -> zero-centred pixels (C, H, W)."""
 
@@ -50,7 +50,7 @@ def file_hash(path: Path) -> str:
         with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ToolboxError(f'cannot read the picture "{path}": {error.strerror}') from error
+        raise ToolboxError(f'cannot read the picture "{path}": {os_reason_of(error)}') from error
 
 
 def _checked(image: NDArray[np.floating], shape: tuple[int, int, int]) -> Floats:

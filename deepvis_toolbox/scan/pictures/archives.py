@@ -15,7 +15,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import IO, Any
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
@@ -185,8 +185,7 @@ def open_archive(path: Path) -> Members:
         file = open_regular(path)
         return _members(file, path.name, os.fstat(file.fileno()).st_size)
     except _DAMAGE as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ToolboxError(f'the archive "{path}" cannot be read: {reason}') from error
+        raise ToolboxError(f'the archive "{path}" cannot be read: {os_reason_of(error)}') from error
 
 
 def open_inner(outer: Members, name: str) -> Members:
@@ -197,7 +196,7 @@ def open_inner(outer: Members, name: str) -> Members:
     except KeyError:
         raise ToolboxError("the archive has no such member") from None
     except _DAMAGE as error:
-        raise ToolboxError(f'the archive "{name}" within it cannot be read: {error or type(error).__name__}') from error
+        raise ToolboxError(f'the archive "{name}" within it cannot be read: {os_reason_of(error)}') from error
 
 
 def _members(file: IO[bytes], name: str, size: int) -> Members:
@@ -217,7 +216,7 @@ def read_member(members: Members, name: str) -> bytes:
     except KeyError:
         raise ToolboxError("the archive has no such member") from None
     except _DAMAGE as error:
-        raise ToolboxError(f"it cannot be taken out of the archive: {error}") from error
+        raise ToolboxError(f"it cannot be taken out of the archive: {reason_of(error)}") from error
 
 
 def split_member(name: str) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
+from deepvis_toolbox.errors import os_reason_of
 from deepvis_toolbox.sources.listing import is_picture_name
 
 _SYSTEM_FOLDERS = frozenset(
@@ -61,7 +62,7 @@ class FolderWalk:
             with os.scandir(os.path.join(self._root, folder)) as found:  # noqa: PTH118 - millions of files, as text
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
-            self._errors.append(f'the folder "{error.filename}" cannot be read: {error.strerror}')
+            self._errors.append(f'the folder "{error.filename}" cannot be read: {os_reason_of(error)}')
             return
         folders = []
         for entry in entries:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL, archive_pictures
 from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
@@ -89,7 +89,7 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     except FileNotFoundError:
         raise ToolboxError(f'the folder of pictures "{images}" does not exist') from None
     except OSError as error:
-        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {error.strerror}') from error
+        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {os_reason_of(error)}') from error
     notes: list[str] = []
     found = list(_below(root, notes) if is_folder else _of_archive(root, notes))
     if not found:

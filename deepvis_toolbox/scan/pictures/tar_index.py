@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
+from deepvis_toolbox.errors import reason_of
+
 _BLOCK = tarfile.BLOCKSIZE
 _MOST_NAME_BYTES = 1 << 20
 _MOST_LINKS = 40
@@ -60,7 +62,7 @@ def index_tar(file: IO[bytes], length: int | None = None) -> TarIndex:
     except (OSError, EOFError, zlib.error) as error:
         if not scan.headers:
             raise
-        index.notes.append(f"cannot be read beyond byte {scan.position} ({error or type(error).__name__})")
+        index.notes.append(f"cannot be read beyond byte {scan.position} ({reason_of(error)})")
     scan.resolve_links()
     return index
 
