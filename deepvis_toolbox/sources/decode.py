@@ -168,7 +168,7 @@ def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
     palette = colour_map(tags) if tags is not None and picture.mode in _TIFF_MODES_WITH_PALETTE else None
     if palette is not None:
         picture.load()
-        picture.putpalette(eight_bits(palette).tobytes())
+        picture.putpalette((palette >> 8).astype(np.uint8).tobytes())  # 255 is written as 65535, or as 65280
     return picture
 
 

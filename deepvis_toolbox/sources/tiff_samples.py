@@ -223,4 +223,4 @@ def _palette_colours(indices: Samples, layout: _Layout) -> Samples:
     if palette is None or len(palette) <= indices.max():
         raise ValueError("its palette is missing or too short")
     colours = palette[indices]
-    return colours if layout.bits == 16 else ((colours.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return colours if layout.bits == 16 else (colours >> 8).astype(np.uint8)

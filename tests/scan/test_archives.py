@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import itertools
@@ -20,6 +21,7 @@ from PIL import Image
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.scan.pictures import seekable_gzip
+from deepvis_toolbox.scan.pictures.archives import _DAMAGE, _members, read_member
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
@@ -219,6 +221,56 @@ def test_what_macos_puts_into_archives_is_left_out_and_counted(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_bytes(members))
     assert reds(tmp_path) == [1]
     assert "3 files that a system put beside pictures" in notes(tmp_path)
+
+
+class Stream(io.RawIOBase):
+    """Takes what is written and cannot go back, so that a zip's headers do not know the sizes."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:
+        self.data += bytes(data)
+        return len(data)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_zip_that_was_cut_off_keeps_what_is_whole_and_says_so(tmp_path, compression, streamed):
+    file = Stream() if streamed else io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in {"a/": b"", **numbered(0, 5)}.items():
+            archive.writestr(name, data)
+        last = archive.infolist()[-1].header_offset
+    whole = file.data if isinstance(file, Stream) else file.getvalue()
+    for length, kept in ((whole.index(b"PK\x01\x02"), 5), (last + 60, 4)):
+        (tmp_path / "a.zip").write_bytes(whole[:length])
+        if streamed and compression == zipfile.ZIP_STORED:  # nothing says where a member ends
+            with pytest.raises(ToolboxError, match="cut off within its first member"):
+                reds(tmp_path)
+            continue
+        assert reds(tmp_path) == list(range(kept))
+        assert "has lost its table of contents" in notes(tmp_path)
+
+
+def test_bits_flipped_anywhere_in_a_zip_never_give_other_bytes():
+    members = numbered(0, 6)
+    whole = zip_bytes(members, zipfile.ZIP_DEFLATED)
+    flips = random.Random(0)
+    for _ in range(300):
+        broken = bytearray(whole)
+        for _ in range(2):
+            broken[flips.randrange(len(broken))] ^= 1 << flips.randrange(8)
+        try:
+            archive = _members(io.BytesIO(broken), "a.zip", len(broken))
+        except (zipfile.BadZipFile, *_DAMAGE):
+            continue
+        for name in archive.names():
+            with contextlib.suppress(ToolboxError):
+                assert read_member(archive, name) in members.values()
 
 
 def test_encrypted_members_are_noted(tmp_path):

@@ -107,7 +107,7 @@ def test_inks_are_converted_by_their_definition(depth: type, apart: bool) -> Non
     assert_shown(tiff(samples, CMYK, (), apart), (1 - inks[:, :, :3]) * (1 - inks[:, :, 3:]))
 
 
-@pytest.mark.parametrize("scale", [257, 1], ids=["sixteen bits", "eight bits"])
+@pytest.mark.parametrize("scale", [257, 256, 1], ids=["sixteen bits", "shifted", "eight bits"])
 @ORDERED
 def test_a_palette_is_resolved_whether_it_was_written_with_sixteen_bits_or_with_eight(
     scale: int, byte_order: str
@@ -149,11 +149,11 @@ def test_twelve_bits_of_grey_are_scaled_by_their_own_white() -> None:
 def test_lab_colours_are_converted() -> None:
     lab = np.zeros((4, 4, 3), np.uint8)
     lab[..., 0] = np.linspace(60, 200, 16).reshape(4, 4)
-    lab[..., 1:] = RNG.integers(-20, 20, (4, 4, 2)).astype(np.int8).view(np.uint8)
+    lab[..., 1:] = np.random.default_rng(0).integers(-20, 20, (4, 4, 2)).astype(np.int8).view(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(lab, "LAB").save(stream, "TIFF")
     expected = lab2rgb(np.dstack([lab[..., 0] * (100 / 255), lab[..., 1:].view(np.int8)]))
-    assert np.abs(decode_picture(stream.getvalue()) - 255 * expected).max() < 8
+    assert np.abs(decode_picture(stream.getvalue()) - 255 * expected).mean() < 2
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.regular_file import open_regular
+from deepvis_toolbox.scan.pictures.cut_zip import CutZipMembers
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
 from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
@@ -171,7 +172,7 @@ def _check_size(size: int) -> None:
         raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
 
 
-Members = TarMembers | ZipMembers
+Members = TarMembers | ZipMembers | CutZipMembers
 
 
 def is_archive_name(name: str) -> bool:
@@ -199,10 +200,17 @@ def open_inner(outer: Members, name: str) -> Members:
         raise ToolboxError(f'the archive "{name}" within it cannot be read: {os_reason_of(error)}') from error
 
 
+def _zip_members(file: IO[bytes]) -> Members:
+    try:
+        return ZipMembers(file)
+    except zipfile.BadZipFile:
+        return CutZipMembers(file)
+
+
 def _members(file: IO[bytes], name: str, size: int) -> Members:
     try:
         if name.lower().endswith(".zip"):
-            return ZipMembers(file)
+            return _zip_members(file)
         return TarMembers(file, size, packed=name.lower().endswith(PACKED_SUFFIXES))
     except BaseException:
         file.close()
