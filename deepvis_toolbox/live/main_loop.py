@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -30,8 +29,8 @@ from deepvis_toolbox.settings.sections import WindowSettings
 KEYS_AT_ONCE = 16
 """All keys that wait are taken before the window is drawn: a held key never piles up."""
 MESSAGE_SECONDS = 5.0
-IDLE_MS = 30
-"""How long the window system waits for a key before new snapshots are looked for."""
+IDLE_SECONDS = 0.01
+"""How long a snapshot is waited for before the window system is asked for keys again."""
 
 
 @dataclass
@@ -91,8 +90,8 @@ class MainLoop:
         self._take_keys()
         self._take_clicks()
         self._meet_network()
-        self._take_snapshot()
         self.session.inbox.ask(make_request(self.state))
+        self._take_snapshot()
         self._changed |= self._source_control.follow(self.state)
         if self._shelf:
             self._changed |= self._shelf.follow(self.state)
@@ -106,22 +105,25 @@ class MainLoop:
         return self._changed
 
     def _take_keys(self) -> None:
-        wait = self._milliseconds_to_wait()
         for _ in range(KEYS_AT_ONCE):
-            code, key = self.window.wait_key_code(wait)
-            self._pace.painted()
+            code, key = self.window.wait_key_code(1)
+            self._painted()
             if code in NO_KEY:
                 return
             self._press(key)
-            wait = 1
 
-    def _milliseconds_to_wait(self) -> int:
+    def _painted(self) -> None:
+        """The window system has had its turn: what was drawn is on the screen, and the next frame may be computed."""
         if self._pace.is_drawing:
-            return 1  # what was drawn last is not on the screen yet
-        if not self._changed:
-            return IDLE_MS
+            self._pace.painted()
+            self.session.inbox.window_is_ready()
+
+    def _seconds_to_wait(self) -> float:
+        """How long a snapshot may be waited for before the window system has its turn again."""
+        if self._pace.is_drawing:
+            return 0.0  # what was drawn last is not on the screen yet
         left = 0.0 if self._urgent else self._pace.seconds_left
-        return min(IDLE_MS, max(1, math.ceil(left * 1000)))
+        return min(IDLE_SECONDS, left) if self._changed else IDLE_SECONDS
 
     def _press(self, key: str) -> None:
         if not self.painter.keys.press(self.state, key):
@@ -171,10 +173,12 @@ class MainLoop:
             self.state.facts.has_unit_images = self._shelf is not None
 
     def _take_snapshot(self) -> None:
-        snapshot = self.session.snapshots.get(timeout=0)
+        snapshot = self.session.snapshots.get(timeout=self._seconds_to_wait())
         if snapshot is None:
             return
         self.snapshot, self._changed = snapshot, True
+        if self.session.worker.loaded and not self.session.worker.loaded.takes_all_processors:
+            self.session.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         self._take_grown(snapshot)
         self.snapshots_seen += 1
         if self._script:

@@ -491,7 +491,7 @@ def test_numbers_in_the_status_line_do_not_move_other_columns() -> None:
     changed = np.nonzero((pictures[0] != pictures[1]).any(axis=(0, 2)))[0]
     columns = {place[0].label: place[1:] for place in status_line._places(1500, look)}
     allowed = np.zeros(1500, bool)
-    for label in ("network fps", "window fps", "dropped"):
+    for label in ("network fps", "shown fps", "dropped"):
         left, room = columns[label]
         allowed[left : left + room + 2] = True
     assert allowed[changed].all()

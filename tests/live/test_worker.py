@@ -165,6 +165,28 @@ def test_worker_drops_and_counts_frames_that_come_too_fast(network: Counting) ->
     running.close()
 
 
+def test_a_paced_worker_computes_no_frame_that_the_window_is_not_ready_for() -> None:
+    inbox = Inbox(paced=True)
+    inbox.ask(asked(LayerMaps("conv1")))
+    assert not inbox.is_ready
+    for number in range(3):
+        inbox.put(frame(number))
+    work = inbox.next_work()
+    assert work is not None
+    assert work.frame.info.number == 2
+    inbox.put(frame(3))
+    assert not inbox.is_ready, "the window has not shown the last one yet"
+    inbox.ask(asked(LayerMaps("conv2")))
+    assert inbox.is_ready, "a key is answered at once, with the newest frame"
+    work = inbox.next_work()
+    assert work is not None
+    assert (work.frame.info.number, work.request) == (3, asked(LayerMaps("conv2")))
+    inbox.put(frame(4))
+    assert not inbox.is_ready
+    inbox.window_is_ready()
+    assert inbox.is_ready
+
+
 def test_worker_that_raises_says_so_and_lives(network: Counting, caplog: pytest.LogCaptureFixture) -> None:
     fine = network.network.forward
 

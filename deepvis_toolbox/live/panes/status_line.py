@@ -62,9 +62,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("gamma", lambda state, _: f"{state.view.gamma:g}", 44, rank=3),
     Column("per channel", lambda state, _: f"{state.view.channel_boost:g}", 72, rank=3),
     Column("source", _source, 110, stretch=4, rank=2),
+    Column("shown fps", lambda state, _: _rate(state.facts.window_rate), 66, 0, 0, True),
     Column("source fps", lambda _, snapshot: _rate(snapshot.source_rate if snapshot else 0), 62, 0, 4, True),
     Column("network fps", lambda _, snapshot: _rate(snapshot.network_rate if snapshot else 0), 70, 0, 1, True),
-    Column("window fps", lambda state, _: _rate(state.facts.window_rate), 66, 0, 5, True),
     Column("dropped", lambda _, snapshot: str(snapshot.dropped_frames if snapshot else 0), 54, 0, 4, True),
     Column("device", lambda _, snapshot: snapshot.device if snapshot else "", 52, 0, 5),
 )

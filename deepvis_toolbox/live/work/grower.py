@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.pipeline.on_demand import OnDemand
 
-SHARE = 0.15
-"""How much of the worker's time steps may take while frames come; the live view keeps the rest."""
+SHARE = 0.18
+"""How much of the time steps may take while frames come; the live view keeps the rest, more than four fifths."""
 SECONDS_BETWEEN_VIEWS = 0.25
 
 OpenGrower = Callable[["Network"], "Grower"]
@@ -32,8 +32,8 @@ class Grower:
         self._clock = clock
         self._made: OnDemand | None = None
         self._unit: Unit | None = None
-        self._credit = 0.0
         self._step_seconds = 0.0
+        self._ended = -float("inf")
         self._shown_at = 0.0
         self._growth: Growth | None = None
 
@@ -65,14 +65,11 @@ class Grower:
         except ToolboxError as error:  # a preset of the model.yaml is wrong
             return Growth(unit, None, str(error), done=True)
 
-    def after_frame(self, seconds: float) -> None:
-        """A frame has taken the worker so long: a step is made once the share that it may take has been saved up."""
-        if not self.is_wanted:
-            return
-        self._credit += seconds * SHARE / (1 - SHARE)
-        if self._credit >= self._step_seconds:
+    def after_frame(self) -> None:
+        """A frame has been answered: a step is made once the live view has had its share since the last one."""
+        rest = self._step_seconds * (1 - SHARE) / SHARE
+        if self.is_wanted and self._clock() - self._ended >= rest:
             self.step()
-            self._credit = 0.0
 
     def step(self, show: bool = False) -> bool:
         """One step; True where it is time to show how far the pictures are (each time, with `show`)."""
@@ -80,7 +77,7 @@ class Grower:
         began = self._clock()
         self._on_demand.advance(self._unit)
         now = self._clock()
-        self._step_seconds = now - began
+        self._step_seconds, self._ended = now - began, now
         due = show or now - self._shown_at > SECONDS_BETWEEN_VIEWS or self._on_demand.is_done(self._unit)
         if due:
             self._growth, self._shown_at = self._on_demand.growth(self._unit), now

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -70,16 +69,16 @@ class Worker(threading.Thread):
             self.loaded = LoadedNetwork.of(network, self._goto)
             grower = self._open_grower(network) if self._open_grower else None
             while work := self._next_work(grower):
-                began = time.perf_counter()
                 self._last = self._answer(processor, work)
                 if grower:
                     grower.follow(work.request.growing)
-                    grower.after_frame(time.perf_counter() - began)
                 self._publish(grower)
+                if grower:
+                    grower.after_frame()
 
     def _next_work(self, grower: Grower | None) -> Work | None:
-        """Waits for work; pictures grow meanwhile, where they are wanted."""
-        while grower and grower.is_wanted and not self._inbox.is_ready:
+        """Waits for work; pictures grow meanwhile where they are wanted and nothing moves."""
+        while grower and grower.is_wanted and not self._inbox.is_live and not self._inbox.is_ready:
             if grower.step():
                 self._publish(grower)
         return self._inbox.next_work()
