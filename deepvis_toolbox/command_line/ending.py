@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ def run_command(main: Callable[[], int | None]) -> int:
     command line names with `--extend` are imported, so that the help of `main` lists what they add.
     """
     tune_process()
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text; they leave as they came
     try:
         load_extensions(sys.argv[1:])
         return main() or 0

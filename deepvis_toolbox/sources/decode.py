@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.regular_file import open_regular, read_regular
+from deepvis_toolbox.sources.bare_pixels import without_remarks
+from deepvis_toolbox.sources.deep_pixels import deep_pixels, eight_bits, grey_level
+from deepvis_toolbox.sources.tiff_samples import (
+    TiffColours,
+    colour_map,
+    is_known_tiff,
+    is_tiff,
+    read_tags,
+    tiff_colours,
+)
 
 PICTURE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".png", ".gif", ".bmp", ".dib", ".webp"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
+    *(".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".avif"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".jpf"),
 )
 """Lower case; what a folder is searched for."""
 MAX_PIXELS = 89_000_000
 """Larger pictures are refused before they are decoded: a few kilobytes can claim to be terabytes."""
 MAX_FILE_BYTES = 1 << 29
+"""Larger files are not read, wherever they lie."""
 
 # Only formats that Pillow decodes itself: EPS, for one, would start another program.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 _NEUTRAL = 128  # the grey behind transparent pixels
 _EXIF_ORIENTATION = 0x0112
-_TIFF_BITS_PER_SAMPLE = 258
+_TIFF_WIDTH, _TIFF_HEIGHT, _SAMPLE_FORMAT = 256, 257, 339
+_TIFF_MODES_WITH_PALETTE = ("P", "PA")
 
 
 class UnreadablePicture(ToolboxError):  # noqa: N818 - named for what it is about, as the rest of its family
@@ -37,7 +51,7 @@ class UnreadablePicture(ToolboxError):  # noqa: N818 - named for what it is abou
 
 
 def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
-    """The picture in a file, or in the bytes of one, as RGB uint8 H×W×3, upright.
+    """The picture in a file, or in the bytes of one, as RGB uint8 H×W×3, upright: the program's one reader.
 
     EXIF orientation is applied; 16 bits become 8 by value / 257; transparent pixels lie on mid grey; of an animation
     the first frame is taken. `UnreadablePicture` for everything that cannot be shown.
@@ -45,16 +59,29 @@ def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
     what = "the picture" if isinstance(source, bytes) else str(source)
     try:
         data = source if isinstance(source, bytes) else _read_bytes(Path(source))
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            _check_size(picture.size)
-            pixels = _to_rgb(picture, data)
-            # Asked for after decoding: a TIFF was turned while it was decoded, and then says so.
-            return _turned_upright(pixels, picture.getexif().get(_EXIF_ORIENTATION, 1))
+        try:
+            return _decoded(data)
+        except (_Refused, MemoryError):
+            raise
+        # Damaged files make the decoders raise nearly anything: ValueError, SyntaxError, struct.error, zlib.error, ...
+        except Exception:
+            bare = without_remarks(data)  # the pixels may be sound though what is written about them is not
+            if bare is None:
+                raise
+            return _decoded(bare)
     except _Refused as error:
         raise UnreadablePicture(what, str(error)) from None
-    # Damaged files make the decoders raise nearly anything: ValueError, SyntaxError, struct.error, zlib.error, ...
     except Exception as error:
         raise UnreadablePicture(what, _reason(error)) from error
+
+
+def begins_like_a_picture(path: Path) -> bool:
+    """Whether a file, whatever its name, has the head of a picture. Reads no further than that."""
+    try:
+        with open_regular(path) as file, Image.open(file, formats=_FORMATS):
+            return True
+    except Exception:  # no file, or a damaged head, which raises nearly anything
+        return False
 
 
 class _Refused(Exception):  # noqa: N818
@@ -62,11 +89,14 @@ class _Refused(Exception):  # noqa: N818
 
 
 def _read_bytes(path: Path) -> bytes:
-    if not path.is_file():  # a folder, a pipe or a device would fail late or wait forever
-        raise _Refused("it is not a file" if path.exists() else "no such file")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise _Refused(f"larger than {MAX_FILE_BYTES >> 20} MiB")
-    return path.read_bytes()
+    try:
+        return read_regular(path, MAX_FILE_BYTES)
+    except FileNotFoundError:
+        raise _Refused("no such file") from None
+    except PermissionError:
+        raise _Refused("no permission to read it") from None
+    except OSError as error:
+        raise _Refused(os_reason_of(error)) from None
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -78,49 +108,96 @@ def _check_size(size: tuple[int, int]) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "no picture format that is known here"
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than the {MAX_PIXELS // 1_000_000} million pixels allowed"
     text = reason_of(error)
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
 
 
-def _to_rgb(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
-    pixels = _deep_pixels(picture, data)
+def _decoded(data: bytes) -> NDArray[np.uint8]:
+    tags = _checked_tags(data) if is_tiff(data) else None
+    colours = tiff_colours(data, tags) if tags is not None else None
+    if tags is not None and colours is not None:
+        return _turned_upright(_laid_on_grey(colours), tags.get(_EXIF_ORIENTATION, 1))
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            _check_size(picture.size)
+            pixels = _to_rgb(picture, data, tags)
+            # Asked for after decoding: a TIFF was turned while it was decoded, and then says so.
+            return _turned_upright(pixels, _orientation(picture))
+    except UnidentifiedImageError:
+        if tags is None:
+            raise
+        raise _Refused("an arrangement of TIFF that is not known here; save it with 8 or 16 bits") from None
+
+
+def _checked_tags(data: bytes) -> Any:
+    if not is_known_tiff(data):
+        raise _Refused("a BigTIFF whose higher bytes come first; save it as an ordinary TIFF")
+    tags = read_tags(data)
+    _check_size((int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT])))
+    if 2 in np.atleast_1d(tags.get(_SAMPLE_FORMAT, 1)):
+        raise _Refused("its signed values have no agreed range; save it with 8 or 16 bits")
+    return tags
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+    except Exception:  # broken metadata, which raises nearly anything: the pixels are sound, and shown as they lie
+        return 1
+
+
+def _to_rgb(picture: Image.Image, data: bytes, tags: Any) -> NDArray[np.uint8]:
+    if picture.mode == "F" or (picture.mode == "I" and picture.format == "TIFF"):
+        raise _Refused("its 32-bit values have no agreed range; save it with 8 or 16 bits")
+    pixels = deep_pixels(picture, data)
     if pixels is None:
-        with_alpha = picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
-        mode = "RGBA" if with_alpha else "RGB"
-        pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+        pixels = _shallow_pixels(_with_sound_palette(picture, tags), data)
     return _on_neutral_ground(pixels) if pixels.shape[2] == 4 else pixels
 
 
-def _deep_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
-    """H×W×3 or ×4 of a picture with more than 8 bits a channel; None for the others."""
-    if picture.mode == "F" or (picture.mode == "I" and picture.format == "TIFF"):
-        raise _Refused("its 32-bit values have no agreed range; save it with 8 or 16 bits")
-    if picture.mode.startswith("I"):
-        return _eight_bits(np.stack([np.asarray(picture)] * 3, axis=-1))
-    if not _has_sixteen_bits(picture, data):
-        return None
-    picture.load()  # Pillow notices damage that OpenCV paints over; OpenCV keeps the 16 bits that Pillow cuts
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
-        return None
-    return _eight_bits(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
+def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
+    """A TIFF's palette as it is meant, where it was written with 8 bits instead of 16."""
+    palette = colour_map(tags) if tags is not None and picture.mode in _TIFF_MODES_WITH_PALETTE else None
+    if palette is not None:
+        picture.load()
+        picture.putpalette((palette >> 8).astype(np.uint8).tobytes())  # 255 is written as 65535, or as 65280
+    return picture
 
 
-def _has_sixteen_bits(picture: Image.Image, data: bytes) -> bool:
-    if picture.format == "PNG":
-        return data[24:25] == b"\x10"  # the bit depth in the IHDR chunk
-    if picture.format == "TIFF":
-        return 16 in picture.tag_v2.get(_TIFF_BITS_PER_SAMPLE, ())  # type: ignore[attr-defined]
-    return False
+def _shallow_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
+    """H×W×3 or ×4 of a picture with up to 8 bits a channel."""
+    if picture.mode == "LAB":
+        return _from_lab(picture)
+    level = grey_level(picture, data)
+    if level is not None:
+        picture.info["transparency"] = level
+    with_alpha = picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+    mode = "RGBA" if with_alpha else "RGB"
+    pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
+    if picture.format in ("BMP", "DIB") and with_alpha and not pixels[:, :, 3].any():
+        return pixels[:, :, :3]  # programs that know no transparency leave these bits empty
+    return pixels
 
 
-def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """0–65535 to 0–255, both ends exact, rounded to the nearest."""
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _from_lab(picture: Image.Image) -> NDArray[np.uint8]:
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB")
+    return np.asarray(converted)
+
+
+def _laid_on_grey(tiff: TiffColours) -> NDArray[np.uint8]:
+    """Of a TIFF's colours and transparency, rounded once: 32 bits hold the products of two times 16."""
+    most = np.iinfo(tiff.colours.dtype).max
+    if tiff.alpha is None:
+        return eight_bits(tiff.colours, most)
+    colours, alpha = tiff.colours.astype(np.uint32), tiff.alpha.astype(np.uint32)
+    shown = np.minimum(colours, alpha) * most if tiff.premultiplied else colours * alpha
+    shown += most * _NEUTRAL // 255 * (most - alpha)
+    return eight_bits((shown + most // 2) // most, most)
 
 
 def _on_neutral_ground(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:

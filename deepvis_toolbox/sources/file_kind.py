@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
-from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
+from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES, begins_like_a_picture
 
 FileKind = Literal["picture", "list", "video"]
 
@@ -20,19 +18,11 @@ def file_kind(path: Path) -> FileKind | None:
         return "list"
     if path.suffix.lower() in (".mjpg", ".mjpeg"):  # a video that begins like a picture
         return "video"
-    return "picture" if path.name.lower().endswith(PICTURE_SUFFIXES) or _begins_like_a_picture(path) else "video"
+    return "picture" if path.name.lower().endswith(PICTURE_SUFFIXES) or begins_like_a_picture(path) else "video"
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that no file can have, or a folder that may not be entered
-        return False
-
-
-def _begins_like_a_picture(path: Path) -> bool:
-    try:
-        with Image.open(path, formats=("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")):
-            return True
-    except Exception:  # damaged headers raise nearly anything; then it is for the video reader to refuse
         return False

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
-from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
+from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES, begins_like_a_picture
 
 MAX_LIST_BYTES = 1 << 29
+_BLANKS = " \t"
 
 
 @dataclass(frozen=True)
@@ -28,44 +32,69 @@ def natural_order(name: str) -> tuple[list[str | int], str]:
 
 
 def folder_pictures(folder: Path) -> list[ListedPicture]:
-    """The pictures directly in `folder`, told by their names' endings, in natural order; hidden files are left out."""
+    """The pictures directly in `folder`, in natural order; hidden files are left out.
+
+    Told by their names' endings, or by their content where the name has none.
+    """
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if _is_picture_name(entry.name)]
+            names = [entry.name for entry in entries if _is_picture(folder, entry.name)]
     except OSError as error:
         raise ToolboxError(f"the folder {folder} cannot be read: {os_reason_of(error)}") from error
     return [ListedPicture(folder / name) for name in sorted(names, key=natural_order)]
 
 
 def read_picture_list(path: Path, folder: Path | None = None) -> list[ListedPicture]:
-    """One picture a line: `FILE`, or `FILE CLASS_INDEX`. Empty lines and lines that begin with # say nothing.
+    """One picture a line: `FILE`, or `FILE CLASS_INDEX`, names in quotation marks or not.
 
-    Files are relative to `folder`, by default the list's own. ToolboxError where it cannot be read or names nothing.
+    Empty lines and lines that begin with # say nothing. Files are relative to `folder`, by default the list's
+    own. ToolboxError where it cannot be read or names nothing.
     """
     folder = path.parent if folder is None else folder
     pictures = [
-        _listed(line.strip(), folder, f"{path}, line {number}")
+        _listed(line.strip(_BLANKS), folder, f"{path}, line {number}")
         for number, line in enumerate(_lines(path), start=1)
-        if line.strip() and not line.lstrip().startswith("#")
+        if line.strip(_BLANKS) and not line.lstrip(_BLANKS).startswith("#")
     ]
     if not pictures:
         raise ToolboxError(f'{path} names no pictures: write one file name a line, or "FILE CLASS_INDEX"')
     return pictures
 
 
-def _is_picture_name(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(PICTURE_SUFFIXES)
+def _is_picture(folder: Path, name: str) -> bool:
+    return not name.startswith(".") and (is_picture_name(name) or is_unnamed_picture(folder / name))
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file's name, or a member's, ends as those of pictures do."""
+    return name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def is_unnamed_picture(path: Path) -> bool:
+    """Whether a file without any ending to its name is a picture by its content. Never waits for a pipe."""
+    return "." not in path.name and begins_like_a_picture(path)
 
 
 def _lines(path: Path) -> list[str]:
+    """The lines of a text file in UTF-8 or, with a byte order mark, UTF-16; other bytes stand for themselves in names.
+
+    Only line feeds end a line, since a name may contain all the other characters that Python takes for an end.
+    """
     try:
-        if path.stat().st_size > MAX_LIST_BYTES:
-            raise ToolboxError(f"{path} is larger than {MAX_LIST_BYTES >> 20} MiB: that is no list of pictures")
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ToolboxError(f"{path} is not a text file in UTF-8, so it cannot be read as a list of pictures") from error
+        data = read_regular(path, MAX_LIST_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ToolboxError(f"{path} is {os_reason_of(error)}: that is no list of pictures") from error
         raise ToolboxError(f"{path} cannot be read: {os_reason_of(error)}") from error
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        if wide or not any(suffix.encode() in data.lower() for suffix in PICTURE_SUFFIXES):
+            what = "is not a text file in UTF-8, so it cannot be read as a list of pictures"
+            raise ToolboxError(f"{path} {what}") from error
+        text = data.decode("utf-8-sig", errors="surrogateescape")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _listed(line: str, folder: Path, where: str) -> ListedPicture:
@@ -73,7 +102,13 @@ def _listed(line: str, folder: Path, where: str) -> ListedPicture:
         raise ToolboxError(f"{where}: a file name cannot contain a zero byte; is this a list of pictures?")
     name, _, last = line.replace("\t", " ").rpartition(" ")
     if not name or not re.fullmatch(r"[+-]?[0-9]{1,9}", last):
-        return ListedPicture(folder / line)
+        return ListedPicture(folder / _unquoted(line))
     if int(last) < 0:
         raise ToolboxError(f"{where}: the class index {last} is below 0")
-    return ListedPicture(folder / name.rstrip(), int(last))
+    return ListedPicture(folder / _unquoted(line[: len(name)].rstrip(_BLANKS)), int(last))
+
+
+def _unquoted(name: str) -> str:
+    """A name without the quotation marks that programs put around names with blanks."""
+    quoted = len(name) > 2 and name[0] == name[-1] and name[0] in "\"'"
+    return name[1:-1] if quoted else name

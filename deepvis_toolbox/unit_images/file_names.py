@@ -23,4 +23,4 @@ def layer_name_of(file_name: str) -> str:
 
 
 def _encoded(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode())
+    return "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogateescape"))

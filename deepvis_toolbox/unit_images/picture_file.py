@@ -6,17 +6,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from deepvis_toolbox.atomic_files import write_bytes
-from deepvis_toolbox.errors import ToolboxError, reason_of, sentence_of
+from deepvis_toolbox.errors import ToolboxError, sentence_of
+from deepvis_toolbox.regular_file import open_regular
+from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
 from deepvis_toolbox.words.images import RGBImage
 
 JPEG_QUALITY = 88
-FORMATS = ("JPEG", "PNG")
-"""All that is ever written; a file of another kind under such a name is not handed to its decoder."""
-MAX_PIXELS = 100_000_000
-"""More than any montage or whole-layer picture needs; a file that claims more is refused before it is decoded."""
 _JPEG = b"\xff\xd8\xff"
 _COMMENT = b"deepvis-toolbox"
 _SIGNATURE = b"\xff\xfe" + (len(_COMMENT) + 2).to_bytes(2, "big") + _COMMENT
@@ -27,21 +24,9 @@ _HEAD_BYTES = 64
 def read_picture(path: Path) -> RGBImage:
     """The picture, RGB uint8 H×W×3. `ToolboxError` where it is missing, unreadable, no picture or too large."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise ToolboxError(f'"{path}" claims {width}×{height} pixels; unit images have at most {MAX_PIXELS:,}')
-            return np.asarray(image.convert("RGB"), np.uint8)
-    except ToolboxError:
-        raise
-    except UnidentifiedImageError:
-        raise ToolboxError(
-            f'cannot read the picture "{path}": it is damaged, or no JPEG or PNG; remove it and make it again'
-        ) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ToolboxError(
-            f'cannot read the picture "{path}": {reason_of(error)}; remove it and make it again'
-        ) from error
+        return decode_picture(path)
+    except UnreadablePicture as error:
+        raise ToolboxError(f'cannot read the picture "{path}": {error.reason}; remove it and make it again') from error
 
 
 def problem_with(error: Exception) -> str:
@@ -64,7 +49,7 @@ def write_picture(path: Path, image: RGBImage) -> None:
 def is_published(path: Path) -> bool:
     """Whether this is a JPEG file that `write_picture` did not write: one of an archive."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return False

@@ -287,3 +287,13 @@ def test_two_opencv_packages_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ToolboxError, match="opencv-python and opencv-python-headless are both installed"):
         display_module.check_display()
+
+
+def test_a_screenshot_of_a_picture_whose_name_is_no_text_says_its_name(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    name = os.fsdecode(b"\xff\xe9.jpg")
+    (folder / name).write_bytes(next(photos.glob("*.*")).read_bytes())
+    assert toolbox("--input", str(folder), "--snapshot", str(folder / "shot.png")) == 0
+    with Image.open(folder / "shot.png") as picture:
+        assert json.loads(picture.text["deepvis_toolbox"])["source"] == name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,3 +189,11 @@ def test_what_training_prototxts_leave_out_is_said(tmp_path: Path) -> None:
     write_random_weights(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
     with network_from_files(tmp_path / "net.prototxt", tmp_path / "net.caffemodel", device="cpu") as network:
         assert "left out, data and loss layers: images, loss" in found_out(network)
+
+
+def test_a_network_is_saved_into_a_folder_whose_name_is_no_text(opened: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    with load_network(save_model(opened("grey"), folder / "net"), device="cpu") as network:
+        assert network.name == "net"
+    with load_network(save_model(opened("grey"), tmp_path / os.fsdecode(b"\xff")), device="cpu") as network:
+        assert network.preprocess(FRAME).shape == (1, *network.input_shape)

@@ -17,7 +17,10 @@ import pytest
 from deepvis_toolbox import ToolboxError, Unit, load_network, preferred_images
 from deepvis_toolbox.optimize import AscentSettings
 from deepvis_toolbox.optimize.cli.optimize_command import main
+from deepvis_toolbox.optimize.cli.optimize_flags import make_parser
+from deepvis_toolbox.optimize.cli.target_flags import targets_of
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
+from deepvis_toolbox.optimize.method.starts import start_image
 from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -195,7 +198,7 @@ def test_a_wrong_output_template_is_one_sentence(template, tmp_path):
         (("--units", "fc:0", "--batch-size", "0"), "--batch-size"),
         (("--units", "fc:0", "--preset", "paper5"), 'did you mean "paper'),
         (("--units", "fc:0", "--compare", "nothing,paper1"), 'no preset "nothing"'),
-        (("--units", "fc:0", "--start-at", "image:nowhere.jpg"), "no picture"),
+        (("--units", "fc:0", "--start-at", "image:nowhere.jpg"), "no such file"),
         (("--direction", "nowhere.npy"), "need a layer"),
         (("--direction", "nowhere.npy", "--push-layer", "conv"), "no file"),
         (("--units", "fc:0", "--push-layer", "fc"), "give one of them"),
@@ -363,3 +366,65 @@ def test_a_picture_to_match_has_its_name_where_units_have_a_number(tmp_path):
     arguments = [*NETWORK, "--like", str(tmp_path / "photo.png"), "--push-layer", "relu", "--max-iter", "2", "--brave"]
     assert main([*arguments, "--output-prefix", str(tmp_path / "o"), "--quiet"]) == 0
     assert (tmp_path / "o_relu_photo_0_best_Xpm.jpg").is_file()
+
+
+def test_names_that_are_no_text_name_pictures_to_match_directions_and_starts(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    photo, mix = folder / os.fsdecode(b"\xff\xe9.png"), folder / os.fsdecode(b"m\xefx.npy")
+    photo.write_bytes(cv2.imencode(".png", np.full((20, 24, 3), 90, np.uint8))[1].tobytes())
+    mix.write_bytes(npy([1.0, -1, 0, 2]))
+    for arguments in (
+        ("--like", str(photo), "--push-layer", "relu"),
+        ("--direction", str(mix), "--push-layer", "conv"),
+        ("--units", "fc:0", "--start-at", f"image:{photo}"),
+    ):
+        for _ in range(2):  # made, then found there
+            assert run(*arguments, "--brave", output=folder / "o") == 0
+    names = files_in(folder / "o")
+    assert "regularized_opt/relu/relu_like-%FF%E9_s0000_best_Xpm.png" in names
+    assert "regularized_opt/conv/conv_m%EFx_s0000_best_Xpm.png" in names
+    record = json.loads((folder / "o/regularized_opt/fc/fc_0000_s0000_info.json").read_text("utf-8"))
+    assert record["settings"]["start_at"] == f"image:{photo}"
+
+
+def npy(values):
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(values, np.float32))
+    return buffer.getvalue()
+
+
+def test_a_picture_to_match_is_read_as_a_picture_to_look_at(tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 24), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "deep.png"), deep)
+    hidden = np.dstack([np.full((20, 24, 3), 200, np.uint8), np.zeros((20, 24), np.uint8)])
+    cv2.imwrite(str(tmp_path / "cut_out.png"), hidden)
+    net = load_network(NETWORK[1], input_size=(24, 20), mean=110)
+    expected = {"deep": np.rint(deep / 257.0)[..., None].repeat(3, 2), "cut_out": np.full((20, 24, 3), 128)}
+    for name, picture in expected.items():
+        path = tmp_path / f"{name}.png"
+        given = make_parser().parse_args([*NETWORK, "--like", str(path), "--push-layer", "relu"])
+        ((target,), _) = targets_of(given, net, print)
+        np.testing.assert_array_equal(target.picture, picture)
+        start = start_image(f"image:{path}", 0, net.preprocessing)
+        seen = net.preprocessing.to_pixels(net.preprocessing.to_input(picture.astype(np.uint8)))
+        np.testing.assert_array_equal(start, seen)
+
+
+@pytest.mark.parametrize("flag", ["--like", "--direction", "--start-at"])
+@pytest.mark.parametrize("kind", ["pipe", "eps", "device", "folder"])
+def test_what_is_no_picture_file_is_refused_and_neither_waited_for_nor_run(tmp_path, flag, kind):
+    path = tmp_path / "photo.jpg"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "eps":
+        path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    elif kind == "folder":
+        path.mkdir()
+    place = "/dev/zero" if kind == "device" else str(path)
+    given = (
+        ("--units", "fc:0", flag, f"image:{place}") if flag == "--start-at" else (flag, place, "--push-layer", "conv")
+    )
+    with pytest.raises(ToolboxError, match=r"photo\.jpg|/dev/zero"):
+        run(*given, output=tmp_path / "o")
+    assert not (tmp_path / "o/regularized_opt").exists()

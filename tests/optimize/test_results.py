@@ -173,7 +173,7 @@ def test_a_start_picture_is_what_the_network_would_see_of_it(tmp_path):
     np.testing.assert_array_equal(
         net.preprocessing.rgb_from_zero_centred(seen[0]), net.deprocess(net.preprocess(picture))[0]
     )
-    for wrong, says in [("image:nowhere.png", "there is no picture"), (f"image:{__file__}", "cannot read the picture")]:
+    for wrong, says in [("image:nowhere.png", "no such file"), (f"image:{__file__}", "no picture format")]:
         with pytest.raises(ToolboxError, match=says):
             ascent(net, Unit("fc", 0), start_at=wrong)
     with pytest.raises(ToolboxError, match="has the shape"):

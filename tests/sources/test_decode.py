@@ -171,6 +171,73 @@ def test_a_cmyk_jpeg_as_photoshop_writes_it_is_not_a_negative() -> None:
     assert (decode_picture(white) > 250).all()
 
 
+def png(colour_type: int, depth: int, row: bytes, width: int, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of one row, written by hand; `chunks` lie before the pixels."""
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, colour_type, 0, 0, 0))
+    whole = [header, *chunks, (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in whole
+    )
+
+
+def test_the_transparent_grey_of_a_sixteen_bit_png_lies_on_grey_and_its_neighbours_do_not() -> None:
+    row = struct.pack(">4H", 0x1234, 0x12FF, 0xFFFF, 0x1234)
+    decoded = decode_picture(png(0, 16, row, 4, (b"tRNS", struct.pack(">H", 0x1234))))
+    np.testing.assert_array_equal(decoded[0, :, 0], [128, 0x12FF // 257 + 1, 255, 128])
+
+
+def test_the_transparent_colour_of_a_sixteen_bit_png_lies_on_grey_and_its_neighbours_do_not() -> None:
+    row = struct.pack(">6H", 0x1234, 5, 6, 0x12FF, 5, 6)
+    decoded = decode_picture(png(2, 16, row, 2, (b"tRNS", struct.pack(">3H", 0x1234, 5, 6))))
+    np.testing.assert_array_equal(decoded[0], [[128] * 3, [0x12FF // 257 + 1, 0, 0]])
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_transparent_grey_of_a_png_of_few_bits_lies_on_grey(depth: int) -> None:
+    count, most = 8 // depth, (1 << depth) - 1
+    values = [(0b00011011 >> (8 - depth * (index + 1))) & most for index in range(count)]
+    decoded = decode_picture(png(0, depth, bytes([0b00011011]), count, (b"tRNS", struct.pack(">H", values[-1]))))
+    expected = [128 if value == values[-1] else value * 255 // most for value in values]
+    np.testing.assert_array_equal(decoded[0, :, 0], expected)
+
+
+BROKEN_EXIF = {"garbage": bytes(range(40)), "cut": b"II*\0\x08\0\0\0\x09\0\x12\x01", "none": b"\0\0\0\0\0\0\0\0"}
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("broken", BROKEN_EXIF.values(), ids=BROKEN_EXIF.keys())
+def test_broken_exif_does_not_hide_sound_pixels(file_format: str, broken: bytes) -> None:
+    sound = Image.Exif()
+    sound[0x010E] = "x" * 64
+    payload = sound.tobytes().removeprefix(b"Exif\0\0")
+    data = saved(Image.fromarray(SMOOTH), file_format, exif=sound)
+    assert data.count(payload) == 1
+    damaged = data.replace(payload, broken.ljust(len(payload), b"\xff"))
+    if file_format == "PNG":  # with the right checksum
+        start = damaged.index(b"eXIf")
+        end = start + 4 + int.from_bytes(damaged[start - 4 : start], "big")
+        damaged = damaged[:end] + struct.pack(">I", zlib.crc32(damaged[start:end])) + damaged[end + 4 :]
+    np.testing.assert_array_equal(decode_picture(damaged), decode_picture(data))
+
+
+@pytest.mark.parametrize("damage", ["checksum", "too much text", "too large a profile"])
+def test_broken_remarks_of_a_png_do_not_hide_sound_pixels(damage: str) -> None:
+    plain = saved(Image.fromarray(COLOUR), "PNG")
+    body, name = b"Comment\0hello", b"tEXt"
+    if damage == "too much text":
+        body, name = b"Comment\0\0" + zlib.compress(bytes(80 << 20)), b"zTXt"
+    if damage == "too large a profile":
+        body, name = b"ICC\0\0" + zlib.compress(bytes(80 << 20)), b"iCCP"
+    checksum = zlib.crc32(name + body) ^ (damage == "checksum")
+    chunk = struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum)
+    np.testing.assert_array_equal(decode_picture(plain[:33] + chunk + plain[33:]), COLOUR)
+
+
+def test_a_bitmap_whose_transparency_was_left_empty_is_not_hidden() -> None:
+    rgba = np.dstack([COLOUR, np.zeros((20, 30), np.uint8)])
+    np.testing.assert_array_equal(decode_picture(encoded(rgba[:, :, [2, 1, 0, 3]], ".bmp")), COLOUR)
+
+
 @pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
 def test_an_animation_shows_its_first_frame(file_format: str) -> None:
     frames = [Image.new("RGB", (24, 16), colour) for colour in ("red", "blue", "lime")]

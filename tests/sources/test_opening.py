@@ -195,9 +195,9 @@ def test_what_may_not_be_read_says_so(tmp_path: Path, video: Path, pictures: Pat
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "list.txt").write_text("x.png")
-    for name, text in (("open", video), ("read_text", tmp_path / "list.txt"), ("read_bytes", pictures / "img1.png")):
+    for place, text in ((Path, video), (os, tmp_path / "list.txt"), (os, pictures / "img1.png")):
         with monkeypatch.context() as patch:
-            patch.setattr(Path, name, denied)
+            patch.setattr(place, "open", denied)
             assert "ermission" in refuse(str(text))
 
 

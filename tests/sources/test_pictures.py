@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.listing import folder_pictures, natural_order, read_picture_list
 from deepvis_toolbox.sources.opening import open_source
@@ -213,6 +214,50 @@ def test_file_names_with_blanks_and_numbers_are_not_mistaken_for_class_indices(t
     (tmp_path / "list.txt").write_text("my photo 12.jpg\nmy photo 12.jpg 7\nphoto.jpg 007\n12\n")
     listed = [(item.path.name, item.label) for item in read_picture_list(tmp_path / "list.txt")]
     assert listed == [("my photo 12.jpg", None), ("my photo 12.jpg", 7), ("photo.jpg", 7), ("12", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "label"),
+    [
+        (b'"my photo.jpg" 3\r\n', "my photo.jpg", 3),
+        (b"'a b.jpg'\t4\n", "a b.jpg", 4),
+        ("\ufeffа.jpg 5\r\n".encode("utf-16-le"), "а.jpg", 5),
+        (b"caf\xe9.jpg 6\n", os.fsdecode(b"caf\xe9.jpg"), 6),
+        ("one\u2028two\x0c\x85.jpg 7\n".encode(), "one\u2028two\x0c\x85.jpg", 7),
+        ("wide\u3000.jpg\u00a0\n".encode(), "wide\u3000.jpg\u00a0", None),
+        (b"old macintosh.jpg 8\r# remark\r", "old macintosh.jpg", 8),
+        (b"tab\tin name.jpg 9\n", "tab\tin name.jpg", 9),
+    ],
+    ids=["quotes", "quotes and tab", "UTF-16", "Latin-1", "odd line ends", "odd blanks", "carriage returns", "tab"],
+)
+def test_lists_of_other_programs_name_the_same_files(
+    tmp_path: Path, content: bytes, name: str, label: int | None
+) -> None:
+    (tmp_path / "list.txt").write_bytes(content)
+    listed = read_picture_list(tmp_path / "list.txt")
+    assert [(item.path.name, item.label) for item in listed] == [(name, label)]
+
+
+def test_pictures_under_names_of_their_kinds_and_under_names_without_an_ending_are_in_the_folder(
+    tmp_path: Path,
+) -> None:
+    for name in ("a.jfif", "b.mpo", "c.JPE", "d.pjpeg"):
+        Image.new("RGB", (8, 6), "red").save(tmp_path / name, "JPEG")
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "download", "PNG")
+    (tmp_path / "README").write_text("P3 is a format, but this is a text")
+    os.mkfifo(tmp_path / "pipe")
+    assert [item.path.name for item in folder_pictures(tmp_path)] == ["a.jfif", "b.mpo", "c.JPE", "d.pjpeg", "download"]
+
+
+def test_a_pipe_as_a_list_or_among_the_pictures_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    for name in ("list.txt", "a.jpg"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(ToolboxError, match="not a file but a pipe"):
+        read_picture_list(tmp_path / "list.txt")
+    Image.new("RGB", (8, 6), (7, 0, 0)).save(tmp_path / "b.png")
+    with open_source(str(tmp_path)) as source:
+        assert red(source) == 7
+        assert source.note == "skipped a.jpg: it is not a file but a pipe, a socket or a device"
 
 
 def test_a_missing_file_of_a_list_is_skipped_with_a_note(tmp_path: Path, pictures: Path) -> None:  # noqa: ARG001

@@ -128,7 +128,7 @@ def dds_that_its_decoder_gives_up_on() -> bytes:
 def test_a_file_of_another_kind_is_not_handed_to_its_decoder(store):
     path = store.montage_path("max_im", Unit("conv1", 1))
     path.write_bytes(dds_that_its_decoder_gives_up_on())
-    with pytest.raises(ToolboxError, match=r"conv1_0001.jpg\": it is damaged, or no JPEG or PNG"):
+    with pytest.raises(ToolboxError, match=r"conv1_0001.jpg\": no picture format"):
         read_picture(path)
 
 

@@ -146,7 +146,7 @@ def test_a_decompression_bomb_is_refused(tmp_path):
     path.parent.mkdir(parents=True)
     cv2.imwrite(str(path.with_suffix(".png")), np.zeros((20000, 20000), np.uint8))
     path.with_suffix(".png").rename(path)
-    with pytest.raises(ToolboxError, match=r"conv1_0000\.jpg.*(20000×20000|400000000)"):
+    with pytest.raises(ToolboxError, match=r"conv1_0000\.jpg.*million pixels"):
         store.read("max_im", Unit("conv1", 0))
 
 

@@ -35,7 +35,9 @@ def save_screenshot(
 ) -> None:
     """Writes RGB pixels H×W×3 as a PNG. `ToolboxError` where that fails."""
     text = PngInfo()
-    text.add_itxt(METADATA_KEY, json.dumps(description(state, snapshot, settings), ensure_ascii=False))
+    described = json.dumps(description(state, snapshot, settings), ensure_ascii=False)
+    # What a file's name has that is no UTF-8 is written as JSON escapes it.
+    text.add_itxt(METADATA_KEY, described.encode("utf-8", errors="backslashreplace").decode())
     text.add_text("Software", f"Deep Visualization Toolbox {__version__}")
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=text, compress_level=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.command_line.flags import given_addresses
-from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.method.starts import read_photograph
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
+from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.sources.decode import decode_picture
 from deepvis_toolbox.words.unit import Unit, parse_units
 
 DEFAULT_CHANNEL = 130
@@ -72,7 +74,7 @@ def _without_units(given: argparse.Namespace, net: Network) -> Target:
         if given.push_spatial:
             raise ToolboxError("--like matches the whole layer; it does not go with --push-spatial")
         path = Path(given.like)
-        return LikePicture(layer, read_photograph(path), path.stem)
+        return LikePicture(layer, decode_picture(path), path.stem)
     path = Path(given.direction)
     return checked_target(Direction(layer, _read_weights(path), path.stem, given.push_spatial), net)
 
@@ -80,22 +82,22 @@ def _without_units(given: argparse.Namespace, net: Network) -> Target:
 def _read_weights(path: Path) -> NDArray[np.float32]:
     """A vector of weights: `.npy`, or numbers as text."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ToolboxError(f'"{path}" is larger than {LARGEST_FILE >> 20} MiB; a direction is one number a unit')
-        values = np.load(path, allow_pickle=False) if path.suffix == ".npy" else _numbers_in(path)
+        data = read_regular(path, LARGEST_FILE)
+        values = np.load(io.BytesIO(data), allow_pickle=False) if path.suffix == ".npy" else _numbers_in(data)
         if np.iscomplexobj(values):
             raise ToolboxError(f'the weights in "{path}" are complex numbers; a direction is one real number a unit')
         return np.asarray(values, np.float32).reshape(-1)
     except FileNotFoundError as error:
         raise ToolboxError(f'there is no file "{path}"') from error
     except (OSError, ValueError, TypeError, EOFError) as error:
-        raise ToolboxError(f'cannot read the weights in "{path}": {reason_of(error)}') from error
+        raise ToolboxError(f'cannot read the weights in "{path}": {os_reason_of(error)}') from error
 
 
-def _numbers_in(path: Path) -> NDArray[np.float64]:
-    if not path.read_text("utf-8").strip():
+def _numbers_in(data: bytes) -> NDArray[np.float64]:
+    text = data.decode("utf-8-sig")
+    if not text.strip():
         raise ValueError("the file is empty")
-    return np.loadtxt(path, ndmin=1)
+    return np.loadtxt(io.StringIO(text), ndmin=1)
 
 
 def _say_default_places(units: list[Unit], net: Network, say: Say) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.registry import Registry
+from deepvis_toolbox.regular_file import open_regular
+from deepvis_toolbox.sources.decode import decode_picture
 from deepvis_toolbox.words.images import Floats
 
 Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[np.floating]]
@@ -20,7 +21,6 @@ Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[
 
 SIGMA = 10.0
 """Standard deviation of `mean_plus_rand`, in pixel units."""
-MAX_PIXELS = 100_000_000
 IMAGE = "image:"
 STARTS: Registry[Start] = Registry("start image")
 
@@ -58,29 +58,16 @@ def start_image(start_at: str | NDArray[np.floating], seed: int, preprocessing: 
     if not isinstance(start_at, str):
         return _checked(np.asarray(start_at), shape)
     if start_at.startswith(IMAGE):
-        return preprocessing.to_pixels(preprocessing.to_input(read_photograph(Path(start_at.removeprefix(IMAGE)))))
+        return preprocessing.to_pixels(preprocessing.to_input(decode_picture(Path(start_at.removeprefix(IMAGE)))))
     if not 0 <= seed < 2**32:
         raise ToolboxError(f"the seed {seed} is outside 0 to {2**32 - 1}")
     return STARTS[start_at](np.random.RandomState(seed), shape, preprocessing.mean_map).astype(np.float32)
 
 
-def read_photograph(path: Path) -> NDArray[np.uint8]:
-    """A user's picture, RGB uint8 H×W×3, turned as its EXIF data says. `ToolboxError` where it cannot be read."""
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ToolboxError(f'"{path}" has {image.width}×{image.height} pixels; at most {MAX_PIXELS:,} are read')
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
-    except FileNotFoundError as error:
-        raise ToolboxError(f'there is no picture "{path}"') from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ToolboxError(f'cannot read the picture "{path}": {reason_of(error)}') from error
-
-
 def file_hash(path: Path) -> str:
     """SHA-256 of a picture file. `ToolboxError` where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ToolboxError(f'cannot read the picture "{path}": {os_reason_of(error)}') from error

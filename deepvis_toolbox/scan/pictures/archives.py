@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import lzma
+import os
+import posixpath
+import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections import OrderedDict
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.regular_file import open_regular
+from deepvis_toolbox.scan.pictures.cut_zip import CutZipMembers
+from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
+from deepvis_toolbox.scan.pictures.tar_index import index_tar
+from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
 
 SEPARATOR = "::"
 """Between an archive's path and the name of a member: `train.tar::n01440764/1.jpg`."""
-ARCHIVE_SUFFIXES = (".tar", ".zip")
-COMPRESSED_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-"""Archives whose members can only be reached by decompressing all before them."""
-MAX_MEMBER_BYTES = 1 << 28
+PACKED_SUFFIXES = (".tar.gz", ".tgz")
+"""Archives whose members are reached by unpacking what lies before them."""
+ARCHIVE_SUFFIXES = (".tar", ".zip", *PACKED_SUFFIXES)
+FOREIGN_SUFFIXES = (
+    *(".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4", ".tar.z"),
+    *(".7z", ".rar", ".jar.gz"),
+)
+"""Archives that cannot be read in place."""
 _OPEN_ARCHIVES = 16
+_LOCAL_HEADER = 30
+_MOST_LINK_BYTES = 4096
 _DAMAGE = (
     OSError,
     ValueError,
@@ -29,39 +45,69 @@ _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
     lzma.LZMAError,
 )
 """What reading a damaged archive raises."""
 
 
-class _Stretch(NamedTuple):
-    """Where a member's bytes are in the archive."""
+class _Window(io.RawIOBase):
+    """A part of an open file, as a file."""
 
-    offset: int
-    size: int
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._start, self._size = file, start, size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        size = max(0, min(len(buffer), self._size - self._position))
+        self._file.seek(self._start + self._position)
+        piece = self._file.read(size)
+        buffer[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
 
 
 class TarMembers:
-    """The members of a plain tar: an index of places in one open file. No two threads at a time."""
+    """The members of a tar, packed with gzip or not: an index of places in one open file. No two threads at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self._file: IO[bytes] = path.open("rb")
-        with tarfile.open(fileobj=self._file, mode="r:") as archive:
-            self._members = {
-                m.name: _Stretch(m.offset_data, m.size) for m in archive if m.isfile() and not m.issparse()
-            }
+    def __init__(self, file: IO[bytes], length: int, packed: bool = False) -> None:
+        self._file = io.BufferedReader(SeekableGzip(file)) if packed else file
+        index = index_tar(self._file, None if packed else length)
+        self._extents = index.members
+        self.notes = index.notes
+        """What is not sound in the archive, a few words each, to be read behind its name."""
 
     def names(self) -> list[str]:
         """The files in the archive, in its order."""
-        return list(self._members)
+        return list(self._extents)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._extents
 
     def read(self, name: str) -> bytes:
         """A member's bytes. KeyError where there is none, ValueError where it is too large."""
-        offset, size = self._members[name]
-        if size > MAX_MEMBER_BYTES:
-            raise ValueError(f"larger than {MAX_MEMBER_BYTES >> 20} MiB")
+        offset, size = self._extents[name]
+        _check_size(size)
         self._file.seek(offset)
         return self._file.read(size)
+
+    def open(self, name: str) -> tuple[IO[bytes], int]:
+        """A member as a file, and its size, valid as long as the archive is open. KeyError where there is none."""
+        offset, size = self._extents[name]
+        return io.BufferedReader(_Window(self._file, offset, size)), size
 
     def close(self) -> None:
         """Closes the file."""
@@ -71,38 +117,104 @@ class TarMembers:
 class ZipMembers:
     """The members of a zip. No two threads at a time."""
 
-    def __init__(self, path: Path) -> None:
-        self._archive = zipfile.ZipFile(path)
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._archive = zipfile.ZipFile(file)
+        self.notes: list[str] = []
+        """What is not sound in the archive, a few words each, to be read behind its name."""
+        infos = [info for info in self._archive.infolist() if not info.is_dir()]
+        self._names = list(dict.fromkeys(info.filename for info in infos))
+        locked = [info.filename for info in infos if info.flag_bits & 1]
+        if locked:
+            self.notes.append(f"has {len(locked)} encrypted members, which cannot be read, such as {locked[0]}")
+        self._links = {info.filename for info in infos if stat.S_ISLNK(info.external_attr >> 16)}
 
     def names(self) -> list[str]:
         """The files in the archive, in its order."""
-        return [info.filename for info in self._archive.infolist() if not info.is_dir()]
+        return list(self._names)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._archive.NameToInfo
 
     def read(self, name: str) -> bytes:
         """A member's bytes. KeyError where there is none, ValueError where it claims or turns out to be too large."""
-        if self._archive.getinfo(name).file_size > MAX_MEMBER_BYTES:
-            raise ValueError(f"larger than {MAX_MEMBER_BYTES >> 20} MiB")
-        return self._archive.read(name)
+        info = self._archive.getinfo(self._target(name))
+        _check_size(info.file_size)
+        return self._archive.read(info)
+
+    def open(self, name: str) -> tuple[IO[bytes], int]:
+        """A member as a file, and its size, valid as long as the archive is open. KeyError where there is none."""
+        info = self._archive.getinfo(self._target(name))
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+            return io.BytesIO(self.read(name)), info.file_size
+        self._file.seek(info.header_offset)
+        name_size, extra_size = struct.unpack("<26xHH", self._file.read(_LOCAL_HEADER))
+        start = info.header_offset + _LOCAL_HEADER + name_size + extra_size
+        return io.BufferedReader(_Window(self._file, start, info.file_size)), info.file_size
+
+    def _target(self, name: str) -> str:
+        """The member that a link leads to, in the end."""
+        for _ in range(len(self._links)):
+            if name not in self._links or self._archive.getinfo(name).file_size > _MOST_LINK_BYTES:
+                break
+            to = self._archive.read(name).decode(errors="surrogateescape")
+            name = posixpath.normpath(posixpath.join(posixpath.dirname(name), to))
+        return name
 
     def close(self) -> None:
         """Closes the file."""
         self._archive.close()
+        self._file.close()
 
 
-Members = TarMembers | ZipMembers
+def _check_size(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
 
 
-def is_archive(path: Path) -> bool:
+Members = TarMembers | ZipMembers | CutZipMembers
+
+
+def is_archive_name(name: str) -> bool:
     """Whether the name is that of an archive that can be read in place."""
-    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def open_archive(path: Path) -> Members:
     """The members of an archive. `ToolboxError` where it is missing or damaged."""
     try:
-        return ZipMembers(path) if path.name.lower().endswith(".zip") else TarMembers(path)
+        file = open_regular(path)
+        return _members(file, path.name, os.fstat(file.fileno()).st_size)
     except _DAMAGE as error:
         raise ToolboxError(f'the archive "{path}" cannot be read: {os_reason_of(error)}') from error
+
+
+def open_inner(outer: Members, name: str) -> Members:
+    """The members of an archive that is a member of another, open as long as that is. `ToolboxError` as above."""
+    try:
+        file, size = outer.open(name)
+        return _members(file, name, size)
+    except KeyError:
+        raise ToolboxError("the archive has no such member") from None
+    except _DAMAGE as error:
+        raise ToolboxError(f'the archive "{name}" within it cannot be read: {os_reason_of(error)}') from error
+
+
+def _zip_members(file: IO[bytes]) -> Members:
+    try:
+        return ZipMembers(file)
+    except zipfile.BadZipFile:
+        return CutZipMembers(file)
+
+
+def _members(file: IO[bytes], name: str, size: int) -> Members:
+    try:
+        if name.lower().endswith(".zip"):
+            return _zip_members(file)
+        return TarMembers(file, size, packed=name.lower().endswith(PACKED_SUFFIXES))
+    except BaseException:
+        file.close()
+        raise
 
 
 def read_member(members: Members, name: str) -> bytes:
@@ -116,25 +228,50 @@ def read_member(members: Members, name: str) -> bytes:
 
 
 def split_member(name: str) -> tuple[str, str] | None:
-    """(archive, member) of a picture inside an archive; None for a file of its own."""
-    archive, separator, member = name.partition(SEPARATOR)
-    return (archive, member) if separator and archive.lower().endswith(ARCHIVE_SUFFIXES) else None
+    """(archive, member) of a picture inside an archive; None for a file of its own.
+
+    Folders, archives and members may have the separator in their names: the archive is the first part that is a file.
+    """
+    parts = name.split(SEPARATOR)
+    joined = (SEPARATOR.join(parts[:count]) for count in range(1, len(parts)))
+    candidates = [archive for archive in joined if archive.lower().endswith(ARCHIVE_SUFFIXES)]
+    if not candidates:
+        return None
+    archive = next((path for path in candidates if os.path.isfile(path)), candidates[0])  # noqa: PTH113
+    return archive, name[len(archive) + len(SEPARATOR) :]
 
 
 class ArchiveReader:
-    """Reads members by name and keeps the archives used last open."""
+    """Reads members by name, those of archives in archives too, and keeps the archives used last open."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, Members] = OrderedDict()
+        self._open: OrderedDict[tuple[str, ...], Members] = OrderedDict()
 
     def read(self, archive: str, member: str) -> bytes:
         """A member's bytes. `ToolboxError` with the reason where that is impossible."""
-        return read_member(self._members(archive), member)
+        outer = self._kept((archive,))
+        if member in outer:
+            return read_member(outer, member)
+        inner = split_inner(outer, member)
+        if inner is None:
+            return read_member(outer, member)
+        members = self._kept((archive, inner[0]))
+        self._open.move_to_end((archive,))  # what lies in it is closed first
+        return read_member(members, inner[1])
 
-    def _members(self, archive: str) -> Members:
-        if archive not in self._open:
-            self._open[archive] = open_archive(Path(archive))
+    def _kept(self, key: tuple[str, ...]) -> Members:
+        if key not in self._open:
+            opened = open_inner(self._open[key[:1]], key[1]) if len(key) > 1 else open_archive(Path(key[0]))
+            self._open[key] = opened
             if len(self._open) > _OPEN_ARCHIVES:
                 self._open.popitem(last=False)[1].close()
-        self._open.move_to_end(archive)
-        return self._open[archive]
+        self._open.move_to_end(key)
+        return self._open[key]
+
+
+def split_inner(outer: Members, member: str) -> tuple[str, str] | None:
+    """(archive, member) of a picture in an archive that is itself a member of `outer`; None where there is none."""
+    parts = member.split(SEPARATOR)
+    joined = (SEPARATOR.join(parts[:count]) for count in range(1, len(parts)))
+    archive = next((name for name in joined if is_archive_name(name) and name in outer), None)
+    return None if archive is None else (archive, member[len(archive) + len(SEPARATOR) :])

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
-from deepvis_toolbox.scan.pictures.archives import (
-    COMPRESSED_SUFFIXES,
-    SEPARATOR,
-    Members,
-    is_archive,
-    open_archive,
-    read_member,
-)
+from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL, archive_pictures
+from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name
+from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
 from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
-from deepvis_toolbox.sources.listing import read_picture_list
+from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
 
-NO_LABEL = -1
-_CLASS_INDEX = re.compile(r"[0-9]{1,9}")
-"""As in list files."""
+_UNREAD_SUFFIXES = (
+    *(".heic", ".heif", ".jxl", ".svg", ".eps", ".ps", ".psd", ".xcf", ".tga", ".ico", ".exr", ".hdr", ".pcx"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".dcm"),
+)
+"""Pictures that people have in such folders and that the reader does not know."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,8 @@ class PictureList:
 def list_pictures(images: str | Path, list_file: str | Path | None = None) -> PictureList:
     """The pictures below a folder, sorted by name, and those in tar and zip archives in it, in the archives' order.
 
+    Files without an ending to their names are told by their content. Links to folders are followed.
+
     `list_file`: only these, in the list's order: a path below the folder and optionally a class index a line. In
     archives, a `.cls` file beside a picture (WebDataset) gives its class index. `images` may also be one archive, or a
     URL of an object store.
@@ -92,7 +91,7 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     except OSError as error:
         raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {os_reason_of(error)}') from error
     notes: list[str] = []
-    found = list(_below(root, notes) if is_folder else _members_of(root, root.name, notes))
+    found = list(_below(root, notes) if is_folder else _of_archive(root, notes))
     if not found:
         explained = f" ({notes[0]})" if notes else f"; their names end in {', '.join(PICTURE_SUFFIXES[:5])}, …"
         raise ToolboxError(f'"{images}" holds no pictures{explained}')
@@ -103,10 +102,15 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
 def _from_url(url: str, list_file: str | Path | None) -> PictureList:
     if list_file is not None:
         return _from_list(url, Path(list_file).expanduser())
-    names = tuple(name for name in list_url(url) if name.lower().endswith(PICTURE_SUFFIXES))
+    found = list_url(url)
+    names = tuple(name for name in found if is_picture_name(name) and not is_of_the_system(name))
+    archives = [name for name in found if is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)]
+    left_out = (
+        f"archives in object stores are not read; {len(archives)} are left out, such as {next(iter(archives), '')}"
+    )
     if not names:
-        raise ToolboxError(f'"{url}" holds no pictures')
-    return PictureList(names, (NO_LABEL,) * len(names), url)
+        raise ToolboxError(f'"{url}" holds no pictures{f" ({left_out})" if archives else ""}')
+    return PictureList(names, (NO_LABEL,) * len(names), url, (left_out,) if archives else ())
 
 
 def _from_list(root: str, list_file: Path) -> PictureList:
@@ -117,58 +121,35 @@ def _from_list(root: str, list_file: Path) -> PictureList:
 
 
 def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
-    def unreadable(error: OSError) -> None:
-        notes.append(f'the folder "{error.filename}" cannot be read: {os_reason_of(error)}')
-
-    for folder, subfolders, names in os.walk(root, onerror=unreadable):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
-            path = Path(folder, name)
-            relative = path.relative_to(root).as_posix()
-            if name.lower().endswith(PICTURE_SUFFIXES):
-                yield relative, NO_LABEL
-            elif is_archive(path):
-                yield from _noted(path, relative, notes)
-            elif name.lower().endswith(COMPRESSED_SUFFIXES):
-                notes.append(f'"{path}" is compressed and cannot be read in place; make it a plain .tar or a .zip')
+    walk = FolderWalk(str(root))
+    unread: Counter[str] = Counter()
+    for name in walk.files():
+        lower = name.lower()
+        if lower.endswith(PICTURE_SUFFIXES):
+            yield name, NO_LABEL
+        elif is_archive_name(name):
+            yield from _noted(root / name, name, notes)
+        elif lower.endswith(FOREIGN_SUFFIXES):
+            notes.append(f'"{root / name}" cannot be read in place; unpack it, or make it a plain .tar or a .zip')
+        elif lower.endswith(_UNREAD_SUFFIXES):
+            unread[os.path.splitext(lower)[1]] += 1  # noqa: PTH122
+        elif is_unnamed_picture(root / name):
+            yield name, NO_LABEL
+    notes += walk.notes()
+    if unread:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.most_common())
+        notes.append(f"pictures of kinds that are not read here are left out: {kinds}")
 
 
 def _noted(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
     try:
-        yield from _members_of(path, relative, notes)
+        yield from archive_pictures(path, relative, notes)
     except ToolboxError as error:
         notes.append(str(error))
 
 
-def _members_of(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
-    if not is_archive(path):
-        raise ToolboxError(f'"{path}" is neither a folder nor a .tar or .zip archive; give the folder of pictures')
-    archive = open_archive(path)
-    unlabelled: list[str] = []
-    try:
-        names = archive.names()
-        classes = {name[: -len(".cls")] for name in names if name.endswith(".cls")}
-        for name in names:
-            if name.lower().endswith(PICTURE_SUFFIXES):
-                label = NO_LABEL
-                try:
-                    label = _label_beside(archive, name, classes)
-                except ToolboxError as error:
-                    unlabelled.append(f"{name}: {error}")
-                yield f"{relative}{SEPARATOR}{name}", label
-    finally:
-        archive.close()
-    if unlabelled:
-        notes.append(f'"{path}": {len(unlabelled)} class indices cannot be read; the first, of {unlabelled[0]}')
-
-
-def _label_beside(archive: Members, name: str, classes: set[str]) -> int:
-    """The class index in the picture's `.cls` file, -1 where there is none. `ToolboxError` where it cannot be read."""
-    folder, slash, base = name.rpartition("/")
-    key = folder + slash + base.partition(".")[0]
-    if key not in classes:
-        return NO_LABEL
-    text = read_member(archive, f"{key}.cls").decode(errors="replace").strip()
-    if not _CLASS_INDEX.fullmatch(text):
-        raise ToolboxError(f'"{text[:20]}" is no class index')
-    return int(text)
+def _of_archive(path: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
+    if not is_archive_name(path.name):
+        kinds = f"{', '.join(ARCHIVE_SUFFIXES[:-1])} or {ARCHIVE_SUFFIXES[-1]}"
+        raise ToolboxError(f'"{path}" is neither a folder nor a {kinds} archive; give the folder of pictures')
+    yield from archive_pictures(path, path.name, notes)

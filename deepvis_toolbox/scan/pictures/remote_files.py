@@ -8,7 +8,7 @@ from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.installation import pip_install
-from deepvis_toolbox.scan.pictures.archives import MAX_MEMBER_BYTES
+from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE)
 
@@ -23,8 +23,8 @@ def read_url(url: str) -> bytes:
     try:
         files, path = _file_system(url)
         with files.open_input_file(path) as file:
-            if file.size() > MAX_MEMBER_BYTES:
-                raise ToolboxError(f"larger than {MAX_MEMBER_BYTES >> 20} MiB")
+            if file.size() > MAX_FILE_BYTES:
+                raise ToolboxError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
             return bytes(file.read())
     except (OSError, ValueError) as error:
         raise ToolboxError(_reason(error)) from error

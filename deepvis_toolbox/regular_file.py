@@ -1,0 +1,42 @@
+"""Opens what a user names as a file without ever waiting: pipes, sockets and devices are refused, not read."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+_NEVER_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path: str | Path) -> io.BufferedReader:
+    """Open an ordinary file for reading. OSError, with a `strerror`, where it is missing or not an ordinary file.
+
+    Asked before opening, since opening a device can do something; asked again behind, since names can be exchanged.
+    """
+    _check(path, os.stat(path).st_mode)  # noqa: PTH116 - answers to every kind of name
+    descriptor = os.open(path, os.O_RDONLY | _NEVER_WAIT)
+    try:
+        _check(path, os.fstat(descriptor).st_mode)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def _check(path: str | Path, mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is not a file but a folder", os.fspath(path))
+    raise OSError(errno.EINVAL, "it is not a file but a pipe, a socket or a device", os.fspath(path))
+
+
+def read_regular(path: str | Path, most_bytes: int) -> bytes:
+    """Read a whole ordinary file. OSError where it is larger, too, or cannot be read."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", os.fspath(path))
+        return file.read()

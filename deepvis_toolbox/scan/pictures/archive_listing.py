@@ -1,0 +1,95 @@
+"""The pictures in an archive, and in the archives within it, with the class indices that lie beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.scan.pictures.archives import (
+    FOREIGN_SUFFIXES,
+    PACKED_SUFFIXES,
+    SEPARATOR,
+    Members,
+    is_archive_name,
+    open_archive,
+    open_inner,
+    read_member,
+)
+from deepvis_toolbox.scan.pictures.folder_walk import is_of_the_system
+from deepvis_toolbox.sources.listing import is_picture_name
+
+NO_LABEL = -1
+_CLASS_INDEX = re.compile(r"[0-9]{1,9}")
+"""As in list files."""
+
+
+def archive_pictures(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
+    """The pictures of an archive as (name below `relative`, class index or -1), in its order.
+
+    Those of an archive within it stand in its place. What is left out is said in `notes`. `ToolboxError` where the
+    archive cannot be read at all.
+    """
+    archive = open_archive(path)
+    try:
+        if path.name.lower().endswith(PACKED_SUFFIXES):
+            notes.append(f'"{path}" is compressed: its pictures are read slowly; a plain .tar or a .zip is faster')
+        yield from _pictures(archive, f'"{path}"', relative, notes, is_outermost=True)
+    finally:
+        archive.close()
+
+
+def _pictures(
+    archive: Members, what: str, relative: str, notes: list[str], is_outermost: bool
+) -> Iterator[tuple[str, int]]:
+    notes += [f"{what} {note}" for note in archive.notes]
+    names = archive.names()
+    classes = {name[: -len(".cls")] for name in names if name.endswith(".cls")}
+    unlabelled: list[str] = []
+    of_the_system = 0
+    for name in names:
+        if not is_picture_name(name) and not name.lower().endswith((*FOREIGN_SUFFIXES,)) and not is_archive_name(name):
+            continue
+        if is_of_the_system(name):
+            of_the_system += 1
+        elif is_picture_name(name):
+            label = NO_LABEL
+            try:
+                label = _label_beside(archive, name, classes)
+            except ToolboxError as error:
+                unlabelled.append(f"{name}: {error}")
+            yield f"{relative}{SEPARATOR}{name}", label
+        elif is_outermost and is_archive_name(name):
+            yield from _inner_pictures(archive, name, what, relative, notes)
+        else:
+            why = "too deep" if is_archive_name(name) else "not of a kind that is read in place"
+            notes.append(f'the archive "{name}" within {what} is {why}: unpack it first')
+    if of_the_system:
+        notes.append(f"{what}: {of_the_system} files that a system put beside pictures (__MACOSX, ._…) are left out")
+    if unlabelled:
+        notes.append(f"{what}: {len(unlabelled)} class indices cannot be read; the first, of {unlabelled[0]}")
+
+
+def _inner_pictures(outer: Members, name: str, what: str, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
+    try:
+        inner = open_inner(outer, name)
+    except ToolboxError as error:
+        notes.append(f"{what}: {error}")
+        return
+    try:
+        yield from _pictures(inner, f'"{name}" within {what}', f"{relative}{SEPARATOR}{name}", notes, False)
+    finally:
+        inner.close()
+
+
+def _label_beside(archive: Members, name: str, classes: set[str]) -> int:
+    """The class index in the picture's `.cls` file, -1 where there is none. `ToolboxError` where it cannot be read."""
+    folder, slash, base = name.rpartition("/")
+    key = folder + slash + base.partition(".")[0]
+    if key not in classes:
+        return NO_LABEL
+    text = read_member(archive, f"{key}.cls").decode(errors="replace").strip()
+    if not _CLASS_INDEX.fullmatch(text):
+        raise ToolboxError(f'"{text[:20]}" is no class index')
+    return int(text)

@@ -1,0 +1,56 @@
+"""Writes TIFFs of every arrangement by hand, so that the tests lean on no writer's choices."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK = 0, 1, 2, 3, 5
+
+
+def tiff(
+    samples: np.ndarray,
+    photometric: int,
+    extra: Sequence[int] = (),
+    apart: bool = False,
+    byte_order: str = "<",
+    deflated: bool = False,
+    tags: dict[int, Sequence[int]] | None = None,
+) -> bytes:
+    """A TIFF of one strip a plane; `samples` (H, W, S), unsigned of 8 or 16 bits. `deflated`: with differences."""
+    height, width, count = samples.shape
+    bits = samples.dtype.itemsize * 8
+    planes = np.moveaxis(samples, -1, 0)[..., None] if apart else samples[None]
+    if deflated:
+        planes = np.diff(planes, axis=2, prepend=np.zeros_like(planes[:, :, :1]))
+    strips = [plane.astype(plane.dtype.newbyteorder(byte_order)).tobytes() for plane in planes]
+    strips = [zlib.compress(strip) for strip in strips] if deflated else strips
+    offsets = [8 + sum(map(len, strips[:index])) for index in range(len(strips))]
+    told: dict[int, Sequence[int]] = {
+        **{256: [width], 257: [height], 258: [bits] * count, 259: [8 if deflated else 1], 262: [photometric]},
+        **{273: offsets, 277: [count], 278: [height], 279: list(map(len, strips)), 284: [2 if apart else 1]},
+        **({317: [2]} if deflated else {}),
+        **({338: extra} if extra else {}),
+        **(tags or {}),
+    }
+    body = b"".join(strips)
+    body += bytes(len(body) % 2)
+    head = (b"II*\0" if byte_order == "<" else b"MM\0*") + struct.pack(byte_order + "I", 8 + len(body))
+    return head + body + _directory(told, byte_order, 8 + len(body))
+
+
+def _directory(told: dict[int, Sequence[int]], byte_order: str, start: int) -> bytes:
+    entries, behind = b"", b""
+    for tag, numbers in sorted(told.items()):
+        short = tag not in (273, 279)
+        packed = struct.pack(f"{byte_order}{len(numbers)}{'H' if short else 'I'}", *numbers)
+        if len(packed) > 4:
+            place = struct.pack(byte_order + "I", start + 2 + 12 * len(told) + 4 + len(behind))
+            behind += packed
+        else:
+            place = packed.ljust(4, b"\0")
+        entries += struct.pack(byte_order + "HHI", tag, 3 if short else 4, len(numbers)) + place
+    return struct.pack(byte_order + "H", len(told)) + entries + bytes(4) + behind
