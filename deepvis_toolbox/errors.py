@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class ToolboxError(Exception):
@@ -34,3 +35,11 @@ def sentence_of(error: BaseException) -> str:
     """Return what a person reads of any error: a `ToolboxError` speaks for itself, another one says its kind, too."""
     reason, kind = reason_of(error), type(error).__name__
     return reason if isinstance(error, ToolboxError) or reason == kind else f"{kind}: {reason}"
+
+
+def shown_path(path: Path) -> str:
+    """Return the path as people would write it: relative to the working directory where it lies below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

@@ -90,7 +90,10 @@ def test_the_pinned_requirements_are_those_of_the_package() -> None:
 def test_every_sentence_that_says_what_to_install_names_what_exists() -> None:
     extras = PROJECT["optional-dependencies"]
     wanted = [*PROJECT["dependencies"], *(each for several in extras.values() for each in several)]
-    known = {Requirement(each).name for each in wanted} | {"pyarrow"}  # which Ray brings as well
+    known = {Requirement(each).name for each in wanted} | {
+        "pyarrow",
+        "pre-commit",
+    }  # which Ray brings as well; a tool of developers
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     named = []
     for path in [*pages, *(ROOT / "deepvis_toolbox").rglob("*.py")]:

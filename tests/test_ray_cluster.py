@@ -13,7 +13,7 @@ from deepvis_toolbox.ray_cluster import networks_of, ray_cluster
 def test_a_missing_ray_is_said_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
     with (
-        pytest.raises(ToolboxError, match=r'pip install "deepvis-toolbox\[ray\]"'),
+        pytest.raises(ToolboxError, match=r"pip install 'ray\[data\]'"),
         ray_cluster("local", "the scan"),
     ):
         pass

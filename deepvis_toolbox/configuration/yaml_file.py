@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of, shown_path
 
 LARGEST_FILE = 1 << 20
 DEEPEST = 20
@@ -60,14 +60,6 @@ def parse_value(text: str, where: str) -> Any:
         return _plain(text.strip())
     node = _compose(text, lambda _line: where)
     return _value(node, (), {}, where)
-
-
-def shown_path(path: Path) -> str:
-    """The path as people would write it: relative to the working directory where it lies below it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
 
 
 def _text_of(path: Path) -> str:

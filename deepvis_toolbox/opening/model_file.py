@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from deepvis_toolbox.configuration.section import InWords, Section, validated
-from deepvis_toolbox.configuration.yaml_file import KeyPath, read_yaml, shown_path
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.configuration.yaml_file import KeyPath, read_yaml
+from deepvis_toolbox.errors import ToolboxError, shown_path
 from deepvis_toolbox.opening.mean_file import read_mean
 from deepvis_toolbox.words.unit_image_kinds import MontageLayout
 

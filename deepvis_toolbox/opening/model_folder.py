@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepvis_toolbox.configuration.yaml_file import shown_path
-from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path
 from deepvis_toolbox.installation import models_folders
 
 MODEL_FILE = "model.yaml"
