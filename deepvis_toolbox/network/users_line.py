@@ -10,7 +10,10 @@ from pathlib import Path
 import torch
 from torch import fx
 
-_NOT_THE_USERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent / "tracing.py"), __file__, "<")
+_HERE = Path(__file__).parent
+_NOT_THE_USERS = (
+    str(Path(torch.__file__).parent), *(str(_HERE / name) for name in ("tracing.py", "proxies.py")), __file__, "<",
+)  # fmt: skip
 
 Line = tuple[str, int]
 """A file and the number of a line in it."""
