@@ -16,6 +16,7 @@ import pytest
 
 from deepvis_toolbox import ToolboxError, Unit, load_network, preferred_images
 from deepvis_toolbox.optimize import AscentSettings
+from deepvis_toolbox.optimize.cli.flag_values import address_of, value_of
 from deepvis_toolbox.optimize.cli.optimize_command import main
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
 from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
@@ -352,3 +353,24 @@ def test_a_picture_to_match_has_its_name_where_units_have_a_number(tmp_path):
     arguments = [*NETWORK, "--like", str(tmp_path / "photo.png"), "--push-layer", "relu", "--max-iter", "2", "--brave"]
     assert main([*arguments, "--output-prefix", str(tmp_path / "o"), "--quiet"]) == 0
     assert (tmp_path / "o_relu_photo_0_best_Xpm.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10), ("08", 8), ("1:30", "1:30"), ("0x10", "0x10"), ("1_0", "1_0"), ("1e3", 1000.0), ("-1", -1),
+        ("{lr: 010, late: 1e8}", {"lr": 10, "late": 1e8}), ("[010, 07]", [10, 7]), ("(6,6)", (6, 6)),
+        ("{'lr': 100.0}", {"lr": 100.0}), ("yes", "yes"), ("true", True),
+    ],
+)  # fmt: skip
+def test_numbers_of_flags_are_decimal(text: str, value: object) -> None:
+    found = value_of(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("channel", ["1:30", "0x10", "1_0", "1.0"])
+def test_a_unit_that_is_no_decimal_number_is_refused(channel: str) -> None:
+    with pytest.raises(ToolboxError, match="push-channel"):
+        address_of("conv", channel, None)
+    assert address_of("conv", "010", None) == address_of("conv", "10", None)

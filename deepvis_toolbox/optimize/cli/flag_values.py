@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from typing import Any
 
-import yaml
-
+from deepvis_toolbox.configuration.yaml_file import parse_value
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.unit import Unit
 
 LONGEST_VALUE = 10_000
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_OTHER_BASE = re.compile(r"\b0[xXoObB]|\d_\d")
+"""Python's numbers that are not written as people write them."""
 MOST_SEEDS = 100_000
 
 
 def value_of(text: str) -> Any:
-    """The value that a text means: a Python literal, else YAML, else the text itself."""
+    """The value that a text means: a Python literal, else YAML, else the text itself. Numbers are decimal."""
     if len(text) > LONGEST_VALUE:
         raise ToolboxError(f"a value of {len(text)} letters is too long")
     try:
-        return ast.literal_eval(text.strip())
+        if not _OTHER_BASE.search(text):
+            return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
     try:
-        return _with_numbers(yaml.safe_load(text))
-    except (yaml.YAMLError, RecursionError, ValueError):  # ValueError: a number of thousands of digits
+        value = parse_value(text, "")
+    except (ToolboxError, RecursionError, ValueError):
         return text
+    return text if value in (math.inf, -math.inf) else value  # a number of thousands of digits
 
 
 def number(text: str, flag: str) -> float:
@@ -108,12 +111,3 @@ def address_of(layer: str, channel: str, where: tuple[int, int] | None) -> str:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ToolboxError(f'--push-channel is "{channel}"; it must be the number of a unit')
     return str(Unit(layer, value, where))
-
-
-def _with_numbers(value: Any) -> Any:
-    """YAML reads 1e8 as text; here it is a number."""
-    if isinstance(value, dict):
-        return {key: _with_numbers(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_numbers(each) for each in value]
-    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
