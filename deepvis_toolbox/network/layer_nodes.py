@@ -75,7 +75,8 @@ def layer_table(
             continue  # sizes, lists of parts, indices: nothing that has units
         computing = [node for node in chain if "moved" not in node.meta]
         rectified = [node for node in computing if operation(node).rectifier]
-        below = _with_the_batch_in_front(rectified[0].all_input_nodes[0]) if rectified else top
+        entered = [node for node in computing if node in rectified or node.meta.get("enters_below")]
+        below = _with_the_batch_in_front(entered[0].all_input_nodes[0]) if entered else top
         last_rectifies = len(rectified) == 1 and rectified[0] is computing[-1]
         rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
         layers.append(Layer(name, _kind_of(computing), tuple(value.shape[1:]), rectifier))

@@ -44,7 +44,7 @@ class Operation:
         return self.kind if self.kind in RECTIFIERS else ""
 
 
-RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "silu", "gelu", "hardswish", "mish", "clipped_relu"})
+RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "silu", "gelu", "hardswish", "mish", "swish", "clipped_relu"})
 """The activations that deconv and guided treat as a rectifier, and below which a backward pass starts. The smooth ones
 are ReLUs with a rounded corner. PReLU, ELU and the squashing functions are not among them: backprop's derivative."""
 

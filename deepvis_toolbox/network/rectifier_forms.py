@@ -15,7 +15,7 @@ from torch import fx, nn
 
 from deepvis_toolbox.network.operations import RECTIFIERS, called_name
 from deepvis_toolbox.network.plain_modules import is_plain
-from deepvis_toolbox.network.quick_gelu import quick_gelu
+from deepvis_toolbox.network.swish import quick_gelu
 
 _MOST_OPERATIONS = 8
 
