@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from deepvis_toolbox.live.layout import draw_window
-from deepvis_toolbox.live.look import Look, look_for
-from deepvis_toolbox.live.state import LayerEntry, State, make_request
-from deepvis_toolbox.live.work.snapshot import FrameInfo, Snapshot
+from deepvis_toolbox.live.layout import make_request
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, InputGradient, LayerMaps, Maps, Probabilities
+from deepvis_toolbox.sources.frame import FrameInfo
+from deepvis_toolbox.words.layer import Layer
 
 SHOWN = (("stem", (32, 112, 112)), ("block10.expand", (672, 14, 14)), ("fc", (1000,)))
 LISTED = 64
@@ -34,16 +39,20 @@ LIMIT = 8.0
 def example(name: str, shape: tuple[int, ...]) -> tuple[State, Snapshot]:
     """The layer shown, a unit selected, the backward pass on: everything that can be drawn is drawn."""
     random = np.random.default_rng(0)
-    names = [LayerEntry(f"block{number // 3}.part{number % 3}", (192, 14, 14), "conv") for number in range(LISTED - 1)]
-    state = State(layers=(LayerEntry(name, shape, "conv"), *names), labels=tuple(f"class {i}" for i in range(1000)))
-    state.cursor_area, state.unit, state.backward = "tiles", 5, "grad"
+    names = [Layer(f"block{number // 3}.part{number % 3}", "conv", (192, 14, 14)) for number in range(LISTED - 1)]
+    state = State()
+    state.facts.layers = (Layer(name, "conv", shape), *names)
+    state.facts.labels = tuple(f"class {i}" for i in range(1000))
+    state.view.cursor_area, state.view.unit, state.view.backward = "tiles", 5, "grad"
     snapshot = Snapshot(
         request=make_request(state),
         frame=FrameInfo("camera 0", 0),
         input_image=random.integers(0, 255, (224, 224, 3)).astype(np.uint8),
-        maps=np.maximum(random.normal(size=shape), 0).astype(np.float32),
-        probabilities=random.dirichlet(np.ones(1000)).astype(np.float32),
-        backward_image=random.normal(size=(224, 224, 3)).astype(np.float32),
+        answers={
+            LayerMaps(name): Maps(np.maximum(random.normal(size=shape), 0).astype(np.float32)),
+            ClassProbabilities(): Probabilities(random.dirichlet(np.ones(1000)).astype(np.float32)),
+            BackwardImage(name, 5): InputGradient(random.normal(size=(224, 224, 3)).astype(np.float32)),
+        },
         network_rate=20.0,
         source_rate=30.0,
         device="cpu",
@@ -56,13 +65,14 @@ def milliseconds(
 ) -> tuple[list[float], list[float]]:
     """The time of each of `rounds` windows, and what of it the processor spent on them; five more are not counted."""
     state, snapshot = example(name, shape)
-    state.gamma_index = gamma_index
-    look, pixels = look_for(Look(), *SIZE), np.empty((SIZE[1], SIZE[0], 3), np.uint8)
+    state.view.gamma_index = gamma_index
+    painter = Painter(Look())
     times, processor = [], []
     for number in range(rounds + 5):
-        fresh = replace(snapshot, network_rate=20 + number % 7)
+        answers = deepcopy(dict(snapshot.answers))  # new arrays, as the worker brings them
+        fresh = replace(snapshot, answers=answers, network_rate=20 + number % 7)
         start, start_processor = time.perf_counter(), time.process_time()
-        draw_window(pixels, state, fresh, look)
+        painter.paint(state, fresh, SIZE)
         times.append(1000 * (time.perf_counter() - start))
         processor.append(1000 * (time.process_time() - start_processor))
     return times[5:], processor[5:]

@@ -50,7 +50,8 @@ def scanner(net: Network, layers: list[str] | None, first: PictureBatch, count: 
     """A scanner at the beginning of a scan of `count` pictures."""
     index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
     settings = ScanSettings(index, statistics=statistics, batch_size=len(first.inputs))
-    return BatchScanner(net, Tally(settings, calibrate(net, index, first), count, statistics_device(net)))
+    calibration = calibrate(net, index, first.inputs[torch.from_numpy(first.readable)])
+    return BatchScanner(net, Tally(settings, calibration, count, statistics_device(net)))
 
 
 def more_pictures(batches: list[PictureBatch], count: int) -> list[PictureBatch]:

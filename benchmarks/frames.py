@@ -19,10 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from benchmarks.live import UNIT_LAYER, PictureLoop
+from benchmarks.live import UNIT_LAYER, PictureLoop, own_activation
 from deepvis_toolbox import load_network
-from deepvis_toolbox.live.work.frame_processor import FrameProcessor, own_activation
+from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, LayerMaps
 from deepvis_toolbox.network.interface import Network
 
 
@@ -44,18 +45,18 @@ def answers(network: Network, request: Request) -> Callable[[], None]:
     return answer
 
 
-def bare(network: Network, request: Request) -> Callable[[], None]:
+def bare(network: Network, mode: str) -> Callable[[], None]:
     """The same passes of the network, and nothing else."""
     x = network.preprocess(PictureLoop(None).pictures[0])
-    layers = [request.layer, network.probability_layer or request.layer]
+    layers = [UNIT_LAYER, network.probability_layer or UNIT_LAYER]
 
     def run() -> None:
-        if request.backward == "off":
+        if mode == "off":
             network.forward(x, layers)
         else:
             recording = network.record(x, layers)
-            value = recording.activations([request.layer])[request.layer]
-            recording.backward(request.layer, own_activation(network.layers[request.layer], value, request))
+            value = recording.activations([UNIT_LAYER])[UNIT_LAYER]
+            recording.backward(UNIT_LAYER, own_activation(value, 1), mode)
         finished()
 
     return run
@@ -81,8 +82,10 @@ def main() -> None:
     network = load_network(given.model, device=given.device)
     print(f"{network.name} on {network.device}")
     for mode in ("off", "grad", "deconv", "guided"):
-        request = Request(UNIT_LAYER, 1, mode, UNIT_LAYER, 1)
-        works = answers(network, request), bare(network, request)
+        questions = [LayerMaps(UNIT_LAYER), ClassProbabilities()]
+        if mode != "off":
+            questions.append(BackwardImage(UNIT_LAYER, 1, mode))
+        works = answers(network, Request(frozenset(questions))), bare(network, mode)
         for work in works:
             rate(work, 0.5)
         rates = [[rate(work, given.seconds) for work in works] for _ in range(given.rounds)]

@@ -28,25 +28,27 @@ sys.path.insert(0, str(ROOT))
 
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 from deepvis_toolbox import load_network  # noqa: E402
 from deepvis_toolbox.live.actions import go_to  # noqa: E402
 from deepvis_toolbox.live.headless import HeadlessRun  # noqa: E402
+from deepvis_toolbox.live.layout import make_request  # noqa: E402
 from deepvis_toolbox.live.main_loop import MainLoop  # noqa: E402
 from deepvis_toolbox.live.painter import Painter  # noqa: E402
 from deepvis_toolbox.live.pictures.shooter import Shooter  # noqa: E402
 from deepvis_toolbox.live.state import State  # noqa: E402
 from deepvis_toolbox.live.window.window import Window  # noqa: E402
-from deepvis_toolbox.live.work.frame_processor import FrameProcessor, own_activation  # noqa: E402
+from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # noqa: E402
 from deepvis_toolbox.live.work.grower import OpenGrower, open_grower  # noqa: E402
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork  # noqa: E402
-from deepvis_toolbox.live.work.request import Request  # noqa: E402
 from deepvis_toolbox.live.work.session import Session  # noqa: E402
 from deepvis_toolbox.network.interface import Network  # noqa: E402
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame  # noqa: E402
 from deepvis_toolbox.sources.options import SourceOptions  # noqa: E402
 from deepvis_toolbox.sources.pacing import Pacer  # noqa: E402
 from deepvis_toolbox.sources.source import Source  # noqa: E402
+from deepvis_toolbox.words.unit import Unit  # noqa: E402
 
 SIZE = (1500, 930)
 LAYERS = ("stem", "block10.expand", "fc")
@@ -105,12 +107,12 @@ def measure_drawing(repeats: int) -> None:
         LoadedNetwork.of(network, f"{name}:1").introduce(state)
         layer = state.layer
         assert layer is not None
-        shots = []
+        state.view.backward = "grad"
+        shots, request = [], make_request(state)
         for _ in range(4):
             frame = source.read()
             assert frame is not None
-            shots.append(processor.process(frame, Request(layer.name, 1, "grad", layer.name, 1)))
-        state.backward = "grad"
+            shots.append(processor.process(frame, request))
         times = []
         for number in range(repeats + 4):
             started = time.perf_counter()
@@ -138,20 +140,26 @@ def measure_rates(seconds: float, rounds: int) -> None:
             print(f"    bare loop: {name:37} {np.median(rates):6.1f}/s  ratio {np.median(ratios):.3f}  ({every})")
 
 
+def own_activation(value: torch.Tensor, unit: int) -> torch.Tensor:
+    """The live diff: a unit's own activation map, zero elsewhere."""
+    diff = torch.zeros_like(value)
+    diff[:, unit] = value[:, unit]
+    return diff
+
+
 def bare_loop(backward: bool, preprocess: bool, seconds: float) -> float:
     """Passes a second, nothing else running."""
     network = load()
     pictures = PictureLoop(None).pictures
     inputs = [network.preprocess(picture) for picture in pictures]
     layers = [UNIT_LAYER, network.probability_layer or UNIT_LAYER]
-    request = Request(UNIT_LAYER, 1, "grad", UNIT_LAYER, 1)
 
     def one_pass(number: int) -> None:
         x = network.preprocess(pictures[number]) if preprocess else inputs[number]
         if backward:
             recording = network.record(x, layers)
             value = recording.activations([UNIT_LAYER])[UNIT_LAYER]
-            recording.backward(UNIT_LAYER, own_activation(network.layers[UNIT_LAYER], value, request))
+            recording.backward(UNIT_LAYER, own_activation(value, 1))
         else:
             network.forward(x, layers)
 
@@ -172,10 +180,10 @@ def live_loop(backward: bool, open_grower: OpenGrower | None = None) -> Iterator
     state = State()
     window = Window("Benchmark", *SIZE)
     loop = MainLoop(session, window, Painter(), state, Shooter(Path(), {}))
-    while not state.layers:
+    while not state.facts.layers:
         loop.step()
-    go_to(state, UNIT_LAYER, 1)
-    state.backward = "grad" if backward else "off"
+    go_to(state, Unit(UNIT_LAYER, 1))
+    state.view.backward = "grad" if backward else "off"
     try:
         yield loop
     finally:
@@ -209,13 +217,13 @@ def measure_growth(seconds: float, rounds: int) -> None:
     """The worker's rate while a class unit's preferred image grows, over its rate before and after, in one window."""
     rates: dict[bool, list[float]] = {False: [], True: []}
     with TemporaryDirectory() as folder, live_loop(False, partial(open_grower, folder=folder)) as loop:
-        go_to(loop.state, "fc", 9)
+        go_to(loop.state, Unit("fc", 9))
         for number in range(2 * rounds + 1):
             growing = number % 2 == 1
-            loop.state.growing = frozenset({loop.state.address}) if growing else frozenset()
+            loop.state.orders.grow = frozenset({Unit("fc", 9)}) if growing else frozenset()
             rates[growing].append(live_rate(loop, seconds)[0])
             if growing:
-                loop.state.growing = frozenset()
+                loop.state.orders.grow = frozenset()
     alone = [(before + after) / 2 for before, after in itertools.pairwise(rates[False])]
     ratios = np.array(rates[True]) / np.array(alone)
     every = ", ".join(f"{ratio:.2f}" for ratio in ratios)
@@ -236,11 +244,11 @@ def measure_keys(presses: int) -> None:
         random = np.random.default_rng(0)
         for number in range(presses):
             _run_for(loop, float(random.uniform(0.12, 0.3)))
-            unit = loop.state.unit
+            unit = loop.state.view.unit
             sent.append(time.perf_counter())
             hands.stdin.write("key Right\n" if number % 2 else "key Left\n")
             hands.stdin.flush()
-            while loop.state.unit == unit or loop.is_dirty:
+            while loop.state.view.unit == unit or loop.is_dirty:
                 loop.step()
             shown.append(time.perf_counter())
         hands.stdin.close()

@@ -14,3 +14,23 @@ def nearest_name(wanted: str, known: Iterable[str]) -> str:
     """A hint such as `; did you mean "conv5"?`, or an empty string where nothing known is close to `wanted`."""
     matches = get_close_matches(wanted, list(known), n=1, cutoff=0.5)
     return f'; did you mean "{matches[0]}"?' if matches else ""
+
+
+def reason_of(error: BaseException, *, last: bool = False) -> str:
+    """Return an error's message as a part of a sentence: its first line with words (`last`: its last one).
+
+    The error's kind stands for a message that is empty.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1 if last else 0] if lines else type(error).__name__
+
+
+def os_reason_of(error: BaseException) -> str:
+    """Return why a file could not be used, without the file's name: for sentences that have named it."""
+    return getattr(error, "strerror", None) or reason_of(error)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return what a person reads of any error: a `ToolboxError` speaks for itself, another one says its kind, too."""
+    reason, kind = reason_of(error), type(error).__name__
+    return reason if isinstance(error, ToolboxError) or reason == kind else f"{kind}: {reason}"

@@ -52,8 +52,3 @@ class Mailbox(Generic[T]):
         """How many items were replaced before anybody read them."""
         with self._changed:
             return self._dropped
-
-    @property
-    def closed(self) -> bool:
-        with self._changed:
-            return self._closed

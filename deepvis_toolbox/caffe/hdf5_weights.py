@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.caffe.stored_weights import MAX_LAYERS, StoredArray, StoredWeights
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 
 
 def open_hdf5(path: Path) -> StoredWeights:
@@ -20,13 +20,13 @@ def open_hdf5(path: Path) -> StoredWeights:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise ToolboxError(f"{path}: is a broken HDF5 file ({error})") from None
+        raise ToolboxError(f"{path}: is a broken HDF5 file ({reason_of(error)})") from None
     weights = StoredWeights(path, resources=[file])
     try:
         weights.layers.update(_hdf5_layers(path, file))
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         file.close()
-        raise ToolboxError(f"{path}: is not the HDF5 file of a Caffe network ({error})") from None
+        raise ToolboxError(f"{path}: is not the HDF5 file of a Caffe network ({reason_of(error)})") from None
     except BaseException:
         file.close()
         raise
@@ -84,7 +84,7 @@ def _hdf5_reader(path: Path, layer: str, array: Any) -> Callable[[], NDArray[np.
             else:
                 values[()] = array[()]
         except (OSError, ValueError, RuntimeError, TypeError) as error:
-            raise ToolboxError(f'{path}: layer "{layer}": a parameter cannot be read ({error})') from None
+            raise ToolboxError(f'{path}: layer "{layer}": a parameter cannot be read ({reason_of(error)})') from None
         return values
 
     return read

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.caffe.stored_blob import stored_blob
 from deepvis_toolbox.caffe.wire import WireError
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 MAX_VALUES = 64 << 20
 _NPY_MAGIC = b"\x93NUMPY"
@@ -25,7 +25,7 @@ def read_mean(path: Path) -> NDArray[np.float32]:
             magic = file.read(len(_NPY_MAGIC))
         values = _read_npy(path) if magic == _NPY_MAGIC else _read_binaryproto(path)
     except OSError as error:
-        raise ToolboxError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise ToolboxError(f"{path}: cannot be read ({os_reason_of(error)})") from None
     mean = values.reshape(_image_shape(path, values.shape))
     if not np.isfinite(mean).all():
         raise ToolboxError(f"{path}: the mean has values that are not finite")
@@ -36,7 +36,7 @@ def _read_npy(path: Path) -> NDArray[np.float32]:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a broken header makes NumPy fail in ways that it does not document
-        raise ToolboxError(f"{path}: is a broken .npy file ({error})") from None
+        raise ToolboxError(f"{path}: is a broken .npy file ({reason_of(error)})") from None
     if stored.dtype.kind not in "fiu" or stored.size > MAX_VALUES:
         raise ToolboxError(f"{path}: holds {stored.dtype} of the shape {stored.shape}; a mean image was expected")
     return np.array(stored, np.float32)
@@ -49,7 +49,9 @@ def _read_binaryproto(path: Path) -> NDArray[np.float32]:
     try:
         blob = stored_blob(content, 0, len(content))
     except WireError as error:
-        raise ToolboxError(f"{path}: is neither a .npy nor a .binaryproto mean, or is cut off ({error})") from None
+        raise ToolboxError(
+            f"{path}: is neither a .npy nor a .binaryproto mean, or is cut off ({reason_of(error)})"
+        ) from None
     return blob.read()
 
 

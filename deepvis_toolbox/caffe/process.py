@@ -19,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 
 Floats = NDArray[np.float32]
 Step = tuple[Any, ...]
@@ -185,7 +185,7 @@ def _started(installation: Installation, printed: IO[bytes]) -> subprocess.Popen
         )
     except OSError as error:
         printed.close()
-        raise ToolboxError(f"{installation.python} cannot be run ({error.strerror}); {_WHAT_IT_NAMES}") from None
+        raise ToolboxError(f"{installation.python} cannot be run ({os_reason_of(error)}); {_WHAT_IT_NAMES}") from None
 
 
 def _environment(installation: Installation) -> dict[str, str]:

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.generations import upgraded_layers
 from deepvis_toolbox.caffe.phases import DEPLOY, runs_at_test_time, takes_deploy_stage
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 MAX_BYTES = 4 << 20
 """The largest prototxt that is read; the published ones of a thousand layers have a quarter of it."""
@@ -69,7 +69,7 @@ def _parsed(path: Path) -> Any:
     except text_format.ParseError as error:
         raise ToolboxError(_parse_message(path, str(error))) from None
     except (ValueError, RecursionError, OverflowError) as error:
-        raise ToolboxError(f"{path}: is not a prototxt ({error})") from None
+        raise ToolboxError(f"{path}: is not a prototxt ({reason_of(error)})") from None
     return net
 
 
@@ -79,7 +79,7 @@ def _text(path: Path) -> str:
             raise ToolboxError(f"{path}: is larger than {MAX_BYTES >> 20} MB, so it is not a text prototxt")
         content = path.read_bytes()
     except OSError as error:
-        raise ToolboxError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise ToolboxError(f"{path}: cannot be read ({os_reason_of(error)})") from None
     if b"\0" in content:
         raise ToolboxError(f"{path}: is not text; the prototxt is wanted here, not the .caffemodel")
     try:

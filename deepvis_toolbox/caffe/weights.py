@@ -11,7 +11,7 @@ from deepvis_toolbox.caffe.hdf5_weights import open_hdf5
 from deepvis_toolbox.caffe.stored_blob import stored_blob
 from deepvis_toolbox.caffe.stored_weights import MAX_LAYERS, StoredArray, StoredWeights
 from deepvis_toolbox.caffe.wire import BYTES, Buffer, Field, WireError, fields, text
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -24,7 +24,7 @@ def open_weights(path: Path) -> StoredWeights:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise ToolboxError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise ToolboxError(f"{path}: cannot be read ({os_reason_of(error)})") from None
     try:
         if file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC:
             return open_hdf5(path)
@@ -37,7 +37,7 @@ def _open_caffemodel(path: Path, file: BinaryIO) -> StoredWeights:
     try:
         buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (ValueError, OSError) as error:
-        raise ToolboxError(f"{path}: is no weights file ({error})") from None
+        raise ToolboxError(f"{path}: is no weights file ({reason_of(error)})") from None
     weights = StoredWeights(path, resources=[buffer])
     try:
         weights.layers.update(_caffemodel_layers(path, buffer))
@@ -76,7 +76,7 @@ def _foreign_file(path: Path, buffer: Buffer, error: WireError) -> str:
     start = bytes(buffer[:64]).lstrip().lower()
     if start.startswith((b"<!doctype", b"<html")):
         return f"{path}: is a web page, not a .caffemodel; fetch the weights again"
-    return f"{path}: is not a .caffemodel, or is cut off ({error}); fetch it again"
+    return f"{path}: is not a .caffemodel, or is cut off ({reason_of(error)}); fetch it again"
 
 
 def _layer(path: Path, buffer: Buffer, entry: Field, message: Any) -> tuple[str, list[StoredArray]]:
@@ -97,6 +97,6 @@ def _layer(path: Path, buffer: Buffer, entry: Field, message: Any) -> tuple[str,
         blobs = [stored_blob(buffer, place.start, place.end) for place in places]
     except WireError as error:
         raise ToolboxError(
-            f'{path}: layer "{name}": a stored parameter is broken ({error}); fetch the file again'
+            f'{path}: layer "{name}": a stored parameter is broken ({reason_of(error)}); fetch the file again'
         ) from None
     return name, [StoredArray(blob.shape, blob.read) for blob in blobs]

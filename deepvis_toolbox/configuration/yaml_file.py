@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 LARGEST_FILE = 1 << 20
 DEEPEST = 20
@@ -85,7 +85,7 @@ def _text_of(path: Path) -> str:
     except FileNotFoundError:
         raise ToolboxError(f"there is no file {name}") from None
     except OSError as error:
-        raise ToolboxError(f"{name} cannot be read: {error.strerror}") from None
+        raise ToolboxError(f"{name} cannot be read: {os_reason_of(error)}") from None
     except UnicodeDecodeError:
         raise ToolboxError(f"{name} is not a text file in UTF-8") from None
 
@@ -99,7 +99,7 @@ def _compose(text: str, where: Callable[[int], str]) -> yaml.Node | None:
         mark = error.problem_mark or error.context_mark
         raise ToolboxError(f"{where(mark.line if mark else 0)}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise ToolboxError(f"{where(0)}: not valid YAML: {_first_line(error)}") from None
+        raise ToolboxError(f"{where(0)}: not valid YAML: {reason_of(error)}") from None
 
 
 def _check_events(events: Iterable[yaml.Event], where: Callable[[int], str]) -> None:
@@ -147,7 +147,3 @@ def _plain(text: str) -> Any:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) else text
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from deepvis_toolbox.drawing.colours import Colour, Pixels
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 
 Align = Literal["left", "centre", "right"]
 Elide = Literal["end", "start"]
@@ -199,7 +199,9 @@ def _loaded(font: Font) -> ImageFont.FreeTypeFont:
     try:  # the basic layout gives the same picture on every machine, whatever libraries Pillow finds
         return ImageFont.truetype(path, font.size, layout_engine=ImageFont.Layout.BASIC)
     except OSError as error:
-        raise ToolboxError(f'cannot read the font "{path}" ({error}); give the path of a .ttf or .otf file') from error
+        raise ToolboxError(
+            f'cannot read the font "{path}" ({reason_of(error)}); give the path of a .ttf or .otf file'
+        ) from error
 
 
 def _shipped(bold: bool) -> str:

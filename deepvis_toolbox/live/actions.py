@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import replace
 from typing import get_args
 
-from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, LayerEntry, Pattern, State, Zoom
+from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, Pattern, State, Zoom
 from deepvis_toolbox.words.backward import BACKWARD_VIEWS, BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 CHOSEN_BACKWARD_MODES: tuple[ChosenBackwardMode, ...] = get_args(ChosenBackwardMode)
@@ -25,115 +27,92 @@ FAST_STEP = 3
 """How far a step goes with Shift."""
 
 
-_SURVIVES_RESET = {
-    "layers",
-    "labels",
-    "label_layers",
-    "has_unit_images",
-    "unit_pictures",
-    "pattern_tiles",
-    "growing",
-    "tile_size",
-    "tile_columns",
-    "sources",
-    "source_index",
-    "source_note",
-    "window_rate",
-    "window_timings",
-    "start_values",
-    "error",
-    "message",
-    "loading",
-    "quit",
-}
-
-
-def set_layers(state: State, layers: tuple[LayerEntry, ...], first: str = "") -> None:
-    """The network has been loaded; `first` is the layer shown at the start (else the first after the input)."""
-    state.layers = layers
-    state.loading = ""
-    names = [layer.name for layer in layers]
-    _show_layer(state, names.index(first) if first in names else min(1, len(layers) - 1))
+def set_layers(state: State, layers: tuple[Layer, ...]) -> None:
+    """Show the layers of a network that has been loaded, from the first after the input on."""
+    state.facts.layers = layers
+    state.facts.loading = ""
+    _show_layer(state, 1)
+    state.start_view.layer_index = state.view.layer_index
 
 
 # -- moving the selection ------------------------------------------------------------------------------------------
 
 
 def move_left(state: State, steps: int = 1) -> None:
-    if state.cursor_area == "layers":
+    if state.view.cursor_area == "layers":
         previous_layer(state, steps)
     else:
-        select_unit(state, state.unit - steps)
+        select_unit(state, state.view.unit - steps)
 
 
 def move_right(state: State, steps: int = 1) -> None:
-    if state.cursor_area == "layers":
+    if state.view.cursor_area == "layers":
         next_layer(state, steps)
     else:
-        select_unit(state, state.unit + steps)
+        select_unit(state, state.view.unit + steps)
 
 
 def move_down(state: State, steps: int = 1) -> None:
     """From the layer list into the tiles; there, down by rows (a last row that is shorter stops at its last unit)."""
     if not state.layer:
         return
-    if state.cursor_area == "layers":
-        state.cursor_area = "tiles"
+    if state.view.cursor_area == "layers":
+        state.view.cursor_area = "tiles"
         return
-    columns = state.tile_columns
-    rows_below = (state.layer.units - 1) // columns - state.unit // columns
+    columns = state.facts.tile_columns
+    rows_below = (state.layer.channels - 1) // columns - state.view.unit // columns
     if rows_below > 0:
-        select_unit(state, state.unit + min(steps, rows_below) * columns)
+        select_unit(state, state.view.unit + min(steps, rows_below) * columns)
 
 
 def move_up(state: State, steps: int = 1) -> None:
     """Up by rows; from the top row back to the layer list."""
-    row = state.unit // state.tile_columns
-    if state.cursor_area == "tiles" and row > 0:
-        select_unit(state, state.unit - min(steps, row) * state.tile_columns)
+    row = state.view.unit // state.facts.tile_columns
+    if state.view.cursor_area == "tiles" and row > 0:
+        select_unit(state, state.view.unit - min(steps, row) * state.facts.tile_columns)
     else:
-        state.cursor_area = "layers"
+        state.view.cursor_area = "layers"
 
 
 def previous_layer(state: State, steps: int = 1) -> None:
-    _show_layer(state, state.layer_index - steps)
+    _show_layer(state, state.view.layer_index - steps)
 
 
 def next_layer(state: State, steps: int = 1) -> None:
-    _show_layer(state, state.layer_index + steps)
+    _show_layer(state, state.view.layer_index + steps)
 
 
 def select_layer(state: State, index: int) -> None:
     """A click on a layer's name."""
-    state.cursor_area = "layers"
+    state.view.cursor_area = "layers"
     _show_layer(state, index)
 
 
 def select_unit(state: State, unit: int) -> None:
     """A click on a tile, or a step to it; kept within the layer."""
     if state.layer:
-        state.cursor_area = "tiles"
-        state.unit = max(0, min(unit, state.layer.units - 1))
+        state.view.cursor_area = "tiles"
+        state.view.unit = state.view.wanted_unit = max(0, min(unit, state.layer.channels - 1))
 
 
 def scroll_layers(state: State, first: int) -> None:
     """The wheel over the layer list: `first` is the first name shown."""
-    state.layer_scroll = max(0, min(first, len(state.layers) - 1))
+    state.view.layer_scroll = max(0, min(first, len(state.facts.layers) - 1))
 
 
-def go_to(state: State, layer: str, unit: int) -> None:
-    """Starts at a unit, as `--goto layer:unit` asks."""
-    names = [entry.name for entry in state.layers]
-    if layer in names:
-        _show_layer(state, names.index(layer))
-        select_unit(state, unit)
+def go_to(state: State, unit: Unit) -> None:
+    """Select a unit of any layer, as `--goto layer:unit` asks."""
+    names = [layer.name for layer in state.facts.layers]
+    if unit.layer in names:
+        _show_layer(state, names.index(unit.layer))
+        select_unit(state, unit.channel)
 
 
 def _show_layer(state: State, index: int) -> None:
-    state.layer_index = max(0, min(index, len(state.layers) - 1))
-    state.layer_scroll = None
+    state.view.layer_index = max(0, min(index, len(state.facts.layers) - 1))
+    state.view.layer_scroll = None
     if state.layer:
-        state.unit = min(state.unit, state.layer.units - 1)
+        state.view.unit = min(state.view.wanted_unit, state.layer.channels - 1)
 
 
 # -- the backward pass ---------------------------------------------------------------------------------------------
@@ -141,67 +120,80 @@ def _show_layer(state: State, index: int) -> None:
 
 def cycle_backward(state: State) -> None:
     """Off, grad raw, grad norm, deconv raw, guided raw, off; from any other combination, off."""
-    now = (state.backward, state.backward_view)
+    now = (state.view.backward, state.view.backward_view)
     place = SIMPLE_BACKWARD.index(now) if now in SIMPLE_BACKWARD else len(SIMPLE_BACKWARD) - 1
-    state.backward, state.backward_view = SIMPLE_BACKWARD[(place + 1) % len(SIMPLE_BACKWARD)]
+    state.view.backward, state.view.backward_view = SIMPLE_BACKWARD[(place + 1) % len(SIMPLE_BACKWARD)]
 
 
 def cycle_backward_mode(state: State) -> None:
-    state.backward = CHOSEN_BACKWARD_MODES[
-        (CHOSEN_BACKWARD_MODES.index(state.backward) + 1) % len(CHOSEN_BACKWARD_MODES)
+    state.view.backward = CHOSEN_BACKWARD_MODES[
+        (CHOSEN_BACKWARD_MODES.index(state.view.backward) + 1) % len(CHOSEN_BACKWARD_MODES)
     ]
 
 
 def cycle_backward_view(state: State) -> None:
-    state.backward_view = BACKWARD_VIEWS[(BACKWARD_VIEWS.index(state.backward_view) + 1) % len(BACKWARD_VIEWS)]
+    state.view.backward_view = BACKWARD_VIEWS[
+        (BACKWARD_VIEWS.index(state.view.backward_view) + 1) % len(BACKWARD_VIEWS)
+    ]
 
 
 def toggle_frozen_origin(state: State) -> None:
     """Freezes the origin at the selected unit, or lets it follow the selection again."""
-    state.frozen_origin = None if state.frozen_origin else state.origin
+    state.view.frozen_origin = None if state.view.frozen_origin else state.origin
 
 
 def toggle_gradients(state: State) -> None:
-    state.show_gradients = not state.show_gradients
-    if state.show_gradients and state.backward == "off":
-        state.message = "gradients need a backward pass: press b"
+    state.view.show_gradients = not state.view.show_gradients
+    if state.view.show_gradients and state.view.backward == "off":
+        state.view.backward = "grad"
+        state.facts.message = "the backward pass is on: grad"
 
 
 # -- how it is shown -----------------------------------------------------------------------------------------------
 
 
 def cycle_zoom(state: State) -> None:
-    """All tiles, the selected unit (in pattern mode its pictures), the backward result."""
-    zoom_to(state, ZOOMS[(ZOOMS.index(state.zoom) + 1) % len(ZOOMS)])
+    """All tiles, the selected unit (in pattern mode its pictures), the backward result where there is one."""
+    shown = [zoom for zoom in ZOOMS if zoom != "backward" or state.view.backward != "off"]
+    place = shown.index(state.view.zoom) if state.view.zoom in shown else -1
+    zoom_to(state, shown[(place + 1) % len(shown)])
 
 
 def zoom_to(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> None:
     """`pictures`: with the zoom "unit", these pictures of the selected unit are enlarged."""
-    state.zoom, state.zoomed_pictures = zoom, pictures
+    state.view.zoom, state.view.zoomed_pictures = zoom, pictures
+
+
+def toggle_zoom(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> None:
+    """A double click: enlarge what was clicked, in the place of the tiles, or show all tiles again."""
+    if state.view.zoom != "tiles":
+        zoom_to(state, "tiles")
+    else:
+        zoom_to(state, zoom, pictures)
 
 
 def cycle_gamma(state: State) -> None:
-    state.gamma_index = (state.gamma_index + 1) % len(GAMMAS)
+    state.view.gamma_index = (state.view.gamma_index + 1) % len(GAMMAS)
 
 
 def cycle_channel_boost(state: State) -> None:
-    state.channel_boost_index = (state.channel_boost_index + 1) % len(CHANNEL_BOOSTS)
+    state.view.channel_boost_index = (state.view.channel_boost_index + 1) % len(CHANNEL_BOOSTS)
 
 
 def toggle_labels(state: State) -> None:
-    state.show_labels = not state.show_labels
+    state.view.show_labels = not state.view.show_labels
 
 
 def toggle_help(state: State) -> None:
-    state.show_help = not state.show_help
+    state.view.show_help = not state.view.show_help
 
 
 def toggle_timings(state: State) -> None:
-    state.show_timings = not state.show_timings
+    state.view.show_timings = not state.view.show_timings
 
 
 def toggle_unit_images(state: State) -> None:
-    state.show_unit_images = not state.show_unit_images
+    state.view.show_unit_images = not state.view.show_unit_images
 
 
 def toggle_pattern_preferred(state: State) -> None:
@@ -215,60 +207,58 @@ def toggle_pattern_top(state: State) -> None:
 
 
 def _toggle_pattern(state: State, pattern: Pattern) -> None:
-    state.pattern = "off" if state.pattern == pattern else pattern
-    state.zoomed_pictures = None
+    state.view.pattern = "off" if state.view.pattern == pattern else pattern
+    state.view.zoomed_pictures = None
 
 
 def want_pictures(state: State) -> None:
     """Preferred images of the selected unit are made on demand, in the background; pressed again, no longer."""
-    if not state.has_unit_images:
-        state.message = "this model names no folder for unit images: give --set unit_images.folder=FOLDER"
-    else:
-        state.growing ^= {state.address}
-        state.message = "making preferred images" if state.address in state.growing else "stopped making pictures"
-        state.message += f" of {state.address}"
+    if not state.facts.has_unit_images:
+        state.facts.message = "this model names no folder for unit images: give --set unit_images.folder=FOLDER"
+    elif state.selected:
+        state.orders.grow ^= {state.selected}
+        doing = "making preferred images" if state.selected in state.orders.grow else "stopped making pictures"
+        state.facts.message = f"{doing} of {state.selected}"
 
 
 # -- where frames come from ----------------------------------------------------------------------------------------
 
 
 def toggle_camera_frozen(state: State) -> None:
-    state.camera_frozen = not state.camera_frozen
+    state.view.camera_frozen = not state.view.camera_frozen
 
 
 def switch_source(state: State) -> None:
-    if state.sources < 2:
-        state.message = "there is one source only; give --input twice to switch between two"
+    if state.facts.sources < 2:
+        state.facts.message = "there is one source only; give --input twice to switch between two"
     else:
-        state.source_index = (state.source_index + 1) % state.sources
+        state.orders.switch_source += 1
 
 
 def next_picture(state: State) -> None:
-    state.picture_steps += 1
+    state.orders.picture_steps += 1
 
 
 def previous_picture(state: State) -> None:
-    state.picture_steps -= 1
+    state.orders.picture_steps -= 1
 
 
 def toggle_stretch(state: State) -> None:
-    state.stretch = not state.stretch
+    state.view.stretch = not state.view.stretch
 
 
 # -- the window ----------------------------------------------------------------------------------------------------
 
 
 def want_screenshot(state: State) -> None:
-    state.screenshot_wanted = True
+    state.orders.screenshot = True
 
 
 def reset(state: State) -> None:
-    """Back to how the window started, with the same network and source."""
-    fresh = State()
-    for name in {each.name for each in fields(State)} - _SURVIVES_RESET:
-        setattr(state, name, state.start_values.get(name, getattr(fresh, name)))
-    _show_layer(state, min(1, len(state.layers) - 1))
+    """Go back to how things are shown at the start; the cursor stays where it is."""
+    place = ("cursor_area", "layer_index", "unit", "wanted_unit")
+    state.view = replace(state.start_view, **{name: getattr(state.view, name) for name in place})
 
 
 def quit_toolbox(state: State) -> None:
-    state.quit = True
+    state.orders.quit = True

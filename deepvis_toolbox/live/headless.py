@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.keys import press
+from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.source_control import SourceOrders
-from deepvis_toolbox.live.state import State, make_request
+from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.worker import with_growth
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.sources.switch import SourceSwitch
@@ -61,7 +62,7 @@ class HeadlessRun:
 
     def _shelf(self, loaded: LoadedNetwork) -> PictureShelf | nullcontext[None]:
         shelf = self.open_shelf(loaded) if self.open_shelf else None
-        self.state.has_unit_images = shelf is not None
+        self.state.facts.has_unit_images = shelf is not None
         return shelf or nullcontext()
 
     def _run(self, frames: int, script: Sequence[str], shelf: PictureShelf | None) -> int:
@@ -69,36 +70,38 @@ class HeadlessRun:
 
         processor = FrameProcessor(self.network)
         grower = self.open_grower(self.network) if self.open_grower else None
-        self.painter.paint(self.state, None, self.size)  # keys that move by rows need to know the rows
+        self._arrange(None)  # keys that move by rows need to know the rows
         switch = SourceSwitch(self.sources)
         orders = SourceOrders(switch)
         for number in range(frames):
             if number < len(script):
-                press(self.state, script[number])
+                self.painter.keys.press(self.state, script[number])
             orders.follow(self.state)
-            frame = None if self.state.quit else _next_frame(switch)
+            frame = None if self.state.orders.quit else _next_frame(switch)
             if frame is None:
-                if not self.state.quit and number == 0:
+                if not self.state.orders.quit and number == 0:
                     raise _no_frames(switch)
                 return number
             request = make_request(self.state)
             snapshot = processor.process(frame, request)
             if grower:
                 snapshot = _grown(grower, request, snapshot)
+            self._arrange(snapshot)
             if shelf:
-                if self.state.pattern != "off":  # how large its tiles are is known once they are painted
-                    self.painter.paint(self.state, snapshot, self.size)
                 shelf.settle(self.state)
             self.on_window(self.painter.paint(self.state, snapshot, self.size), snapshot)
         return frames
 
+    def _arrange(self, snapshot: Snapshot | None) -> None:
+        self.state.facts.take(self.painter.arrange(self.state, snapshot, self.size).facts)
+
 
 def _grown(grower: Grower, request: Request, snapshot: Snapshot) -> Snapshot:
     """The snapshot with one step more of the pictures that are made on demand."""
-    grower.follow(request)
+    grower.follow(request.growing)
     if grower.is_wanted:
         grower.step(show=True)
-    return replace(snapshot, growth=grower.growth)
+    return with_growth(snapshot, grower)
 
 
 def _next_frame(switch: SourceSwitch) -> SourceFrame | None:

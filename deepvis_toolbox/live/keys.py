@@ -1,17 +1,18 @@
-"""The one table of keys: it drives the keyboard, the help overlay and `--script`."""
+"""Keys: what a binding is, and the table of them that drives the keyboard, the help overlay and `--script`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.live import actions
-from deepvis_toolbox.live.actions import FAST_STEP
 from deepvis_toolbox.live.state import State
 
 Action = Callable[[State], None]
+
+GROUPS = ("Move", "Mouse", "Backward", "Tiles", "Pictures", "Unit images", "Window")
+"""The help's headings in their order; others follow."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class Binding:
         return self.shown or " or ".join(self.names)
 
 
-def _moves(name: str, letter: str, move: Callable[[State, int], None], text: str, arrow: str) -> tuple[Binding, ...]:
-    """An arrow key and its letter: one step, and with Shift several."""
+def moves(name: str, letter: str, move: Callable[[State, int], None], text: str, arrow: str) -> tuple[Binding, Binding]:
+    """Return the bindings of an arrow key and its letter: one step, and with Shift several."""
 
     def fast(state: State) -> None:
-        move(state, FAST_STEP)
+        move(state, actions.FAST_STEP)
 
     return (
         Binding((name, letter), lambda state: move(state, 1), "Move", text, f"{arrow} or {letter}"),
@@ -46,73 +47,66 @@ def _moves(name: str, letter: str, move: Callable[[State, int], None], text: str
     )
 
 
-KEYS: tuple[Binding, ...] = (
-    *_moves("left", "j", actions.move_left, "unit to the left; in the layer list, previous layer", "←"),
-    *_moves("right", "l", actions.move_right, "unit to the right; in the layer list, next layer", "→"),
-    *_moves("up", "i", actions.move_up, "unit above; from the top row, back to the layer list", "↑"),
-    *_moves("down", "k", actions.move_down, "unit below; from the layer list, into the tiles", "↓"),
-    Binding((), lambda _: None, "Move", f"{FAST_STEP} steps at a time", "Shift + the above"),
-    Binding(("u",), actions.previous_layer, "Move", "previous layer, without moving the cursor"),
-    Binding(("U",), partial(actions.previous_layer, steps=FAST_STEP), "Move", ""),
-    Binding(("o",), actions.next_layer, "Move", "next layer, without moving the cursor"),
-    Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
-    Binding(("b",), actions.cycle_backward, "Backward", "off, grad raw, grad norm, deconv raw, guided raw"),
-    Binding(("n",), actions.cycle_backward_mode, "Backward", "expert: mode off, grad, deconv, guided"),
-    Binding(("m",), actions.cycle_backward_view, "Backward", "expert: view raw, gray, norm, norm blurred"),
-    Binding(("d",), actions.toggle_frozen_origin, "Backward", "freeze the origin at the selected unit, or let it go"),
-    Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative red, positive green)"),
-    Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),
-    Binding(("t",), actions.cycle_gamma, "Tiles", "boost faint values: gamma 1, 0.7, 0.5, 0.3"),
-    Binding(("T",), actions.cycle_channel_boost, "Tiles", "boost each channel on its own: 0, 0.3, 0.5, 0.8, 1"),
-    Binding(("f",), actions.toggle_camera_frozen, "Pictures", "freeze the picture, or let it run"),
-    Binding(("c",), actions.switch_source, "Pictures", "toggle between the two inputs (camera and files)"),
-    Binding(("e", "page down"), actions.next_picture, "Pictures", "next picture", "e or PgDn"),
-    Binding(("w", "page up"), actions.previous_picture, "Pictures", "previous picture", "w or PgUp"),
-    Binding(("0",), actions.toggle_stretch, "Pictures", "crop to a square, or stretch to it"),
-    Binding(("9",), actions.toggle_unit_images, "Unit images", "the selected unit's pictures on or off"),
-    Binding(("s",), actions.toggle_pattern_preferred, "Unit images", "pattern mode: every unit's preferred image"),
-    Binding(("S",), actions.toggle_pattern_top, "Unit images", "pattern mode: every unit's top image"),
-    Binding(("g",), actions.want_pictures, "Unit images", "make the selected unit's preferred images now"),
-    Binding(("8",), actions.toggle_labels, "Window", "class labels on or off"),
+WINDOW_KEYS = (
     Binding(("p",), actions.want_screenshot, "Window", "save a screenshot"),
-    Binding(("5",), actions.toggle_timings, "Window", "timings on or off"),
-    Binding(("h",), actions.toggle_help, "Window", "this help on or off"),
     Binding(("escape",), actions.reset, "Window", "reset", "Esc"),
     Binding(("q",), actions.quit_toolbox, "Window", "quit"),
 )
-
-_ACTIONS: dict[str, Action] = {name: binding.action for binding in KEYS for name in binding.names}
-
-
-def press(state: State, name: str) -> bool:
-    """Does what the key called `name` does; False where it does nothing."""
-    action = _ACTIONS.get(name)
-    if action is None:
-        return False
-    state.message = ""
-    action(state)
-    return True
+"""What belongs to no pane."""
 
 
-def parse_script(script: str) -> tuple[str, ...]:
-    """The keys of `--script "down right b z"`: names of the table, `pagedown` and `esc` among them, and `wait`.
+class KeyTable:
+    """All keys of a window."""
 
-    `wait` lets one frame pass. Raises `ToolboxError` for a name that is no key.
-    """
-    return tuple(_script_key(word) for word in script.split())
+    def __init__(self, bindings: Iterable[Binding]) -> None:
+        """Raises `ToolboxError` where one key means two things."""
+        self.bindings = tuple(bindings)
+        self._by_name: dict[str, Binding] = {}
+        for binding in self.bindings:
+            for name in binding.names:
+                if name in self._by_name:
+                    taken = self._by_name[name].help or self._by_name[name].group
+                    raise ToolboxError(f'the key "{name}" ({binding.help}) is taken already: {taken}')
+                self._by_name[name] = binding
 
+    def press(self, state: State, name: str) -> bool:
+        """Do what the key called `name` does; return False where it does nothing."""
+        binding = self._by_name.get(name)
+        if binding is None:
+            return False
+        state.facts.message = ""
+        binding.action(state)
+        return True
 
-_SCRIPT_NAMES = {name.replace(" ", ""): name for name in _ACTIONS} | {
-    "pgdn": "page down",
-    "pgup": "page up",
-    "esc": "escape",
-    "wait": "",
-}
+    def meaning(self, name: str) -> str:
+        """Return what the key called `name` does, as a sentence; empty where it does nothing."""
+        binding = self._by_name.get(name)
+        return (binding.help or "faster") if binding else ""
 
+    def label_for(self, action: Action) -> str:
+        """Return the key, as the help writes it, that does this action."""
+        return next((binding.label for binding in self.bindings if binding.action is action), "?")
 
-def _script_key(word: str) -> str:
-    for spelling in (word, word.lower()):
-        if spelling in _SCRIPT_NAMES:
-            return _SCRIPT_NAMES[spelling]
-    known = [name for name in _SCRIPT_NAMES if len(name) > 1]
-    raise ToolboxError(f'--script: "{word}" is no key{nearest_name(word.lower(), known)}; --help and key h list them')
+    def groups(self) -> list[tuple[str, list[Binding]]]:
+        """Return the bindings that have a sentence, by heading."""
+        told: dict[str, list[Binding]] = {group: [] for group in GROUPS}
+        for binding in self.bindings:
+            if binding.help:
+                told.setdefault(binding.group, []).append(binding)
+        return [(group, bindings) for group, bindings in told.items() if bindings]
+
+    def parse_script(self, script: str) -> tuple[str, ...]:
+        """Return the keys of `--script "down right b z"`: the table's names, `pagedown`, `esc` and `wait` among them.
+
+        `wait` lets one frame pass. Raises `ToolboxError` for a name that is no key.
+        """
+        return tuple(self._script_key(word) for word in script.split())
+
+    def _script_key(self, word: str) -> str:
+        names = {name.replace(" ", ""): name for name in self._by_name}
+        names |= {"pgdn": "page down", "pgup": "page up", "esc": "escape", "wait": ""}
+        for spelling in (word, word.lower()):
+            if spelling in names:
+                return names[spelling]
+        hint = nearest_name(word.lower(), [name for name in names if len(name) > 1])
+        raise ToolboxError(f'--script: "{word}" is no key{hint}; --help and key h list them')

@@ -1,94 +1,66 @@
-"""Which panes there are, where each lies in a window of any size, and which one lies under the mouse."""
+"""Which panes there are, where each lies in a window of any size, and what they need of the worker."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear
+from deepvis_toolbox.live.keys import WINDOW_KEYS, KeyTable
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes import (
-    backward,
-    error,
-    help_overlay,
-    input_image,
-    layer_list,
-    message,
-    selected,
-    status_line,
-    tiles,
-    timings,
-    unit_images,
-)
+from deepvis_toolbox.live.panes.backward import BackwardPane
 from deepvis_toolbox.live.panes.caption import draw_note
+from deepvis_toolbox.live.panes.classes import ClassesPane
+from deepvis_toolbox.live.panes.error import ErrorPane
+from deepvis_toolbox.live.panes.help_overlay import HelpPane
+from deepvis_toolbox.live.panes.input_image import InputPane
+from deepvis_toolbox.live.panes.layer_list import LayerListPane
+from deepvis_toolbox.live.panes.message import MessagePane
+from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.selected import SelectedPane
+from deepvis_toolbox.live.panes.status_line import StatusPane
+from deepvis_toolbox.live.panes.tiles import TilesPane
+from deepvis_toolbox.live.panes.timings import TimingsPane
+from deepvis_toolbox.live.panes.unit_images import UnitImagesPane
+from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
+from deepvis_toolbox.live.work.request import Request
 
 SMALLEST = (640, 400)
 """Width and height below which panes no longer fit; a smaller window shows the top left of this."""
 
 _LOG = logging.getLogger(__name__)
 
-Draw = Callable[[Pixels, State, Snapshot | None, Look], None]
-IsShown = Callable[[State, Snapshot | None], bool]
-
-
-class Slot(Enum):
-    """A part of the window. Panes in the same slot share its height, one above the other; overlays lie on top."""
-
-    LEFT = auto()
-    LIST = auto()
-    MAIN = auto()
-    RIGHT = auto()
-    """The column for unit images; without a pane that is shown it takes no room."""
-    STATUS = auto()
-    OVERLAY = auto()
-    """All but the status line, above everything else."""
-
-
-def _always(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001
-    return True
-
-
-@dataclass(frozen=True)
-class Pane:
-    """A pane: its name, its place, and the function that draws it."""
-
-    name: str
-    slot: Slot
-    draw: Draw
-    is_shown: IsShown = _always
-
-
-PANES: tuple[Pane, ...] = (
-    Pane("input", Slot.LEFT, input_image.draw),
-    Pane("selected", Slot.LEFT, selected.draw),
-    Pane("backward", Slot.LEFT, backward.draw),
-    Pane("layers", Slot.LIST, layer_list.draw),
-    Pane("tiles", Slot.MAIN, tiles.draw),
-    Pane("unit images", Slot.RIGHT, unit_images.draw, unit_images.is_shown),
-    Pane("status", Slot.STATUS, status_line.draw),
-    Pane("timings", Slot.OVERLAY, timings.draw, timings.is_shown),
-    Pane("message", Slot.OVERLAY, message.draw, message.is_shown),
-    Pane("error", Slot.OVERLAY, error.draw, error.is_shown),
-    Pane("help", Slot.OVERLAY, help_overlay.draw, help_overlay.is_shown),
-)
+PANES: list[Pane] = [
+    InputPane(),
+    ClassesPane(),
+    SelectedPane(),
+    BackwardPane(),
+    LayerListPane(),
+    TilesPane(),
+    UnitImagesPane(),
+    StatusPane(),
+    TimingsPane(),
+    MessagePane(),
+    ErrorPane(),
+    HelpPane(),
+]
 """All panes, in the order in which they are drawn. A new one is a module and a line here."""
 
 
-class Hit(NamedTuple):
-    """What lies under the mouse: a pane, and there a layer (its index), a unit, or a kind of the unit's pictures."""
+def key_table() -> KeyTable:
+    """Return the keys of all panes and of the window itself. `ToolboxError` where one key means two things."""
+    return KeyTable([*(binding for pane in PANES for binding in pane.keys), *WINDOW_KEYS])
 
-    pane: str
-    layer_index: int | None = None
-    unit: int | None = None
-    pictures: UnitImageKind | None = None
+
+def make_request(state: State) -> Request:
+    """Return what the worker must answer for the panes that are shown; nothing while the network is loading."""
+    shown = (pane for pane in PANES if pane.is_shown(state, None)) if state.facts.layers else ()
+    return Request(frozenset(question for pane in shown for question in pane.needs(state)), state.view.stretch)
 
 
 @dataclass(frozen=True)
@@ -96,80 +68,73 @@ class Layout:
     """The boxes of the panes that are shown, in the order in which they are drawn."""
 
     boxes: dict[str, Box]
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Fields of `State.facts` that follow from the panes' room: how many columns the tiles have."""
 
-    def pane_at(self, x: int, y: int) -> str | None:
-        """The pane at a pixel of the window, overlays not counted; None between panes."""
-        overlays = {pane.name for pane in PANES if pane.slot is Slot.OVERLAY}
-        return next((name for name, box in self.boxes.items() if name not in overlays and box.contains(x, y)), None)
+    def pane_at(self, x: int, y: int) -> Pane | None:
+        """Return the pane at a pixel of the window, overlays not counted; None between panes."""
+        shown = (pane for pane in PANES if pane.name in self.boxes and pane.slot is not Slot.OVERLAY)
+        return next((pane for pane in shown if self.boxes[pane.name].contains(x, y)), None)
 
 
-def make_layout(width: int, height: int, state: State, snapshot: Snapshot | None, look: Look) -> Layout:
-    """Where the panes lie. Depends on which panes are shown, on nothing else that changes: boxes do not jump."""
-    shown = [pane for pane in PANES if pane.is_shown(state, snapshot)]
-    slots = _slots(max(width, SMALLEST[0]), max(height, SMALLEST[1]), any(p.slot is Slot.RIGHT for p in shown), look)
+def make_layout(width: int, height: int, scene: Scene) -> Layout:
+    """Return where the panes lie. It depends on which are shown, on nothing else that changes: boxes do not jump."""
+    look = scene.look
+    shown = [pane for pane in PANES if pane.is_shown(scene.state, scene.snapshot)]
+    slots = _slots(max(width, SMALLEST[0]), max(height, SMALLEST[1]), shown, look)
     boxes: dict[str, Box] = {}
+    facts: dict[str, Any] = {}
     for pane in shown:
-        mates = [other.name for other in shown if other.slot is pane.slot]
-        box = slots[pane.slot]
-        overlay = pane.slot is Slot.OVERLAY
-        boxes[pane.name] = box if overlay else _share(box, mates.index(pane.name), len(mates), look.px(look.gap))
-    return Layout(boxes)
+        if pane.slot is Slot.OVERLAY:
+            box = slots[pane.slot]
+        else:
+            box = _shares(slots[pane.slot], [other for other in shown if other.slot is pane.slot], look)[pane.name]
+        boxes[pane.name] = box
+        facts |= pane.facts(box.height, box.width, scene)
+    return Layout(boxes, facts)
 
 
-def draw_window(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> Layout:
-    """Draws all panes that are shown over the whole window (RGB uint8, H×W×3); returns where they lie.
-
-    Sets `state.tile_columns`, which the keys that move up and down need.
-    """
-    height, width = pixels.shape[:2]
-    layout = make_layout(width, height, state, snapshot, look)
-    clear(pixels, look.window)
-    draws = {pane.name: pane.draw for pane in PANES}
-    for name, box in layout.boxes.items():
-        place = pixels[box.top : box.bottom, box.left : box.right]
+def draw_window(pixels: Pixels, layout: Layout, scene: Scene) -> None:
+    """Draw all panes that are shown over the whole window, RGB uint8 H×W×3."""
+    clear(pixels, scene.look.window)
+    for pane in PANES:
+        box = layout.boxes.get(pane.name)
+        place = pixels[box.top : box.bottom, box.left : box.right] if box else pixels[:0]
         if place.size:
-            _draw_safely(name, draws[name], place, state, snapshot, look)
-    main = layout.boxes["tiles"]
-    grid = tiles.tile_grid(main.height, main.width, state, snapshot, look)
-    if grid:
-        state.tile_columns, state.tile_size = grid.columns, grid.tile_height
-    return layout
+            _draw_safely(pane, place, scene)
 
 
-def hit(layout: Layout, state: State, snapshot: Snapshot | None, look: Look, x: int, y: int) -> Hit | None:
-    """What lies at a pixel of the window; None between panes."""
-    name = layout.pane_at(x, y)
-    if name is None:
+def hit(layout: Layout, scene: Scene, x: int, y: int) -> tuple[Pane, Hit] | None:
+    """Return the pane at a pixel of the window and what lies there; None between panes."""
+    pane = layout.pane_at(x, y)
+    if pane is None:
         return None
-    box = layout.boxes[name]
-    left, top = x - box.left, y - box.top
-    if name == "layers":
-        return Hit(name, layer_index=layer_list.layer_at(box.height, state, look, top))
-    if name == "tiles":
-        return Hit(name, unit=tiles.unit_at(box.height, box.width, state, snapshot, look, left, top))
-    if name == "unit images":
-        return Hit(name, pictures=unit_images.pictures_at(box.height, look, top))
-    return Hit(name)
+    box = layout.boxes[pane.name]
+    return pane, pane.hit(box.height, box.width, scene, x - box.left, y - box.top)
 
 
-def _draw_safely(name: str, draw: Draw, pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
+def _draw_safely(pane: Pane, pixels: Pixels, scene: Scene) -> None:
     """One pane's failure is shown in its place; the others are drawn all the same."""
     try:
-        draw(pixels, state, snapshot, look)
+        pane.draw(pixels, scene)
     except Exception as problem:
-        _LOG.exception("the pane %s could not be drawn", name)
-        clear(pixels, look.panel)
-        draw_note(pixels, look, f"the pane {name} could not be drawn: {problem}", look.warning)
+        _LOG.exception("the pane %s could not be drawn", pane.name)
+        clear(pixels, scene.look.panel)
+        draw_note(pixels, scene.look, f"the pane {pane.name} could not be drawn: {problem}", scene.look.warning)
 
 
-def _slots(width: int, height: int, with_right: bool, look: Look) -> dict[Slot, Box]:
+def _slots(width: int, height: int, shown: Sequence[Pane], look: Look) -> dict[Slot, Box]:
     margin, gap, status = look.px(look.margin), look.px(look.gap), look.px(look.status)
     top, bottom = look.px(4), height - status - look.px(look.gap)
-    square = (bottom - top - 2 * gap) // 3 - look.px(look.caption)  # three square pictures above each other
+    column = Box(top, margin, bottom, margin)
+    shares = _shares(column, [pane for pane in shown if pane.slot is Slot.LEFT], look)
+    square = max((box.height for box in shares.values()), default=bottom - top) - look.px(look.caption)
     aside = look.px(look.gap * 1.5)  # captions at the ends of two columns need more room between them
-    left = Box(top, margin, bottom, margin + min(square, width // 4))
+    left = column._replace(right=margin + min(square, width // 4))
     names = Box(top, left.right + aside, bottom, left.right + aside + min(look.px(look.list_width), width // 5))
-    right_width = min(look.px(look.unit_images_width), square, width // 5) if with_right else -aside
+    with_right = any(pane.slot is Slot.RIGHT for pane in shown)
+    third = (bottom - top - 2 * gap) // 3 - look.px(look.caption)  # three square pictures above each other
+    right_width = min(look.px(look.unit_images_width), third, width // 5) if with_right else -aside
     right = Box(top, width - margin - right_width, bottom, width - margin)
     return {
         Slot.LEFT: left,
@@ -181,8 +146,16 @@ def _slots(width: int, height: int, with_right: bool, look: Look) -> dict[Slot, 
     }
 
 
-def _share(box: Box, place: int, count: int, gap: int) -> Box:
-    """One of `count` equal parts of the box, from the top."""
-    height = (box.height - (count - 1) * gap) // count
-    top = box.top + place * (height + gap)
-    return box._replace(top=top, bottom=box.bottom if place == count - 1 else top + height)
+def _shares(box: Box, panes: Sequence[Pane], look: Look) -> dict[str, Box]:
+    """The panes' parts of a slot, from the top: fixed heights first, the rest in equal parts."""
+    gap = look.px(look.gap)
+    fixed = {pane.name: look.px(pane.fixed_height) for pane in panes if pane.fixed_height}
+    others = max(1, len(panes) - len(fixed))
+    equal = max(1, (box.height - (len(panes) - 1) * gap - sum(fixed.values())) // others)
+    shares, top = {}, box.top
+    for pane in panes:
+        height = fixed.get(pane.name, equal)
+        bottom = box.bottom if pane is panes[-1] else top + height
+        shares[pane.name] = box._replace(top=top, bottom=bottom)
+        top += height + gap
+    return shares

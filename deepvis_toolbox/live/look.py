@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from deepvis_toolbox.drawing.colours import Colour, Palette, blend, ramp_palette
 from deepvis_toolbox.drawing.text import Font, text_width
+from deepvis_toolbox.settings.sections import LookSettings
 
 REFERENCE_SIZE = (1500, 930)
 """The window (width, height) at which scale is 1."""
@@ -16,50 +14,20 @@ SCALE_RANGE = (0.9, 6.0)
 """Below, text would be too small to read."""
 
 
-@dataclass(frozen=True)
-class Look:
-    """Colours are RGB, sizes are pixels at scale 1."""
+class Look(LookSettings):
+    """The section `look` of the settings, for a window of a certain size: colours are RGB, sizes pixels at scale 1."""
 
     scale: float = 1.0
-    font_path: str = ""
-    """A font file; empty: DejaVu Sans where OpenCV brings it."""
-    smooth: bool = True
-    """Enlarged maps are interpolated; else every value stays a square."""
     blur_radius: float = 4.0
     """The Gaussian of the view "norm blurred", in input pixels."""
-
-    window: Colour = (17, 19, 23)
-    panel: Colour = (25, 28, 33)
-    line: Colour = (44, 48, 56)
-    text: Colour = (226, 229, 233)
-    dim: Colour = (138, 145, 156)
-    accent: Colour = (255, 179, 38)
-    warning: Colour = (255, 112, 96)
-    zero: Colour = (4, 5, 7)
-    """An activation of zero: darker than all around it, so that a dead tile is still a tile."""
-    full: Colour = (255, 255, 255)
-    below_zero: Colour = (64, 132, 232)
-    """The most negative activation."""
-    negative: Colour = (255, 72, 62)
-    positive: Colour = (74, 222, 110)
-
-    text_size: float = 14
-    small_size: float = 12
-    large_size: float = 19
-    margin: float = 12
-    gap: float = 10
-    """Between panes."""
-    caption: float = 26
-    row: float = 20
-    """Height of one line of a list."""
-    status: float = 48
-    tile_gap: float = 1.5
-    list_width: float = 224
-    unit_images_width: float = 280
 
     def px(self, size: float) -> int:
         """A size at scale 1, in pixels of this window; never less than one pixel."""
         return max(1, round(size * self.scale))
+
+    def at_scale(self, scale: float) -> Look:
+        """Return the same look, larger or smaller."""
+        return Look(**{name: getattr(self, name) for name in type(self).model_fields} | {"scale": scale})
 
     @cached_property
     def font(self) -> Font:
@@ -98,9 +66,9 @@ class Look:
         return blend(self.window, self.dim, 0.45)
 
 
-def look_from(section: Mapping[str, Any], blur_radius: float = Look.blur_radius) -> Look:
-    """The look that the settings' section `look` describes. `ToolboxError` where its font cannot be read."""
-    look = Look(**section, blur_radius=blur_radius)
+def look_from(section: LookSettings, blur_radius: float = 4.0) -> Look:
+    """Return the look that the settings describe. `ToolboxError` where its font cannot be read."""
+    look = Look(**dict(section), blur_radius=blur_radius)
     text_width("", look.font)  # now, in one sentence, and not in every pane
     return look
 
@@ -110,4 +78,4 @@ def look_for(look: Look, width: int, height: int, scale: float | None = None) ->
     if scale is None:
         scale = min(width / REFERENCE_SIZE[0], height / REFERENCE_SIZE[1])
     bounded = min(max(scale, SCALE_RANGE[0]), SCALE_RANGE[1])
-    return look if bounded == look.scale else replace(look, scale=bounded)
+    return look if bounded == look.scale else look.at_scale(bounded)

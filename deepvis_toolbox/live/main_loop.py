@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.keys import press
+from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
 from deepvis_toolbox.live.pictures.shooter import Shooter
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
-from deepvis_toolbox.live.state import State, make_request
+from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
-from deepvis_toolbox.live.window.mouse import do_mouse
-from deepvis_toolbox.live.window.window import Window
+from deepvis_toolbox.live.window.window import MouseEvent, Window
+from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.live.work.session import Session
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import failure_sentence
 from deepvis_toolbox.rate_meter import RateMeter
-from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.settings.sections import WindowSettings
 
 KEYS_AT_ONCE = 16
 """All keys that wait are taken before the window is drawn: a held key never piles up."""
 MESSAGE_SECONDS = 5.0
-IDLE_MS = 30
-"""How long the window system waits for a key before new snapshots are looked for."""
+IDLE_SECONDS = 0.01
+"""How long a snapshot is waited for before the window system is asked for keys again."""
 
 
 @dataclass
 class LoopOptions:
     """What the command line says about the window."""
 
-    max_fps: float = 30.0
-    drawing_share: float = 0.03
-    """How much of a processor drawing may take where the network computes on all of them, 0 to 1. Keys and clicks are
-    drawn at once in any case."""
+    window: WindowSettings = field(default_factory=WindowSettings)
     frames: int | None = None
     """Quit after so many snapshots."""
     script: Sequence[str] = ()
     """Keys to press, one for each snapshot."""
-    recording: VideoRecording | None = None
+    recording: Film | None = None
 
 
 @dataclass
@@ -76,14 +72,14 @@ class MainLoop:
         self.snapshots_seen = 0
         self._changed = True  # something is to be drawn
         self._urgent = True  # and at once: a person is waiting for it
-        self._pace = DrawingPace(self.options.max_fps)
+        self._pace = DrawingPace(self.options.window.max_fps)
         self._message_until = 0.0
         self._size = (0, 0)
 
     def run(self) -> None:
         """Until somebody quits or closes the window. Raises `ToolboxError` where the network cannot be loaded."""
         try:
-            while not self.state.quit and self.window.is_open:
+            while not self.state.orders.quit and self.window.is_open:
                 self.step()
         finally:
             if self._shelf:
@@ -94,8 +90,8 @@ class MainLoop:
         self._take_keys()
         self._take_clicks()
         self._meet_network()
-        self._take_snapshot()
         self.session.inbox.ask(make_request(self.state))
+        self._take_snapshot()
         self._changed |= self._source_control.follow(self.state)
         if self._shelf:
             self._changed |= self._shelf.follow(self.state)
@@ -109,26 +105,32 @@ class MainLoop:
         return self._changed
 
     def _take_keys(self) -> None:
-        wait = self._milliseconds_to_wait()
         for _ in range(KEYS_AT_ONCE):
-            code, key = self.window.wait_key_code(wait)
-            self._pace.painted()
+            code, key = self.window.wait_key_code(1)
+            self._painted()
             if code in NO_KEY:
                 return
             self._press(key)
-            wait = 1
 
-    def _milliseconds_to_wait(self) -> int:
+    def _painted(self) -> None:
+        """The window system has had its turn: what was drawn is on the screen, and the next frame may be computed."""
         if self._pace.is_drawing:
-            return 1  # what was drawn last is not on the screen yet
-        if not self._changed:
-            return IDLE_MS
+            self._pace.painted()
+            self.session.inbox.window_is_ready()
+
+    def _seconds_to_wait(self) -> float:
+        """How long a snapshot may be waited for before the window system has its turn again."""
+        if self._pace.is_drawing:
+            return 0.0  # what was drawn last is not on the screen yet
         left = 0.0 if self._urgent else self._pace.seconds_left
-        return min(IDLE_MS, max(1, math.ceil(left * 1000)))
+        return min(IDLE_SECONDS, left) if self._changed else IDLE_SECONDS
 
     def _press(self, key: str) -> None:
-        if press(self.state, key):
-            self._touched()
+        if not self.painter.keys.press(self.state, key):
+            if not key:  # a key without a name here
+                return
+            self.state.facts.message = f'the key "{key}" does nothing; h lists those that do'
+        self._touched()
 
     def _touched(self) -> None:
         self._changed = self._urgent = True
@@ -136,58 +138,74 @@ class MainLoop:
 
     def _take_clicks(self) -> None:
         for event in self.window.mouse_events():
-            do_mouse(event, self.state, self.painter)
+            self._do_mouse(event)
             self._touched()
         if self.window.size != self._size:
             self._changed = self._urgent = True
+
+    def _do_mouse(self, event: MouseEvent) -> None:
+        """What the pane under the mouse says of a click, a double click, or a turn of the wheel."""
+        found = self.painter.hit(self.state, event.x, event.y)
+        if found is None:
+            return
+        _, under = found
+        if event.kind == "wheel":
+            if under.wheel:
+                under.wheel(self.state, event.turns)
+        elif action := under.click if event.kind == "click" else under.double_click:
+            action(self.state)
 
     def _meet_network(self) -> None:
         worker = self.session.worker
         if isinstance(worker.failure, ToolboxError):
             raise worker.failure
-        if worker.failure is not None and not self.state.error:
-            self.state.error = failure_sentence(worker)
-            self.state.loading, self._changed = "no network: see the error", True
-        elif worker.loaded is not None and not self.state.layers:
+        if worker.failure is not None and not self.state.facts.error:
+            self.state.facts.error = failure_sentence(worker)
+            self.state.facts.loading, self._changed = "no network: see the error", True
+        elif worker.loaded is not None and not self.state.facts.layers:
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
-            self._pace.share = self.options.drawing_share if worker.loaded.takes_all_processors else 1.0
+            self.state.facts.message = "press h for the keys and what the mouse does"
+            self._touched()
+            self._pace.share = self.options.window.drawing_share if worker.loaded.takes_all_processors else 1.0
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
-            self.state.has_unit_images = self._shelf is not None
+            self.state.facts.has_unit_images = self._shelf is not None
 
     def _take_snapshot(self) -> None:
-        snapshot = self.session.snapshots.get(timeout=0)
+        snapshot = self.session.snapshots.get(timeout=self._seconds_to_wait())
         if snapshot is None:
             return
         self.snapshot, self._changed = snapshot, True
-        if snapshot.growth and snapshot.growth.done:
-            self._take_grown(snapshot.growth)
+        if self.session.worker.loaded and not self.session.worker.loaded.takes_all_processors:
+            self.session.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
+        self._take_grown(snapshot)
         self.snapshots_seen += 1
         if self._script:
             key = self._script.popleft()
             if key:
                 self._press(key)
         elif self.options.frames is not None and self.snapshots_seen >= self.options.frames:
-            self._urgent = self.state.quit = True
+            self._urgent = self.state.orders.quit = True
 
-    def _take_grown(self, growth: Growth) -> None:
+    def _take_grown(self, snapshot: Snapshot) -> None:
         """Pictures made on demand are done: from now on they are read from the store like all others."""
-        if growth.address in self.state.growing:
-            self.state.growing -= {growth.address}
-            self.state.message = f"{growth.address}: {growth.note}"
+        unit = snapshot.request.growing
+        growth = snapshot.answer(GrowingPictures(unit)) if unit else None
+        if unit and growth and growth.done and unit in self.state.orders.grow:
+            self.state.orders.grow -= {unit}
+            self.state.facts.message = f"{unit}: {growth.note}"
             self._touched()
-            layer, _, unit = growth.address.rpartition(":")
             if self._shelf:
-                self._shelf.forget(layer, int(unit))
+                self._shelf.forget(unit)
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()
         if outcome is not None:
-            self.state.message = outcome
+            self.state.facts.message = outcome
             self._touched()
-        if self.state.message and time.monotonic() > self._message_until:
-            self.state.message = ""
+        if self.state.facts.message and time.monotonic() > self._message_until:
+            self.state.facts.message = ""
             self._changed = True
 
     def _draw(self) -> None:
@@ -195,6 +213,7 @@ class MainLoop:
         started = time.monotonic()
         self._changed = self._urgent = False
         self._size = self.window.size
+        self.state.facts.take(self.painter.arrange(self.state, self.snapshot, self._size).facts)
         pixels = self.painter.paint(self.state, self.snapshot, self._size)
         painted = time.monotonic()
         self.window.show(pixels)
@@ -202,10 +221,10 @@ class MainLoop:
         self.clock.mark("first window" if self.snapshot is None else "first frame")
         self._rate.tick()
         self.drawn += 1
-        self.state.window_rate = self._rate.rate
-        self.state.window_timings = {"panes": (painted - started) * 1000, "window": (shown - painted) * 1000}
+        self.state.facts.window_rate = self._rate.rate
+        self.state.facts.window_timings = {"panes": (painted - started) * 1000, "window": (shown - painted) * 1000}
         if self.options.recording:
             self.options.recording.add(pixels)
-        if self.state.screenshot_wanted:
-            self.state.screenshot_wanted = False
+        if self.state.orders.screenshot:
+            self.state.orders.screenshot = False
             self.shooter.shoot(pixels, self.state, self.snapshot)

@@ -21,23 +21,23 @@ class Switchable(Protocol):
 
 
 class SourceOrders:
-    """Compares the state with what was ordered before, and orders the difference."""
+    """Does what the state orders, and keeps the source frozen as long as the state says."""
 
     def __init__(self, source: Switchable) -> None:
         self._source = source
         self._frozen = False
-        self._index = 0
 
     def follow(self, state: State) -> None:
-        while self._index != state.source_index:
-            self._index = (self._index + 1) % state.sources
+        for _ in range(state.orders.switch_source):
+            state.facts.source_index = (state.facts.source_index + 1) % state.facts.sources
             self._source.toggle_source()
-        if state.camera_frozen != self._frozen:
-            self._frozen = state.camera_frozen
+        state.orders.switch_source = 0
+        if state.view.camera_frozen != self._frozen:
+            self._frozen = state.view.camera_frozen
             self._source.freeze(self._frozen)
-        for _ in range(abs(state.picture_steps)):
-            (self._source.next_picture if state.picture_steps > 0 else self._source.previous_picture)()
-        state.picture_steps = 0
+        for _ in range(abs(state.orders.picture_steps)):
+            (self._source.next_picture if state.orders.picture_steps > 0 else self._source.previous_picture)()
+        state.orders.picture_steps = 0
 
 
 class SourceControl:
@@ -54,7 +54,7 @@ class SourceControl:
         status = self._reader.status
         changed = False
         if status.error != self._error:
-            state.error, self._error, changed = status.error, status.error, True
-        if status.note != state.source_note:
-            state.source_note, changed = status.note, True
+            state.facts.error, self._error, changed = status.error, status.error, True
+        if status.note != state.facts.source_note:
+            state.facts.source_note, changed = status.note, True
         return changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +13,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot
-from deepvis_toolbox.live.pictures.window_film import VideoRecording
 from deepvis_toolbox.live.startup import StartupClock
-from deepvis_toolbox.live.state import State, started_with
+from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.network.freed_memory import keep_freed_memory
+from deepvis_toolbox.settings.sections import Settings
 from deepvis_toolbox.sources.kinds.camera import first_camera
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
@@ -40,36 +41,37 @@ class StartOptions:
     """What a run of the toolbox is made of."""
 
     load: Callable[[], Network]
+    settings: Settings = field(default_factory=Settings)
     inputs: Sequence[str] = ()
-    """As after `--input`; empty: the first camera, else the demo."""
-    source_options: SourceOptions = field(default_factory=SourceOptions)
+    """As after `--input`; empty: those of the settings, else the first camera, else the demo."""
     goto: str = ""
-    script: Sequence[str] = ()
+    """The unit to start at; empty: the settings'."""
+    script: str = ""
+    """As after `--script`."""
     frames: int | None = None
     record: Path | None = None
     snapshot: Path | None = None
     """Headless: the last window is saved here."""
-    size: tuple[int, int] = (1500, 930)
-    scale: float | None = None
-    title: str = "Deep Visualization Toolbox"
-    max_fps: float = 30.0
-    drawing_share: float = 0.03
-    """As in `LoopOptions`."""
-    look: Look = field(default_factory=Look)
-    screenshots: Path = Path("screenshots")
-    start_values: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the state to start with."""
     open_shelf: OpenShelf | None = None
     """Opens the loaded network's unit images."""
     open_grower: OpenGrower | None = None
     """Gives what makes pictures on demand."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Written into every screenshot's metadata."""
     clock: StartupClock = field(default_factory=StartupClock)
 
-    @property
     def painter(self) -> Painter:
-        return Painter(self.look, self.scale)
+        """Return what paints the window as the settings say."""
+        look = look_from(self.settings.look, self.settings.live.blur_radius)
+        return Painter(look, self.settings.window.scale)
+
+    @property
+    def record_of_settings(self) -> dict[str, Any]:
+        """The settings as plain data, which every screenshot's metadata holds."""
+        return self.settings.model_dump(mode="json")
+
+    @property
+    def start_unit(self) -> str:
+        """The address of the unit to start at, or empty."""
+        return self.goto or self.settings.live.goto or ""
 
 
 def run_live(options: StartOptions) -> bool:
@@ -87,22 +89,24 @@ def run_live(options: StartOptions) -> bool:
 
     check_display()
     keep_freed_memory()
+    painter, window_settings = options.painter(), options.settings.window
+    script = painter.keys.parse_script(options.script)
     cv2.setNumThreads(1)  # the network has the other processors; small pictures gain nothing from more
     with ExitStack() as stack:
         recording = _recording(options, stack)
-        sources = open_sources(options)
+        sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
-        session = Session(options.load, sources, options.goto, options.open_grower)
+        session = Session(options.load, sources, options.start_unit, options.open_grower)
         session.start()
         try:
-            window = Window(options.title, *options.size)
+            window = Window(window_settings.title, window_settings.width, window_settings.height)
             options.clock.mark("window")
-            shooter = Shooter(options.screenshots, options.settings)
+            shooter = Shooter(Path(options.settings.live.screenshots), options.record_of_settings)
             stack.callback(shooter.close)
             stack.callback(window.close)
-            limits = LoopOptions(options.max_fps, options.drawing_share, options.frames, options.script, recording)
+            limits = LoopOptions(window_settings, options.frames, script, recording)
             state = _start_state(options, len(sources))
-            loop = MainLoop(session, window, options.painter, state, shooter, limits, options.open_shelf, options.clock)
+            loop = MainLoop(session, window, painter, state, shooter, limits, options.open_shelf, options.clock)
             with interrupt_quits(state):
                 loop.run()
         finally:
@@ -116,15 +120,17 @@ def run_headless(options: StartOptions) -> None:
     """Processes `frames` frames (as many as the script has keys, one at least) and saves what was asked for."""
     from deepvis_toolbox.live.headless import HeadlessRun
 
-    frames = max(1, len(options.script)) if options.frames is None else options.frames
-    if frames < len(options.script):
-        raise ToolboxError(f"--frames {frames} is too few for the {len(options.script)} keys of --script")
-    state = _start_state(options, max(1, len(options.inputs)))
+    painter, size = options.painter(), (options.settings.window.width, options.settings.window.height)
+    script = painter.keys.parse_script(options.script)
+    frames = max(1, len(script)) if options.frames is None else options.frames
+    if frames < len(script):
+        raise ToolboxError(f"--frames {frames} is too few for the {len(script)} keys of --script")
     with ExitStack() as stack:
         recording = _recording(options, stack)
-        sources = open_sources(options)
+        sources = open_sources(options, realtime=False)
         for source in sources:
             stack.callback(source.close)
+        state = _start_state(options, len(sources))
         network = stack.enter_context(options.load())
         last: list[tuple[NDArray[np.uint8], Snapshot]] = []
 
@@ -133,23 +139,24 @@ def run_headless(options: StartOptions) -> None:
             if recording:
                 recording.add(pixels)
 
-        run = HeadlessRun(network, sources, options.painter, state, options.size, keep, options.goto)
+        run = HeadlessRun(network, sources, painter, state, size, keep, options.start_unit)
         run.open_shelf, run.open_grower = options.open_shelf, options.open_grower
-        done = run.run(frames, options.script)
+        done = run.run(frames, script)
         if done < frames:
             _log.info("the input ended, or a key quit, after %d of %d frames", done, frames)
         if options.snapshot:
             if not last:
                 raise ToolboxError("there is no picture to save: the input brought no frame")
-            save_screenshot(options.snapshot, last[0][0], state, last[0][1], options.settings)
+            save_screenshot(options.snapshot, last[0][0], state, last[0][1], options.record_of_settings)
 
 
-def open_sources(options: StartOptions) -> list[Source]:
-    """The sources asked for. Where one does not open, those already open are closed again."""
+def open_sources(options: StartOptions, realtime: bool) -> list[Source]:
+    """Return the sources asked for. Where one does not open, those already open are closed again."""
+    source_options = SourceOptions(**dict(options.settings.sources), realtime=realtime)
     sources: list[Source] = []
     try:
-        for text in options.inputs or [_default_input()]:
-            sources.append(open_source(text, options.source_options))
+        for text in options.inputs or options.settings.sources.input or [_default_input()]:
+            sources.append(open_source(text, source_options))
     except BaseException:
         for source in sources:
             source.close()
@@ -163,13 +170,21 @@ def _default_input() -> str:
 
 
 def _start_state(options: StartOptions, sources: int) -> State:
-    state = started_with(**options.start_values)
-    state.sources = sources
-    state.loading = "loading the network …"
+    live = options.settings.live
+    view = View(
+        backward=live.backward,
+        backward_view=live.backward_view,
+        show_labels=live.show_labels,
+        show_unit_images=live.show_unit_images,
+        stretch=options.settings.sources.fit == "stretch",
+    )
+    state = State.started_with(view)
+    state.facts.sources = sources
+    state.facts.loading = "loading the network …"
     return state
 
 
-def _recording(options: StartOptions, stack: ExitStack) -> VideoRecording | None:
+def _recording(options: StartOptions, stack: ExitStack) -> Film | None:
     if options.record is None:
         return None
-    return stack.enter_context(VideoRecording(options.record, options.max_fps))
+    return stack.enter_context(Film(options.record, options.settings.window.max_fps))

@@ -1,13 +1,15 @@
-"""What the window shows, as plain data; the actions that change it are in `actions`."""
+"""What the window shows, as plain data in three records; the actions that change it are in `actions`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
-from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 CursorArea = Literal["layers", "tiles"]
@@ -20,73 +22,66 @@ CHANNEL_BOOSTS = (0.0, 0.3, 0.5, 0.8, 1.0)
 """How far each tile is scaled by its own maximum (1) instead of the layer's (0)."""
 
 
-@dataclass(frozen=True)
-class LayerEntry:
-    """One layer as the window lists it. `shape` has no batch dimension: (C, H, W), (C,) or (tokens, D)."""
-
-    name: str
-    shape: tuple[int, ...]
-    kind: str = ""
-
-    @property
-    def units(self) -> int:
-        """How many tiles the layer has: C, or D where it holds tokens."""
-        return self.shape[-1] if len(self.shape) == 2 else self.shape[0]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The layer and the unit where the backward pass starts."""
-
-    layer: str
-    unit: int
-
-
 @dataclass
-class State:
-    """Everything that keys and clicks change. The first block comes from outside and survives a reset."""
+class Facts:
+    """What comes from outside: the network, the sources, the disk, the window's size, threads that fail."""
 
-    layers: tuple[LayerEntry, ...] = ()
+    layers: tuple[Layer, ...] = ()
     """Empty while the network is loading."""
+    labels: tuple[str, ...] = ()
+    """Class names in the order of the label layers' units; empty where unknown."""
+    label_layers: tuple[str, ...] = ()
+    """Layers whose units are the classes."""
+    loading: str = ""
+    """What is being loaded; empty once the network is there."""
+    error: str = ""
+    """What made a thread fail, for the window to show; empty while all run."""
+    message: str = ""
+    """One sentence above the status line: what the last key did, or why it did nothing."""
+
+    sources: int = 1
+    source_index: int = 0
+    """Which source is read now."""
+    source_note: str = ""
+    """What the source says about itself: `camera lost, retrying`."""
+
     has_unit_images: bool = False
     """Whether the model (or a setting) names a folder for unit images."""
     unit_pictures: UnitPictures | None = None
     """The selected unit's pictures, as the shelf last found them."""
     pattern_tiles: PatternTiles | None = None
-    tile_size: int = 0
-    """How many pixels a tile of pattern mode is high and wide; the tile pane says so."""
+
     tile_columns: int = 1
-    """How many columns the tile grid has now; the tile pane says so, up and down need it."""
-    sources: int = 1
-    source_index: int = 0
-    source_note: str = ""
-    """What the source says about itself: `camera lost, retrying`."""
-    message: str = ""
-    """One sentence for the status line: what the last key did, or why it did nothing."""
-    loading: str = ""
-    """What is being loaded; empty once the network is there."""
-    labels: tuple[str, ...] = ()
-    """Class names in the order of the label layers' units; empty where unknown."""
-    label_layers: tuple[str, ...] = ()
-    """Layers whose units are the classes."""
-    window_timings: dict[str, float] = field(default_factory=dict)
-    """Milliseconds of each step of drawing, for the debug display."""
-    start_values: dict[str, Any] = field(default_factory=dict)
-    """Fields that the settings want to start with something else than what stands here; a reset returns to them."""
+    """How many columns the tile grid has now; up and down need it."""
+    tile_size: int = 0
+    """How many pixels a tile is high and wide."""
     window_rate: float = 0.0
     """Windows drawn a second; the main loop measures it."""
-    error: str = ""
-    """What made a thread fail, for the window to show; empty while all run."""
+    window_timings: dict[str, float] = field(default_factory=dict)
+    """Milliseconds of each step of drawing, for the debug display."""
+
+    def take(self, values: Mapping[str, object]) -> None:
+        """Take over fields that somebody else has found out."""
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+@dataclass
+class View:
+    """What a person chose with keys and clicks; a reset returns to the start."""
 
     cursor_area: CursorArea = "layers"
     layer_index: int = 0
     unit: int = 0
+    wanted_unit: int = 0
+    """The unit selected last: walking through layers that have fewer units leads back to it."""
     layer_scroll: int | None = None
     """First layer name shown, where the wheel has moved the list; None: the list follows the selection."""
 
     backward: ChosenBackwardMode = "off"
     backward_view: BackwardView = "raw"
-    frozen_origin: Origin | None = None
+    frozen_origin: Unit | None = None
+    """Where the backward pass starts, where that is to stay; None: it follows the selected unit."""
     show_gradients: bool = False
 
     zoom: Zoom = "tiles"
@@ -99,39 +94,25 @@ class State:
     show_timings: bool = False
     show_unit_images: bool = True
     pattern: Pattern = "off"
-    growing: frozenset[str] = frozenset()
-    """Addresses of the units whose preferred images are made on demand, while they are selected."""
 
     camera_frozen: bool = False
     stretch: bool = False
     """Stretch the frame to a square instead of cropping the largest one."""
 
-    picture_steps: int = 0
-    """Pictures to move on (or back, below zero); the main loop hands them to the source."""
-    screenshot_wanted: bool = False
-    quit: bool = False
+    @property
+    def gamma(self) -> float:
+        """The exponent for the tiles' brightness."""
+        return GAMMAS[self.gamma_index]
 
     @property
-    def layer(self) -> LayerEntry | None:
-        """The layer whose tiles are shown; None while the network is loading."""
-        return self.layers[self.layer_index] if self.layers else None
+    def channel_boost(self) -> float:
+        """How far each tile is scaled by its own maximum, 0 to 1."""
+        return CHANNEL_BOOSTS[self.channel_boost_index]
 
     @property
     def unit_is_selected(self) -> bool:
         """Whether the cursor is on a tile; while it is in the layer list no unit counts as selected."""
         return self.cursor_area == "tiles"
-
-    @property
-    def origin(self) -> Origin | None:
-        """Where the backward pass starts: the frozen origin, else the selected unit."""
-        if self.frozen_origin or not self.layer:
-            return self.frozen_origin
-        return Origin(self.layer.name, self.unit)
-
-    @property
-    def address(self) -> str:
-        """The selected unit as every command line accepts it, `layer:unit`; empty while loading."""
-        return f"{self.layer.name}:{self.unit}" if self.layer else ""
 
     @property
     def enlarged_pictures(self) -> UnitImageKind | None:
@@ -140,31 +121,52 @@ class State:
             return None
         return self.zoomed_pictures or (self.pattern if self.pattern != "off" else None)
 
-    @property
-    def gamma(self) -> float:
-        return GAMMAS[self.gamma_index]
+
+@dataclass
+class Orders:
+    """What is to be done; whoever does it clears it."""
+
+    switch_source: int = 0
+    """How many sources to move on."""
+    picture_steps: int = 0
+    """Pictures to move on (or back, below zero)."""
+    grow: frozenset[Unit] = frozenset()
+    """Units whose preferred images are to be made, while they are selected."""
+    screenshot: bool = False
+    quit: bool = False
+
+
+@dataclass
+class State:
+    """All that the window draws from, beside the network's answers."""
+
+    facts: Facts = field(default_factory=Facts)
+    view: View = field(default_factory=View)
+    orders: Orders = field(default_factory=Orders)
+    start_view: View = field(default_factory=View)
+    """What a reset returns to."""
+
+    @classmethod
+    def started_with(cls, view: View) -> State:
+        """Return a state that shows `view`, and to which a reset returns."""
+        return cls(view=replace(view), start_view=replace(view))
 
     @property
-    def channel_boost(self) -> float:
-        return CHANNEL_BOOSTS[self.channel_boost_index]
+    def layer(self) -> Layer | None:
+        """The layer whose tiles are shown; None while the network is loading."""
+        return self.facts.layers[self.view.layer_index] if self.facts.layers else None
 
+    @property
+    def selected(self) -> Unit | None:
+        """The unit under the cursor, or where it was last; None while the network is loading."""
+        return Unit(self.layer.name, self.view.unit) if self.layer else None
 
-def started_with(**values: Any) -> State:
-    """A state with some fields set from the settings; a reset returns to them."""
-    return State(**values, start_values=values)
+    @property
+    def origin(self) -> Unit | None:
+        """Where the backward pass starts: the frozen origin, else the selected unit."""
+        return self.view.frozen_origin or self.selected
 
-
-def make_request(state: State) -> Request:
-    """What the worker must compute for this state; its layer is empty while the network is loading."""
-    if not state.layer or not state.origin:
-        return Request(layer="", unit=0, stretch=state.stretch)
-    return Request(
-        layer=state.layer.name,
-        unit=state.unit,
-        backward=state.backward,
-        origin_layer=state.origin.layer,
-        origin_unit=state.origin.unit,
-        show_gradients=state.show_gradients,
-        grow=state.address in state.growing,
-        stretch=state.stretch,
-    )
+    @property
+    def address(self) -> str:
+        """The selected unit as every command line accepts it, `layer:unit`; empty while loading."""
+        return str(self.selected or "")

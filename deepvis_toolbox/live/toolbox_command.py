@@ -14,7 +14,7 @@ import threading  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, Any, NoReturn  # noqa: E402
+from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 from deepvis_toolbox.command_line.ending import run_command  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError  # noqa: E402
@@ -136,8 +136,6 @@ def _save_model(options: StartOptions, folder: Path) -> int:
 
 
 def _options(given: argparse.Namespace) -> StartOptions:
-    from deepvis_toolbox.live.keys import parse_script
-    from deepvis_toolbox.live.look import look_from
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.startup import StartupClock
     from deepvis_toolbox.settings.loading import load_settings
@@ -145,30 +143,17 @@ def _options(given: argparse.Namespace) -> StartOptions:
     flags = {"engine": given.engine, "device": given.device}
     settings = load_settings(given.model, overrides=given.overrides, flags=flags)
     _log_as(settings.log)
-    live = settings.live
     return StartOptions(
         load=lambda: _load(given, settings),
-        inputs=given.input or settings.sources.input,
-        source_options=_source_options(settings, given.headless),
-        goto=given.goto or live.goto or "",
-        script=parse_script(given.script),
+        settings=settings,
+        inputs=given.input or (),
+        goto=given.goto or "",
+        script=given.script,
         frames=given.frames,
         record=given.record,
         snapshot=given.snapshot,
-        size=(settings.window.width, settings.window.height),
-        scale=settings.window.scale,
-        title=settings.window.title,
-        max_fps=settings.window.max_fps,
-        drawing_share=settings.window.drawing_share,
-        look=look_from(settings.look.model_dump(), live.blur_radius),
-        screenshots=Path(live.screenshots),
-        start_values={
-            **live.model_dump(include={"backward", "backward_view", "show_labels", "show_unit_images"}),
-            "stretch": settings.sources.fit == "stretch",
-        },
         open_shelf=_shelf_opener(given, settings),
         open_grower=_grower_opener(settings),
-        settings=settings.model_dump(mode="json"),
         clock=StartupClock(BEGAN),
     )
 
@@ -196,13 +181,6 @@ def _grower_opener(settings: Settings) -> OpenGrower:
     from deepvis_toolbox.live.work.grower import open_grower
 
     return partial(open_grower, folder=settings.unit_images.folder, maxes=settings.unit_images.maxes)
-
-
-def _source_options(settings: Settings, headless: bool) -> Any:
-    from deepvis_toolbox.sources.options import SourceOptions
-
-    wanted = settings.sources.model_dump(exclude={"input", "fit"})
-    return SourceOptions(**wanted, realtime=not headless)
 
 
 def _load(given: argparse.Namespace, settings: Settings) -> Network:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import fx
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.batch_axis import lead_with_the_batch, squeeze_by_axes
 from deepvis_toolbox.network.differing import agree, refused_as_differing
 from deepvis_toolbox.network.execution import Program, Values
 from deepvis_toolbox.network.promise import Promise, noise, same_random_numbers
-from deepvis_toolbox.network.users_line import code_of, line_of, reason_of
+from deepvis_toolbox.network.users_line import code_of, line_of
 
 Run = Callable[[torch.Tensor], Values]
 MakeProgram = Callable[[], Program]

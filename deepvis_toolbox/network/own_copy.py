@@ -8,9 +8,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.plain_modules import has_hooks
-from deepvis_toolbox.network.users_line import reason_of
 
 _WRAPPED_AS = {nn.DataParallel: "module", nn.parallel.DistributedDataParallel: "module"}
 """Modules that only see to where or how another one is computed, and what they call it."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.images import Floats
 
 if TYPE_CHECKING:  # the processes that only decode pictures start without it
     import torch
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # the processes that only decode pictures start without it
 ChannelOrder = Literal["RGB", "BGR", "gray"]
 CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)
 
-Floats = NDArray[np.float32]
 PerChannel = float | Sequence[float] | Floats
 Values = TypeVar("Values", Floats, "torch.Tensor")
 
@@ -152,10 +152,6 @@ class Preprocessing:
     def to_pixels(self, values: Values) -> Values:
         """Network values (…, C, H, W) as zero-centred pixels; NumPy array or tensor, as given."""
         return cast(Values, values / self._gain_like(values))
-
-    def from_pixels(self, pixels: Values) -> Values:
-        """Zero-centred pixels (…, C, H, W) as network values; NumPy array or tensor, as given."""
-        return cast(Values, pixels * self._gain_like(pixels))
 
     def _gain_like(self, values: Floats | torch.Tensor) -> Floats | torch.Tensor:
         gain = self.gain.reshape(-1, 1, 1)

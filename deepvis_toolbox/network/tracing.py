@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import fx, nn
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.in_place import without_overwriting
 from deepvis_toolbox.network.operations import called_name
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.promise import promise_of
 from deepvis_toolbox.network.proxies import Proxy, tensors_are_told
 from deepvis_toolbox.network.rectifier_forms import name_rectifiers
-from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line, reason_of
+from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line
 
 
 class _LayerTracer(fx.Tracer):

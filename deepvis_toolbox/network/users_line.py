@@ -45,8 +45,3 @@ def line_of_error(error: BaseException) -> Line | None:
 def code_of(line: Line) -> str:
     """What the line says."""
     return linecache.getline(*line).strip()
-
-
-def reason_of(error: BaseException) -> str:
-    """An error's message as one line; its type where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

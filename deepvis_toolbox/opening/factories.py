@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.errors import ToolboxError, nearest_name, reason_of, sentence_of
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _own_line(error: Exception) -> str:
     """The error in one line, with the last line of code that it passed."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     at = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames and not frames[-1].filename.startswith("<") else ""
-    return f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}{at}"
+    return f"{sentence_of(error)}{at}"
 
 
 @contextmanager
@@ -164,8 +164,9 @@ def _library(module: str, package: str) -> Any:
 
 
 def _unusable(package: str, error: Exception) -> ToolboxError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return ToolboxError(f"{package} cannot be imported ({reason}); install the one made for torch {torch.__version__}")
+    return ToolboxError(
+        f"{package} cannot be imported ({reason_of(error)}); install the one made for torch {torch.__version__}"
+    )
 
 
 def _unknown(library: str, name: str, known: list[str], where: str) -> ToolboxError:

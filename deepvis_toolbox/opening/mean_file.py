@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.configuration.yaml_file import shown_path
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 
 LARGEST_VALUES = 3 * 8192 * 8192
 
@@ -33,7 +33,7 @@ def _read_array(path: Path) -> NDArray[Any]:
         # Mapped, so that no memory is taken before the size is known.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
-        raise ToolboxError(f"{shown_path(path)} is not an array of NumPy: {error}") from None
+        raise ToolboxError(f"{shown_path(path)} is not an array of NumPy: {reason_of(error)}") from None
     if not isinstance(array, np.ndarray):
         raise ToolboxError(f"{shown_path(path)} is not one array of NumPy")
     return array

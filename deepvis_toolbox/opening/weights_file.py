@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 
 LARGEST_FILE = 8 << 30
 """Bytes; no convnet's weights are larger, so a larger file is something else."""
@@ -71,7 +71,7 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
     try:
         module.load_state_dict(state, strict=False)
     except RuntimeError as error:  # sparse or quantized tensors, say, that cannot be copied into plain ones
-        raise ToolboxError(f"{source} does not fit the network: {str(error).splitlines()[-1].strip()}") from None
+        raise ToolboxError(f"{source} does not fit the network: {reason_of(error, last=True)}") from None
 
 
 def _check_size(path: Path) -> None:

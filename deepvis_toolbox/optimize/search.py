@@ -17,7 +17,6 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import DEFAULT_MODEL, load_network
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
-from deepvis_toolbox.optimize.cli.production import Summary, make_pictures, pictures_to_make, store_files
 from deepvis_toolbox.optimize.files.contact_sheet import Trial, contact_sheet
 from deepvis_toolbox.optimize.files.output import RECORD_SUFFIX, SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
@@ -25,8 +24,9 @@ from deepvis_toolbox.optimize.files.preset_writing import save_preset
 from deepvis_toolbox.optimize.files.record import read_record
 from deepvis_toolbox.optimize.method.ascent_settings import settings_from
 from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.search_space import STEPS, sampled
 from deepvis_toolbox.optimize.method.targets import checked_target
-from deepvis_toolbox.optimize.search_space import STEPS, sampled
+from deepvis_toolbox.optimize.production import Summary, make_pictures, pictures_to_make, store_files
 from deepvis_toolbox.progress import Progress, show_progress
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import UnitImageStore

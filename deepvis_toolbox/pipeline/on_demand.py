@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.cli.production import Summary, pictures_to_make, store_files
 from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import KIND
@@ -24,6 +23,7 @@ from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.starts import start_image
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, objective_of
+from deepvis_toolbox.optimize.production import Summary, pictures_to_make, store_files
 from deepvis_toolbox.scan.patches.patch_store import owned_units, write_patches
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.growth import Growth
@@ -31,7 +31,7 @@ from deepvis_toolbox.unit_images.montage import montage3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.images import RGBImage
-from deepvis_toolbox.words.unit import Unit, parse_unit
+from deepvis_toolbox.words.unit import Unit, checked_unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 _log = logging.getLogger(__name__)
@@ -62,38 +62,37 @@ class OnDemand:
         self._settings = settings or default_settings(network)
         self._store, self._output = store, Output(store_files(network, store))
         self._seeds = tuple(seeds)
-        self._top = None if maxes is None else _TopImages(network, store, maxes)
-        self._begun: OrderedDict[str, _UnitPictures] = OrderedDict()
+        self._top = None if maxes is None else _TopImagePatches(network, store, maxes)
+        self._begun: OrderedDict[Unit, _UnitPictures] = OrderedDict()
 
-    def advance(self, address: str) -> None:
+    def advance(self, unit: Unit) -> None:
         """One more step for the unit; nothing where all is made. What fails is told by `growth`, not raised."""
-        pictures = self._begun.get(address)
+        pictures = self._begun.get(unit)
         if pictures is None:
-            asked = parse_unit(address, self._network.layers)
-            (unit,) = owned_units(self._store, [asked])
-            pictures = self._begun[address] = _UnitPictures(
-                self._network, unit, self._seeds, self._settings, self._output, self._store, self._top
+            (owner,) = owned_units(self._store, [checked_unit(unit, self._network.layers)])
+            pictures = self._begun[unit] = _UnitPictures(
+                self._network, owner, self._seeds, self._settings, self._output, self._store, self._top
             )
             if len(self._begun) > PAUSED_KEPT:
                 self._begun.popitem(last=False)
-        self._begun.move_to_end(address)
+        self._begun.move_to_end(unit)
         pictures.advance()
 
-    def is_done(self, address: str) -> bool:
+    def is_done(self, unit: Unit) -> bool:
         """Whether all pictures of the unit are made and saved, or cannot be made."""
-        pictures = self._begun.get(address)
+        pictures = self._begun.get(unit)
         return pictures is not None and pictures.done
 
-    def growth(self, address: str) -> Growth:
+    def growth(self, unit: Unit) -> Growth:
         """How far the unit's pictures are."""
-        pictures = self._begun.get(address)
+        pictures = self._begun.get(unit)
         if pictures is None:
-            return Growth(address, None, "beginning …")
-        return Growth(address, pictures.montage(), pictures.note, pictures.done)
+            return Growth(unit, None, "beginning …")
+        return Growth(unit, pictures.montage(), pictures.note, pictures.done)
 
 
-class _TopImages:
-    """Top images from a scan; it is read when the first unit is asked for."""
+class _TopImagePatches:
+    """Patches of a unit's top images, from a scan; it is read when the first unit is asked for."""
 
     def __init__(self, network: Network, store: UnitImageStore, maxes: Path) -> None:
         self._network, self._store, self._maxes = network, store, maxes
@@ -114,10 +113,10 @@ class _TopImages:
 
 def _came_with_it(store: UnitImageStore, unit: Unit, kind: UnitImageKind) -> bool:
     """Whether the unit has pictures from an archive or from the model's author: on demand it gets no others."""
-    if store.holds_published(kind, unit.layer, unit.channel):
+    if store.holds_published(kind, unit):
         return True
-    made_here = store.montage_path(kind, unit.layer, unit.channel).is_file()
-    return not made_here and store.has(kind, unit.layer, unit.channel)
+    made_here = store.montage_path(kind, unit).is_file()
+    return not made_here and store.has(kind, unit)
 
 
 def default_settings(network: Network) -> AscentSettings:
@@ -136,7 +135,7 @@ class _UnitPictures:
         settings: AscentSettings,
         output: Output,
         store: UnitImageStore,
-        top: _TopImages | None,
+        top: _TopImagePatches | None,
     ) -> None:
         self.done, self.note = False, ""
         self._network, self._settings, self._output, self._seeds = network, settings, output, seeds
@@ -157,7 +156,7 @@ class _UnitPictures:
             self.note, self.done = str(error), True
         except Exception as error:  # whoever calls goes on with other things
             _log.exception("pictures of %s", self._target)
-            self.note, self.done = f"{type(error).__name__}: {error}", True
+            self.note, self.done = sentence_of(error), True
 
     def montage(self) -> RGBImage | None:
         """All finished pictures and the growing one, in the order of their seeds."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.file_names import file_name_of
-from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to, tiles_of_3x3
+from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import UnitImageStore
-from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 MOST_SINGLES = 4
@@ -30,7 +30,7 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
         for kind in UNIT_IMAGE_KINDS
         for layer in source.layers(kind)
         for unit in source.units(kind, layer)
-        for path in _pack_unit(source, target, kind, layer, unit, tile)
+        for path in _pack_unit(source, target, kind, unit, tile)
     ]
     if not written:
         raise ToolboxError(f'"{source.folder}" holds no unit images')
@@ -38,24 +38,18 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
 
 
 def _pack_unit(
-    source: UnitImageStore, target: UnitImageStore, kind: UnitImageKind, layer: str, unit: int, tile: int
+    source: UnitImageStore, target: UnitImageStore, kind: UnitImageKind, unit: Unit, tile: int
 ) -> Iterator[Path]:
-    singles = source.singles(kind, layer, unit)
+    singles = source.singles(kind, unit)
     if kind == "regularized_opt" and 0 < len(singles) <= MOST_SINGLES:
         for path in singles:
-            tag = path.stem.removeprefix(f"{file_name_of(layer)}_{unit:04d}_")
-            yield target.write_single(kind, layer, unit, tag, _shrunk(read_picture(path), tile))
+            tag = path.stem.removeprefix(f"{file_name_of(unit.layer)}_{unit.channel:04d}_")
+            yield target.write_single(kind, unit, tag, shrunk_to(read_picture(path), tile))
         return
-    montage = source.read(kind, layer, unit)
+    montage = source.read(kind, unit)
     if montage is not None:
-        tiles = [_shrunk(image, tile) for image in tiles_of_3x3(montage)]
-        yield target.write_montage(kind, layer, unit, montage_for_jpeg(tiles))
-
-
-def _shrunk(image: RGBImage, tile: int) -> RGBImage:
-    height, width = image.shape[:2]
-    factor = min(1.0, tile / max(height, width))
-    return scaled_to(image, max(1, round(height * factor)), max(1, round(width * factor)))
+        tiles = [shrunk_to(image, tile) for image in tiles_of_3x3(montage)]
+        yield target.write_montage(kind, unit, montage_for_jpeg(tiles))
 
 
 def main() -> int:

@@ -86,9 +86,9 @@ def _run(stages, only_estimate: bool) -> int:  # type: ignore[no-untyped-def] # 
 
 
 def _job(net, options: argparse.Namespace):  # type: ignore[no-untyped-def] # Network and Job, imported late
-    from deepvis_toolbox.optimize.cli.production import store_of
     from deepvis_toolbox.optimize.files.presets import DEFAULT, preset, presets_of
     from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+    from deepvis_toolbox.optimize.production import store_of
     from deepvis_toolbox.pipeline.stages import Job
     from deepvis_toolbox.scan.pictures.picture_list import list_pictures
     from deepvis_toolbox.unit_images.file_names import file_name_of
@@ -126,14 +126,13 @@ def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-
 def _units(net, options: argparse.Namespace, store):  # type: ignore[no-untyped-def]
     """Those asked for; of a layer that shows another layer's pictures, that layer's."""
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
-    from deepvis_toolbox.words.unit import Unit, parse_units
+    from deepvis_toolbox.words.unit import parse_units
 
     addresses = list(options.units or [])
     if options.layers or not addresses:
         addresses += [f"{layer}:all" for layer in chosen_layers(net.layers, options.layers)]
     units = [unit for address in addresses for unit in parse_units(address, net.layers)]
-    owners = ((unit, store.owner(unit.layer)) for unit in units)
-    return list(dict.fromkeys(unit if owner == unit.layer else Unit(owner, unit.channel) for unit, owner in owners))
+    return list(dict.fromkeys(store.owning_unit(unit) for unit in units))
 
 
 def _spoken(seconds: float) -> str:

@@ -13,10 +13,10 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.cli.production import Summary, make_unit_images, pictures_to_make, store_files
 from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, preferred_images
+from deepvis_toolbox.optimize.production import Summary, make_unit_images, pictures_to_make, store_files
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, patches_to_make, write_patches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
@@ -177,8 +177,7 @@ class PreferredStage(Stage):
     @property
     def _units(self) -> list[Unit]:
         """Without those that have an archive's pictures, which would be shown all the same."""
-        holds = self.job.store.holds_published
-        return [unit for unit in self.job.units if not holds("regularized_opt", unit.layer, unit.channel)]
+        return [unit for unit in self.job.units if not self.job.store.holds_published("regularized_opt", unit)]
 
     @cached_property
     def left(self) -> list[AscentTask]:

@@ -19,6 +19,7 @@ import torch
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.ray_cluster import gpus_of, imported_ray, networks_of, ray_cluster
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import Calibration
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
@@ -52,7 +53,7 @@ def scan_on_ray(
     `model` and the pictures must be found under the same paths (or URLs) on every machine. `actors`: how many networks,
     by default one a GPU of the cluster, or one for two CPUs. `ToolboxError` where Ray is missing or a worker fails.
     """
-    ray = _ray()
+    imported_ray()
     loading = {"device": "auto", **(loading or {})}
     with load_network(model, **loading) as net:
         index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
@@ -60,17 +61,9 @@ def scan_on_ray(
         run = ScanRun(net, pictures, ScanSettings(index, **settings), out)
         run.begin()
         preprocessing = preprocessing_record(net.preprocessing)
-        began_here = not ray.is_initialized()
-        if began_here:
-            ray.init(address=None if address == "local" else address, include_dashboard=False, log_to_driver=False)
-        try:
-            rows = _scanned(ray, run, str(model), loading, preprocessing, actors or _actors(ray))
+        with ray_cluster(address, "the scan") as ray:
+            rows = _scanned(ray, run, str(model), loading, preprocessing, actors or networks_of(ray))
             _collect(run, rows, checkpoint_every, progress or Silence())
-        except (ray.exceptions.RayError, ConnectionError) as error:
-            raise ToolboxError(f"the scan on Ray failed: {_root_cause(error)}; run it again to go on") from error
-        finally:
-            if began_here:
-                ray.shutdown()
     return run.finish()
 
 
@@ -128,7 +121,7 @@ def _scanned(ray: Any, run: ScanRun, model: str, loading: Row, preprocessing: Ro
     if not parts:
         return iter(())
     cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    gpus = min(1.0, ray.cluster_resources().get("GPU", 0) / actors)
+    gpus = min(1.0, gpus_of(ray) / actors)
     decoder = (run.pictures, preprocessing, run.settings.batch_size)
     scanner = (model, loading, run.identity, run.tally.calibration.record(), torch.get_num_threads())
     rows = ray.data.from_items(parts, override_num_blocks=len(parts))
@@ -167,24 +160,3 @@ def _collect(run: ScanRun, rows: Iterator[Row], checkpoint_every: int, progress:
         if since >= checkpoint_every and run.folder is not None:
             run.folder.write_checkpoint(run.identity, tally)
             since = 0
-
-
-def _actors(ray: Any) -> int:
-    """One a GPU of the cluster; without GPUs one for two CPUs."""
-    resources = ray.cluster_resources()
-    return max(1, int(resources.get("GPU", 0)) or int(resources.get("CPU", 2)) // 2)
-
-
-def _root_cause(error: BaseException) -> str:
-    cause = getattr(error, "cause", None) or error.__cause__
-    return _root_cause(cause) if cause else (str(error).strip().splitlines() or [type(error).__name__])[-1]
-
-
-def _ray() -> Any:
-    try:
-        import ray
-        import ray.data
-        import ray.exceptions
-    except ImportError as error:
-        raise ToolboxError('Ray is not installed; install it with: pip install "deepvis-toolbox[ray]"') from error
-    return ray

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.atomic_files import check_writable, remove_partial_files, replacing, write_json
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.scan.numbers.calibration import Calibration
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
@@ -94,7 +94,7 @@ class ResultFolder:
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             return PictureList(tuple(str(name) for name, _ in rows), tuple(int(label) for _, label in rows), root)
         except (OSError, ValueError, TypeError) as error:
-            raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {error}') from error
+            raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {reason_of(error)}') from error
 
     def read_tally(self) -> tuple[dict[str, Any], Tally, PictureList]:
         """The identity, the tally and the pictures of a finished scan or shard."""
@@ -130,11 +130,11 @@ class ResultFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ToolboxError(f'"{path}" cannot be read: {error.strerror}') from error
+            raise ToolboxError(f'"{path}" cannot be read: {os_reason_of(error)}') from error
         except KeyError as error:
             raise ToolboxError(f'"{path}" is damaged ({error} is missing); remove it and scan again') from error
         except (ValueError, TypeError) as error:
-            raise ToolboxError(f'"{path}" is damaged ({error}); remove it and scan again') from error
+            raise ToolboxError(f'"{path}" is damaged ({reason_of(error)}); remove it and scan again') from error
 
     def _arrays(self, record: dict[str, Any]) -> dict[str, NDArray]:
         path = self.folder / Path(str(record["arrays"])).name
@@ -142,7 +142,9 @@ class ResultFolder:
             with np.load(path, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise ToolboxError(f'"{path}" is damaged or missing ({error}); remove the folder and scan again') from error
+            raise ToolboxError(
+                f'"{path}" is damaged or missing ({reason_of(error)}); remove the folder and scan again'
+            ) from error
 
     def _tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
         identity = record["identity"]
@@ -154,7 +156,9 @@ class ResultFolder:
             for first, last in record["batches_done"]:
                 tally.mark_done(int(first), int(last))
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ToolboxError(f'the scan in "{self.folder}" is damaged ({error}); remove it and scan again') from error
+            raise ToolboxError(
+                f'the scan in "{self.folder}" is damaged ({reason_of(error)}); remove it and scan again'
+            ) from error
         return tally
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.identity import first_difference
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.numbers.channel_statistics import summable_bits
 from deepvis_toolbox.scan.numbers.place_sample import PLACES_A_SIDE
@@ -88,7 +89,5 @@ def versions() -> dict[str, str]:
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
     """The first thing in which two identities differ, in words; empty where they are the same."""
-    for key, value in one.items():
-        if other.get(key) != value:
-            return key.replace("_", " ")
-    return ""
+    found = first_difference(other, one)
+    return found.key.replace("_", " ") if found else ""

@@ -136,7 +136,7 @@ class ScanRun:
         for number in range(batches.count):
             batch = batches.read(number)
             if batch.readable.any():
-                return calibrate(self.net, self.settings.index, batch)
+                return calibrate(self.net, self.settings.index, batch.inputs[torch.from_numpy(batch.readable)])
             first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
         raise ToolboxError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
 

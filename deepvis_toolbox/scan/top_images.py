@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.errors import ToolboxError, nearest_name, reason_of
 from deepvis_toolbox.scan.numbers.channel_statistics import BINS, histogram_edges
 from deepvis_toolbox.scan.numbers.correlation_sums import correlation
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
@@ -102,7 +102,9 @@ class TopImages(RankedImages):
                 raise ValueError(f"its list has {len(pictures)} pictures")
             return cls(manifest, arrays, pictures)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ToolboxError(f'the scan in "{folder}" is damaged ({error}); remove it and scan again') from error
+            raise ToolboxError(
+                f'the scan in "{folder}" is damaged ({reason_of(error)}); remove it and scan again'
+            ) from error
 
     @cached_property
     def paths(self) -> list[str]:

@@ -64,9 +64,9 @@ class WindowSettings(Section):
     title: str = Field(
         "Deep Visualization Toolbox", min_length=1, max_length=200, description="What its title bar says"
     )
-    max_fps: float = Field(30.0, ge=1, le=1000, description="Pictures drawn per second, at most")
+    max_fps: float = Field(60.0, ge=1, le=1000, description="Pictures drawn per second, at most")
     drawing_share: float = Field(
-        0.03, gt=0, le=1, description="Processor time for drawing, where the network computes on all processors"
+        1.0, gt=0, le=1, description="Processor time for drawing, at most, where the network computes on all processors"
     )
 
 

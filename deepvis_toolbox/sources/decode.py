@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".png", ".gif", ".bmp", ".dib", ".webp"),
@@ -88,7 +88,7 @@ def _reason(error: Exception) -> str:
         return "no permission to read it"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than the {MAX_PIXELS // 1_000_000} million pixels allowed"
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = reason_of(error)
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
 
 

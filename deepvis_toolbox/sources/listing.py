@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 
 MAX_LIST_BYTES = 1 << 29
@@ -33,7 +33,7 @@ def folder_pictures(folder: Path) -> list[ListedPicture]:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if _is_picture_name(entry.name)]
     except OSError as error:
-        raise ToolboxError(f"the folder {folder} cannot be read: {error.strerror}") from error
+        raise ToolboxError(f"the folder {folder} cannot be read: {os_reason_of(error)}") from error
     return [ListedPicture(folder / name) for name in sorted(names, key=natural_order)]
 
 
@@ -65,7 +65,7 @@ def _lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise ToolboxError(f"{path} is not a text file in UTF-8, so it cannot be read as a list of pictures") from error
     except OSError as error:
-        raise ToolboxError(f"{path} cannot be read: {error.strerror}") from error
+        raise ToolboxError(f"{path} cannot be read: {os_reason_of(error)}") from error
 
 
 def _listed(line: str, folder: Path, where: str) -> ListedPicture:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from deepvis_toolbox.errors import reason_of
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.rate_meter import RateMeter
 from deepvis_toolbox.sources.frame import SourceFrame
@@ -138,7 +139,7 @@ class FrameReader:
         self.frames.put(frame)
 
     def _report(self, error: Exception) -> None:
-        text = str(error) or type(error).__name__
+        text = reason_of(error)
         if text != self._error:  # once, not at every retry
             log.error("reading from %s failed: %s", self._switch.current.name, text, exc_info=error)
         self._error = text

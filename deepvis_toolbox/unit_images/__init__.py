@@ -7,9 +7,7 @@ from deepvis_toolbox.unit_images.montage import montage3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
 
 __all__ = [
-    "KINDS",
     "LOADING",
-    "Kind",
     "LayerTiles",
     "Loading",
     "Missing",

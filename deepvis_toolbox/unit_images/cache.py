@@ -14,6 +14,7 @@ from deepvis_toolbox.unit_images.layer_tiles import LayerTiles, TilesJob
 from deepvis_toolbox.unit_images.picture_file import problem_with
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 MAX_WAITING = 64
@@ -37,8 +38,23 @@ class Loading:
 
 LOADING = Loading()
 
-_Key = tuple[UnitImageKind, str, int]
-_TilesKey = tuple[UnitImageKind, str, int, int]
+
+@dataclass(frozen=True)
+class _MontageKey:
+    kind: UnitImageKind
+    unit: Unit
+
+    @property
+    def layer(self) -> str:
+        return self.unit.layer
+
+
+@dataclass(frozen=True)
+class _TilesKey:
+    kind: UnitImageKind
+    layer: str
+    units: int
+    size: int
 
 
 @dataclass
@@ -64,7 +80,7 @@ class UnitImageCache:
     """Answers at once with a picture, `Loading` or `Missing`; a thread of its own does all reading.
 
     `byte_limit`: decoded pictures beyond it are forgotten, the least recently asked for first.
-    `command_for(kind, layer, unit)`: the command that makes a missing picture.
+    `command_for(kind, unit)`: the command that makes a missing picture.
     `on_loaded()`: called from the background thread when something new can be shown.
     A context manager; `close` ends the thread.
     """
@@ -73,7 +89,7 @@ class UnitImageCache:
         self,
         store: UnitImageStore,
         byte_limit: int = 256 << 20,
-        command_for: Callable[[UnitImageKind, str, int], str] = lambda *_: "",
+        command_for: Callable[[UnitImageKind, Unit], str] = lambda *_: "",
         on_loaded: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,18 +98,18 @@ class UnitImageCache:
         self._byte_limit = byte_limit
         self._command_for = command_for
         self._on_loaded = on_loaded
-        self._kept: OrderedDict[_Key | _TilesKey, _Entry] = OrderedDict()
+        self._kept: OrderedDict[_MontageKey | _TilesKey, _Entry] = OrderedDict()
         self._bytes = 0
-        self._wanted: OrderedDict[_Key, None] = OrderedDict()
+        self._wanted: OrderedDict[_MontageKey, None] = OrderedDict()
         self._jobs: OrderedDict[_TilesKey, TilesJob] = OrderedDict()
         self._work = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="unit images", daemon=True)
         self._thread.start()
 
-    def get(self, kind: UnitImageKind, layer: str, unit: int) -> RGBImage | Missing | Loading:
+    def get(self, kind: UnitImageKind, unit: Unit) -> RGBImage | Missing | Loading:
         """The unit's 3×3 montage, RGB uint8, not to be written to; or why there is none. Never waits."""
-        key = (kind, layer, unit)
+        key = _MontageKey(kind, unit)
         with self._work:
             entry = self._used(key)
             if entry is None or entry.may_have_changed(self._clock()):
@@ -106,7 +122,7 @@ class UnitImageCache:
 
     def get_tiles(self, kind: UnitImageKind, layer: str, units: int, size: int) -> LayerTiles | Loading:
         """One picture of each of the layer's `units`, `size`×`size` pixels, as far as they are read. Never waits."""
-        key = (kind, layer, units, size)
+        key = _TilesKey(kind, layer, units, size)
         with self._work:
             entry = self._used(key)
             if (entry is None or entry.may_have_changed(self._clock())) and key not in self._jobs:
@@ -117,11 +133,12 @@ class UnitImageCache:
                 self._work.notify()
             return LOADING if entry is None else entry.answer  # type: ignore[return-value]
 
-    def forget(self, layer: str, unit: int | None = None) -> None:
-        """Reads a unit's (or a whole layer's) pictures anew when they are asked for: they have been made again."""
+    def forget(self, unit: Unit) -> None:
+        """Reads a unit's pictures anew when they are asked for: they have been made again."""
+        owner = self.store.owner(unit.layer)
         with self._work:
-            for key in [key for key in self._kept if self.store.owner(key[1]) == self.store.owner(layer)]:
-                if unit is None or len(key) == 4 or key[2] == unit:
+            for key in [key for key in self._kept if self.store.owner(key.layer) == owner]:
+                if isinstance(key, _TilesKey) or key.unit.channel == unit.channel:
                     self._bytes -= self._kept.pop(key).bytes
 
     @property
@@ -158,13 +175,13 @@ class UnitImageCache:
             elif job is not None and job_key is not None:
                 self._advance(job_key, job)
 
-    def _read(self, key: _Key) -> RGBImage | Missing:
+    def _read(self, key: _MontageKey) -> RGBImage | Missing:
         try:
-            picture = self.store.read(*key)
+            picture = self.store.read(key.kind, key.unit)
         except Exception as error:  # whatever a disk or a file has in store, the next picture is read all the same
             return Missing(problem_with(error))
         if picture is None:
-            return Missing("not made yet", self._command_for(*key))
+            return Missing("not made yet", self._command_for(key.kind, key.unit))
         picture = np.ascontiguousarray(picture)
         picture.flags.writeable = False
         return picture
@@ -177,7 +194,7 @@ class UnitImageCache:
             with self._work:
                 self._jobs.pop(key, None)
 
-    def _keep(self, key: _Key | _TilesKey, answer: RGBImage | Missing | LayerTiles) -> None:
+    def _keep(self, key: _MontageKey | _TilesKey, answer: RGBImage | Missing | LayerTiles) -> None:
         entry = _Entry(answer, self._clock())
         with self._work:
             former = self._kept.pop(key, None)
@@ -187,7 +204,7 @@ class UnitImageCache:
                 self._bytes -= self._kept.popitem(last=False)[1].bytes
         self._on_loaded()
 
-    def _used(self, key: _Key | _TilesKey) -> _Entry | None:
+    def _used(self, key: _MontageKey | _TilesKey) -> _Entry | None:
         if key in self._kept:
             self._kept.move_to_end(key)
         return self._kept.get(key)

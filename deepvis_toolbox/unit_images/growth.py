@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
 
 
 @dataclass(frozen=True, eq=False)
 class Growth:
     """How far the preferred images of one unit are."""
 
-    address: str
+    unit: Unit
     montage: RGBImage | None
     """The finished pictures and the one that grows, 3×3, RGB uint8; None before the first step."""
     note: str

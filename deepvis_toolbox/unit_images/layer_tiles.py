@@ -14,6 +14,7 @@ from deepvis_toolbox.unit_images.montage import BACKGROUND, scaled_to
 from deepvis_toolbox.unit_images.picture_file import problem_with
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class TilesJob:
         if self._left is None:
             self._left = self._begin()
         elif self._left:
-            self._put(unit := self._left.pop(), self._read(unit))
+            self._put(channel := self._left.pop(), self._read(channel))
         self.done = not self._left
         if not self.done and time.monotonic() - self._shown_at < SECONDS_BETWEEN_VIEWS:
             return None
@@ -75,18 +76,19 @@ class TilesJob:
         return LayerTiles(self._pixels.copy(), self._there.copy(), self.done, self._problem)
 
     def _begin(self) -> list[int]:
-        """The units still to be read one by one, last first."""
+        """The channels still to be read one by one, last first."""
         units = len(self._pixels)
         if not self._there.any():  # where whole_layer.jpg is damaged or foreign, the units' own pictures serve
             tiles = self._tried(lambda: self._store.read_whole_layer(self._kind, self._layer, units))
-            for unit, tile in enumerate([] if tiles is None else tiles):
-                self._put(unit, tile)
+            for channel, tile in enumerate([] if tiles is None else tiles):
+                self._put(channel, tile)
         on_disk = self._tried(lambda: self._store.units(self._kind, self._layer)) or []
-        return [unit for unit in reversed(on_disk) if unit < units and not self._there[unit]]
+        channels = [unit.channel for unit in reversed(on_disk)]
+        return [channel for channel in channels if channel < units and not self._there[channel]]
 
-    def _read(self, unit: int) -> RGBImage | None:
+    def _read(self, channel: int) -> RGBImage | None:
         """None, and an empty tile, where it cannot be read; the unit's own pane says why."""
-        return self._tried(lambda: self._store.read_best(self._kind, self._layer, unit))
+        return self._tried(lambda: self._store.read_best(self._kind, Unit(self._layer, channel)))
 
     def _tried(self, read: Callable[[], T | None]) -> T | None:
         """What `read` gives; None where it fails, whatever a disk or a file has in store."""
@@ -96,8 +98,8 @@ class TilesJob:
             self._problem = self._problem or problem_with(error)
             return None
 
-    def _put(self, unit: int, tile: RGBImage | None) -> None:
+    def _put(self, channel: int, tile: RGBImage | None) -> None:
         if tile is not None:
             size = self._pixels.shape[1]
-            self._pixels[unit] = scaled_to(tile, size, size)
-            self._there[unit] = True
+            self._pixels[channel] = scaled_to(tile, size, size)
+            self._there[channel] = True

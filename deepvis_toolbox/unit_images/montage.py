@@ -10,8 +10,6 @@ import numpy as np
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.images import RGBImage
 
-"""RGB uint8, H×W×3."""
-
 GAP = 1
 """Pixels between the pictures of a 3×3 montage."""
 QUARTER_BORDER = 3
@@ -43,10 +41,17 @@ def square_montage(images: Sequence[RGBImage]) -> RGBImage:
 def _montage(images: Sequence[RGBImage], side: int) -> RGBImage:
     if not 0 < len(images) <= side * side:
         raise ValueError(f"a {side}×{side} montage holds 1 to {side * side} pictures, not {len(images)}")
+    return in_grid(images, side, side, GAP)
+
+
+def in_grid(
+    images: Sequence[RGBImage], rows: int, columns: int, gap: int = 0, background: int = BACKGROUND
+) -> RGBImage:
+    """The pictures row by row, all at the first one's size, with `gap` pixels of the grey `background` between them."""
     height, width = images[0].shape[:2]
-    canvas = np.full((side * (height + GAP) - GAP, side * (width + GAP) - GAP, 3), BACKGROUND, np.uint8)
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), background, np.uint8)
     for index, image in enumerate(images):
-        top, left = (index // side) * (height + GAP), (index % side) * (width + GAP)
+        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         canvas[top : top + height, left : left + width] = scaled_to(image, height, width)
     return canvas
 
@@ -81,12 +86,7 @@ def as_lower_left_quarter(montage: RGBImage) -> RGBImage:
 def whole_layer(tiles: Sequence[RGBImage]) -> RGBImage:
     """A tile for each unit of a layer, row by row, in a square of ceil(sqrt(units)) tiles a side."""
     side = _side(len(tiles))
-    height, width = tiles[0].shape[:2]
-    canvas = np.full((side * height, side * width, 3), BACKGROUND, np.uint8)
-    for index, tile in enumerate(tiles):
-        top, left = (index // side) * height, (index % side) * width
-        canvas[top : top + height, left : left + width] = scaled_to(tile, height, width)
-    return canvas
+    return in_grid(tiles, side, side)
 
 
 def tiles_of_whole_layer(picture: RGBImage, units: int) -> RGBImage:
@@ -103,6 +103,15 @@ def enlarged(image: RGBImage, side: int) -> RGBImage:
     """The picture, each pixel repeated as often as its longer side then stays within `side`; no smaller than it is."""
     times = max(1, side // max(image.shape[:2]))
     return np.repeat(np.repeat(image, times, 0), times, 1)
+
+
+def shrunk_to(image: RGBImage, longest: int) -> RGBImage:
+    """The picture with a longer side of at most `longest` pixels; itself where it is no larger."""
+    longer = max(image.shape[:2])
+    if longer <= longest:
+        return image
+    height, width = (max(1, round(side * longest / longer)) for side in image.shape[:2])
+    return scaled_to(image, height, width)
 
 
 def scaled_to(image: RGBImage, height: int, width: int) -> RGBImage:

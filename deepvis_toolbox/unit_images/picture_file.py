@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from deepvis_toolbox.atomic_files import write_bytes
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of, sentence_of
 from deepvis_toolbox.words.images import RGBImage
 
 JPEG_QUALITY = 88
@@ -39,16 +39,16 @@ def read_picture(path: Path) -> RGBImage:
             f'cannot read the picture "{path}": it is damaged, or no JPEG or PNG; remove it and make it again'
         ) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ToolboxError(f'cannot read the picture "{path}": {error}; remove it and make it again') from error
+        raise ToolboxError(
+            f'cannot read the picture "{path}": {reason_of(error)}; remove it and make it again'
+        ) from error
 
 
 def problem_with(error: Exception) -> str:
     """A sentence about what kept somebody from reading pictures."""
-    if isinstance(error, ToolboxError):
-        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f'cannot read "{error.filename}": {error.strerror}'
-    return f"{type(error).__name__}: {error}"
+    return sentence_of(error)
 
 
 def write_picture(path: Path, image: RGBImage) -> None:

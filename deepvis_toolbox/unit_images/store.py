@@ -29,6 +29,7 @@ from deepvis_toolbox.unit_images.montage import (
 )
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 class UnitImageStore:
     """Unit images on disk. Holds no pictures and remembers nothing: every question looks at the disk.
+
+    A unit's pictures are those of its channel; its place is left aside.
 
     `montage`: `2x2` where the `regularized_opt` montages are the authors' 2×2 of 3×3 (the lower-left one is shown).
     `shared`: {layer: the layer whose pictures it shows}, for example {"pool1": "conv1"}. `shipped`: a folder that is
@@ -116,53 +119,60 @@ class UnitImageStore:
         """The layer whose pictures are shown for `layer`: itself, or the one it shares with."""
         return self.shared.get(layer, layer)
 
+    def owning_unit(self, unit: Unit) -> Unit:
+        """The unit whose pictures are shown for `unit`: itself, or the same channel of the layer it shares with."""
+        owner = self.owner(unit.layer)
+        return unit if owner == unit.layer else Unit(owner, unit.channel)
+
     def layer_folder(self, kind: UnitImageKind, layer: str) -> Path:
         """The folder of a layer's own pictures, sharing left aside."""
         return self.folder / kind / file_name_of(layer)
 
-    def montage_path(self, kind: UnitImageKind, layer: str, unit: int) -> Path:
+    def montage_path(self, kind: UnitImageKind, unit: Unit) -> Path:
         """Where the unit's 3×3 montage is written."""
         ending = "_montage" if kind == "regularized_opt" else ""
-        return self.layer_folder(kind, layer) / f"{file_name_of(layer)}_{unit:04d}{ending}.jpg"
+        return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}{ending}.jpg"
 
-    def single_path(self, kind: UnitImageKind, layer: str, unit: int, tag: str, suffix: str = ".jpg") -> Path:
+    def single_path(self, kind: UnitImageKind, unit: Unit, tag: str, suffix: str = ".jpg") -> Path:
         """Where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`, `_`, `-`."""
         if not _TAG.fullmatch(tag) or tag == "montage":
             raise ValueError(f'"{tag}" cannot be part of a file name here')
-        return self.layer_folder(kind, layer) / f"{file_name_of(layer)}_{unit:04d}_{tag}{suffix}"
+        return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}_{tag}{suffix}"
 
     def whole_layer_path(self, kind: UnitImageKind, layer: str) -> Path:
         """Where the layer's one picture of all its units is written."""
         return self.layer_folder(kind, layer) / "whole_layer.jpg"
 
-    def singles(self, kind: UnitImageKind, layer: str, unit: int) -> list[Path]:
+    def singles(self, kind: UnitImageKind, unit: Unit) -> list[Path]:
         """The unit's single pictures in this store's own folder, in the order of their names."""
-        layer = self.owner(layer)
-        start = f"{file_name_of(layer)}_{unit:04d}_"
-        paths = self.layer_folder(kind, layer).glob(f"{start}*")
+        owner = self.owning_unit(unit)
+        start = f"{_stem(owner)}_"
+        paths = self.layer_folder(kind, owner.layer).glob(f"{start}*")
         wanted = (".jpg", ".jpeg", ".png")
         single = [path for path in paths if path.suffix.lower() in wanted and not path.stem.endswith("montage")]
         found = {path.stem: path for path in single if not path.stem.startswith(start + COMPARED)}
         # an image that is there in both of the original's scalings, X and Xpm, is one picture
         return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
 
-    def has(self, kind: UnitImageKind, layer: str, unit: int) -> bool:
+    def has(self, kind: UnitImageKind, unit: Unit) -> bool:
         """Whether there is a picture of the unit, its own, a shared or a shipped one."""
-        here = self._montage_to_read(kind, layer, unit).is_file() or bool(self.singles(kind, layer, unit))
-        return here or (self._shipped is not None and self._shipped.has(kind, layer, unit))
+        here = self._montage_to_read(kind, unit).is_file() or bool(self.singles(kind, unit))
+        return here or (self._shipped is not None and self._shipped.has(kind, unit))
 
-    def holds_published(self, kind: UnitImageKind, layer: str, unit: int) -> bool:
+    def holds_published(self, kind: UnitImageKind, unit: Unit) -> bool:
         """Whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
-        return is_published(self._montage_to_read(kind, layer, unit))
+        return is_published(self._montage_to_read(kind, unit))
 
-    def units(self, kind: UnitImageKind, layer: str) -> list[int]:
+    def units(self, kind: UnitImageKind, layer: str) -> list[Unit]:
         """The units of a layer that have pictures, ascending."""
-        layer = self.owner(layer)
-        unit, tag = re.escape(file_name_of(layer)) + r"_(\d{4,})", rf"(?:_(?!{COMPARED}).+)?"
-        pattern = re.compile(rf"{unit}{tag}\.(?:jpg|jpeg|png)", re.IGNORECASE)
+        return [Unit(layer, channel) for channel in sorted(self._channels(kind, self.owner(layer)))]
+
+    def _channels(self, kind: UnitImageKind, layer: str) -> set[int]:
+        channel, tag = re.escape(file_name_of(layer)) + r"_(\d{4,})", rf"(?:_(?!{COMPARED}).+)?"
+        pattern = re.compile(rf"{channel}{tag}\.(?:jpg|jpeg|png)", re.IGNORECASE)
         found = (pattern.fullmatch(name) for name in _names_in(self.layer_folder(kind, layer)))
-        shipped = self._shipped.units(kind, layer) if self._shipped else []
-        return sorted({*(int(match[1]) for match in found if match), *shipped})
+        shipped = self._shipped._channels(kind, layer) if self._shipped else set()
+        return {int(match[1]) for match in found if match} | shipped
 
     def layers(self, kind: UnitImageKind) -> list[str]:
         """The names of the layers that have a folder of pictures, sharing left aside."""
@@ -171,31 +181,31 @@ class UnitImageStore:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def read(self, kind: UnitImageKind, layer: str, unit: int) -> RGBImage | None:
+    def read(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
         """The unit's 3×3 montage as it is shown, RGB uint8; a square of its singles where no montage was written.
 
         None where there is no picture. `ToolboxError` where the file is damaged, or of a network with other weights.
         """
         self._check_shown()
-        path = self._montage_to_read(kind, layer, unit)
+        path = self._montage_to_read(kind, unit)
         if path.is_file():
             picture = read_picture(path)
             return _cut(path, lower_left_quarter, picture) if self._is_quartered(kind) else picture
-        singles = self.singles(kind, layer, unit)[:9]
+        singles = self.singles(kind, unit)[:9]
         if singles:
             return square_montage([read_picture(single) for single in singles])
-        return self._shipped.read(kind, layer, unit) if self._shipped else None
+        return self._shipped.read(kind, unit) if self._shipped else None
 
-    def read_best(self, kind: UnitImageKind, layer: str, unit: int) -> RGBImage | None:
+    def read_best(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
         """The first picture of the unit's montage, for a tile; None where there is none."""
-        path = self._montage_to_read(kind, layer, unit)
+        path = self._montage_to_read(kind, unit)
         if not path.is_file():
             self._check_shown()
-            singles = self.singles(kind, layer, unit)
+            singles = self.singles(kind, unit)
             if singles:
                 return read_picture(singles[0])
-            return self._shipped.read_best(kind, layer, unit) if self._shipped else None
-        montage = self.read(kind, layer, unit)
+            return self._shipped.read_best(kind, unit) if self._shipped else None
+        montage = self.read(kind, unit)
         return None if montage is None else _cut(path, tiles_of_3x3, montage)[0]
 
     def read_whole_layer(self, kind: UnitImageKind, layer: str, units: int) -> RGBImage | None:
@@ -218,17 +228,15 @@ class UnitImageStore:
         if not any((self.folder / kind).exists() for kind in UNIT_IMAGE_KINDS):
             write_claim(self.folder, lambda: NetworkIdentity.of(net))
 
-    def write_montage(self, kind: UnitImageKind, layer: str, unit: int, montage: RGBImage) -> Path:
+    def write_montage(self, kind: UnitImageKind, unit: Unit, montage: RGBImage) -> Path:
         """Writes a 3×3 montage (RGB uint8) so that `read` gives it back; returns the path."""
-        path = self.montage_path(kind, layer, unit)
+        path = self.montage_path(kind, unit)
         write_picture(path, as_lower_left_quarter(montage) if self._is_quartered(kind) else montage)
         return path
 
-    def write_single(
-        self, kind: UnitImageKind, layer: str, unit: int, tag: str, image: RGBImage, suffix: str = ".jpg"
-    ) -> Path:
+    def write_single(self, kind: UnitImageKind, unit: Unit, tag: str, image: RGBImage, suffix: str = ".jpg") -> Path:
         """Writes one picture of the unit (RGB uint8); returns the path."""
-        path = self.single_path(kind, layer, unit, tag, suffix)
+        path = self.single_path(kind, unit, tag, suffix)
         write_picture(path, image)
         return path
 
@@ -247,8 +255,13 @@ class UnitImageStore:
     def _is_quartered(self, kind: UnitImageKind) -> bool:
         return self.montage == "2x2" and kind == "regularized_opt"
 
-    def _montage_to_read(self, kind: UnitImageKind, layer: str, unit: int) -> Path:
-        return self.montage_path(kind, self.owner(layer), unit)
+    def _montage_to_read(self, kind: UnitImageKind, unit: Unit) -> Path:
+        return self.montage_path(kind, self.owning_unit(unit))
+
+
+def _stem(unit: Unit) -> str:
+    """How the names of all of a unit's files begin."""
+    return f"{file_name_of(unit.layer)}_{unit.channel:04d}"
 
 
 def _cut(path: Path, cut: Callable[[RGBImage], _Pieces], picture: RGBImage) -> _Pieces:

@@ -1,4 +1,4 @@
-"""The one name for pictures as arrays."""
+"""The one name for pictures as arrays, and for arrays of single precision."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ from numpy.typing import NDArray
 
 RGBImage = NDArray[np.uint8]
 """One picture to look at: RGB, uint8, 0 to 255, H×W×3."""
+
+Floats = NDArray[np.float32]
+"""Numbers as networks compute them: float32, of any shape."""

@@ -9,6 +9,7 @@ import sys
 import time
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,15 +21,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from deepvis_toolbox.live import main_loop
+from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
 from deepvis_toolbox.live.pictures.picture_shelf import open_shelf
 from deepvis_toolbox.live.pictures.shooter import Shooter
-from deepvis_toolbox.live.state import State, make_request
+from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.window import MouseEvent, Window
 from deepvis_toolbox.live.work.grower import open_grower
 from deepvis_toolbox.live.work.session import Session
+from deepvis_toolbox.settings.sections import WindowSettings
 from deepvis_toolbox.sources.source import Source
 
 SCREEN = "1600x1000x24"
@@ -112,7 +115,8 @@ class Driver:
         unit_images: Path | None = None,
     ) -> None:
         self.display = display
-        self.state = State(sources=len(sources), loading="loading")
+        self.state = State()
+        self.state.facts.sources, self.state.facts.loading = len(sources), "loading"
         grower = partial(open_grower, folder=str(unit_images)) if unit_images else None
         self.session = Session(load, sources, open_grower=grower)  # type: ignore[arg-type]
         self.session.start()
@@ -120,7 +124,7 @@ class Driver:
         shooter = Shooter(self.shots, {"model": "under test"})
         self.title = f"Toolbox under test {id(self)}"
         self.window = WatchedWindow(self.title, *WINDOW)
-        options = LoopOptions(drawing_share=1.0)
+        options = LoopOptions(WindowSettings(drawing_share=1.0))
         self.loop = MainLoop(self.session, self.window, Painter(), self.state, shooter, options)
         if unit_images:
             self.loop.open_shelf = partial(
@@ -164,7 +168,7 @@ class Driver:
         def settled() -> bool:
             snapshot = self.loop.snapshot
             asked = snapshot is not None and snapshot.request == make_request(self.state)
-            return asked and not self.loop.is_dirty and self.session.inbox.is_idle and not self.state.message
+            return asked and not self.loop.is_dirty and self.session.inbox.is_idle and not self.state.facts.message
 
         self.run_until(settled)
         assert self._paints_within(20.0), "the display does not show what was drawn"
@@ -208,12 +212,15 @@ class Driver:
 
     def reset(self) -> None:
         """Back to the start: every test begins with it."""
-        if self.state.source_index:
+        if self.state.facts.source_index:
             source = self.picture[0]
             self.key("c")
             self.run_until(lambda: self.picture[0] != source)
             self.settle()
         self.key("Escape")
+        self.state.view = replace(self.state.start_view)
+        self.loop._touched()
+        self.settle()
 
     def close(self) -> None:
         self.loop.shooter.close()

@@ -12,11 +12,12 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.unit_images import UnitImageStore, montage3x3
+from deepvis_toolbox.words.unit import Unit
 from tests.nets import Classic, Residual, opened
 
 
 def shown_in_window(net: TorchNetwork, folder: Path) -> State:
-    state = State(show_unit_images=True)
+    state = State()
     loaded = LoadedNetwork.of(net, "conv1:2")
     loaded.introduce(state)
     with open_shelf(loaded, commands=PictureCommands("classic"), folder=str(folder), byte_limit=1 << 20) as shelf:
@@ -28,11 +29,11 @@ def test_pictures_of_other_weights_are_not_shown_and_the_pane_says_whose_they_ar
     net = opened(Classic())
     store = UnitImageStore(tmp_path)
     store.claim(net)
-    store.write_montage("max_im", "conv1", 2, montage3x3([np.full((16, 16, 3), 90, np.uint8)]))
-    own = shown_in_window(net, tmp_path).unit_pictures
+    store.write_montage("max_im", Unit("conv1", 2), montage3x3([np.full((16, 16, 3), 90, np.uint8)]))
+    own = shown_in_window(net, tmp_path).facts.unit_pictures
     assert own is not None
     assert own.shown["max_im"].image is not None
-    others = shown_in_window(opened(Residual()), tmp_path).unit_pictures
+    others = shown_in_window(opened(Residual()), tmp_path).facts.unit_pictures
     assert others is not None
     for shown in others.shown.values():
         assert shown.image is None
@@ -43,10 +44,10 @@ def test_pictures_of_other_weights_are_not_shown_and_the_pane_says_whose_they_ar
 def test_the_command_shown_for_a_layer_that_shows_anothers_pictures_makes_those(tmp_path: Path) -> None:
     net = opened(Classic())
     net.settings["unit_images"] = {"folder": str(tmp_path), "shared": {"pool1": "relu1"}}
-    state = State(show_unit_images=True)
+    state = State()
     loaded = LoadedNetwork.of(net, "pool1:2")
     loaded.introduce(state)
     with open_shelf(loaded, commands=PictureCommands("classic"), folder=None, byte_limit=1 << 20) as shelf:
         shelf.settle(state)
-    assert state.unit_pictures is not None
-    assert state.unit_pictures.shown["regularized_opt"].command.endswith("--units relu1:2")
+    assert state.facts.unit_pictures is not None
+    assert state.facts.unit_pictures.shown["regularized_opt"].command.endswith("--units relu1:2")

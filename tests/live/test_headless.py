@@ -106,7 +106,8 @@ def test_frozen_picture_stays_while_frames_go_on(video: Path, load_small: Callab
 def test_two_inputs_are_switched_between(video: Path, photos: Path, load_small: Callable[[], Any]) -> None:
     seen: list[str] = []
     sources = [open_source(str(photos), IN_ORDER), open_source(str(video), IN_ORDER)]
-    state = State(sources=2)
+    state = State()
+    state.facts.sources = 2
     run = HeadlessRun(
         load_small(), sources, Painter(), state, (640, 400), lambda _, shot: seen.append(shot.frame.source)
     )

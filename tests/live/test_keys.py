@@ -5,18 +5,25 @@ from __future__ import annotations
 import pytest
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.keys import KEYS, parse_script
+from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.keys import Binding, KeyTable
+from deepvis_toolbox.live.layout import key_table
 from deepvis_toolbox.live.window.key_check import describe_key
 from deepvis_toolbox.live.window.key_codes import key_name
 
+KEYS = key_table()
+
 
 def test_no_key_means_two_things() -> None:
-    names = [name for binding in KEYS for name in binding.names]
+    names = [name for binding in KEYS.bindings for name in binding.names]
     assert len(names) == len(set(names))
+    twice = Binding(("q",), actions.toggle_help, "Mine", "show more")
+    with pytest.raises(ToolboxError, match=r'the key "q" \(show more\) is taken already: quit'):
+        KeyTable([*KEYS.bindings, twice])
 
 
 def test_every_key_of_the_original_is_there() -> None:
-    names = {name for binding in KEYS for name in binding.names}
+    names = {name for binding in KEYS.bindings for name in binding.names}
     assert names >= {*"jlkiJLKIuobnmdaztTfcew08ph5q", "left", "right", "up", "down", "page down", "page up", "escape"}
     assert names >= {"shift+left", "shift+right", "shift+up", "shift+down"}
 
@@ -43,13 +50,13 @@ def test_key_codes_of_qt_gtk_macos_and_windows(code: int, shift: bool | None, na
 
 def test_script_takes_the_table_s_names_and_common_spellings() -> None:
     keys = ("down", "b", "T", "page down", "escape", "shift+right", "", "0")
-    assert parse_script("down b T PgDn Esc shift+right wait 0") == keys
+    assert KEYS.parse_script("down b T PgDn Esc shift+right wait 0") == keys
 
 
 @pytest.mark.parametrize("script", ["downn", "down F7", "B X"])
 def test_script_with_an_unknown_key_names_it(script: str) -> None:
     with pytest.raises(ToolboxError, match=script.split()[-1]):
-        parse_script(script)
+        KEYS.parse_script(script)
 
 
 def test_key_check_says_what_a_key_is_and_does() -> None:

@@ -9,13 +9,13 @@ from deepvis_toolbox.drawing.text import text_width
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes import layer_list, selected, status_line, tiles, unit_images
 from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, number_text
-from deepvis_toolbox.live.state import LayerEntry
+from deepvis_toolbox.words.layer import Layer
 
-from .test_panes import snapshot_for, state_at
+from .scenes import scene_of, snapshot_for, state_at
 
 PARTS = ("norm1", "relu1", "conv1", "norm2", "relu2", "conv2")
 DENSE = tuple(
-    LayerEntry(f"features.denseblock3.denselayer{number}.{part}", (128, 14, 14))
+    Layer(f"features.denseblock3.denselayer{number}.{part}", "conv", (128, 14, 14))
     for number in range(1, 5)
     for part in PARTS
 )
@@ -24,7 +24,7 @@ DENSE = tuple(
 def test_names_that_differ_at_their_ends_look_different_in_the_list() -> None:
     state, look = state_at(DENSE[0].name, layers=DENSE), Look()
     pixels = np.zeros((930, 224, 3), np.uint8)
-    layer_list.draw(pixels, state, None, look)
+    layer_list.LayerListPane().draw(pixels, scene_of(state, None, look))
     tops = [next(y for y in range(930) if layer_list.layer_at(930, state, look, y) == row) for row in range(1, 24)]
     rows = [pixels[top : top + look.px(look.row)].tobytes() for top in tops]
     assert len(set(rows)) == len(rows)
@@ -35,9 +35,9 @@ def test_units_and_layers_of_long_names_look_different_in_the_status_line(width:
     seen = []
     for layer, unit in (("conv1", 1), ("conv1", 2), ("conv2", 1)):
         state = state_at(f"features.denseblock3.denselayer4.{layer}", unit, layers=DENSE, show_labels=False)
-        state.labels, state.label_layers = ("the same",) * 128, tuple(entry.name for entry in DENSE)
+        state.facts.labels, state.facts.label_layers = ("the same",) * 128, tuple(entry.name for entry in DENSE)
         pixels = np.zeros((48, width, 3), np.uint8)
-        status_line.draw(pixels, state, None, Look())
+        status_line.StatusPane().draw(pixels, scene_of(state, None))
         (_, left, room) = next(place for place in status_line._places(width, Look()) if place[0].label == "unit")
         seen.append(pixels[:, left : left + room].tobytes())
     assert len(set(seen)) == 3
@@ -47,8 +47,8 @@ def test_units_of_long_names_look_different_in_the_captions() -> None:
     def captions(unit: int) -> tuple[bytes, bytes]:
         state = state_at(DENSE[-1].name, unit, layers=DENSE, show_unit_images=True)
         small, tall = np.zeros((240, 200, 3), np.uint8), np.zeros((700, 200, 3), np.uint8)
-        selected.draw(small, state, None, Look())
-        unit_images.draw(tall, state, None, Look())
+        selected.SelectedPane().draw(small, scene_of(state, None))
+        unit_images.UnitImagesPane().draw(tall, scene_of(state, None))
         return small[:26].tobytes(), tall[:26].tobytes()
 
     assert all(first != second for first, second in zip(captions(1), captions(2), strict=True))
@@ -76,9 +76,9 @@ def test_the_colour_scale_is_not_written_upon(size: float) -> None:
 
     def scale(channel_boost_index: int) -> np.ndarray:
         """The part of the caption with colours in it; with a boost for each channel no numbers are written."""
-        state.channel_boost_index = channel_boost_index
+        state.view.channel_boost_index = channel_boost_index
         pixels = np.zeros((700, 700, 3), np.uint8)
-        tiles.draw(pixels, state, snapshot_for(state, maps), look)
+        tiles.TilesPane().draw(pixels, scene_of(state, snapshot_for(state, maps), look))
         caption = pixels[:26].astype(int)
         blue = caption[..., 2] - caption[..., 0] > 60  # the negative end
         left = int(np.nonzero(blue.any(0))[0][0])

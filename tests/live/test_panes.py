@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from copy import deepcopy
 
 import numpy as np
 import pytest
 
-from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.text import text_width
 from deepvis_toolbox.live import layout as layout_module
-from deepvis_toolbox.live.keys import KEYS
-from deepvis_toolbox.live.layout import PANES, Slot, draw_window, hit, make_layout
+from deepvis_toolbox.live.kept import Kept
+from deepvis_toolbox.live.layout import PANES, hit, make_layout
 from deepvis_toolbox.live.look import Look, look_for, look_from
-from deepvis_toolbox.live.panes import help_overlay, layer_list, maps, status_line, tiles
-from deepvis_toolbox.live.panes import selected as selected_pane
-from deepvis_toolbox.live.panes.kept_picture import KeptPicture
-from deepvis_toolbox.live.state import LayerEntry, Origin, State, make_request
-from deepvis_toolbox.live.work.snapshot import FrameInfo, Snapshot
+from deepvis_toolbox.live.panes import input_image, layer_list, legend, maps, status_line, tiles
+from deepvis_toolbox.live.panes.caption import caption_baseline
+from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER
+from deepvis_toolbox.live.panes.pane import Pane, Slot
+from deepvis_toolbox.live.scene import Scene
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure import ClassProbabilities
+from deepvis_toolbox.sources.frame import FrameInfo
+from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.unit import Unit
 
-LAYERS = (
-    LayerEntry("data", (3, 32, 32), "input"),
-    LayerEntry("conv1", (16, 8, 8), "conv"),
-    LayerEntry("block2.expand", (256, 6, 6), "conv"),
-    LayerEntry("fc", (1000,), "linear"),
-)
+from .scenes import KEYS, LAYERS, change, drawn, new_state, part, scene_of, snapshot_for, state_at
+
 SIZES = ((640, 400), (1280, 720), (1500, 930), (500, 900))
-
-
-def state_at(layer: str = "conv1", unit: int = 0, layers: tuple[LayerEntry, ...] = LAYERS, **changes: object) -> State:
-    state = State(layers=layers, labels=tuple(f"class {i}" for i in range(1000)), label_layers=("fc",))
-    state.layer_index = [entry.name for entry in layers].index(layer)
-    state.unit, state.cursor_area = unit, "tiles"
-    for name, value in changes.items():
-        setattr(state, name, value)
-    return state
-
-
-def snapshot_for(state: State, maps: np.ndarray | None = None, **changes: object) -> Snapshot:
-    """A snapshot that answers the state's request, with random maps of the layer's shape."""
-    random = np.random.default_rng(0)
-    assert state.layer
-    if maps is None:
-        maps = random.uniform(0, 1, state.layer.shape).astype(np.float32)
-    snapshot = Snapshot(
-        request=make_request(state),
-        frame=FrameInfo("ostrich.jpg (3 of 500)", 3, label=9),
-        input_image=random.integers(0, 255, (32, 32, 3)).astype(np.uint8),
-        maps=maps,
-        probabilities=random.dirichlet(np.ones(1000)).astype(np.float32),
-        backward_image=random.normal(size=(32, 32, 3)).astype(np.float32) if state.backward != "off" else None,
-        network_rate=24.3,
-        source_rate=30.0,
-        device="cpu",
-        timings={"forward": 28.4, "backward": 31.0},
-    )
-    return replace(snapshot, **changes)  # type: ignore[arg-type]
 
 
 def everything(state: State) -> State:
     """All overlays at once."""
-    state.show_help = state.show_timings = True
-    state.message, state.error = "a message", "an error"
+    state.view.show_help = state.view.show_timings = True
+    state.facts.message, state.facts.error = "a message", "an error"
     return state
 
 
 def loading() -> tuple[State, None]:
-    return everything(State(loading="loading the network …")), None
+    return everything(new_state(loading="loading the network …")), None
 
 
 def no_snapshot() -> tuple[State, None]:
@@ -75,7 +46,7 @@ def no_snapshot() -> tuple[State, None]:
 
 
 def usual() -> tuple[State, Snapshot]:
-    state = everything(state_at("block2.expand", 7, backward="guided", frozen_origin=Origin("block2.expand", 9)))
+    state = everything(state_at("block2.expand", 7, backward="guided", frozen_origin=Unit("block2.expand", 9)))
     return state, snapshot_for(state)
 
 
@@ -85,13 +56,13 @@ def flat() -> tuple[State, Snapshot]:
 
 
 def one_channel() -> tuple[State, Snapshot]:
-    layers = (LayerEntry("depth", (1, 5, 9)),)
+    layers = (Layer("depth", "", (1, 5, 9)),)
     state = everything(state_at("depth", layers=layers, backward="grad", show_gradients=True))
     return state, snapshot_for(state, backward_image=np.ones((4, 9, 1), np.float32))
 
 
 def many_channels() -> tuple[State, Snapshot]:
-    layers = tuple(LayerEntry(f"stage{number}.part", (2048, 7, 7)) for number in range(150))
+    layers = tuple(Layer(f"stage{number}.part", "", (2048, 7, 7)) for number in range(150))
     state = everything(state_at("stage149.part", 2047, layers=layers))
     return state, snapshot_for(state)
 
@@ -108,9 +79,7 @@ def not_finite() -> tuple[State, Snapshot]:
 
 def no_numbers() -> tuple[State, Snapshot]:
     state = everything(state_at(backward="deconv"))
-    notes = {"maps_note": "no maps", "backward_note": "no picture", "error": "E" * 5000}
-    snapshot = snapshot_for(state, backward_image=None, probabilities=None, timings={}, **notes)
-    return state, replace(snapshot, maps=None)
+    return state, snapshot_for(state, None, backward_image=None, probabilities=None, timings={}, error="E" * 5000)
 
 
 def empty_arrays() -> tuple[State, Snapshot]:
@@ -126,22 +95,22 @@ def empty_arrays() -> tuple[State, Snapshot]:
 
 
 def huge_names() -> tuple[State, Snapshot]:
-    layers = (LayerEntry("stage." * 400 + "x" * 3000, (8, 4, 4)), LayerEntry("\n\t\x00", (8, 4, 4)))
+    layers = (Layer("stage." * 400 + "x" * 3000, "", (8, 4, 4)), Layer("\n\t\x00", "", (8, 4, 4)))
     state = everything(state_at("\n\t\x00", layers=layers, backward="grad"))
-    state.labels, state.message = ("label " * 900,) * 1000, "message " * 900
-    state.frozen_origin, state.layer_index = Origin(layers[0].name, 3), 0
+    state.facts.labels, state.facts.message = ("label " * 900,) * 1000, "message " * 900
+    state.view.frozen_origin, state.view.layer_index = Unit(layers[0].name, 3), 0
     return state, snapshot_for(state, frame=FrameInfo("folder/" * 900, 0, label=5), device="device" * 200)
 
 
 def stale() -> tuple[State, Snapshot]:
     state = state_at("conv1", backward="grad")
     snapshot = snapshot_for(state)
-    state.layer_index, state.unit = 2, 200
+    state.view.layer_index, state.view.unit = 2, 200
     return everything(state), snapshot
 
 
 def tokens() -> tuple[State, Snapshot]:
-    layers = (LayerEntry("attention", (197, 192)),)
+    layers = (Layer("attention", "", (197, 192)),)
     state = everything(state_at("attention", 191, layers=layers))
     return state, snapshot_for(state, np.random.default_rng(0).normal(size=(192, 14, 14)).astype(np.float32))
 
@@ -164,12 +133,12 @@ CASES: tuple[Callable[[], tuple[State, Snapshot | None]], ...] = (
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 @pytest.mark.parametrize("pane", PANES, ids=lambda pane: pane.name)
-def test_every_pane_draws_every_case_within_its_own_pixels(pane: layout_module.Pane, case: Callable) -> None:
+def test_every_pane_draws_every_case_within_its_own_pixels(pane: Pane, case: Callable) -> None:
     state, snapshot = case()
     for width, height in SIZES:
-        look = look_for(Look(), width, height)
+        scene = scene_of(state, snapshot, look_for(Look(), width, height))
         window = np.full((height, width, 3), 77, np.uint8)
-        layout = make_layout(width, height, state, snapshot, look)
+        layout = make_layout(width, height, scene)
         box = layout.boxes.get(pane.name)
         if box is None:
             assert not pane.is_shown(state, snapshot)
@@ -179,9 +148,9 @@ def test_every_pane_draws_every_case_within_its_own_pixels(pane: layout_module.P
             assert width < layout_module.SMALLEST[0] or height < layout_module.SMALLEST[1]
             continue
         for zoom in ("tiles", "unit", "backward") if pane.name == "tiles" else ("tiles",):
-            state.zoom = zoom
+            state.view.zoom = zoom
             with np.errstate(all="raise", under="ignore"):
-                pane.draw(place, state, snapshot, look)
+                pane.draw(place, scene)
             assert (place != place[0, 0]).any(), "the pane is silently blank"
         place[...] = 77
         assert (window == 77).all()
@@ -189,13 +158,13 @@ def test_every_pane_draws_every_case_within_its_own_pixels(pane: layout_module.P
 
 @pytest.mark.parametrize("pane", PANES, ids=lambda pane: pane.name)
 @pytest.mark.parametrize("size", [(1, 1), (1, 60), (60, 1), (9, 9), (40, 25)])
-def test_panes_survive_having_no_room(pane: layout_module.Pane, size: tuple[int, int]) -> None:
+def test_panes_survive_having_no_room(pane: Pane, size: tuple[int, int]) -> None:
     for case in CASES:
         state, snapshot = case()
         window = np.full((size[0] + 20, size[1] + 20, 3), 77, np.uint8)
         place = window[10:-10, 10:-10]
         place[...] = 0
-        pane.draw(place, state, snapshot, Look())
+        pane.draw(place, scene_of(state, snapshot))
         place[...] = 77
         assert (window == 77).all(), "it draws outside its place"
 
@@ -206,7 +175,7 @@ def test_panes_survive_having_no_room(pane: layout_module.Pane, size: tuple[int,
 def test_panes_lie_side_by_side_inside_the_window(size: tuple[int, int]) -> None:
     width, height = size
     state, snapshot = usual()
-    layout = make_layout(width, height, state, snapshot, look_for(Look(), width, height))
+    layout = make_layout(width, height, scene_of(state, snapshot, look_for(Look(), width, height)))
     owners = np.zeros((height, width), int)
     overlays = {pane.name for pane in PANES if pane.slot is Slot.OVERLAY}
     for name, box in layout.boxes.items():
@@ -214,68 +183,68 @@ def test_panes_lie_side_by_side_inside_the_window(size: tuple[int, int]) -> None
         assert 0 <= box.left < box.right <= width, name
         if name not in overlays:
             owners[box.top : box.bottom, box.left : box.right] += 1
-            assert layout.pane_at(box.left, box.top) == name
-            assert layout.pane_at(box.right - 1, box.bottom - 1) == name
+            for x, y in ((box.left, box.top), (box.right - 1, box.bottom - 1)):
+                found = layout.pane_at(x, y)
+                assert found is not None
+                assert found.name == name
     assert owners.max() == 1
     assert layout.pane_at(0, 0) is None
 
 
 def test_boxes_do_not_jump_when_what_is_shown_changes() -> None:
     look = look_for(Look(), 1500, 930)
-    first = make_layout(1500, 930, *no_snapshot(), look).boxes
+    first = make_layout(1500, 930, scene_of(*no_snapshot(), look)).boxes
     for case in CASES:
         state, snapshot = case()
-        for name, box in make_layout(1500, 930, state, snapshot, look).boxes.items():
+        for name, box in make_layout(1500, 930, scene_of(state, snapshot, look)).boxes.items():
             assert first[name] == box
 
 
 def test_a_pane_in_the_right_column_takes_its_room_from_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     state, look = state_at(), look_for(Look(), 1500, 930)
-    others = tuple(pane for pane in PANES if pane.slot is not Slot.RIGHT)
+
+    class Extra(Pane):
+        name, slot = "extra", Slot.RIGHT
+
+        def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
+            return state.view.show_unit_images
+
+    others = [pane for pane in PANES if pane.slot is not Slot.RIGHT]
     monkeypatch.setattr(layout_module, "PANES", others)
-    before = make_layout(1500, 930, state, None, look).boxes
-    extra = layout_module.Pane("extra", Slot.RIGHT, status_line.draw, lambda state, _: state.show_unit_images)
-    monkeypatch.setattr(layout_module, "PANES", (*others, extra))
-    state.show_unit_images = True
-    after = make_layout(1500, 930, state, None, look).boxes
+    before = make_layout(1500, 930, scene_of(state, None, look)).boxes
+    monkeypatch.setattr(layout_module, "PANES", [*others, Extra()])
+    state.view.show_unit_images = True
+    after = make_layout(1500, 930, scene_of(state, None, look)).boxes
     assert after["extra"].right == before["tiles"].right
     assert after["tiles"].right < after["extra"].left
     assert {name: after[name] for name in before if name != "tiles"} == {
         name: box for name, box in before.items() if name != "tiles"
     }
-    state.show_unit_images = False
-    assert make_layout(1500, 930, state, None, look).boxes == before
-
-
-def drawn(
-    state: State, snapshot: Snapshot | None, width: int = 1500, height: int = 930, look: Look | None = None
-) -> tuple[np.ndarray, dict[str, Box]]:
-    pixels = np.zeros((height, width, 3), np.uint8)
-    layout = draw_window(pixels, state, snapshot, look or look_for(Look(), width, height))
-    return pixels, layout.boxes
-
-
-def part(pixels: np.ndarray, box: Box) -> np.ndarray:
-    return pixels[box.top : box.bottom, box.left : box.right]
+    state.view.show_unit_images = False
+    assert make_layout(1500, 930, scene_of(state, None, look)).boxes == before
 
 
 def test_a_click_anywhere_in_a_tile_finds_its_unit() -> None:
     for case in (usual, flat, many_channels, tokens, one_channel):
         state, snapshot = case()
-        look = look_for(Look(), 1500, 930)
-        layout = make_layout(1500, 930, state, snapshot, look)
+        assert state.layer
+        scene = scene_of(state, snapshot, look_for(Look(), 1500, 930))
+        layout = make_layout(1500, 930, scene)
         box = layout.boxes["tiles"]
-        grid = tiles.tile_grid(box.height, box.width, state, snapshot, look)
+        grid = tiles.tile_grid(box.height, box.width, scene)
         assert grid
-        top = box.bottom - box.height + look.px(look.caption)
+        top = box.bottom - box.height + scene.look.px(scene.look.caption)
         for unit in {0, grid.count // 2, grid.count - 1}:
             tile = grid.tile_rect(unit)
-            found = hit(layout, state, snapshot, look, box.left + tile.right - 1, top + tile.top)
+            found = hit(layout, scene, box.left + tile.right - 1, top + tile.top)
             assert found
-            assert (found.pane, found.unit, found.layer_index) == ("tiles", unit, None)
-        caption = hit(layout, state, snapshot, look, box.left + 3, box.top + 3)
+            assert (found[0].name, found[1].what) == ("tiles", Unit(state.layer.name, unit))
+            assert found[1].click
+            found[1].click(state)
+            assert state.view.unit == unit
+        caption = hit(layout, scene, box.left + 3, box.top + 3)
         assert caption
-        assert caption.unit is None
+        assert (caption[1].what, caption[1].click) == (None, None)
 
 
 def test_the_tile_found_under_the_mouse_is_the_one_drawn_there() -> None:
@@ -284,30 +253,37 @@ def test_the_tile_found_under_the_mouse_is_the_one_drawn_there() -> None:
     values[6] = 1
     snapshot = snapshot_for(state, values)
     pixels, boxes = drawn(state, snapshot)
-    look = look_for(Look(), 1500, 930)
-    body = part(pixels, boxes["tiles"])[look.px(look.caption) :]
-    rows, columns = np.nonzero((body == 255).all(axis=2))
-    x, y = (
-        int(np.median(columns)) + boxes["tiles"].left,
-        int(np.median(rows)) + boxes["tiles"].top + look.px(look.caption),
-    )
-    found = hit(make_layout(1500, 930, state, snapshot, look), state, snapshot, look, x, y)
+    scene = scene_of(state, snapshot, look_for(Look(), 1500, 930))
+    caption = scene.look.px(scene.look.caption)
+    rows, columns = np.nonzero((part(pixels, boxes["tiles"])[caption:] == 255).all(axis=2))
+    x, y = int(np.median(columns)) + boxes["tiles"].left, int(np.median(rows)) + boxes["tiles"].top + caption
+    found = hit(make_layout(1500, 930, scene), scene, x, y)
     assert found
-    assert found.unit == 6
+    assert found[1].what == Unit("conv1", 6)
 
 
 def test_tile_columns_of_the_state_follow_the_grid() -> None:
     state = state_at("block2.expand")
-    drawn(state, snapshot_for(state))
-    look = look_for(Look(), 1500, 930)
-    box = make_layout(1500, 930, state, None, look).boxes["tiles"]
-    grid = tiles.tile_grid(box.height, box.width, state, None, look)
+    scene = scene_of(state, snapshot_for(state), look_for(Look(), 1500, 930))
+    layout = make_layout(1500, 930, scene)
+    box = layout.boxes["tiles"]
+    grid = tiles.tile_grid(box.height, box.width, scene)
     assert grid
-    assert state.tile_columns == grid.columns > 1
+    state.facts.take(layout.facts)
+    assert state.facts.tile_columns == grid.columns > 1
+    assert state.facts.tile_size == grid.tile_height > 1
+
+
+def test_drawing_changes_nothing_of_the_state() -> None:
+    for case in CASES:
+        state, snapshot = case()
+        before = deepcopy((state.facts, state.view, state.orders))
+        drawn(state, snapshot)
+        assert (state.facts, state.view, state.orders) == before
 
 
 def test_every_layer_name_in_view_is_found_where_it_stands_and_the_shown_one_is_in_view() -> None:
-    layers = tuple(LayerEntry(f"layer{number}", (4, 2, 2)) for number in range(137))
+    layers = tuple(Layer(f"layer{number}", "", (4, 2, 2)) for number in range(137))
     look, height = Look(), 700
     for index in (0, 5, 70, 130, 136):
         state = state_at(f"layer{index}", layers=layers)
@@ -316,9 +292,9 @@ def test_every_layer_name_in_view_is_found_where_it_stands_and_the_shown_one_is_
         found = [layer_list.layer_at(height, state, look, y) for y in range(height)]
         assert list(dict.fromkeys(layer for layer in found if layer is not None)) == list(range(first, first + rows))
         assert found[0] is None
-    state.layer_scroll = 10
+    state.view.layer_scroll = 10
     assert layer_list.first_row(state, height, look) == 10
-    state.layer_scroll = 136
+    state.view.layer_scroll = 136
     assert layer_list.first_row(state, height, look) == 137 - layer_list.visible_rows(height, look)
 
 
@@ -328,7 +304,7 @@ def test_the_selected_tile_is_framed_in_the_accent_colour() -> None:
         state = state_at("conv1", unit)
         pixels, boxes = drawn(state, snapshot_for(state))
         look = look_for(Look(), 1500, 930)
-        grid = tiles.tile_grid(boxes["tiles"].height, boxes["tiles"].width, state, None, look)
+        grid = tiles.tile_grid(boxes["tiles"].height, boxes["tiles"].width, scene_of(state, None, look))
         assert grid
         body = part(pixels, boxes["tiles"])[look.px(look.caption) :]
         rows, columns = np.nonzero((body == accent).all(axis=2))
@@ -343,10 +319,10 @@ def test_in_the_layer_list_no_tile_is_framed_in_the_accent_colour_and_classes_ar
     pixels, boxes = drawn(state, snapshot)
     look = look_for(Look(), 1500, 930)
     assert not (part(pixels, boxes["tiles"])[look.px(look.caption) :] == np.array(look.accent)).all(axis=2).any()
-    with_classes = part(pixels, boxes["selected"]).copy()
-    state.show_labels = False
+    with_classes = part(pixels, boxes["classes"]).copy()
+    state.view.show_labels = False
     pixels, _ = drawn(state, snapshot)
-    assert (part(pixels, boxes["selected"]) != with_classes).any()
+    assert (part(pixels, boxes["classes"]) != with_classes).any()
 
 
 def texts(monkeypatch: pytest.MonkeyPatch, state: State, snapshot: Snapshot | None) -> str:
@@ -363,6 +339,7 @@ def texts(monkeypatch: pytest.MonkeyPatch, state: State, snapshot: Snapshot | No
     for pane in (
         "backward",
         "caption",
+        "classes",
         "error",
         "help_overlay",
         "layer_list",
@@ -381,7 +358,7 @@ def texts(monkeypatch: pytest.MonkeyPatch, state: State, snapshot: Snapshot | No
 
 def test_the_five_likeliest_classes_are_named_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     state = state_at("conv1", cursor_area="layers")
-    state.labels = tuple(f"kind {i}" for i in range(1000))
+    state.facts.labels = tuple(f"kind {i}" for i in range(1000))
     probabilities = np.zeros(1000, np.float32)
     probabilities[[700, 3, 999, 0, 42]] = (0.5, 0.3, 0.1, 0.06, 0.04)
     written = texts(monkeypatch, state, snapshot_for(state, probabilities=probabilities, frame=FrameInfo("x", 0)))
@@ -393,7 +370,7 @@ def test_the_five_likeliest_classes_are_named_in_order(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("case", "sentence"),
     [
-        (lambda: (State(loading="loading squeezenet …"), None), "loading squeezenet …"),
+        (lambda: (new_state(loading="loading squeezenet …"), None), "loading squeezenet …"),
         (lambda: (state_at(), None), "waiting for the first picture"),
         (lambda: with_snapshot(state_at()), "backward is off; press b"),
         (
@@ -401,11 +378,14 @@ def test_the_five_likeliest_classes_are_named_in_order(monkeypatch: pytest.Monke
             "exactly zero",
         ),
         (lambda: with_snapshot(state_at(backward="grad"), backward_image=None), "computing"),
-        (lambda: with_snapshot(state_at(backward="grad"), backward_image=None, backward_note="why not"), "why not"),
+        (
+            lambda: with_snapshot(state_at(backward="grad"), backward_image=None, error="x"),
+            "nothing was computed",
+        ),
         (lambda: with_snapshot(state_at(), np.zeros((16, 8, 8), np.float32)), "all activations are exactly zero"),
         (
             lambda: with_snapshot(
-                state_at("fc", backward="grad", show_gradients=True, frozen_origin=Origin("conv1", 1)),
+                state_at("fc", backward="grad", show_gradients=True, frozen_origin=Unit("conv1", 1)),
                 np.zeros(1000, np.float32),
                 maps_note="fc lies above the origin",
             ),
@@ -432,7 +412,7 @@ def test_a_pane_with_nothing_to_show_says_why(
     ("state", "sentence"),
     [
         (state_at(source_note="none of the 6 can be read", backward="grad"), "none of the 6 can be read"),
-        (State(loading="no network: see the error", backward="grad"), "no network: see the error"),
+        (new_state(loading="no network: see the error", backward="grad"), "no network: see the error"),
     ],
 )
 def test_the_reason_why_there_will_be_no_picture_stands_in_every_pane(
@@ -450,11 +430,11 @@ def with_snapshot(state: State, maps: np.ndarray | None = None, **changes: objec
 
 def test_the_help_lists_every_key_that_has_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     written = texts(monkeypatch, state_at(show_help=True), None).splitlines()
-    for binding in KEYS:
+    for binding in KEYS.bindings:
         if binding.help:
             assert binding.label in written
             assert binding.help in written
-    assert {group for group, _ in help_overlay.help_groups()} <= set(written)
+    assert {group for group, _ in KEYS.groups()} <= set(written)
 
 
 @pytest.mark.parametrize(
@@ -480,7 +460,7 @@ def test_the_help_fits_its_window(size: tuple[int, int], scale: float | None) ->
 
 def test_the_status_line_says_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     state = state_at("fc", 7, backward="deconv", backward_view="gray", gamma_index=2, channel_boost_index=1)
-    state.window_rate = 59.8
+    state.facts.window_rate = 59.8
     snapshot = snapshot_for(state, dropped_frames=12)
     written = texts(monkeypatch, state, snapshot).splitlines()
     for text in (
@@ -503,14 +483,15 @@ def test_numbers_in_the_status_line_do_not_move_other_columns() -> None:
     look = look_for(Look(), 1500, 930)
     pictures = []
     for rate in (1.0, 9876.5):
-        state.window_rate = rate
+        state.facts.window_rate = rate
         pixels = np.zeros((48, 1500, 3), np.uint8)
-        status_line.draw(pixels, state, snapshot_for(state, network_rate=rate, dropped_frames=int(rate)), look)
+        snapshot = snapshot_for(state, network_rate=rate, dropped_frames=int(rate))
+        status_line.StatusPane().draw(pixels, scene_of(state, snapshot, look))
         pictures.append(pixels)
     changed = np.nonzero((pictures[0] != pictures[1]).any(axis=(0, 2)))[0]
     columns = {place[0].label: place[1:] for place in status_line._places(1500, look)}
     allowed = np.zeros(1500, bool)
-    for label in ("network fps", "window fps", "dropped"):
+    for label in ("network fps", "shown fps", "dropped"):
         left, room = columns[label]
         allowed[left : left + room + 2] = True
     assert allowed[changed].all()
@@ -524,7 +505,7 @@ def test_gradients_are_red_and_green_and_activations_are_not() -> None:
         state = state_at("conv1", 5, backward="grad", show_gradients=show)
         snapshot = snapshot_for(state, values)
         pixels, boxes = drawn(state, snapshot)
-        grid = tiles.tile_grid(boxes["tiles"].height, boxes["tiles"].width, state, snapshot, look)
+        grid = tiles.tile_grid(boxes["tiles"].height, boxes["tiles"].width, scene_of(state, snapshot, look))
         assert grid
         body = part(pixels, boxes["tiles"])[look.px(look.caption) :]
         for unit, colour in ((0, first), (1, second)):
@@ -537,10 +518,10 @@ def test_zoom_fills_the_tile_pane_with_the_unit_or_the_backward_result() -> None
     snapshot = snapshot_for(state)
     pictures = []
     for zoom in ("tiles", "unit", "backward"):
-        state.zoom = zoom  # type: ignore[assignment]
+        state.view.zoom = zoom  # type: ignore[assignment]
         pixels, boxes = drawn(state, snapshot)
         pictures.append(part(pixels, boxes["tiles"]).copy())
-        assert (tiles.tile_grid(900, 900, state, snapshot, Look()) is None) == (zoom != "tiles")
+        assert (tiles.tile_grid(900, 900, scene_of(state, snapshot)) is None) == (zoom != "tiles")
     assert (pictures[0] != pictures[1]).any()
     assert (pictures[1] != pictures[2]).any()
 
@@ -554,8 +535,7 @@ def test_a_pane_that_fails_says_so_in_its_place_and_the_others_are_drawn(
     state = state_at()
     snapshot = snapshot_for(state)
     expected, boxes = drawn(state, snapshot)
-    panes = tuple(replace(pane, draw=broken) if pane.name == "input" else pane for pane in PANES)
-    monkeypatch.setattr(layout_module, "PANES", panes)
+    monkeypatch.setattr(input_image.InputPane, "draw", broken)
     pixels, _ = drawn(state, snapshot)
     changed = (pixels != expected).any(axis=2)
     part(changed, boxes["input"])[...] = False
@@ -563,19 +543,26 @@ def test_a_pane_that_fails_says_so_in_its_place_and_the_others_are_drawn(
     assert "a broken pane" in caplog.text
 
 
-def test_stale_is_what_answers_another_request() -> None:
+def test_stale_is_what_answers_another_question() -> None:
+    def is_stale(state: State, snapshot: Snapshot) -> bool:
+        shown = maps.shown_maps(scene_of(state, snapshot))
+        assert shown
+        return shown.is_stale
+
     state = state_at("conv1", 1)
     snapshot = snapshot_for(state)
-    assert not maps.is_stale(state, snapshot)
-    state.unit = 2
-    assert not maps.is_stale(state, snapshot)  # the same layer's activations, whatever unit is selected
-    state.show_gradients = True
-    assert maps.is_stale(state, snapshot)
+    assert not is_stale(state, snapshot)
+    state.view.unit = 2
+    assert not is_stale(state, snapshot)  # the same layer's activations, whatever unit is selected
+    state.view.show_gradients, state.view.backward = True, "grad"
+    assert is_stale(state, snapshot)
+    state.view.backward = "off"
+    assert maps.shown_maps(scene_of(state, snapshot)) is None  # there can be none
     state = state_at("conv1", 1, backward="grad", show_gradients=True)
     snapshot = snapshot_for(state)
-    assert not maps.is_stale(state, snapshot)
-    state.unit = 2
-    assert maps.is_stale(state, snapshot)  # gradients start at the selected unit
+    assert not is_stale(state, snapshot)
+    state.view.unit = 2
+    assert is_stale(state, snapshot)  # gradients start at the selected unit
 
 
 def test_a_selected_unit_that_is_zero_is_not_silently_black(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -583,7 +570,6 @@ def test_a_selected_unit_that_is_zero_is_not_silently_black(monkeypatch: pytest.
     values = np.ones((16, 8, 8), np.float32)
     values[3] = 0
     assert "activation exactly zero" in texts(monkeypatch, state, snapshot_for(state, values))
-    assert selected_pane.CLASSES == 5
 
 
 def test_a_selected_unit_that_is_not_finite_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -596,43 +582,42 @@ def test_a_selected_unit_that_is_not_finite_says_so(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("size", [(320, 240), (640, 400), (1280, 720), (1500, 930)])
-def test_classes_stand_apart_however_little_room_there_is(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    baselines: list[int] = []
+def test_classes_stand_apart_however_little_room_there_is_and_a_click_goes_to_their_unit(size: tuple[int, int]) -> None:
+    state = state_at("conv1", 3)
+    snapshot = snapshot_for(state)
+    scene = scene_of(state, snapshot, look_for(Look(), *size))
+    layout = make_layout(*size, scene)
+    box = layout.boxes["classes"]
+    answer = snapshot.answer(ClassProbabilities())
+    assert answer
+    found = [hit(layout, scene, box.left + 5, y) for y in range(box.top, box.bottom)]
+    units = [each[1].what for each in found if each]
+    shown = list(dict.fromkeys(units))
+    assert shown == [Unit("fc", index) for index in answer.best(len(shown))]
+    assert all(units.count(unit) >= scene.look.font.capital_height + 4 for unit in shown)
+    last = found[-1]
+    assert last
+    assert last[1].click
+    last[1].click(state)
+    assert (state.selected, state.view.cursor_area) == (shown[-1], "tiles")
 
-    def draw_text(_: np.ndarray, text: str, __: int, baseline: int, *___: object, **____: object) -> int:
-        if text.startswith("class"):
-            baselines.append(baseline)
-        return 0
 
-    monkeypatch.setattr("deepvis_toolbox.live.panes.selected.draw_text", draw_text)
-    state, look = state_at("conv1", cursor_area="layers"), look_for(Look(), *size)
-    drawn(state, snapshot_for(state), *size, look)
-    bar = look.px(10)  # below each name
-    assert baselines
-    assert all(low + bar < high - look.font.capital_height for low, high in itertools.pairwise(baselines))
-
-
-def test_what_is_kept_of_the_layer_list_never_shows_an_older_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_the_layer_list_never_shows_an_older_state() -> None:
     changes: tuple[dict[str, object], ...] = (
         {"layer_index": 2},
         {"cursor_area": "layers"},
-        {"frozen_origin": Origin("conv1", 3)},
+        {"frozen_origin": Unit("conv1", 3)},
         {"frozen_origin": None},
         {"layers": LAYERS[:3], "layer_index": 1},
         {"layers": (), "layer_index": 0, "loading": "another network …"},
         {"loading": "yet another …"},
     )
-    state, pictures = state_at(), []
-    for change in changes:
-        for name, value in change.items():
-            setattr(state, name, value)
+    state, pictures, keeps = state_at(), [], Kept()
+    for changed in changes:
+        change(state, **changed)
         kept, fresh = (np.zeros((700, 224, 3), np.uint8) for _ in range(2))
-        layer_list.draw(kept, state, None, Look())
-        with monkeypatch.context() as patch:
-            patch.setattr(layer_list, "_kept", KeptPicture())
-            layer_list.draw(fresh, state, None, Look())
+        layer_list.LayerListPane().draw(kept, Scene(state, None, Look(), KEYS, keeps))
+        layer_list.LayerListPane().draw(fresh, Scene(state, None, Look(), KEYS, Kept()))
         assert (kept == fresh).all()
         pictures.append(kept.tobytes())
     assert all(now != before for now, before in zip(pictures[1:], pictures, strict=False))
@@ -643,7 +628,7 @@ def test_boosts_change_the_tiles_of_a_still_picture() -> None:
     snapshot = snapshot_for(state)
     pictures = []
     for gamma, boost in ((0, 0), (2, 0), (2, 4), (0, 4), (0, 0)):
-        state.gamma_index, state.channel_boost_index = gamma, boost
+        state.view.gamma_index, state.view.channel_boost_index = gamma, boost
         pixels, boxes = drawn(state, snapshot)
         pictures.append(part(pixels, boxes["tiles"]).tobytes())
     assert pictures[0] == pictures[-1]
@@ -661,14 +646,41 @@ def test_the_settings_have_the_looks_defaults() -> None:
     from deepvis_toolbox.settings.loading import Settings
 
     section = Settings.model_validate({}).look
-    assert look_from(section.model_dump()) == Look()
+    assert look_from(section) == Look()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (320, 240), (200, 2000)])
 def test_a_window_that_is_too_small_shows_the_top_left_part(size: tuple[int, int]) -> None:
     state, snapshot = usual()
-    state.show_help = False
-    state.message = state.error = ""
-    state.show_timings = False
+    state.view.show_help = False
+    state.facts.message = state.facts.error = ""
+    state.view.show_timings = False
     pixels, _ = drawn(state, snapshot, *size)
     assert pixels.any()
+
+
+def test_a_map_of_one_value_is_shown_as_that_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = (Layer("prob", "softmax", (10, 1, 1)),)
+    state = state_at("prob", 3, layers=layers)
+    values = np.linspace(0, 0.9, 10, dtype=np.float32).reshape(10, 1, 1)
+    assert "0.3" in texts(monkeypatch, state, snapshot_for(state, values)).splitlines()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("gamma_index", [0, 3])
+def test_the_scale_shows_each_value_in_the_colour_that_its_tile_has(signed: bool, gamma_index: int) -> None:
+    """A tile of one value between the ends has the colour that stands at that value's place in the scale."""
+    values = np.zeros((16, 8, 8), np.float32)
+    values[0], values[1], values[2] = 1, 0.25, -1 if signed else 0
+    state = state_at("conv1", 15, gamma_index=gamma_index)
+    scene = scene_of(state, snapshot_for(state, values))
+    shown = maps.shown_maps(scene)
+    assert shown
+    pixels = np.zeros((26, 700, 3), np.uint8)
+    legend.draw_legend(pixels, shown, 0, 700, scene)
+    length, number = scene.look.px(90), text_width(WIDEST_NUMBER, scene.look.small) + scene.look.px(7)
+    row = pixels[caption_baseline(scene.look) - 2, 700 - number - length : 700 - number].astype(int)
+    place = (0.25 + 1) / 2 if signed else 0.25
+    colour = shown.palette[int(shown.levels.indices[1, 0, 0]), 0].astype(int)
+    assert np.abs(row[round(place * (length - 1))] - colour).max() <= 12
+    assert np.abs(row[-1] - shown.palette[255, 0]).max() == 0

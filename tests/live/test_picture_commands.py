@@ -16,7 +16,8 @@ from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli.optimize_command import open_network
 from deepvis_toolbox.optimize.cli.optimize_flags import make_parser
-from deepvis_toolbox.optimize.cli.production import store_of
+from deepvis_toolbox.optimize.production import store_of
+from deepvis_toolbox.words.unit import Unit
 
 DEFAULT = ["--model", "efficientnet-lite0", "--device", "cpu"]
 SMALL = ["--model", "live_test_network:make"]
@@ -42,7 +43,7 @@ def commands_of(*flags: str) -> tuple[str, str]:
 
     opener = run_toolbox._shelf_opener(given, load_settings(given.model, overrides=given.overrides))
     commands: PictureCommands = opener.keywords["commands"]  # type: ignore[attr-defined]
-    return commands.command_for("regularized_opt", "conv 1", 3), commands.command_for("max_im", "conv 1", 3)
+    return commands.command_for("regularized_opt", Unit("conv 1", 3)), commands.command_for("max_im", Unit("conv 1", 3))
 
 
 @pytest.mark.parametrize(

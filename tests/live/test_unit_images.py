@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from deepvis_toolbox.live.panes.unit_images import picture_of
 from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
 from deepvis_toolbox.live.pictures.picture_shelf import PictureShelf
-from deepvis_toolbox.live.state import LayerEntry, State
 from deepvis_toolbox.live.work.grower import SHARE, Grower
-from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.montage import montage3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 from .conftest import Display, Driver
+from .scenes import new_state
 
 pytestmark = pytest.mark.display
 
@@ -39,8 +41,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> UnitImageStore:
     """conv1's units 0 to 2 have pictures of one colour each."""
     store = UnitImageStore(tmp_path_factory.mktemp("unit images"))
     for unit, colour in enumerate(COLOURS):
-        store.write_montage("regularized_opt", "conv1", unit, montage3x3([plain(colour)] * 9))
-        store.write_montage("max_im", "conv1", unit, montage3x3([plain(255 - colour)] * 9))
+        store.write_montage("regularized_opt", Unit("conv1", unit), montage3x3([plain(colour)] * 9))
+        store.write_montage("max_im", Unit("conv1", unit), montage3x3([plain(255 - colour)] * 9))
     return store
 
 
@@ -54,7 +56,7 @@ def driver(
 ) -> Iterator[Driver]:
     sources = [open_source(str(photos / "cat.png"))]
     driver = Driver(display, load_small, sources, tmp_path_factory.mktemp("shots"), store.folder)
-    driver.run_until(lambda: bool(driver.state.layers))
+    driver.run_until(lambda: bool(driver.state.facts.layers))
     driver.settle()
     yield driver
     driver.close()
@@ -104,7 +106,7 @@ def test_pattern_mode_shows_each_units_picture_in_its_tile(
 ) -> None:
     driver.reset()
     driver.key(key)
-    driver.run_until(lambda: driver.state.pattern_tiles is not None and driver.state.pattern_tiles.done)
+    driver.run_until(lambda: driver.state.facts.pattern_tiles is not None and driver.state.facts.pattern_tiles.done)
     driver.settle()
     tiles = driver.panes()["tiles"]
     for colour in colours:
@@ -112,7 +114,7 @@ def test_pattern_mode_shows_each_units_picture_in_its_tile(
     columns = [int(np.nonzero((np.abs(tiles.astype(int) - colour).max(-1) <= 12).any(0))[0][0]) for colour in colours]
     assert columns == sorted(columns), "the tiles stand in the units' order"
     driver.key(key)
-    assert driver.state.pattern == "off"
+    assert driver.state.view.pattern == "off"
 
 
 def enlarged(driver: Driver, colour: NDArray[np.uint8]) -> bool:
@@ -127,7 +129,7 @@ def test_zoom_shows_the_selected_units_pictures_large_in_pattern_mode(
     driver.reset()
     for name in ("9", "Down", "Right", key, "z"):  # also with the pane of unit images hidden
         driver.key(name)
-    kind = driver.state.pattern
+    kind = driver.state.view.pattern
     assert kind != "off"
     wait_for(driver, kind)
     assert enlarged(driver, colours[1])
@@ -147,7 +149,7 @@ def test_double_click_on_a_units_pictures_enlarges_them(driver: Driver) -> None:
     box = layout.boxes["unit images"]
     middle = str((box.left + box.right) // 2), str((box.top + box.bottom) // 2)
     driver.mouse("mousemove", *middle, "click", "--repeat", "2", "--delay", "60", "1")
-    driver.run_until(lambda: driver.state.zoom == "unit")
+    driver.run_until(lambda: driver.state.view.zoom == "unit")
     driver.settle()
     assert enlarged(driver, 255 - COLOURS[0])
     driver.key("Right")
@@ -164,11 +166,11 @@ def test_pictures_made_by_another_program_are_noticed_while_the_selection_stays(
 ) -> None:
     driver.reset()
     for _ in range(6):
-        driver.key("Down" if driver.state.cursor_area == "layers" else "Right")
+        driver.key("Down" if driver.state.view.cursor_area == "layers" else "Right")
     wait_for(driver, "max_deconv")
     assert picture_of(driver.state, "max_deconv").note == "not made yet"
     layer, unit = driver.state.address.split(":")
-    store.write_montage("max_deconv", layer, int(unit), montage3x3([plain(COLOURS[0])] * 9))
+    store.write_montage("max_deconv", Unit(layer, int(unit)), montage3x3([plain(COLOURS[0])] * 9))
     driver.run_until(lambda: picture_of(driver.state, "max_deconv").image is not None)
     driver.settle()
     assert has_colour(driver.panes()["unit images"], COLOURS[0]) > 0.15
@@ -176,13 +178,13 @@ def test_pictures_made_by_another_program_are_noticed_while_the_selection_stays(
 
 def test_nothing_is_drawn_anew_while_missing_pictures_stay_missing(tmp_path: Path) -> None:
     now = [0.0]
-    state = State(layers=(LayerEntry("conv1", (3, 8, 8)),), has_unit_images=True)
+    state = new_state(layers=(Layer("conv1", "conv", (3, 8, 8)),), has_unit_images=True)
     with PictureShelf(UnitImageStore(tmp_path), PictureCommands("small"), 1 << 20, lambda: now[0]) as shelf:
         shelf.settle(state)
         assert not shelf.follow(state)
         now[0] += 10
         shelf.follow(state)  # asks the disk again
-        shelf.store.write_montage("max_im", "conv1", 0, montage3x3([plain(COLOURS[0])] * 9))
+        shelf.store.write_montage("max_im", Unit("conv1", 0), montage3x3([plain(COLOURS[0])] * 9))
         changes = []
         deadline = time.monotonic() + 10
         while picture_of(state, "max_im").image is None:
@@ -195,10 +197,10 @@ def test_nothing_is_drawn_anew_while_missing_pictures_stay_missing(tmp_path: Pat
 
 def test_a_damaged_picture_is_not_called_not_made_yet(tmp_path: Path) -> None:
     store = UnitImageStore(tmp_path)
-    path = store.montage_path("max_im", "conv1", 0)
+    path = store.montage_path("max_im", Unit("conv1", 0))
     path.parent.mkdir(parents=True)
     path.write_bytes(b"broken")
-    state = State(layers=(LayerEntry("conv1", (3, 8, 8)),), has_unit_images=True)
+    state = new_state(layers=(Layer("conv1", "conv", (3, 8, 8)),), has_unit_images=True)
     with PictureShelf(store, PictureCommands("small"), 1 << 20) as shelf:
         shelf.settle(state)
     damaged, missing = picture_of(state, "max_im"), picture_of(state, "max_deconv")
@@ -212,13 +214,14 @@ def test_g_makes_the_units_pictures_and_saves_them_to_the_store(driver: Driver, 
     driver.reset()
     for key in ("o", "Down", "Right"):
         driver.key(key)
-    address = driver.state.address
-    layer, unit = address.split(":")
-    assert not store.has("regularized_opt", layer, int(unit))
+    unit = driver.state.selected
+    assert unit
+    assert not store.has("regularized_opt", unit)
     driver.display.xdotool("key", "g")
-    driver.run_until(lambda: driver.loop.snapshot is not None and driver.loop.snapshot.growth is not None)
-    driver.run_until(lambda: address not in driver.state.growing and not driver.state.message, seconds=120)
-    assert store.has("regularized_opt", layer, int(unit))
+    question = GrowingPictures(unit)
+    driver.run_until(lambda: driver.loop.snapshot is not None and driver.loop.snapshot.answer(question) is not None)
+    driver.run_until(lambda: unit not in driver.state.orders.grow and not driver.state.facts.message, seconds=120)
+    assert store.has("regularized_opt", unit)
     wait_for(driver, "regularized_opt")
     assert picture_of(driver.state, "regularized_opt").image is not None
 
@@ -227,41 +230,43 @@ class Steps:
     """Stands in for the pictures: every step takes 4 ms by a clock of its own."""
 
     def __init__(self) -> None:
-        self.made: dict[str, int] = {}
+        self.made: dict[Unit, int] = {}
         self.seconds = 0.0
 
     def clock(self) -> float:
         return self.seconds
 
-    def advance(self, address: str) -> None:
-        self.made[address] = self.made.get(address, 0) + 1
+    def advance(self, unit: Unit) -> None:
+        self.made[unit] = self.made.get(unit, 0) + 1
         self.seconds += 0.004
 
-    def is_done(self, address: str) -> bool:
-        return self.made.get(address, 0) >= 1000
+    def is_done(self, unit: Unit) -> bool:
+        return self.made.get(unit, 0) >= 1000
 
-    def growth(self, address: str) -> Growth:
-        return Growth(address, None, str(self.made.get(address, 0)), self.is_done(address))
+    def growth(self, unit: Unit) -> Growth:
+        return Growth(unit, None, str(self.made.get(unit, 0)), self.is_done(unit))
 
 
 def test_steps_take_their_share_and_no_more_while_frames_come() -> None:
     steps = Steps()
     grower = Grower(lambda: steps, steps.clock)  # type: ignore[arg-type, return-value]
-    grower.follow(Request("conv1", 3, grow=True))
+    grower.follow(Unit("conv1", 3))
     for _ in range(3000):
-        grower.after_frame(0.002)  # each frame took 2 ms
-    assert 0.8 * SHARE < steps.seconds / (steps.seconds + 3000 * 0.002) <= SHARE + 0.001
+        steps.seconds += 0.002  # each frame took 2 ms
+        grower.after_frame()
+    made = sum(steps.made.values())
+    assert 0.8 * SHARE < made * 0.004 / steps.seconds <= SHARE
 
 
 def test_another_unit_pauses_the_first_and_coming_back_goes_on() -> None:
     steps = Steps()
     grower = Grower(lambda: steps)  # type: ignore[arg-type, return-value]
-    for request in (Request("a", 1, grow=True), Request("b", 2, grow=True), Request("a", 1, grow=True)):
-        grower.follow(request)
+    for unit in (Unit("a", 1), Unit("b", 2), Unit("a", 1)):
+        grower.follow(unit)
         grower.step()
         grower.step()
-    assert steps.made == {"a:1": 4, "b:2": 2}
-    grower.follow(Request("a", 1, grow=False))
+    assert steps.made == {Unit("a", 1): 4, Unit("b", 2): 2}
+    grower.follow(None)
     assert not grower.is_wanted
     assert grower.growth is None
 
@@ -269,32 +274,31 @@ def test_another_unit_pauses_the_first_and_coming_back_goes_on() -> None:
 def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small: Callable, tmp_path: Path) -> None:
     from deepvis_toolbox.optimize import AscentSettings, preferred_images
     from deepvis_toolbox.unit_images.picture_file import read_picture
-    from deepvis_toolbox.words.unit import Unit
 
     network = load_small()
     settings = AscentSettings(decay=0.01, blur_radius=0.5, blur_every=4, lr_params={"lr": 50.0}, max_iter=12)
     store = UnitImageStore(tmp_path)
     demand = OnDemand(network, store, settings, seeds=(0, 1))
     steps = 0
-    while not demand.is_done("conv2:5"):
-        demand.advance("conv2:5")
+    while not demand.is_done(Unit("conv2", 5)):
+        demand.advance(Unit("conv2", 5))
         steps += 1
         if steps == 7:
-            grown = demand.growth("conv2:5")
+            grown = demand.growth(Unit("conv2", 5))
             assert "picture 1 of 2, step 7 of 12" in grown.note
             assert grown.montage is not None
     wanted = preferred_images(network, [Unit("conv2", 5)], [0, 1], settings, batch_size=1)
-    assert demand.growth("conv2:5").note == "made and saved"
+    assert demand.growth(Unit("conv2", 5)).note == "made and saved"
     from deepvis_toolbox.optimize.files.shown_image import seen_part, with_mean
 
     for result in wanted:
         path = next(tmp_path.rglob(f"*s{result.seed:04d}_best_Xpm.png"))
         picture = with_mean(result.best, seen_part(network, result.unit), network.preprocessing)
         assert np.abs(read_picture(path).astype(int) - picture).max() <= 1
-    assert store.has("regularized_opt", "conv2", 5)
+    assert store.has("regularized_opt", Unit("conv2", 5))
     again = OnDemand(network, store, settings, seeds=(0, 1))
-    again.advance("conv2:5")
-    assert again.is_done("conv2:5"), "what is made already is not made again"
+    again.advance(Unit("conv2", 5))
+    assert again.is_done(Unit("conv2", 5)), "what is made already is not made again"
 
 
 def test_with_a_scan_configured_the_units_top_images_are_made_as_well(
@@ -309,10 +313,10 @@ def test_with_a_scan_configured_the_units_top_images_are_made_as_well(
     store = UnitImageStore(tmp_path / "store")
     demand = OnDemand(network, store, AscentSettings(max_iter=2), seeds=(0,), maxes=tmp_path / "maxes")
     for _ in range(6):
-        demand.advance("conv2:5")
-    assert demand.is_done("conv2:5")
-    assert all(store.has(kind, "conv2", 5) for kind in ("regularized_opt", "max_im", "max_deconv"))
+        demand.advance(Unit("conv2", 5))
+    assert demand.is_done(Unit("conv2", 5))
+    assert all(store.has(kind, Unit("conv2", 5)) for kind in ("regularized_opt", "max_im", "max_deconv"))
     for _ in range(6):
-        demand.advance("conv1:1")  # not scanned: its preferred images are made all the same, and the note says why
-    assert store.has("regularized_opt", "conv1", 1)
-    assert 'layer "conv1" was not scanned' in demand.growth("conv1:1").note
+        demand.advance(Unit("conv1", 1))  # not scanned: its preferred images are made all the same, as the note says
+    assert store.has("regularized_opt", Unit("conv1", 1))
+    assert 'layer "conv1" was not scanned' in demand.growth(Unit("conv1", 1)).note

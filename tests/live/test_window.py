@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepvis_toolbox.live.keys import press
 from deepvis_toolbox.live.panes import layer_list
 from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.words.unit import Unit
 
 from .conftest import Display, Driver
 
@@ -28,7 +28,7 @@ def driver(
     display: Display, photos: Path, load_small: Callable[[], object], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Driver]:
     driver = Driver(display, load_small, [open_source(str(photos))], tmp_path_factory.mktemp("window"))
-    driver.run_until(lambda: bool(driver.state.layers))
+    driver.run_until(lambda: bool(driver.state.facts.layers))
     driver.settle()
     yield driver
     driver.close()
@@ -39,7 +39,7 @@ def place_of(driver: Driver, unit: int) -> tuple[str, str]:
     for y in range(0, driver.loop.window.size[1], 4):
         for x in range(0, driver.loop.window.size[0], 4):
             under = driver.loop.painter.hit(driver.state, x, y)
-            if under and under.unit == unit:
+            if under and isinstance(under[1].what, Unit) and under[1].what.channel == unit:
                 return str(x + 8), str(y + 8)
     raise AssertionError(f"no tile of unit {unit} in the window")
 
@@ -51,7 +51,7 @@ def row_of(driver: Driver, index: int) -> tuple[str, str]:
     box = layout.boxes["layers"]
     for y in range(box.top, box.bottom):
         under = driver.loop.painter.hit(driver.state, box.left + 20, y)
-        if under and under.layer_index == index:
+        if under and under[1].what == driver.state.facts.layers[index]:
             return str(box.left + 20), str(y + 5)
     raise AssertionError(f"no name of layer {index} in the window")
 
@@ -60,35 +60,35 @@ def test_click_on_a_tile_selects_its_unit_and_arrow_keys_still_work(driver: Driv
     driver.reset()
     before = driver.panes()
     driver.mouse("mousemove", *place_of(driver, 5), "click", "1")
-    assert (driver.state.cursor_area, driver.state.unit) == ("tiles", 5)
+    assert (driver.state.view.cursor_area, driver.state.view.unit) == ("tiles", 5)
     assert not np.array_equal(before["tiles"], driver.panes()["tiles"])
     driver.key("Right")
-    assert driver.state.unit == 6
+    assert driver.state.view.unit == 6
 
 
 def test_click_on_a_layer_name_shows_that_layer(driver: Driver) -> None:
     driver.reset()
     driver.mouse("mousemove", *row_of(driver, 3), "click", "1")
-    assert (driver.state.cursor_area, driver.state.layer_index) == ("layers", 3)
+    assert (driver.state.view.cursor_area, driver.state.view.layer_index) == ("layers", 3)
 
 
 def test_double_click_zooms_in_and_out(driver: Driver) -> None:
     driver.reset()
     where = place_of(driver, 2)
     driver.mouse("mousemove", *where, "click", "--repeat", "2", "--delay", "60", "1")
-    driver.run_until(lambda: driver.state.zoom == "unit")
-    assert driver.state.unit == 2
+    driver.run_until(lambda: driver.state.view.zoom == "unit")
+    assert driver.state.view.unit == 2
     time.sleep(0.5)  # else the next click belongs to this double click
     driver.mouse("mousemove", *where, "click", "--repeat", "2", "--delay", "60", "1")
-    driver.run_until(lambda: driver.state.zoom == "tiles")
+    driver.run_until(lambda: driver.state.view.zoom == "tiles")
 
 
 def test_wheel_over_tiles_changes_the_layer_and_leaves_the_picture_its_size(driver: Driver) -> None:
     driver.reset()
     driver.mouse("mousemove", *place_of(driver, 0), "click", "5")
-    assert driver.state.layer_index == 2
+    assert driver.state.view.layer_index == 2
     driver.mouse("mousemove", *place_of(driver, 0), "click", "4")
-    assert driver.state.layer_index == 1
+    assert driver.state.view.layer_index == 1
     assert np.array_equal(driver.screen(), driver.loop.painter.pixels)  # OpenCV's window would magnify it
 
 
@@ -97,8 +97,8 @@ def test_wheel_over_the_layer_list_scrolls_it(driver: Driver) -> None:
     driver.loop.window._mouse.clear()
     where = row_of(driver, 1)
     driver.mouse("mousemove", *where, "click", "5")
-    assert driver.state.layer_scroll is not None
-    assert driver.state.layer_index == 1
+    assert driver.state.view.layer_scroll is not None
+    assert driver.state.view.layer_index == 1
 
 
 def test_window_can_be_resized_and_the_panes_follow(driver: Driver) -> None:
@@ -117,23 +117,23 @@ def test_held_key_does_not_pile_up(driver: Driver) -> None:
     driver.display.xdotool("keyup", "Right")
     for _ in range(2):
         driver.loop.step()  # takes all that came while xdotool ran
-    moved = driver.state.unit
+    moved = driver.state.view.unit
     started = time.monotonic()
     driver.run_until(lambda: time.monotonic() - started > 0.4)
     assert moved > 3
-    assert driver.state.unit == moved
+    assert driver.state.view.unit == moved
 
 
 def test_quick_keys_are_all_taken_in_order_with_shift(driver: Driver) -> None:
     driver.reset()
     driver.display.xdotool("key", "--delay", "0", "Down", "shift+Right", "Right", "T", "t", "t")
-    driver.run_until(lambda: driver.state.gamma_index == 2)
-    assert (driver.state.unit, driver.state.channel_boost_index) == (4, 1)
+    driver.run_until(lambda: driver.state.view.gamma_index == 2)
+    assert (driver.state.view.unit, driver.state.view.channel_boost_index) == (4, 1)
 
 
 def test_no_key_codes_change_nothing(driver: Driver) -> None:
     for name in ("", "shift+home", "no such key"):
-        assert not press(driver.state, name)
+        assert not driver.loop.painter.keys.press(driver.state, name)
 
 
 def close_window(display: Display, title: str) -> None:
@@ -222,16 +222,16 @@ def test_source_and_network_that_raise_show_it_and_the_window_lives(
         record = forward
 
     driver = Driver(display, Moody, [BrokenSource()], tmp_path)  # type: ignore[list-item]
-    driver.run_until(lambda: "the cable is out" in driver.state.error)
-    driver.run_until(lambda: driver.loop.snapshot is not None and bool(driver.state.layers))
-    names = [layer.name for layer in driver.state.layers]
-    driver.state.layer_index = names.index("pool")
+    driver.run_until(lambda: "the cable is out" in driver.state.facts.error)
+    driver.run_until(lambda: driver.loop.snapshot is not None and bool(driver.state.facts.layers))
+    names = [layer.name for layer in driver.state.facts.layers]
+    driver.state.view.layer_index = names.index("pool")
     driver.run_until(lambda: "out of memory, say" in (driver.loop.snapshot.error if driver.loop.snapshot else ""))
     driver.run_until(lambda: not driver.loop.is_dirty)
     assert "error" in driver.panes()
     assert driver.session.worker.is_alive()
     driver.key("h")
-    assert driver.state.show_help
+    assert driver.state.view.show_help
     driver.close()
 
 
@@ -242,11 +242,11 @@ def test_without_a_network_the_panes_say_so_and_the_window_lives(
         raise RuntimeError("the disk is gone")
 
     driver = Driver(display, load, [open_source(str(photos))], tmp_path)
-    driver.run_until(lambda: bool(driver.state.error))
-    assert driver.state.error == "the network could not be loaded: RuntimeError: the disk is gone"
-    assert driver.state.loading == "no network: see the error"
+    driver.run_until(lambda: bool(driver.state.facts.error))
+    assert driver.state.facts.error == "the network could not be loaded: RuntimeError: the disk is gone"
+    assert driver.state.facts.loading == "no network: see the error"
     driver.display.xdotool("key", "h")
-    driver.run_until(lambda: driver.state.show_help)
+    driver.run_until(lambda: driver.state.view.show_help)
     driver.close()
 
 
@@ -254,6 +254,6 @@ def test_list_scrolls_only_as_far_as_there_are_names(driver: Driver) -> None:
     driver.reset()
     layout = driver.loop.painter.layout
     assert layout is not None
-    rows = layer_list.visible_rows(layout.boxes["layers"].height, driver.loop.painter._look)
+    rows = layer_list.visible_rows(layout.boxes["layers"].height, driver.loop.painter.look)
     driver.mouse("mousemove", *row_of(driver, 1), "click", "5")
-    assert driver.state.layer_scroll == max(0, min(len(driver.state.layers) - rows, 3))
+    assert driver.state.view.layer_scroll == max(0, min(len(driver.state.facts.layers) - rows, 3))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deepvis_toolbox.live.keys import KEYS
+from deepvis_toolbox.live.layout import key_table
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.sources.opening import open_source
 
@@ -30,7 +30,7 @@ def driver(display: Display, photos: Path, video: Path, tmp_path_factory: pytest
     driver = Driver(
         display, lambda: load_network("efficientnet-lite0", device="cpu"), sources, tmp_path_factory.mktemp("shots")
     )
-    driver.run_until(lambda: bool(driver.state.layers))
+    driver.run_until(lambda: bool(driver.state.facts.layers))
     driver.settle()
     yield driver
     driver.close()
@@ -80,8 +80,8 @@ CASES = [
     Case("Right", {"layer_index": 2, "cursor_area": "layers"}, "layers tiles status", table_name="right"),
     Case("Left", {"layer_index": 0, "cursor_area": "layers"}, "layers tiles status", table_name="left"),
     Case("shift+Right", {"layer_index": 4}, "layers tiles status", table_name="shift+right"),
-    Case("Down", {"cursor_area": "tiles", "unit": 0}, "tiles selected layers", table_name="down"),
-    Case("Up", {"cursor_area": "layers"}, "tiles selected layers", "input", "Down", "up"),
+    Case("Down", {"cursor_area": "tiles", "unit": 0}, "tiles layers", table_name="down"),
+    Case("Up", {"cursor_area": "layers"}, "tiles layers", "input", "Down", "up"),
     Case("o", {"layer_index": 2, "cursor_area": "tiles"}, "layers tiles status", "input", "Down"),
     Case("u", {"layer_index": 0, "cursor_area": "tiles"}, "layers tiles status", "input", "Down"),
     Case("shift+o", {"layer_index": 4}, "layers tiles status", table_name="O"),
@@ -101,11 +101,11 @@ CASES = [
     Case("w", {}, "input tiles status", "layers", new_picture=True),
     Case("Prior", {}, "input tiles status", "layers", table_name="page up", new_picture=True),
     Case("0", {"stretch": True}, "input tiles", "layers"),
-    Case("8", {"show_labels": False}, "selected", "input tiles layers"),
+    Case("8", {"show_labels": False}, "classes", "input tiles layers"),
     Case("p", {}, "", "input tiles layers"),
     Case("h", {"show_help": True}, "tiles input layers", "", shown=["help"]),
     Case("5", {"show_timings": True}, "tiles", "input layers", shown=["timings"]),
-    Case("Escape", {"unit": 0, "backward": "off", "zoom": "tiles", "cursor_area": "layers"},
+    Case("Escape", {"unit": 1, "backward": "off", "zoom": "tiles", "cursor_area": "tiles"},
          "tiles backward", "", "Down Right b z", "escape"),
 ]  # fmt: skip
 
@@ -113,10 +113,10 @@ CASES = [
 def seen(state: State, name: str) -> Any:
     """A field of the state; the selected unit's row and column as `place`, the origin as an address."""
     if name == "place":
-        return divmod(state.unit, state.tile_columns)
+        return divmod(state.view.unit, state.facts.tile_columns)
     if name == "frozen_origin":
-        return f"{state.frozen_origin.layer}:{state.frozen_origin.unit}" if state.frozen_origin else None
-    return getattr(state, name)
+        return str(state.view.frozen_origin or "")
+    return getattr(state.facts if name == "source_index" else state.view, name)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.before} {case.key}".strip().replace(" ", "-"))
@@ -140,7 +140,7 @@ def test_key_changes_what_the_display_shows(driver: Driver, case: Case) -> None:
 
 
 def test_every_key_of_the_table_is_pressed_here() -> None:
-    names = {name for binding in KEYS for name in binding.names}
+    names = {name for binding in key_table().bindings for name in binding.names}
     assert names - {case.table_name for case in CASES} == {"q", "9", "s", "S", "g"} & names
 
 
@@ -150,8 +150,8 @@ def test_screenshot_key_saves_what_the_display_shows_with_its_settings(driver: D
         driver.key(key)
     shown = driver.panes()
     driver.display.xdotool("key", "p")
-    driver.run_until(lambda: driver.state.message.startswith("saved"))
-    path = Path(driver.state.message.removeprefix("saved "))
+    driver.run_until(lambda: driver.state.facts.message.startswith("saved"))
+    path = Path(driver.state.facts.message.removeprefix("saved "))
     with Image.open(path) as picture:
         saved = np.asarray(picture)
         made_by = json.loads(picture.text["deepvis_toolbox"])  # type: ignore[attr-defined]

@@ -94,7 +94,6 @@ def test_zero_centred_pixels_are_the_pixel_minus_the_mean_for_arrays_and_tensors
     centred = frame[..., ::-1].transpose(2, 0, 1) - np.float32([[[104]], [[117]], [[123]]])
     np.testing.assert_allclose(how.to_pixels(values), centred, atol=1e-3)
     np.testing.assert_allclose(how.to_pixels(torch.from_numpy(values)[None])[0].numpy(), centred, atol=1e-3)
-    np.testing.assert_allclose(how.from_pixels(torch.from_numpy(centred)).numpy(), values, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(how.rgb_from_zero_centred(centred), frame)
     low, high = how.zero_centred_range
     assert (low.ravel().tolist(), high.ravel().tolist()) == ([-104, -117, -123], [151, 138, 132])
@@ -102,10 +101,10 @@ def test_zero_centred_pixels_are_the_pixel_minus_the_mean_for_arrays_and_tensors
 
 def test_gradients_flow_through_the_change_of_units() -> None:
     how = Preprocessing((1, 1), mean=127, std=128)
-    pixels = torch.zeros(1, 3, 1, 1, requires_grad=True)
-    how.from_pixels(pixels).sum().backward()
-    assert pixels.grad is not None
-    assert pixels.grad.unique().tolist() == [1 / 128]
+    values = torch.zeros(1, 3, 1, 1, requires_grad=True)
+    how.to_pixels(values).sum().backward()
+    assert values.grad is not None
+    assert values.grad.unique().tolist() == [128]
 
 
 def test_the_centre_of_a_larger_mean_image_is_used() -> None:

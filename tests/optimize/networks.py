@@ -18,6 +18,11 @@ def network_of(module: nn.Module, size: tuple[int, int] = (24, 20), **preprocess
     return TorchNetwork(graph, ModelDescription(name="small", preprocessing=given), torch.device("cpu"))
 
 
+def network_values(net: TorchNetwork, pixels: torch.Tensor) -> torch.Tensor:
+    """Zero-centred pixels (N, C, H, W) as the network takes them: divided by its scale alone, the mean being gone."""
+    return pixels * torch.tensor(net.preprocessing.gain).reshape(-1, 1, 1)
+
+
 def linear_network(**preprocessing: object) -> TorchNetwork:
     """One convolution, then a linear layer: every unit is a linear function of the image."""
     torch.manual_seed(0)

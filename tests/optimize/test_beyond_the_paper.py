@@ -9,7 +9,7 @@ from deepvis_toolbox import AscentSettings, Unit, preferred_images
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
 from deepvis_toolbox.optimize.method.robustness import Robustness
-from tests.optimize.networks import curved_network, linear_network
+from tests.optimize.networks import curved_network, linear_network, network_values
 
 CPU = torch.device("cpu")
 
@@ -106,16 +106,14 @@ def test_contributions_rank_pixels_as_their_removal_does_on_the_default_network(
     """|b| is a linear estimate of the change without the pixel; docs/preferred-images.md gives the figure."""
     net = default_network
     x = torch.from_numpy(np.random.RandomState(0).normal(0, 10, (1, *net.input_shape)).astype(np.float32))
-    seen = net.ascent_pass("fc", None)(net.preprocessing.from_pixels(x), torch.tensor([9]))
+    seen = net.ascent_pass("fc", None)(network_values(net, x), torch.tensor([9]))
     gradient = (seen.gradient * torch.tensor(net.preprocessing.gain).reshape(-1, 1, 1))[0]
     benefit = (gradient * x[0]).sum(0).abs()
     places = np.random.RandomState(1).randint(0, 224, (48, 2))
     without = x.repeat(len(places), 1, 1, 1)
     for row, (i, j) in enumerate(places):
         without[row, :, i, j] = 0
-    values = torch.cat(
-        [net.forward(net.preprocessing.from_pixels(part), ["fc"])["fc"][:, 9] for part in without.split(8)]
-    )
+    values = torch.cat([net.forward(network_values(net, part), ["fc"])["fc"][:, 9] for part in without.split(8)])
     correlation = spearmanr([float(benefit[i, j]) for i, j in places], (values - seen.values[0, 9]).abs()).statistic
     record_property("rank_correlation", correlation)
     print(f"rank correlation of |b| with the change without the pixel: {correlation:.3f}")

@@ -65,7 +65,7 @@ def test_pictures_montage_and_record_lie_in_the_store_that_the_window_reads(tmp_
         shown = read_picture(folder / f"fc_0002_s0004_best_{what}.png").astype(int)
         assert np.abs(shown - draw(result.best, part, net.preprocessing)).max() <= 1
     pictures = [read_picture(folder / f"fc_0002_s{seed:04d}_best_Xpm.png") for seed in range(9)]
-    montage = UnitImageStore(tmp_path).read("regularized_opt", "fc", 2)
+    montage = UnitImageStore(tmp_path).read("regularized_opt", Unit("fc", 2))
     np.testing.assert_array_equal(montage, as_jpeg(montage3x3(pictures)))
     record = json.loads((folder / "fc_0002_s0004_info.json").read_text())
     assert record["network"] == {"name": net.name, "weights_sha256": net.weights_hash}
@@ -189,7 +189,7 @@ def test_a_wrong_output_template_is_one_sentence(template, tmp_path):
         (("--direction", "nowhere.npy"), "need a layer"),
         (("--direction", "nowhere.npy", "--push-layer", "conv"), "no file"),
         (("--units", "fc:0", "--push-layer", "fc"), "give one of them"),
-        (("--units", "fc:0", "--video", "film.avi"), "must end in .mp4"),
+        (("--units", "fc:0", "--video", "film.gif"), "must end in .mp4"),
         (("--deploy-proto", "x.prototxt"), "belong together"),
         (("--channel-swap-to-rgb", "(1,2,3)"), "(2,1,0)"),
         (("--channel-swap-to-rgb", "([0],1,2)"), "(2,1,0)"),
@@ -265,7 +265,7 @@ def test_a_film_that_was_not_written_whole_is_told(tmp_path, monkeypatch):
             pass
 
     writer = type("W", (Deaf,), {"fourcc": lambda *_: 0})
-    monkeypatch.setattr("deepvis_toolbox.optimize.files.ascent_film.cv2.VideoWriter", writer)
+    monkeypatch.setattr("deepvis_toolbox.drawing.film.cv2.VideoWriter", writer)
     with pytest.raises(ToolboxError, match=r"film\.mp4.*disk is full"):
         run("--units", "fc:0", "--video", str(tmp_path / "film.mp4"), output=tmp_path)
     assert not (tmp_path / "film.mp4").exists()
@@ -315,10 +315,10 @@ def test_compared_runs_are_not_what_the_window_shows_of_a_unit(tmp_path):
     assert main([*compare, "--direction", str(tmp_path / "mix.npy"), "--push-layer", "conv"]) == 0
     assert (tmp_path / "regularized_opt/conv/conv_mix_compare.jpg").is_file()
     store = UnitImageStore(tmp_path)
-    assert store.read("regularized_opt", "fc", 1) is None
+    assert store.read("regularized_opt", Unit("fc", 1)) is None
     assert store.units("regularized_opt", "fc") == []
     assert run("--units", "fc:1", output=tmp_path) == 0
-    assert store.read_best("regularized_opt", "fc", 1).shape == (24, 20, 3)
+    assert store.read_best("regularized_opt", Unit("fc", 1)).shape == (24, 20, 3)
 
 
 def test_compare_puts_the_papers_presets_in_one_picture_two_above_two_below(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit
-from deepvis_toolbox.optimize.cli.production import make_unit_images
+from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore
 from tests.optimize.networks import linear_network, network_of, rectified_network
@@ -52,11 +52,11 @@ def test_pictures_of_another_network_are_not_put_among_a_stores(tmp_path):
 def test_a_damaged_picture_of_another_unit_is_named_and_costs_the_run_nothing(tmp_path):
     net, store = linear_network(), UnitImageStore(tmp_path, "2x2")
     make_unit_images(net, [Unit("fc", channel) for channel in range(6)], [0], SETTINGS, store, Silence())
-    store.montage_path("regularized_opt", "fc", 2).write_bytes(b"damaged")
+    store.montage_path("regularized_opt", Unit("fc", 2)).write_bytes(b"damaged")
     summary = make_unit_images(net, [Unit("fc", 6)], [0], SETTINGS, store, Silence())
     assert summary.made == 1
-    assert store.has("regularized_opt", "fc", 6)
+    assert store.has("regularized_opt", Unit("fc", 6))
     (problem,) = summary.problems
     assert "fc_0002_montage.jpg" in problem
     assert not make_unit_images(net, [Unit("fc", 2)], [0], SETTINGS, store, Silence()).problems
-    assert store.read("regularized_opt", "fc", 2) is not None
+    assert store.read("regularized_opt", Unit("fc", 2)) is not None

@@ -11,7 +11,7 @@ from deepvis_toolbox.optimize import Direction, LikePicture
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.starts import start_image
 from deepvis_toolbox.optimize.method.targets import checked_target, objective_of
-from tests.optimize.networks import curved_network, linear_network, network_of, rectified_network
+from tests.optimize.networks import curved_network, linear_network, network_of, network_values, rectified_network
 
 UP = {"lr_policy": "progress", "lr_params": {"max_lr": 1e6, "desired_prog": 0.5}}
 
@@ -31,7 +31,7 @@ def ascent(net, unit, seed=0, **settings):
 def test_traces_are_those_of_the_images_that_were_seen(direction):
     net = curved_network()
     result, seen = ascent(net, Unit("fc", 2), max_iter=12, push_dir=direction, decay=0.02)
-    values = net.forward(net.preprocessing.from_pixels(torch.from_numpy(seen)), ["fc"])["fc"].numpy()
+    values = net.forward(network_values(net, torch.from_numpy(seen)), ["fc"])["fc"].numpy()
     start = start_image("mean_plus_rand", 0, net.preprocessing)
     np.testing.assert_allclose(result.objective, values[:, 2], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(result.norm, [np.linalg.norm(x) for x in seen], rtol=1e-5)
@@ -91,7 +91,7 @@ def test_equal_activations_are_ranked_by_the_value_below_the_rectifier():
 def test_a_unit_whose_rectifier_is_off_climbs_all_the_same():
     net = rectified_network()
     values = net.forward(
-        net.preprocessing.from_pixels(torch.from_numpy(start_image("mean", 0, net.preprocessing))[None]), ["relu1"]
+        network_values(net, torch.from_numpy(start_image("mean", 0, net.preprocessing))[None]), ["relu1"]
     )
     off = int((values["relu1"][0, :, 6, 5] == 0).nonzero()[0, 0])
     result, _ = ascent(net, Unit("relu1", off, (6, 5)), start_at="mean", max_iter=10)
@@ -261,7 +261,7 @@ def test_as_this_picture_comes_closer_to_the_pictures_code():
         net, LikePicture("act1", picture), start_at="mean", max_iter=150, lr_policy="constant", lr_params={"lr": 3e4}
     )
     code = net.forward(net.preprocess(picture), ["act1"])["act1"]
-    last = net.forward(net.preprocessing.from_pixels(torch.from_numpy(seen[-1:])), ["act1"])["act1"]
+    last = net.forward(network_values(net, torch.from_numpy(seen[-1:])), ["act1"])["act1"]
     assert result.objective[0] < -0.2
     assert result.objective[-1] > result.objective[0] / 10
     np.testing.assert_allclose(result.objective[-1], -((last - code) ** 2).sum() / (code**2).sum(), rtol=1e-3)

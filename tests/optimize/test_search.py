@@ -13,8 +13,8 @@ import yaml
 from deepvis_toolbox import AscentSettings, ToolboxError
 from deepvis_toolbox.opening.model_file import read_model_file
 from deepvis_toolbox.optimize.files.preset_writing import save_preset
+from deepvis_toolbox.optimize.method.search_space import sampled
 from deepvis_toolbox.optimize.search import SHEET, main
-from deepvis_toolbox.optimize.search_space import sampled
 
 MODEL = """# a network of the tests
 name: small

@@ -14,8 +14,8 @@ import pytest
 from deepvis_toolbox import Unit, load_network
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.optimize.cli.production import make_unit_images
 from deepvis_toolbox.optimize.files.presets import preset
+from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.pipeline.pack import pack
 from deepvis_toolbox.pipeline.pipeline_command import main
@@ -23,7 +23,7 @@ from deepvis_toolbox.pipeline.stages import CropStage, Job, PreferredStage, mean
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore, montage3x3
 from deepvis_toolbox.unit_images.montage import tiles_of_3x3
-from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import pipeline_convnet
@@ -63,9 +63,9 @@ def test_one_command_makes_all_pictures_of_the_units_and_says_what_it_takes_firs
     assert "broken.png" in said.err
     store = UnitImageStore(workplace / "model" / "pictures", shared={"2": "1"})
     for kind in UNIT_IMAGE_KINDS:
-        assert store.units(kind, "1") == [0, 1, 2, 3]
-        assert store.units(kind, "4") == [0, 1, 2]
-        assert store.has(kind, "2", 1)
+        assert channels(store, kind, "1") == [0, 1, 2, 3]
+        assert channels(store, kind, "4") == [0, 1, 2]
+        assert store.has(kind, Unit("2", 1))
     assert (store.folder / "max_im/4/4_0002.jpg").exists()
     assert (store.folder / "regularized_opt/4/4_0002_montage.jpg").exists()
     before = modified(store.folder / "max_im") | modified(workplace / "maxes")
@@ -81,7 +81,7 @@ def test_a_later_run_for_other_layers_uses_the_same_scan(workplace, capsys):
     assert run("--images", "images", "--units", "4:1", "--stages", "scan", "crops") == 0
     assert "scan, 0 pictures" in capsys.readouterr().out
     store = UnitImageStore(workplace / "model" / "pictures")
-    assert store.units("max_im", "4") == [1]
+    assert channels(store, "max_im", "4") == [1]
     assert modified(workplace / "maxes").keys() == arrays.keys()
 
 
@@ -117,17 +117,17 @@ def test_mistakes_are_one_sentence_and_status_2(workplace, capsys, arguments, sa
 def test_packing_keeps_what_is_shown_and_shrinks_it(tmp_path):
     source, target = UnitImageStore(tmp_path / "big"), UnitImageStore(tmp_path / "small")
     colours = [np.full((60, 40, 3), 20 * number, np.uint8) for number in range(9)]
-    source.write_montage("max_im", "a/b", 3, montage3x3(colours))
-    source.write_montage("regularized_opt", "a/b", 3, montage3x3(colours[:1]))
-    source.write_single("regularized_opt", "a/b", 3, "s0000_best_X", colours[4], ".png")
+    source.write_montage("max_im", Unit("a/b", 3), montage3x3(colours))
+    source.write_montage("regularized_opt", Unit("a/b", 3), montage3x3(colours[:1]))
+    source.write_single("regularized_opt", Unit("a/b", 3), "s0000_best_X", colours[4], ".png")
     count, size = pack(source, target, 30)
     files = [path for path in target.folder.rglob("*") if path.is_file()]
     assert count == len(files) == 2
     assert sum(path.stat().st_size for path in files) == size
-    tiles = tiles_of_3x3(target.read("max_im", "a/b", 3))
+    tiles = tiles_of_3x3(target.read("max_im", Unit("a/b", 3)))
     assert tiles[0].shape == (30, 20, 3)
     assert [round(float(tile.mean()) / 20) for tile in tiles] == list(range(9))
-    shown = target.read("regularized_opt", "a/b", 3)  # a single picture is shown large
+    shown = target.read("regularized_opt", Unit("a/b", 3))  # a single picture is shown large
     assert shown.shape == (30, 20, 3)
     assert abs(float(shown.mean()) - 80) < 3
     with pytest.raises(ToolboxError, match="no unit images"):
@@ -156,35 +156,40 @@ def test_an_archives_pictures_stay_and_the_units_without_get_theirs(workplace, c
     assert not [path for path in folder.rglob("1_0001*") if path not in archive]
     store = UnitImageStore(folder)
     for kind in UNIT_IMAGE_KINDS:
-        assert store.units(kind, "1") == [0, 1, 2, 3]
+        assert channels(store, kind, "1") == [0, 1, 2, 3]
     assert "preferred images, 3 pictures" in capsys.readouterr().out
 
 
-def on_demand(workplace: Path, address: str) -> str:
+def channels(store: UnitImageStore, kind: UnitImageKind, layer: str) -> list[int]:
+    """Of which units of the layer there are pictures."""
+    return [unit.channel for unit in store.units(kind, layer)]
+
+
+def on_demand(workplace: Path, unit: Unit) -> str:
     """What is said at the end when the pictures are made as the key `g` does."""
     with load_network(workplace / "model", device="cpu") as net:
         store, maxes = UnitImageStore.for_network(net.settings, net.name), Path("maxes/tiny")
         making = OnDemand(net, store, seeds=(0, 1), maxes=maxes if maxes.exists() else None)
-        while not making.is_done(address):
-            making.advance(address)
-        return making.growth(address).note
+        while not making.is_done(unit):
+            making.advance(unit)
+        return making.growth(unit).note
 
 
 def test_on_demand_a_unit_with_published_pictures_says_so_and_gets_no_others(workplace):
     assert run("--images", "images", "--units", "4:0", "--stages", "scan") == 0
     folder = workplace / "model" / "pictures"
     archive = published(folder)
-    assert on_demand(workplace, "1:1") == "it has pictures already"
+    assert on_demand(workplace, Unit("1", 1)) == "it has pictures already"
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == archive
-    assert on_demand(workplace, "1:2") == "made and saved"
-    assert all(UnitImageStore(folder).has(kind, "1", 2) for kind in UNIT_IMAGE_KINDS)
+    assert on_demand(workplace, Unit("1", 2)) == "made and saved"
+    assert all(UnitImageStore(folder).has(kind, Unit("1", 2)) for kind in UNIT_IMAGE_KINDS)
 
 
 def test_on_demand_a_unit_with_the_models_own_pictures_says_so(workplace):
     shipped = UnitImageStore(workplace / "model" / "unit_images")
-    shipped.write_single("regularized_opt", "1", 1, "s0000", np.full((16, 16, 3), 90, np.uint8))
-    assert on_demand(workplace, "1:1") == "it has pictures already"
-    assert on_demand(workplace, "1:2") == "made and saved"
+    shipped.write_single("regularized_opt", Unit("1", 1), "s0000", np.full((16, 16, 3), 90, np.uint8))
+    assert on_demand(workplace, Unit("1", 1)) == "it has pictures already"
+    assert on_demand(workplace, Unit("1", 2)) == "made and saved"
 
 
 def test_pictures_made_of_a_published_unit_on_purpose_go_beside_the_archives(workplace):
@@ -201,10 +206,10 @@ def test_pictures_made_of_a_published_unit_on_purpose_go_beside_the_archives(wor
 
 def test_of_a_layer_that_shows_anothers_pictures_those_are_made(workplace):
     assert run("--images", "images", "--units", "2:3") == 0
-    assert on_demand(workplace, "2:2") == "made and saved"
+    assert on_demand(workplace, Unit("2", 2)) == "made and saved"
     folder = workplace / "model" / "pictures"
     for kind in UNIT_IMAGE_KINDS:
-        assert UnitImageStore(folder).units(kind, "1") == [2, 3]
+        assert channels(UnitImageStore(folder), kind, "1") == [2, 3]
         assert [path.name for path in (folder / kind).iterdir()] == ["1"]
 
 
@@ -217,7 +222,7 @@ def test_a_store_of_other_weights_is_refused_before_anything_is_made(workplace, 
     monkeypatch.setattr(pipeline_convnet, "make", lambda: changed)
     assert run("--images", "images", "--units", "4:1") == 2
     assert "holds the unit images of other weights (tiny" in capsys.readouterr().err
-    assert "other weights" in on_demand(workplace, "4:1")
+    assert "other weights" in on_demand(workplace, Unit("4", 1))
     assert modified(folder) == before
     assert run("--units", "4:1", "--store", "elsewhere") == 0
 

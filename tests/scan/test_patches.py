@@ -14,9 +14,8 @@ from small_convnet import make
 
 from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.scan.patches.patch_geometry import cut_out, shown_rect
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, info_path, write_patches
-from deepvis_toolbox.scan.patches.patches import PatchMaker, entries_of
+from deepvis_toolbox.scan.patches.patches import PatchMaker, cut_out, entries_of, shown_rect
 from deepvis_toolbox.unit_images.montage import JPEG_TILE, enlarged, tiles_of_3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.layer import Rect
@@ -34,14 +33,14 @@ def read(net, path):
 
 
 def patches_of(net, top, layer, unit, modes=("deconv",)):
-    return list(PatchMaker(net, top, modes).patches(entries_of(top, layer, unit, 9)))
+    return list(PatchMaker(net, top, modes).patches(entries_of(top, Unit(layer, unit), 9)))
 
 
 def test_the_crop_is_the_receptive_field_and_grey_outside_the_picture(small_net, top, picture_paths):
     outside = 0
     for unit in range(10):
         for patch in patches_of(small_net, top, "relu2", unit):
-            field = small_net.receptive_field("relu2", patch.entry.place)
+            field = small_net.receptive_field("relu2", patch.entry.unit.place)
             assert patch.rect == field
             seen = small_net.deprocess(read(small_net, picture_paths[patch.entry.picture]))
             for row in range(field.top, field.bottom):
@@ -56,7 +55,7 @@ def test_the_crop_is_the_receptive_field_and_grey_outside_the_picture(small_net,
 def test_where_the_field_fits_the_picture_the_crops_centre_is_the_units_centre(small_net, top):
     fitting = 0
     for patch in patches_of(small_net, top, "relu2", 3):
-        row, column = patch.entry.place  # stride 2, padding 1, kernels 3 and 3: the unit looks at 2 * place
+        row, column = patch.entry.unit.place  # stride 2, padding 1, kernels 3 and 3: the unit looks at 2 * place
         centre = (patch.rect.top + patch.rect.bottom - 1) / 2, (patch.rect.left + patch.rect.right - 1) / 2
         assert centre == (2 * row, 2 * column)
         fitting += patch.rect.top >= 0 and patch.rect.bottom <= 16
@@ -68,7 +67,7 @@ def test_a_backward_pass_is_zero_outside_the_receptive_field_and_all_of_it_is_in
     for patch in patches_of(small_net, top, "relu2", 4, (mode,)):
         x = read(small_net, top.paths[patch.entry.picture])
         diff = torch.zeros(1, *small_net.layers["relu2"].shape)
-        diff[0, 4, patch.entry.place[0], patch.entry.place[1]] = 1
+        diff[0, 4, patch.entry.unit.place[0], patch.entry.unit.place[1]] = 1
         whole = small_net.backward(x, "relu2", diff, mode)[small_net.input_name][0].permute(1, 2, 0).cpu().numpy()
         cut = cut_out(whole, patch.rect, 0)
         np.testing.assert_allclose(patch.gradients[mode], cut, atol=1e-5 * np.abs(whole).max())
@@ -96,10 +95,10 @@ def test_the_montages_are_those_of_the_published_layout_with_the_best_first(smal
     assert (tmp_path / "max_im/relu2/relu2_0003.jpg").exists()
     assert (tmp_path / "max_deconv/fc/fc_0001.jpg").exists()
     images = np.stack([enlarged(patch.image, JPEG_TILE) for patch in patches_of(small_net, top, "fc", 1)]).astype(int)
-    for rank, tile in enumerate(tiles_of_3x3(store.read("max_im", "fc", 1))):
+    for rank, tile in enumerate(tiles_of_3x3(store.read("max_im", Unit("fc", 1)))):
         distances = np.abs(images - tile).mean((1, 2, 3))  # not 0: JPEG blurs the noise
         assert distances[rank] == distances.min()
-    singles = store.singles("max_im", "fc", 1)
+    singles = store.singles("max_im", Unit("fc", 1))
     assert len(singles) == 9
     first = cv2.imread(str(singles[0]))[..., ::-1]
     np.testing.assert_array_equal(first, patches_of(small_net, top, "fc", 1)[0].image)
@@ -120,7 +119,7 @@ def test_what_is_there_is_not_made_again_and_another_scan_is(small_net, top, pic
     store = UnitImageStore(tmp_path)
     units = [Unit("relu2", unit) for unit in range(3)]
     assert write_patches(small_net, top, units, store).made == 3
-    store.montage_path("max_deconv", "relu2", 1).unlink()
+    store.montage_path("max_deconv", Unit("relu2", 1)).unlink()
     again = write_patches(small_net, top, units, store)
     assert (again.made, again.there) == (1, 2)
     other = scan(small_net, picture_paths[:11], workers=0)
@@ -131,7 +130,7 @@ def test_more_looks_are_written_beside_the_montage(small_net, top, tmp_path):
     store = UnitImageStore(tmp_path)
     looks = (("deconv", "raw"), ("guided", "norm"), ("grad", "norm blurred"))
     write_patches(small_net, top, [Unit("relu2", 3)], store, PatchOptions(count=2, looks=looks))
-    assert [path.name for path in store.singles("max_deconv", "relu2", 3)] == [
+    assert [path.name for path in store.singles("max_deconv", Unit("relu2", 3))] == [
         "relu2_0003_000_grad-norm-blurred.png",
         "relu2_0003_000_guided-norm.png",
         "relu2_0003_001_grad-norm-blurred.png",
@@ -186,14 +185,14 @@ def test_pictures_that_were_missing_are_cut_out_once_they_are_there_again(small_
     top.pictures = there
     again = write_patches(small_net, top, [Unit("fc", 0)], store)
     assert (again.made, again.problems) == (1, [])
-    assert store.read("max_im", "fc", 0).std() > 20  # not grey any more
+    assert store.read("max_im", Unit("fc", 0)).std() > 20  # not grey any more
     assert write_patches(small_net, top, [Unit("fc", 0)], store).there == 1
 
 
 @pytest.mark.parametrize("kind", ["max_im", "max_deconv"])
 def test_an_archives_pictures_are_left_as_they_are_and_units_without_get_theirs(small_net, top, tmp_path, kind):
     store = UnitImageStore(tmp_path)
-    published = store.montage_path(kind, "fc", 1)
+    published = store.montage_path(kind, Unit("fc", 1))
     published.parent.mkdir(parents=True)
     cv2.imwrite(str(published), np.full((50, 50, 3), 90, np.uint8))
     before = published.read_bytes()
@@ -201,13 +200,13 @@ def test_an_archives_pictures_are_left_as_they_are_and_units_without_get_theirs(
     assert (summary.made, summary.there) == (1, 1)
     assert published.read_bytes() == before
     assert [path.name for path in tmp_path.rglob("fc_0001*")] == ["fc_0001.jpg"]
-    assert store.has("max_im", "fc", 2)
+    assert store.has("max_im", Unit("fc", 2))
 
 
 def test_of_a_layer_that_shows_anothers_pictures_those_are_made(small_net, top, tmp_path):
     store = UnitImageStore(tmp_path, shared={"pool": "add"})
     assert write_patches(small_net, top, [Unit("pool", 1)], store).made == 1
-    assert store.has("max_im", "pool", 1)
+    assert store.has("max_im", Unit("pool", 1))
     assert [path.name for path in (tmp_path / "max_im").iterdir()] == ["add"]
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.scan.cli.merge_command import merge
+from deepvis_toolbox.scan.merging import merge
 from deepvis_toolbox.scan.numbers.channel_extremes import ChannelExtremes
 from find_maxes import TopImages, list_pictures, scan
 from tests.nets import opened

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from deepvis_toolbox import installation
 from deepvis_toolbox.configuration.section import allowed_values
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.settings.loading import Settings, load_settings
 from deepvis_toolbox.settings.text import as_markdown, as_yaml, leaves
 
@@ -162,11 +161,11 @@ def test_every_setting_is_described_and_its_built_in_value_allowed() -> None:
         assert allowed_values(owner.model_fields[name])
 
 
-def test_the_look_of_the_window_has_the_same_values_built_in() -> None:
-    look = {field.name: getattr(Look(), field.name) for field in dataclasses.fields(Look)}
-    del look["scale"]  # window.scale, which follows the window's size
-    assert look.pop("blur_radius") == Settings().live.blur_radius
-    assert Settings().look.model_dump() == look
+def test_the_look_of_the_window_is_the_settings_section() -> None:
+    section = load_settings(overrides=["look.text=#010203", "look.gap=7"]).look
+    look = look_from(section, 2.5)
+    assert (look.text, look.gap, look.px(look.gap), look.blur_radius) == ((1, 2, 3), 7, 7, 2.5)
+    assert {name: getattr(look, name) for name in type(section).model_fields} == dict(section)
 
 
 def test_the_page_of_all_settings_is_up_to_date() -> None:

@@ -85,6 +85,11 @@ def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
         time.sleep(0.005)
 
 
+def is_closed(box: Mailbox[SourceFrame]) -> bool:
+    """Only a closed mailbox refuses what is left in it."""
+    return not box.put(SourceFrame(np.zeros((1, 1, 3), np.uint8), FrameInfo("nobody", 0)))
+
+
 def test_the_newest_frame_waits_and_the_dropped_ones_are_counted(running) -> None:
     source = Scripted()
     reader = running(source)
@@ -318,7 +323,7 @@ def test_it_ends_within_a_second_from_any_state(
     begin = time.monotonic()
     assert reader.close()
     assert time.monotonic() - begin < 1
-    assert reader.frames.closed
+    assert is_closed(reader.frames)
 
 
 def test_whoever_waits_for_a_frame_is_woken_by_the_end(running, pictures: Path) -> None:
@@ -337,7 +342,7 @@ def test_a_reader_that_was_never_started_closes_its_sources() -> None:
     box: Mailbox[SourceFrame] = Mailbox()
     assert FrameReader([source], box).close()
     assert source.closed == 1
-    assert box.closed
+    assert is_closed(box)
 
 
 def test_headless_the_switch_repeats_a_frozen_frame_and_a_still_picture(pictures: Path) -> None:

@@ -15,6 +15,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images import UnitImageStore, file_name_of, layer_name_of, montage3x3
 from deepvis_toolbox.unit_images.claim import CLAIM, NetworkIdentity, write_claim
 from deepvis_toolbox.unit_images.montage import tiles_of_whole_layer, whole_layer
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
 from tests.nets import Classic, Residual, opened
 
@@ -44,11 +45,11 @@ def test_ordinary_layer_names_are_their_file_names(name):
 def test_the_layout_is_that_of_the_published_archives(tmp_path):
     store = UnitImageStore(tmp_path)
     preferred = tmp_path / "regularized_opt/conv1"
-    assert store.montage_path("regularized_opt", "conv1", 37) == preferred / "conv1_0037_montage.jpg"
-    assert store.montage_path("max_im", "conv1", 37) == tmp_path / "max_im/conv1/conv1_0037.jpg"
-    assert store.montage_path("max_deconv", "fc8", 12345) == tmp_path / "max_deconv/fc8/fc8_12345.jpg"
+    assert store.montage_path("regularized_opt", Unit("conv1", 37)) == preferred / "conv1_0037_montage.jpg"
+    assert store.montage_path("max_im", Unit("conv1", 37)) == tmp_path / "max_im/conv1/conv1_0037.jpg"
+    assert store.montage_path("max_deconv", Unit("fc8", 12345)) == tmp_path / "max_deconv/fc8/fc8_12345.jpg"
     assert store.whole_layer_path("regularized_opt", "conv1") == preferred / "whole_layer.jpg"
-    assert store.single_path("regularized_opt", "a/b", 3, "0001", ".png").name == "a%2Fb_0003_0001.png"
+    assert store.single_path("regularized_opt", Unit("a/b", 3), "0001", ".png").name == "a%2Fb_0003_0001.png"
 
 
 @pytest.mark.parametrize("layout", ["1x1", "2x2"])
@@ -56,13 +57,13 @@ def test_the_layout_is_that_of_the_published_archives(tmp_path):
 def test_a_written_montage_is_read_back(tmp_path, kind, layout):
     store = UnitImageStore(tmp_path, layout)
     montage = montage3x3(flat_pictures(9))
-    store.write_montage(kind, "mixed/3x3:0", 5, montage)
-    assert store.units(kind, "mixed/3x3:0") == [5]
+    store.write_montage(kind, Unit("mixed/3x3:0", 5), montage)
+    assert store.units(kind, "mixed/3x3:0") == [Unit("mixed/3x3:0", 5)]
     assert store.layers(kind) == ["mixed/3x3:0"]
-    read = store.read(kind, "mixed/3x3:0", 5)
+    read = store.read(kind, Unit("mixed/3x3:0", 5))
     assert read.shape == montage.shape
     assert np.abs(read.astype(int) - montage).mean() < 2  # JPEG
-    assert np.abs(store.read_best(kind, "mixed/3x3:0", 5).astype(int) - 20).mean() < 2
+    assert np.abs(store.read_best(kind, Unit("mixed/3x3:0", 5)).astype(int) - 20).mean() < 2
 
 
 def test_of_an_archives_2x2_the_lower_left_montage_is_shown_without_its_border(tmp_path):
@@ -74,43 +75,43 @@ def test_of_an_archives_2x2_the_lower_left_montage_is_shown_without_its_border(t
         archive[top : top + side - 2 * border, left : left + side - 2 * border] = value
     path = tmp_path / "regularized_opt/conv1/conv1_0037_montage.jpg"
     save_jpeg(path, archive)
-    shown = UnitImageStore(tmp_path, "2x2").read("regularized_opt", "conv1", 37)
+    shown = UnitImageStore(tmp_path, "2x2").read("regularized_opt", Unit("conv1", 37))
     assert shown.shape == (3 * tile + 2 * gap, 3 * tile + 2 * gap, 3)
     assert np.abs(shown.astype(int) - 200).max() < 20
-    assert UnitImageStore(tmp_path, "1x1").read("regularized_opt", "conv1", 37).shape == archive.shape
+    assert UnitImageStore(tmp_path, "1x1").read("regularized_opt", Unit("conv1", 37)).shape == archive.shape
 
 
 def test_an_archives_top_images_are_not_quartered(tmp_path):
     save_jpeg(tmp_path / "max_im/conv1/conv1_0001.jpg", np.full((60, 60, 3), 77, np.uint8))
-    assert UnitImageStore(tmp_path, "2x2").read("max_im", "conv1", 1).shape == (60, 60, 3)
+    assert UnitImageStore(tmp_path, "2x2").read("max_im", Unit("conv1", 1)).shape == (60, 60, 3)
 
 
 def test_a_layer_can_show_another_layers_pictures(tmp_path):
     store = UnitImageStore(tmp_path, shared={"pool1": "conv1"})
-    store.write_montage("max_im", "conv1", 4, montage3x3(flat_pictures(2)))
+    store.write_montage("max_im", Unit("conv1", 4), montage3x3(flat_pictures(2)))
     store.write_whole_layer("max_im", "conv1", whole_layer(flat_pictures(5)))
-    assert store.has("max_im", "pool1", 4)
-    assert store.units("max_im", "pool1") == [4]
-    assert np.array_equal(store.read("max_im", "pool1", 4), store.read("max_im", "conv1", 4))
+    assert store.has("max_im", Unit("pool1", 4))
+    assert store.units("max_im", "pool1") == [Unit("pool1", 4)]
+    assert np.array_equal(store.read("max_im", Unit("pool1", 4)), store.read("max_im", Unit("conv1", 4)))
     assert store.read_whole_layer("max_im", "pool1", 5).shape == (5, 20, 28, 3)
 
 
 def test_single_pictures_serve_where_no_montage_was_written(tmp_path):
     store = UnitImageStore(tmp_path)
     for seed, picture in enumerate(flat_pictures(3)):
-        store.write_single("regularized_opt", "fc8", 10, f"{seed:04d}", picture, ".png")
-    store.write_single("regularized_opt", "fc8", 100, "0000", flat_pictures(1)[0], ".png")
-    assert [path.name for path in store.singles("regularized_opt", "fc8", 10)] == [
+        store.write_single("regularized_opt", Unit("fc8", 10), f"{seed:04d}", picture, ".png")
+    store.write_single("regularized_opt", Unit("fc8", 100), "0000", flat_pictures(1)[0], ".png")
+    assert [path.name for path in store.singles("regularized_opt", Unit("fc8", 10))] == [
         "fc8_0010_0000.png",
         "fc8_0010_0001.png",
         "fc8_0010_0002.png",
     ]
-    shown = store.read("regularized_opt", "fc8", 10)
+    shown = store.read("regularized_opt", Unit("fc8", 10))
     height, width = flat_pictures(1)[0].shape[:2]
     assert shown.shape == (2 * height + 1, 2 * width + 1, 3), "few pictures are shown large: 2×2"
     assert [int(shown[y, x].mean()) for y, x in ((2, 2), (2, width + 3), (height + 3, 2))] == [20, 45, 70]
-    assert np.array_equal(store.read_best("regularized_opt", "fc8", 10), flat_pictures(1)[0])
-    assert np.array_equal(store.read("regularized_opt", "fc8", 100), flat_pictures(1)[0])
+    assert np.array_equal(store.read_best("regularized_opt", Unit("fc8", 10)), flat_pictures(1)[0])
+    assert np.array_equal(store.read("regularized_opt", Unit("fc8", 100)), flat_pictures(1)[0])
 
 
 def test_a_whole_layer_picture_gives_each_units_tile():
@@ -121,30 +122,30 @@ def test_a_whole_layer_picture_gives_each_units_tile():
 
 def test_what_is_not_there_is_none(tmp_path):
     store = UnitImageStore(tmp_path / "nowhere")
-    assert store.read("max_im", "conv1", 0) is None
+    assert store.read("max_im", Unit("conv1", 0)) is None
     assert store.read_whole_layer("max_im", "conv1", 96) is None
     assert store.layers("max_im") == []
-    assert not store.has("max_im", "conv1", 0)
+    assert not store.has("max_im", Unit("conv1", 0))
 
 
 @pytest.mark.parametrize("damage", [b"", b"this is text", b"\xff\xd8\xff\xe0 cut off"])
 def test_a_damaged_picture_is_named_in_the_error(tmp_path, damage):
     store = UnitImageStore(tmp_path)
-    path = store.montage_path("max_im", "conv1", 0)
+    path = store.montage_path("max_im", Unit("conv1", 0))
     path.parent.mkdir(parents=True)
     path.write_bytes(damage)
     with pytest.raises(ToolboxError, match="conv1_0000"):
-        store.read("max_im", "conv1", 0)
+        store.read("max_im", Unit("conv1", 0))
 
 
 def test_a_decompression_bomb_is_refused(tmp_path):
     store = UnitImageStore(tmp_path)
-    path = store.montage_path("max_im", "conv1", 0)
+    path = store.montage_path("max_im", Unit("conv1", 0))
     path.parent.mkdir(parents=True)
     cv2.imwrite(str(path.with_suffix(".png")), np.zeros((20000, 20000), np.uint8))
     path.with_suffix(".png").rename(path)
     with pytest.raises(ToolboxError, match=r"conv1_0000\.jpg.*(20000×20000|400000000)"):
-        store.read("max_im", "conv1", 0)
+        store.read("max_im", Unit("conv1", 0))
 
 
 def test_settings_of_a_model_give_its_store(tmp_path):
@@ -164,29 +165,28 @@ def test_wrong_settings_are_refused_by_name(section):
 
 def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_never_written_to(tmp_path):
     shipped = UnitImageStore(tmp_path / "unit_images")
-    shipped.write_montage("max_im", "conv1", 4, montage3x3(flat_pictures(1)))
+    shipped.write_montage("max_im", Unit("conv1", 4), montage3x3(flat_pictures(1)))
     settings = {"folder": tmp_path, "unit_images": {"folder": "made", "shared": {"pool1": "conv1"}}}
     store = UnitImageStore.of_network(settings)
-    assert store.has("max_im", "pool1", 4)
+    assert store.has("max_im", Unit("pool1", 4))
     assert store.layers("max_im") == ["conv1"]
-    assert store.read_best("max_im", "pool1", 4).mean() < 25
-    before = shipped.montage_path("max_im", "conv1", 4).read_bytes()
-    store.write_montage("max_im", "conv1", 4, montage3x3([flat_pictures(9)[8]]))
-    store.write_montage("max_im", "conv1", 5, montage3x3(flat_pictures(1)))
-    assert store.read_best("max_im", "conv1", 4).mean() > 200
-    assert store.units("max_im", "conv1") == [4, 5]
-    assert shipped.montage_path("max_im", "conv1", 4).read_bytes() == before
-    assert UnitImageStore.of_network({"folder": tmp_path, "unit_images": {"folder": "unit_images"}}).units(
-        "max_im", "conv1"
-    ) == [4]
+    assert store.read_best("max_im", Unit("pool1", 4)).mean() < 25
+    before = shipped.montage_path("max_im", Unit("conv1", 4)).read_bytes()
+    store.write_montage("max_im", Unit("conv1", 4), montage3x3([flat_pictures(9)[8]]))
+    store.write_montage("max_im", Unit("conv1", 5), montage3x3(flat_pictures(1)))
+    assert store.read_best("max_im", Unit("conv1", 4)).mean() > 200
+    assert store.units("max_im", "conv1") == [Unit("conv1", 4), Unit("conv1", 5)]
+    assert shipped.montage_path("max_im", Unit("conv1", 4)).read_bytes() == before
+    own = UnitImageStore.of_network({"folder": tmp_path, "unit_images": {"folder": "unit_images"}})
+    assert own.units("max_im", "conv1") == [Unit("conv1", 4)]
 
 
 def test_what_was_made_here_is_told_from_an_archives_and_is_a_picture_for_everybody(tmp_path):
     store = UnitImageStore(tmp_path)
     montage = montage3x3(flat_pictures(9))
-    path = store.write_montage("max_im", "conv1", 1, montage)
+    path = store.write_montage("max_im", Unit("conv1", 1), montage)
     save_jpeg(tmp_path / "max_im/conv1/conv1_0002.jpg", montage)
-    assert [store.holds_published("max_im", "conv1", unit) for unit in (1, 2, 3)] == [False, True, False]
+    assert [store.holds_published("max_im", Unit("conv1", unit)) for unit in (1, 2, 3)] == [False, True, False]
     for read in (cv2.imread(str(path))[..., ::-1], np.asarray(Image.open(path))):
         assert np.abs(read.astype(int) - montage).mean() < 2
 
@@ -197,9 +197,9 @@ def test_an_archives_picture_of_the_wrong_shape_is_named_in_the_error(tmp_path):
         save_jpeg(tmp_path / f"{name}.jpg", thin)
     store = UnitImageStore(tmp_path, "2x2")
     with pytest.raises(ToolboxError, match=r"conv1_0001_montage\.jpg.* no 2×2"):
-        store.read("regularized_opt", "conv1", 1)
+        store.read("regularized_opt", Unit("conv1", 1))
     with pytest.raises(ToolboxError, match=r"conv1_0001\.jpg.* too small"):
-        store.read_best("max_im", "conv1", 1)
+        store.read_best("max_im", Unit("conv1", 1))
     with pytest.raises(ToolboxError, match=r"whole_layer\.jpg.* does not hold 96 units"):
         store.read_whole_layer("max_im", "conv1", 96)
 
@@ -209,20 +209,21 @@ ONE, OTHER = (NetworkIdentity(name, "torch", 64 * name[0]) for name in ("alexnet
 
 def test_pictures_made_from_other_weights_are_not_shown(tmp_path):
     write_claim(tmp_path, lambda: ONE)
-    UnitImageStore(tmp_path).write_montage("max_im", "conv1", 1, montage3x3(flat_pictures(1)))
-    assert UnitImageStore(tmp_path, network=lambda: ONE).read("max_im", "conv1", 1) is not None
+    UnitImageStore(tmp_path).write_montage("max_im", Unit("conv1", 1), montage3x3(flat_pictures(1)))
+    assert UnitImageStore(tmp_path, network=lambda: ONE).read("max_im", Unit("conv1", 1)) is not None
     others = UnitImageStore(tmp_path, network=lambda: OTHER)
-    for read in (others.read, others.read_best, others.read_whole_layer):
+    reads = [lambda: others.read("max_im", Unit("conv1", 2)), lambda: others.read_best("max_im", Unit("conv1", 2))]
+    for read in (*reads, lambda: others.read_whole_layer("max_im", "conv1", 2)):
         with pytest.raises(ToolboxError, match=r"other weights \(alexnet, aaaaaaaa\)"):
-            read("max_im", "conv1", 2)
+            read()
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", "{}"])
 def test_a_store_that_does_not_say_whose_it_is_is_read_as_it_is(tmp_path, text):
     if text is not None:
         (tmp_path / CLAIM).write_text(text)
-    UnitImageStore(tmp_path).write_montage("max_im", "conv1", 1, montage3x3(flat_pictures(1)))
-    assert UnitImageStore(tmp_path, network=lambda: OTHER).read("max_im", "conv1", 1) is not None
+    UnitImageStore(tmp_path).write_montage("max_im", Unit("conv1", 1), montage3x3(flat_pictures(1)))
+    assert UnitImageStore(tmp_path, network=lambda: OTHER).read("max_im", Unit("conv1", 1)) is not None
 
 
 def test_one_network_is_the_same_whichever_engine_computes_it():
@@ -245,6 +246,6 @@ def test_the_first_network_that_writes_to_a_store_owns_it_and_an_archive_stays_a
 def test_montages_of_other_places_are_no_single_pictures(tmp_path):
     store = UnitImageStore(tmp_path)
     image = np.full((8, 8, 3), 90, np.uint8)
-    single = store.write_single("regularized_opt", "conv1", 3, "mean_s0000_best_Xpm", image)
-    store.write_single("regularized_opt", "conv1", 3, "mean_montage", montage3x3([image]))
-    assert store.singles("regularized_opt", "conv1", 3) == [single]
+    single = store.write_single("regularized_opt", Unit("conv1", 3), "mean_s0000_best_Xpm", image)
+    store.write_single("regularized_opt", Unit("conv1", 3), "mean_montage", montage3x3([image]))
+    assert store.singles("regularized_opt", Unit("conv1", 3)) == [single]

@@ -1,1 +1,1 @@
-"""The window's panes: one module each, with one function `draw(pixels, state, snapshot, look)`."""
+"""The window's panes: one module each, which holds all there is to one of them."""

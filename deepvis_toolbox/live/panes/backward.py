@@ -2,68 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear, dim
 from deepvis_toolbox.live import actions
-from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import (
-    COMPUTING,
-    body_of,
-    draw_badge,
-    draw_caption,
-    draw_note,
-    key_for,
-    waiting_for,
-)
+from deepvis_toolbox.live.keys import Binding
+from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, missing_note
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK
+from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.questions import backward_question
+from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure import BackwardImage, InputGradient
+from deepvis_toolbox.measure.measurement import Question
 
 STALE_BRIGHTNESS = 0.6
 
 
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
+class BackwardPane(Pane):
     """The picture with the unit it started from, or why there is none."""
-    title = "backward" if state.backward == "off" else f"{state.backward} · {state.backward_view}"
-    draw_caption(pixels, look, title, _origin_text(state, snapshot), look.accent if state.frozen_origin else look.dim)
-    body = body_of(pixels, look)
-    clear(body, look.panel)
-    draw_result(body, state, snapshot, look)
+
+    name = "backward"
+    slot = Slot.LEFT
+    keys = (
+        Binding(("b",), actions.cycle_backward, "Backward", "off, grad raw, grad norm, deconv raw, guided raw"),
+        Binding(("n",), actions.cycle_backward_mode, "Backward", "expert: mode off, grad, deconv, guided"),
+        Binding(("m",), actions.cycle_backward_view, "Backward", "expert: view raw, gray, norm, norm blurred"),
+        Binding(
+            ("d",), actions.toggle_frozen_origin, "Backward", "freeze the origin at the selected unit, or let it go"
+        ),
+    )
+
+    def needs(self, state: State) -> Iterable[Question[Any]]:
+        """Return the question of the backward picture, where the backward pass is on."""
+        question = backward_question(state)
+        return () if question is None else (question,)
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw the caption with the origin, and the picture below it."""
+        view, look = scene.state.view, scene.look
+        title = "backward" if view.backward == "off" else f"{view.backward} · {view.backward_view}"
+        colour = look.accent if view.frozen_origin else look.dim
+        draw_caption(pixels, look, title, _origin_text(scene), colour)
+        body = body_of(pixels, look)
+        clear(body, look.panel)
+        draw_result(body, scene)
+
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
+        """A double click enlarges the result."""
+        return Hit(double_click=lambda state: actions.toggle_zoom(state, "backward"))
 
 
-def draw_result(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
-    """The backward picture, as large as the pixels allow."""
-    if state.backward == "off":
-        draw_note(pixels, look, f"backward is off; press {key_for(actions.cycle_backward)}")
-    elif snapshot is None:
-        draw_note(pixels, look, waiting_for(state))
-    elif snapshot.backward_image is None or not snapshot.backward_image.size:
-        is_answer = snapshot.request.backward != "off"
-        draw_note(pixels, look, (snapshot.backward_note if is_answer else "") or COMPUTING)
-    elif not snapshot.backward_image.any():
-        draw_note(pixels, look, snapshot.backward_note or "the gradient is exactly zero here")
+def draw_result(pixels: Pixels, scene: Scene) -> None:
+    """Draw the backward picture, as large as the pixels allow."""
+    look, shown = scene.look, _shown(scene)
+    if scene.state.view.backward == "off":
+        draw_note(pixels, look, f"backward is off; press {scene.keys.label_for(actions.cycle_backward)}")
+    elif shown is None or not shown[1].image.size:
+        draw_note(pixels, look, missing_note(scene))
+    elif not shown[1].image.any():
+        draw_note(pixels, look, shown[1].note or "the gradient is exactly zero here")
     else:
-        box = paint_picture(pixels, backward_picture(snapshot.backward_image, state.backward_view, look.blur_radius))
+        question, gradient = shown
+        box = paint_picture(pixels, backward_picture(gradient.image, scene.state.view.backward_view, look.blur_radius))
         place = pixels[box.top : box.bottom, box.left : box.right]
-        if _is_stale(state, snapshot):
+        if question != backward_question(scene.state):
             dim(place, STALE_BRIGHTNESS)
-        if snapshot.backward_note:
-            draw_badge(place, look, snapshot.backward_note)
+        if gradient.note:
+            draw_badge(place, look, gradient.note)
 
 
-def _origin_text(state: State, snapshot: Snapshot | None) -> str:
-    """Where the picture that is shown started: the snapshot's origin, which can lag behind the state's."""
-    if state.backward == "off" or state.origin is None:
+def _shown(scene: Scene) -> tuple[BackwardImage, InputGradient] | None:
+    """The newest picture that came, also where it answers what was asked before, and its question."""
+    return scene.snapshot.newest(backward_question(scene.state), (BackwardImage,)) if scene.snapshot else None
+
+
+def _origin_text(scene: Scene) -> str:
+    """Where the picture that is shown started, which can lag behind the state."""
+    view = scene.state.view
+    if view.backward == "off" or scene.state.origin is None:
         return ""
-    request = snapshot.request if snapshot and snapshot.request.backward != "off" else None
-    layer = request.origin_layer if request else state.origin.layer
-    unit = request.origin_unit if request else state.origin.unit
-    return f"{layer}:{unit} {ORIGIN_MARK}" if state.frozen_origin else f"{layer}:{unit}"
-
-
-def _is_stale(state: State, snapshot: Snapshot) -> bool:
-    request, origin = snapshot.request, state.origin
-    wanted = (state.backward, origin.layer, origin.unit) if origin else None
-    return (request.backward, request.origin_layer, request.origin_unit) != wanted
+    shown = _shown(scene)
+    origin = shown[0].origin if shown else scene.state.origin
+    return f"{origin} {ORIGIN_MARK}" if view.frozen_origin else str(origin)

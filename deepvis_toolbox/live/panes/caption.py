@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import Elide, Font, draw_text, text_width, wrapped
-from deepvis_toolbox.live.keys import KEYS
 from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 
 COMPUTING = "computing …"
@@ -17,7 +15,16 @@ COMPUTING = "computing …"
 
 def waiting_for(state: State) -> str:
     """Why there is no picture yet: the network, or what the source says about itself."""
-    return state.loading or state.source_note or "waiting for the first picture …"
+    return state.facts.loading or state.facts.source_note or "waiting for the first picture …"
+
+
+def missing_note(scene: Scene) -> str:
+    """Return why an answer is not there: nothing has come yet, it is being computed, or something went wrong."""
+    if scene.snapshot is None:
+        return waiting_for(scene.state)
+    if scene.snapshot.error:
+        return "nothing was computed: see the error"
+    return scene.state.facts.loading or COMPUTING
 
 
 def body_box(height: int, width: int, look: Look) -> Box:
@@ -81,8 +88,3 @@ def draw_badge(pixels: Pixels, look: Look, text: str, in_the_middle: bool = Fals
     ground = pixels[max(0, bottom - look.small.line_height) : bottom, left : left + width]
     clear(ground, look.window)
     draw_text(ground, text, pad, look.small.ascent + look.px(2), look.small, look.text, width=max(0, width - 2 * pad))
-
-
-def key_for(action: Callable[[State], None]) -> str:
-    """The key, as the help writes it, that does this action."""
-    return next((binding.label for binding in KEYS if binding.action is action), "?")

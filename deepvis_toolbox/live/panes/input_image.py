@@ -5,24 +5,39 @@ from __future__ import annotations
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear
-from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note, waiting_for
 from deepvis_toolbox.live.panes.naming import class_name
-from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.panes.pane import Pane, Slot
+from deepvis_toolbox.live.scene import Scene
 
 
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
+class InputPane(Pane):
     """The picture, and its class where a list of pictures gives one."""
-    detail = ""
-    if snapshot and snapshot.frame.label is not None and state.show_labels:
-        detail = "label: " + class_name(state, snapshot.frame.label)
-    elif state.camera_frozen:
-        detail = "frozen"
-    draw_caption(pixels, look, "input", detail)
-    body = body_of(pixels, look)
-    if snapshot is None or not snapshot.input_image.size:
-        clear(body, look.panel)
-        draw_note(body, look, waiting_for(state))
-        return
-    paint_picture(body, snapshot.input_image)
+
+    name = "input"
+    slot = Slot.LEFT
+    keys = (
+        Binding(("f",), actions.toggle_camera_frozen, "Pictures", "freeze the picture, or let it run"),
+        Binding(("c",), actions.switch_source, "Pictures", "toggle between the two inputs (camera and files)"),
+        Binding(("e", "page down"), actions.next_picture, "Pictures", "next picture", "e or PgDn"),
+        Binding(("w", "page up"), actions.previous_picture, "Pictures", "previous picture", "w or PgUp"),
+        Binding(("0",), actions.toggle_stretch, "Pictures", "crop to a square, or stretch to it"),
+    )
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw the newest frame's picture, or say why there is none."""
+        state, snapshot, look = scene.state, scene.snapshot, scene.look
+        detail = ""
+        if snapshot and snapshot.frame.label is not None and state.view.show_labels:
+            detail = "label: " + class_name(state, snapshot.frame.label)
+        elif state.view.camera_frozen:
+            detail = "frozen"
+        draw_caption(pixels, look, "input", detail)
+        body = body_of(pixels, look)
+        if snapshot is None or not snapshot.input_image.size:
+            clear(body, look.panel)
+            draw_note(body, look, waiting_for(state))
+            return
+        paint_picture(body, snapshot.input_image)

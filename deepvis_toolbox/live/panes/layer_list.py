@@ -6,37 +6,68 @@ from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text, text_width
+from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
-from deepvis_toolbox.live.panes.kept_picture import KeptPicture
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
-from deepvis_toolbox.live.state import LayerEntry, State
-from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.scene import Scene
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.words.layer import Layer
 
-_kept = KeptPicture()
+ROWS_A_TURN = 3
+"""Names that one notch of the wheel scrolls the list by."""
 
 
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:  # noqa: ARG001
-    """Names, with the shown layer's row marked."""
-    place = (state.layer_index, state.layer_scroll, state.cursor_area, state.frozen_origin)
-    _kept.draw(pixels, (look, state.layers, state.loading, *place), lambda fresh: _draw(fresh, state, look))
+class LayerListPane(Pane):
+    """Names, with the shown layer's row marked. It seldom changes: it is drawn once, then copied."""
+
+    name = "layers"
+    slot = Slot.LIST
+    keys = (Binding((), lambda _: None, "Mouse", "show that layer; the wheel scrolls the list", "click a layer"),)
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw the names that fit."""
+        state, look = scene.state, scene.look
+        place = (state.view.layer_index, state.view.layer_scroll, state.view.cursor_area, state.view.frozen_origin)
+        made_from = (look, state.facts.layers, state.facts.loading, *place)
+        scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look))
+
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
+        """A click on a name shows that layer, and the list stays under the mouse; the wheel scrolls."""
+        state, look = scene.state, scene.look
+        index, first = layer_at(height, state, look, y), first_row(state, height, look)
+        last = max(0, len(state.facts.layers) - visible_rows(height, look))
+
+        def show(state: State) -> None:
+            if index is not None:
+                actions.select_layer(state, index)
+                actions.scroll_layers(state, first)
+
+        def scroll(state: State, turns: int) -> None:
+            actions.scroll_layers(state, min(last, first - ROWS_A_TURN * turns))
+
+        what = None if index is None else state.facts.layers[index]
+        click = None if index is None else show
+        return Hit(what, click, click, scroll)
 
 
 def _draw(pixels: Pixels, state: State, look: Look) -> None:
     clear(pixels, look.window)
-    position = f"{state.layer_index + 1} of {len(state.layers)}" if state.layers else ""
-    draw_caption(pixels, look, "layers", position, active=not state.unit_is_selected)
+    position = f"{state.view.layer_index + 1} of {len(state.facts.layers)}" if state.facts.layers else ""
+    draw_caption(pixels, look, "layers", position, active=not state.view.unit_is_selected)
     body = body_of(pixels, look)
     clear(body, look.panel)
-    if not state.layers:
-        draw_note(body, look, state.loading or "no network yet")
+    if not state.facts.layers:
+        draw_note(body, look, state.facts.loading or "no network yet")
         return
     rows, first = visible_rows(pixels.shape[0], look), first_row(state, pixels.shape[0], look)
     pad, row = _list_pad(look), look.px(look.row)
-    for number, entry in enumerate(state.layers[first : first + rows]):
+    for number, entry in enumerate(state.facts.layers[first : first + rows]):
         top = pad + number * row
-        _draw_row(body[top : top + row, : body.shape[1]], state, entry, first + number == state.layer_index, look)
-    _draw_scroll_mark(body, first, rows, len(state.layers), look)
+        _draw_row(body[top : top + row, : body.shape[1]], state, entry, first + number == state.view.layer_index, look)
+    _draw_scroll_mark(body, first, rows, len(state.facts.layers), look)
 
 
 def visible_rows(height: int, look: Look) -> int:
@@ -48,8 +79,8 @@ def visible_rows(height: int, look: Look) -> int:
 def first_row(state: State, height: int, look: Look) -> int:
     """The first name shown in a pane of this height: where the wheel put it, else so that the shown layer is seen."""
     rows = visible_rows(height, look)
-    last = max(0, len(state.layers) - rows)
-    wanted = state.layer_index - rows // 2 if state.layer_scroll is None else state.layer_scroll
+    last = max(0, len(state.facts.layers) - rows)
+    wanted = state.view.layer_index - rows // 2 if state.view.layer_scroll is None else state.view.layer_scroll
     return min(max(wanted, 0), last)
 
 
@@ -60,22 +91,22 @@ def layer_at(height: int, state: State, look: Look, y: int) -> int | None:
     if not 0 <= number < visible_rows(height, look):
         return None
     index = first_row(state, height, look) + number
-    return index if index < len(state.layers) else None
+    return index if index < len(state.facts.layers) else None
 
 
 def _list_pad(look: Look) -> int:
     return look.px(5)
 
 
-def _draw_row(pixels: Pixels, state: State, entry: LayerEntry, is_shown: bool, look: Look) -> None:
+def _draw_row(pixels: Pixels, state: State, entry: Layer, is_shown: bool, look: Look) -> None:
     height, width = pixels.shape[:2]
     if is_shown:
         clear(pixels, look.line)
-        fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.unit_is_selected else look.dim)
+        fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.view.unit_is_selected else look.dim)
     baseline = (height + look.font.capital_height) // 2
     right = width - look.px(10)
-    if state.frozen_origin and state.frozen_origin.layer == entry.name:
-        hint, colour = f"{ORIGIN_MARK} {state.frozen_origin.unit}", look.accent
+    if state.view.frozen_origin and state.view.frozen_origin.layer == entry.name:
+        hint, colour = f"{ORIGIN_MARK} {state.view.frozen_origin.channel}", look.accent
     else:  # in a narrow list names come first
         hint, colour = shape_text(entry.shape) if width >= look.px(look.list_width * 0.75) else "", look.dim
     right -= draw_text(pixels, hint, right, baseline, look.small, colour, "right", width=width // 2) + look.px(8)

@@ -9,58 +9,59 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.colours import Palette
 from deepvis_toolbox.drawing.levels import Levels, to_levels
-from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.kept import Same
+from deepvis_toolbox.live.panes.caption import missing_note
+from deepvis_toolbox.live.panes.questions import maps_question
+from deepvis_toolbox.live.scene import Scene
+from deepvis_toolbox.measure import LayerGradients, LayerMaps
 
 
 @dataclass(frozen=True)
 class ShownMaps:
     """What the tiles show: indices, and the palette that gives them colours."""
 
+    layer: str
+    values: NDArray[np.float32]
+    """(C, H, W) or (C,)."""
+    note: str
+    """Why they are all zero, as a sentence."""
     levels: Levels
     palette: Palette
-    is_flat: bool
-    """The layer has no places: every map is one value."""
+    is_gradient: bool
+    is_stale: bool
+    """They answer what was asked before, not what the state asks for now."""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether every map is one value: the layer has no places, or one."""
+        return self.values.size == len(self.values)
 
 
-class _LastLevels:
-    """The last result is kept: two panes show the same maps, and a still picture is drawn many times."""
-
-    def __init__(self) -> None:
-        self._made_from: tuple[Snapshot, float, float] | None = None
-        self._levels: Levels | None = None
-
-    def of(self, snapshot: Snapshot, maps: NDArray[np.float32], gamma: float, channel_boost: float) -> Levels:
-        last = self._made_from
-        if self._levels is None or last is None or last[0] is not snapshot or last[1:] != (gamma, channel_boost):
-            signed = True if snapshot.request.show_gradients else None
-            self._levels = to_levels(maps, gamma, channel_boost, signed)
-            self._made_from = (snapshot, gamma, channel_boost)
-        return self._levels
-
-
-_last = _LastLevels()
-
-
-def shown_maps(state: State, snapshot: Snapshot, look: Look) -> ShownMaps | None:
-    """The snapshot's maps with the state's boosts; None where it has none."""
-    maps = snapshot.maps
-    if maps is None or maps.size == 0:
+def shown_maps(scene: Scene) -> ShownMaps | None:
+    """Return the newest maps that came, with the state's boosts; None where there are none."""
+    wanted = maps_question(scene.state)
+    found = scene.snapshot.newest(wanted, (LayerMaps, LayerGradients)) if scene.snapshot and wanted else None
+    if found is None or found[1].maps.size == 0:
         return None
-    levels = _last.of(snapshot, maps, state.gamma, state.channel_boost)
-    if snapshot.request.show_gradients:
-        palette = look.gradient_palette
+    question, answer = found
+    is_gradient, view = isinstance(question, LayerGradients), scene.state.view
+    levels = scene.kept.value(
+        "levels",
+        (Same(answer.maps), is_gradient, view.gamma, view.channel_boost),
+        lambda: to_levels(answer.maps, view.gamma, view.channel_boost, True if is_gradient else None),
+    )
+    if is_gradient:
+        palette = scene.look.gradient_palette
     else:
-        palette = look.signed_palette if levels.signed else look.activation_palette
-    return ShownMaps(levels, palette, maps.ndim == 1)
+        palette = scene.look.signed_palette if levels.signed else scene.look.activation_palette
+    is_stale = question != wanted
+    return ShownMaps(question.layer, answer.maps, answer.note, levels, palette, is_gradient, is_stale)
 
 
-def is_stale(state: State, snapshot: Snapshot) -> bool:
-    """Whether the snapshot's maps are not the ones that the state asks for."""
-    request, layer, origin = snapshot.request, state.layer, state.origin
-    if layer is None or request.layer != layer.name or request.show_gradients != state.show_gradients:
-        return True
-    if not state.show_gradients or origin is None:
-        return False
-    return (request.backward, request.origin_layer, request.origin_unit) != (state.backward, origin.layer, origin.unit)
+def no_maps_note(scene: Scene) -> str:
+    """Return why there are no maps that answer what the state asks for."""
+    view = scene.state.view
+    if view.show_gradients and view.backward == "off" and scene.state.layer is not None:
+        return f"gradients need a backward pass; press {scene.keys.label_for(actions.cycle_backward)}"
+    return missing_note(scene)

@@ -10,12 +10,12 @@ ORIGIN_MARK = "◆"
 
 def class_name(state: State, index: int) -> str:
     """The name of a class; its number where names are unknown."""
-    return state.labels[index] if 0 <= index < len(state.labels) else f"class {index}"
+    return state.facts.labels[index] if 0 <= index < len(state.facts.labels) else f"class {index}"
 
 
 def unit_name(state: State, layer: str, unit: int) -> str:
     """The class that a unit of a label layer stands for, else its channel."""
-    if layer in state.label_layers:
+    if layer in state.facts.label_layers:
         return class_name(state, unit)
     return f"channel {unit}"
 

@@ -6,24 +6,24 @@ from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import TileGrid
 from deepvis_toolbox.drawing.tiles import paint_pictures
 from deepvis_toolbox.live import actions
-from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import draw_badge, draw_note, key_for
+from deepvis_toolbox.live.panes.caption import draw_badge, draw_note
 from deepvis_toolbox.live.panes.unit_images import TITLES
-from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.scene import Scene
 
 
-def draw_pattern(pixels: Pixels, state: State, grid: TileGrid, look: Look) -> None:
+def draw_pattern(pixels: Pixels, grid: TileGrid, scene: Scene) -> None:
     """Paints the pictures at the grid's places; says so where there are none, or not all."""
-    tiles = state.pattern_tiles
-    if state.pattern == "off":
+    state, look = scene.state, scene.look
+    tiles = state.facts.pattern_tiles
+    if state.view.pattern == "off":
         return
-    what = TITLES[state.pattern]
-    if not state.has_unit_images:
+    what = TITLES[state.view.pattern]
+    if not state.facts.has_unit_images:
         draw_note(pixels, look, "this model names no folder for unit images (unit_images.folder)")
-    elif state.layer is None or tiles is None or (tiles.layer, tiles.pattern) != (state.layer.name, state.pattern):
+    elif state.layer is None or tiles is None or (tiles.layer, tiles.pattern) != (state.layer.name, state.view.pattern):
         draw_note(pixels, look, f"reading the {what} of this layer …")
     elif tiles.done and not tiles.there.any():
-        draw_note(pixels, look, tiles.problem or f"no {what} of {tiles.layer} have been made yet; {_how(state)}")
+        draw_note(pixels, look, tiles.problem or f"no {what} of {tiles.layer} have been made yet; {_how(scene)}")
     else:
         paint_pictures(pixels, tiles.pixels, tiles.there, grid, look.panel)
         missing = int((~tiles.there).sum())
@@ -31,8 +31,8 @@ def draw_pattern(pixels: Pixels, state: State, grid: TileGrid, look: Look) -> No
             draw_badge(pixels, look, f"{missing} of {grid.count} units have no {what} yet")
 
 
-def _how(state: State) -> str:
+def _how(scene: Scene) -> str:
     """Where it is said how to make them."""
-    if state.show_unit_images:
+    if scene.state.view.show_unit_images:
         return "the pane beside says how to make them"
-    return f"{key_for(actions.toggle_unit_images)} shows how to make them"
+    return f"{scene.keys.label_for(actions.toggle_unit_images)} shows how to make them"

@@ -1,6 +1,9 @@
-"""The selected unit, enlarged; while the cursor is in the layer list, the five likeliest classes."""
+"""The selected unit, enlarged; a unit without places as its value."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,70 +14,72 @@ from deepvis_toolbox.drawing.pictures import paint_map
 from deepvis_toolbox.drawing.shapes import bar, clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
-from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import (
-    COMPUTING,
-    body_of,
-    draw_badge,
-    draw_caption,
-    draw_note,
-    key_for,
-    waiting_for,
-)
-from deepvis_toolbox.live.panes.maps import ShownMaps, is_stale, shown_maps
-from deepvis_toolbox.live.panes.naming import class_name, number_text, unit_name
+from deepvis_toolbox.live.keys import Binding
+from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note
+from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
+from deepvis_toolbox.live.panes.naming import number_text, unit_name
+from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.questions import maps_question
+from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.snapshot import Snapshot
-
-CLASSES = 5
+from deepvis_toolbox.measure.measurement import Question
 
 
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
-    """The unit where one is selected, else the classes."""
-    body = body_of(pixels, look)
-    clear(body, look.panel)
-    if state.unit_is_selected:
-        draw_caption(pixels, look, "selected unit", state.address)
-        draw_unit(body, state, snapshot, look)
-    else:
-        draw_caption(pixels, look, "top classes")
-        _draw_classes(body, state, snapshot, look)
+class SelectedPane(Pane):
+    """The unit under the cursor, or where the cursor was last."""
+
+    name = "selected"
+    slot = Slot.LEFT
+    keys = (Binding((), lambda _: None, "Mouse", "enlarge it, or show all tiles again", "double click a picture"),)
+
+    def needs(self, state: State) -> Iterable[Question[Any]]:
+        """Return the question of the layer's maps."""
+        question = maps_question(state)
+        return () if question is None else (question,)
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw the caption with the unit's address, and its map below it."""
+        body = body_of(pixels, scene.look)
+        clear(body, scene.look.panel)
+        draw_caption(pixels, scene.look, "selected unit", scene.state.address)
+        draw_unit(body, scene)
+
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
+        """A double click enlarges the unit."""
+        return Hit(double_click=lambda state: actions.toggle_zoom(state, "unit"))
 
 
-def draw_unit(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
-    """The selected unit's map, as large as the pixels allow; a flat layer's unit as its value."""
-    if snapshot is None:
-        draw_note(pixels, look, waiting_for(state))
-    elif is_stale(state, snapshot):
-        draw_note(pixels, look, COMPUTING)
-    elif snapshot.maps is None or (maps := shown_maps(state, snapshot, look)) is None:
-        draw_note(pixels, look, snapshot.maps_note or COMPUTING)
-    elif state.unit >= len(maps.levels.indices):
+def draw_unit(pixels: Pixels, scene: Scene) -> None:
+    """Draw the selected unit's map, as large as the pixels allow; a flat layer's unit as its value."""
+    state, look, maps = scene.state, scene.look, shown_maps(scene)
+    if maps is None or maps.is_stale:
+        draw_note(pixels, look, no_maps_note(scene))
+    elif state.view.unit >= len(maps.levels.indices):
         draw_note(pixels, look, f"the network gave no map for {state.address}")
     elif maps.is_flat:
-        _draw_value(pixels, state, snapshot, maps, look)
+        _draw_value(pixels, scene, maps)
     else:
-        box = paint_map(pixels, maps.levels.indices[state.unit], maps.palette, look.smooth)
-        if note := _note(snapshot.maps[state.unit], state):
+        box = paint_map(pixels, maps.levels.indices[state.view.unit], maps.palette, look.smooth)
+        if note := _note(maps.values[state.view.unit], maps.is_gradient):
             draw_badge(pixels[box.top : box.bottom, box.left : box.right], look, note)
 
 
-def _note(values: NDArray[np.float32], state: State) -> str:
+def _note(values: NDArray[np.float32], is_gradient: bool) -> str:
     """What the picture of these values does not say itself."""
     if not values.any():
-        return f"{'gradient' if state.show_gradients else 'activation'} exactly zero"
+        return f"{'gradient' if is_gradient else 'activation'} exactly zero"
     not_finite = int(values.size - np.isfinite(values).sum())
     return f"{not_finite} values are not finite" if not_finite else ""
 
 
-def _draw_value(pixels: Pixels, state: State, snapshot: Snapshot, maps: ShownMaps, look: Look) -> None:
+def _draw_value(pixels: Pixels, scene: Scene, maps: ShownMaps) -> None:
     """A unit without places: its name, its value, and where that lies among the layer's values."""
-    assert snapshot.maps is not None
+    state, look = scene.state, scene.look
     height, width = pixels.shape[:2]
-    value, centre = float(snapshot.maps[state.unit]), width // 2
+    value, centre = float(maps.values.reshape(-1)[state.view.unit]), width // 2
     baseline = height // 2 - look.px(4)
     draw_text(pixels, f"{value:.4g}", centre, baseline, look.large, look.text, "centre")
-    name = unit_name(state, snapshot.request.layer, state.unit) if state.show_labels else f"channel {state.unit}"
+    name = unit_name(state, maps.layer, state.view.unit) if state.view.show_labels else f"channel {state.view.unit}"
     draw_text(pixels, name, centre, baseline - look.px(30), look.font, look.dim, "centre", width - look.px(24))
     low, high = min(maps.levels.low, 0.0), max(maps.levels.high, 0.0)
     span = (high - low) or 1.0
@@ -84,36 +89,3 @@ def _draw_value(pixels: Pixels, state: State, snapshot: Snapshot, maps: ShownMap
     below = box.bottom + look.px(6) + look.small.capital_height
     draw_text(pixels, number_text(low), box.left, below, look.small, look.dim)
     draw_text(pixels, number_text(high), box.right, below, look.small, look.dim, "right")
-
-
-def _draw_classes(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
-    if not state.show_labels:
-        draw_note(pixels, look, f"class labels are off; press {key_for(actions.toggle_labels)}")
-    elif snapshot is None:
-        draw_note(pixels, look, waiting_for(state))
-    elif snapshot.probabilities is None or not snapshot.probabilities.size:
-        note = "this network has no label layer" if not state.label_layers else COMPUTING
-        draw_note(pixels, look, note)
-    else:
-        _draw_bars(pixels, state, np.nan_to_num(snapshot.probabilities, posinf=0.0, neginf=0.0), look)
-
-
-def _draw_bars(pixels: Pixels, state: State, probabilities: np.ndarray, look: Look) -> None:
-    height, width = pixels.shape[:2]
-    pad, least = look.px(look.margin), look.font.capital_height + look.px(15)
-    rows = max(1, min(CLASSES, (height - pad) // least))  # as many as stand apart
-    row, shown = max(1, min((height - pad) // rows, look.px(50))), min(rows, probabilities.size)
-    top = max(0, (height - row * rows) // 2)
-    best = np.argsort(-probabilities, kind="stable")[:shown]
-    number_width = look.px(48) if width >= look.px(150) else 0  # names come first
-    for place, index in enumerate(best.tolist()):
-        probability = float(probabilities[index])
-        baseline = top + place * row + row // 2
-        colour = look.text if place == 0 else look.dim
-        draw_text(
-            pixels, class_name(state, index), pad, baseline, look.font, colour, width=width - 2 * pad - number_width
-        )
-        if number_width:
-            draw_text(pixels, f"{100 * probability:.1f} %", width - pad, baseline, look.small, colour, "right")
-        box = Box(baseline + look.px(7), pad, baseline + look.px(10), width - pad)
-        bar(pixels, box, probability, look.accent if place == 0 else look.dim, look.line)

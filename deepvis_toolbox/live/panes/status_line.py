@@ -11,6 +11,8 @@ from deepvis_toolbox.drawing.shapes import fill
 from deepvis_toolbox.drawing.text import Align, Elide, draw_text
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.naming import unit_name
+from deepvis_toolbox.live.panes.pane import Pane, Slot
+from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 
@@ -33,18 +35,20 @@ class Column:
 def _class(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
     if state.layer is None:
         return ""
-    return unit_name(state, state.layer.name, state.unit) if state.show_labels else f"channel {state.unit}"
+    return (
+        unit_name(state, state.layer.name, state.view.unit) if state.view.show_labels else f"channel {state.view.unit}"
+    )
 
 
 def _backward(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
-    return "off" if state.backward == "off" else f"{state.backward} {state.backward_view}"
+    return "off" if state.view.backward == "off" else f"{state.view.backward} {state.view.backward_view}"
 
 
 def _source(state: State, snapshot: Snapshot | None) -> str:
     name = snapshot.frame.source if snapshot else ""
-    if state.source_note:
-        return state.source_note
-    return f"{name} (frozen)" if state.camera_frozen and name else name
+    if state.facts.source_note:
+        return state.facts.source_note
+    return f"{name} (frozen)" if state.view.camera_frozen and name else name
 
 
 def _rate(rate: float) -> str:
@@ -55,29 +59,36 @@ COLUMNS: tuple[Column, ...] = (
     Column("unit", lambda state, _: state.address, 150, stretch=3, elide="start"),
     Column("class or channel", _class, 120, stretch=3, rank=1),
     Column("backward", _backward, 136, rank=1),
-    Column("gamma", lambda state, _: f"{state.gamma:g}", 44, rank=3),
-    Column("per channel", lambda state, _: f"{state.channel_boost:g}", 72, rank=3),
+    Column("gamma", lambda state, _: f"{state.view.gamma:g}", 44, rank=3),
+    Column("per channel", lambda state, _: f"{state.view.channel_boost:g}", 72, rank=3),
     Column("source", _source, 110, stretch=4, rank=2),
+    Column("shown fps", lambda state, _: _rate(state.facts.window_rate), 66, 0, 0, True),
     Column("source fps", lambda _, snapshot: _rate(snapshot.source_rate if snapshot else 0), 62, 0, 4, True),
     Column("network fps", lambda _, snapshot: _rate(snapshot.network_rate if snapshot else 0), 70, 0, 1, True),
-    Column("window fps", lambda state, _: _rate(state.window_rate), 66, 0, 5, True),
     Column("dropped", lambda _, snapshot: str(snapshot.dropped_frames if snapshot else 0), 54, 0, 4, True),
     Column("device", lambda _, snapshot: snapshot.device if snapshot else "", 52, 0, 5),
 )
 
 
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
+class StatusPane(Pane):
     """Labels above, values below, one baseline each."""
-    height, width = pixels.shape[:2]
-    fill(pixels, Box(0, 0, look.px(1), width), look.line)
-    value_baseline = height - look.px(10)
-    label_baseline = value_baseline - look.px(17)
-    for column, left, room in _places(width, look):
-        align: Align = "right" if column.is_number else "left"
-        x = left + room if column.is_number else left
-        draw_text(pixels, column.label, x, label_baseline, look.small, look.dim, align, room)
-        value = column.value(state, snapshot)
-        draw_text(pixels, value, x, value_baseline, look.font, look.text, align, room, column.elide)
+
+    name = "status"
+    slot = Slot.STATUS
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw the columns that fit."""
+        look = scene.look
+        height, width = pixels.shape[:2]
+        fill(pixels, Box(0, 0, look.px(1), width), look.line)
+        value_baseline = height - look.px(10)
+        label_baseline = value_baseline - look.px(17)
+        for column, left, room in _places(width, look):
+            align: Align = "right" if column.is_number else "left"
+            x = left + room if column.is_number else left
+            draw_text(pixels, column.label, x, label_baseline, look.small, look.dim, align, room)
+            value = column.value(scene.state, scene.snapshot)
+            draw_text(pixels, value, x, value_baseline, look.font, look.text, align, room, column.elide)
 
 
 def _places(width: int, look: Look) -> list[tuple[Column, int, int]]:

@@ -7,9 +7,13 @@ from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import draw_text, wrapped
 from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, key_for
+from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note
+from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.questions import growing_question
 from deepvis_toolbox.live.pictures.unit_pictures import ShownPicture
+from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
@@ -21,16 +25,35 @@ TITLES: dict[UnitImageKind, str] = {
 }
 
 
-def is_shown(state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG001
-    return state.show_unit_images
-
-
-def draw(pixels: Pixels, state: State, snapshot: Snapshot | None, look: Look) -> None:
+class UnitImagesPane(Pane):
     """Three montages above each other, each under its caption."""
-    for kind, (top, bottom) in _rows(pixels.shape[0], look).items():
-        part = pixels[top:bottom]
-        if part.shape[0] > look.px(look.caption):
-            _draw_kind(part, kind, state, snapshot, look)
+
+    name = "unit images"
+    slot = Slot.RIGHT
+    keys = (
+        Binding(("9",), actions.toggle_unit_images, "Unit images", "the selected unit's pictures on or off"),
+        Binding(("s",), actions.toggle_pattern_preferred, "Unit images", "pattern mode: every unit's preferred image"),
+        Binding(("S",), actions.toggle_pattern_top, "Unit images", "pattern mode: every unit's top image"),
+        Binding(("g",), actions.want_pictures, "Unit images", "make the selected unit's preferred images now"),
+    )
+
+    def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
+        """Shown unless a key hides it."""
+        return state.view.show_unit_images
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw the kinds of pictures for which there is room."""
+        for kind, (top, bottom) in _rows(pixels.shape[0], scene.look).items():
+            part = pixels[top:bottom]
+            if part.shape[0] > scene.look.px(scene.look.caption):
+                _draw_kind(part, kind, scene)
+
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
+        """A double click enlarges the pictures under the mouse."""
+        kind = pictures_at(height, scene.look, y)
+        if kind is None:
+            return Hit()
+        return Hit(kind, double_click=lambda state: actions.toggle_zoom(state, "unit", kind))
 
 
 def pictures_at(height: int, look: Look, y: int) -> UnitImageKind | None:
@@ -45,46 +68,49 @@ def _rows(height: int, look: Look) -> dict[UnitImageKind, tuple[int, int]]:
     return {kind: (place * (part + gap), place * (part + gap) + part) for place, kind in enumerate(TITLES)}
 
 
-def _growing(state: State, snapshot: Snapshot | None) -> ShownPicture | None:
+def _growing(scene: Scene) -> ShownPicture | None:
     """The selected unit's pictures that are being made just now."""
-    growth = snapshot.growth if snapshot else None
-    if growth is None or growth.address != state.address or growth.address not in state.growing:
+    growth = scene.answer(growing_question(scene.state))
+    if growth is None:
         return None
     return ShownPicture(growth.montage, note=growth.note, progress=growth.note)
 
 
-def _draw_kind(pixels: Pixels, kind: UnitImageKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
-    draw_caption(pixels, look, TITLES[kind], state.address if kind == "regularized_opt" else "")
+def _draw_kind(pixels: Pixels, kind: UnitImageKind, scene: Scene) -> None:
+    look = scene.look
+    draw_caption(pixels, look, TITLES[kind], scene.state.address if kind == "regularized_opt" else "")
     body = body_of(pixels, look)
     clear(body, look.panel)
-    draw_pictures(body, kind, state, snapshot, look)
+    draw_pictures(body, kind, scene)
 
 
-def draw_pictures(body: Pixels, kind: UnitImageKind, state: State, snapshot: Snapshot | None, look: Look) -> None:
-    """The selected unit's pictures, as large as the pixels allow; or why there are none."""
-    shown = _growing(state, snapshot) if kind == "regularized_opt" else None
-    shown = shown or picture_of(state, kind)
+def draw_pictures(body: Pixels, kind: UnitImageKind, scene: Scene) -> None:
+    """Draw the selected unit's pictures, as large as the pixels allow; or why there are none."""
+    look = scene.look
+    shown = _growing(scene) if kind == "regularized_opt" else None
+    shown = shown or picture_of(scene.state, kind)
     if shown.image is not None:
         box = paint_picture(body, shown.image)
         if shown.progress:
             draw_badge(body[box.top : box.bottom, box.left : box.right], look, shown.progress)
     else:
-        draw_missing(body, shown, kind, look)
+        draw_missing(body, shown, kind, scene)
 
 
 def picture_of(state: State, kind: UnitImageKind) -> ShownPicture:
     """What the state has of this kind for the selected unit; why there is nothing otherwise."""
     if not state.layer:
-        return ShownPicture(note=state.loading or "the network is still loading")
-    if not state.has_unit_images:
+        return ShownPicture(note=state.facts.loading or "the network is still loading")
+    if not state.facts.has_unit_images:
         return ShownPicture(note="this model names no folder for unit images (unit_images.folder)")
-    if state.unit_pictures is None or state.unit_pictures.address != state.address:
+    if state.facts.unit_pictures is None or state.facts.unit_pictures.address != state.address:
         return ShownPicture(note="reading …")
-    return state.unit_pictures.shown.get(kind, ShownPicture(note="reading …"))
+    return state.facts.unit_pictures.shown.get(kind, ShownPicture(note="reading …"))
 
 
-def draw_missing(pixels: Pixels, shown: ShownPicture, kind: str, look: Look) -> None:
-    """Why there is no picture, and below, small, how to make it."""
+def draw_missing(pixels: Pixels, shown: ShownPicture, kind: UnitImageKind, scene: Scene) -> None:
+    """Write why there is no picture, and below, small, how to make it."""
+    look = scene.look
     if not shown.command:
         draw_note(pixels, look, shown.note)
         return
@@ -92,7 +118,7 @@ def draw_missing(pixels: Pixels, shown: ShownPicture, kind: str, look: Look) -> 
     room = max(1, width - 2 * look.px(look.margin))
     lines = [(line, look.text) for line in wrapped(shown.note, look.font, room, 1)]
     if kind == "regularized_opt":
-        lines += [(f"{key_for(actions.want_pictures)} makes it now, or:", look.dim)]
+        lines += [(f"{scene.keys.label_for(actions.want_pictures)} makes it now, or:", look.dim)]
     line_height = look.small.line_height
     command = wrapped(shown.command, look.small, room, max(1, height // line_height - 3))
     lines += [(line, look.dim) for line in command]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 SAVE_FIRST = "save the network with --save-model DIR and start with --model DIR; then a command stands here"
@@ -29,12 +30,12 @@ class PictureCommands:
     only_here: bool = False
     """Flags were given that change the network's input and that only this program has."""
 
-    def command_for(self, kind: UnitImageKind, layer: str, unit: int) -> str:
+    def command_for(self, kind: UnitImageKind, unit: Unit) -> str:
         """The command that makes this unit's pictures; where there is none, the sentence that leads to one."""
         words = self._preferred() if kind == "regularized_opt" else self._top()
         if words is None:
             return SAVE_FIRST if self.prototxt else DESCRIBE_FIRST
-        return shlex.join([*words, "--units", f"{layer}:{unit}"])
+        return shlex.join([*words, "--units", str(unit)])
 
     def _preferred(self) -> list[str] | None:
         """`optimize_image.py` knows most of the flags, by the original's names."""

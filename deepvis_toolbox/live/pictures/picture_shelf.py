@@ -12,6 +12,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.unit_images.cache import SECONDS_UNTIL_LOOKING_AGAIN, Loading, Missing, UnitImageCache
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 READING = ShownPicture(note="reading …")
@@ -44,22 +45,30 @@ class PictureShelf:
         """
         if not state.layer:
             return False
-        enlarged = state.enlarged_pictures
-        wanted = (state.layer.name, state.unit, state.show_unit_images, enlarged, state.pattern, state.tile_size)
+        enlarged = state.view.enlarged_pictures
+        wanted = (
+            state.layer.name,
+            state.view.unit,
+            state.view.show_unit_images,
+            enlarged,
+            state.view.pattern,
+            state.facts.tile_size,
+        )
         if wanted == self._shown_for and not self._news.is_set() and not self._should_look_again(state):
             return False
         self._news.clear()
         changed = wanted != self._shown_for
         self._shown_for, self._asked_at = wanted, self._clock()
-        if state.show_unit_images or enlarged:
-            shown: Shown = {kind: self._shown(kind, state.layer.name, state.unit) for kind in UNIT_IMAGE_KINDS}
-            changed |= state.unit_pictures is None or not _same(state.unit_pictures.shown, shown)
-            state.unit_pictures = UnitPictures(state.address, shown)
-        former, state.pattern_tiles = state.pattern_tiles, self._pattern(state)
-        return changed or not _same_tiles(former, state.pattern_tiles)
+        if state.view.show_unit_images or enlarged:
+            unit = Unit(state.layer.name, state.view.unit)
+            shown: Shown = {kind: self._shown(kind, unit) for kind in UNIT_IMAGE_KINDS}
+            changed |= state.facts.unit_pictures is None or not _same(state.facts.unit_pictures.shown, shown)
+            state.facts.unit_pictures = UnitPictures(state.address, shown)
+        former, state.facts.pattern_tiles = state.facts.pattern_tiles, self._pattern(state)
+        return changed or not _same_tiles(former, state.facts.pattern_tiles)
 
-    def _command_for(self, kind: UnitImageKind, layer: str, unit: int) -> str:
-        return self._commands.command_for(kind, self.store.owner(layer), unit)
+    def _command_for(self, kind: UnitImageKind, unit: Unit) -> str:
+        return self._commands.command_for(kind, self.store.owning_unit(unit))
 
     def _should_look_again(self, state: State) -> bool:
         return self._clock() - self._asked_at > SECONDS_UNTIL_LOOKING_AGAIN and _lacks_some(state)
@@ -73,13 +82,13 @@ class PictureShelf:
             self.follow(state)
 
     def _is_reading(self, state: State) -> bool:
-        pictures, tiles = state.unit_pictures, state.pattern_tiles
+        pictures, tiles = state.facts.unit_pictures, state.facts.pattern_tiles
         reading = pictures is not None and any(shown is READING for shown in pictures.shown.values())
-        return reading or (state.pattern != "off" and (tiles is None or not tiles.done))
+        return reading or (state.view.pattern != "off" and (tiles is None or not tiles.done))
 
-    def forget(self, layer: str, unit: int) -> None:
+    def forget(self, unit: Unit) -> None:
         """A unit's pictures have been made anew."""
-        self._cache.forget(layer, unit)
+        self._cache.forget(unit)
         self._news.set()
 
     def close(self) -> None:
@@ -91,8 +100,8 @@ class PictureShelf:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _shown(self, kind: UnitImageKind, layer: str, unit: int) -> ShownPicture:
-        answer = self._cache.get(kind, layer, unit)
+    def _shown(self, kind: UnitImageKind, unit: Unit) -> ShownPicture:
+        answer = self._cache.get(kind, unit)
         if isinstance(answer, Loading):
             return READING
         if isinstance(answer, Missing):
@@ -100,17 +109,17 @@ class PictureShelf:
         return ShownPicture(answer)
 
     def _pattern(self, state: State) -> PatternTiles | None:
-        if state.pattern == "off" or not state.layer or state.tile_size < 1:
+        if state.view.pattern == "off" or not state.layer or state.facts.tile_size < 1:
             return None
         layer = state.layer
-        tiles = self._cache.get_tiles(state.pattern, layer.name, layer.units, state.tile_size)
+        tiles = self._cache.get_tiles(state.view.pattern, layer.name, layer.channels, state.facts.tile_size)
         if isinstance(tiles, Loading):
             return None
-        return PatternTiles(layer.name, state.pattern, tiles.pixels, tiles.there, tiles.done, tiles.problem)
+        return PatternTiles(layer.name, state.view.pattern, tiles.pixels, tiles.there, tiles.done, tiles.problem)
 
 
 def _lacks_some(state: State) -> bool:
-    pictures, tiles = state.unit_pictures, state.pattern_tiles
+    pictures, tiles = state.facts.unit_pictures, state.facts.pattern_tiles
     missing = pictures is not None and any(shown.image is None for shown in pictures.shown.values())
     return missing or (tiles is not None and not tiles.there.all())
 

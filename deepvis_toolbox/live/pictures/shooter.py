@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.errors import sentence_of
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot, screenshot_path
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.live.work.worker import error_sentence
 from deepvis_toolbox.mailbox import Mailbox
 
 
@@ -33,7 +33,7 @@ class Shooter:
         """Saves a copy of RGB pixels H×W×3; one picture at a time, a second one waits for the first."""
         self.close()
         path = screenshot_path(self._folder, datetime.now())
-        job = (path, pixels.copy(), copy(state), snapshot)
+        job = (path, pixels.copy(), replace(state, view=replace(state.view), facts=replace(state.facts)), snapshot)
         self._thread = threading.Thread(target=self._save, args=job, name="screenshot")
         self._thread.start()
 
@@ -52,4 +52,4 @@ class Shooter:
             save_screenshot(path, pixels, state, snapshot, self._settings)
             self._outcomes.put(f"saved {path}")
         except Exception as error:
-            self._outcomes.put(f"no screenshot: {error_sentence(error)}")
+            self._outcomes.put(f"no screenshot: {sentence_of(error)}")

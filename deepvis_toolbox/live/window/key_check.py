@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from deepvis_toolbox.drawing.text import draw_text
-from deepvis_toolbox.live.keys import KEYS
+from deepvis_toolbox.live.layout import key_table
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.window.key_codes import NO_KEY
 from deepvis_toolbox.live.window.window import Window
@@ -35,5 +35,5 @@ def check_keys(tell: Callable[[str], None] = print) -> None:
 
 def describe_key(code: int, name: str) -> str:
     """The code, the key's name, and what it does."""
-    does = next((binding.help or "faster" for binding in KEYS if name in binding.names), "nothing")
+    does = key_table().meaning(name) or "nothing"
     return f"code {code} (0x{code:x}): {name or 'a key without a name here'}; it does: {does}"

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.pipeline.on_demand import OnDemand
 
-SHARE = 0.15
-"""How much of the worker's time steps may take while frames come; the live view keeps the rest."""
+SHARE = 0.18
+"""How much of the time steps may take while frames come; the live view keeps the rest, more than four fifths."""
 SECONDS_BETWEEN_VIEWS = 0.25
 
 OpenGrower = Callable[["Network"], "Grower"]
@@ -31,28 +31,27 @@ class Grower:
         self._make = make
         self._clock = clock
         self._made: OnDemand | None = None
-        self._address = ""
-        self._credit = 0.0
+        self._unit: Unit | None = None
         self._step_seconds = 0.0
+        self._ended = -float("inf")
         self._shown_at = 0.0
         self._growth: Growth | None = None
 
     @property
     def is_wanted(self) -> bool:
         """Whether there is something to make."""
-        return bool(self._address) and not (self._growth is not None and self._growth.done)
+        return self._unit is not None and not (self._growth is not None and self._growth.done)
 
     @property
     def growth(self) -> Growth | None:
         """How far the pictures of the last request's unit are; None where it asks for none."""
         return self._growth
 
-    def follow(self, request: Request) -> None:
-        """From now on it is this request's unit whose pictures are made, where it asks for them."""
-        address = f"{request.layer}:{request.unit}" if request.grow else ""
-        if address != self._address:
-            self._address = address
-            self._growth = self._begun(address) if address else None
+    def follow(self, unit: Unit | None) -> None:
+        """Make this unit's pictures from now on; None: nobody's."""
+        if unit != self._unit:
+            self._unit = unit
+            self._growth = self._begun(unit) if unit else None
 
     @property
     def _on_demand(self) -> OnDemand:
@@ -60,30 +59,28 @@ class Grower:
             self._made = self._make()
         return self._made
 
-    def _begun(self, address: str) -> Growth:
+    def _begun(self, unit: Unit) -> Growth:
         try:
-            return self._on_demand.growth(address)
+            return self._on_demand.growth(unit)
         except ToolboxError as error:  # a preset of the model.yaml is wrong
-            return Growth(address, None, str(error), done=True)
+            return Growth(unit, None, str(error), done=True)
 
-    def after_frame(self, seconds: float) -> None:
-        """A frame has taken the worker so long: a step is made once the share that it may take has been saved up."""
-        if not self.is_wanted:
-            return
-        self._credit += seconds * SHARE / (1 - SHARE)
-        if self._credit >= self._step_seconds:
+    def after_frame(self) -> None:
+        """A frame has been answered: a step is made once the live view has had its share since the last one."""
+        rest = self._step_seconds * (1 - SHARE) / SHARE
+        if self.is_wanted and self._clock() - self._ended >= rest:
             self.step()
-            self._credit = 0.0
 
     def step(self, show: bool = False) -> bool:
         """One step; True where it is time to show how far the pictures are (each time, with `show`)."""
+        assert self._unit is not None
         began = self._clock()
-        self._on_demand.advance(self._address)
+        self._on_demand.advance(self._unit)
         now = self._clock()
-        self._step_seconds = now - began
-        due = show or now - self._shown_at > SECONDS_BETWEEN_VIEWS or self._on_demand.is_done(self._address)
+        self._step_seconds, self._ended = now - began, now
+        due = show or now - self._shown_at > SECONDS_BETWEEN_VIEWS or self._on_demand.is_done(self._unit)
         if due:
-            self._growth, self._shown_at = self._on_demand.growth(self._address), now
+            self._growth, self._shown_at = self._on_demand.growth(self._unit), now
         return due
 
 

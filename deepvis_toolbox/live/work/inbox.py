@@ -22,8 +22,12 @@ class Work(NamedTuple):
 class Inbox(Mailbox[SourceFrame]):
     """A mailbox for frames that the window's request lies in, too; so one wait is enough for both."""
 
-    def __init__(self) -> None:
+    def __init__(self, paced: bool = False) -> None:
+        """`paced`: a new frame is handed out only once the window has shown the last one (`window_is_ready`), so that
+        nothing is computed that nobody will see. A new request is, at once."""
         super().__init__()
+        self._paced = paced
+        self._window_is_ready = True
         self._request: Request | None = None
         self._request_is_new = False
         self._frame: SourceFrame | None = None
@@ -42,6 +46,13 @@ class Inbox(Mailbox[SourceFrame]):
                 self._request, self._request_is_new = request, True
                 self._changed.notify()
 
+    def window_is_ready(self) -> None:
+        """The window has shown what it was given; the next frame may be computed."""
+        with self._changed:
+            if not self._window_is_ready:
+                self._window_is_ready = True
+                self._changed.notify()
+
     def next_work(self) -> Work | None:
         """Waits for a new frame or a new request; None once the inbox is closed."""
         with self._changed:
@@ -51,7 +62,7 @@ class Inbox(Mailbox[SourceFrame]):
             if self._items:
                 self._frame = self._items.pop()
             assert self._frame is not None  # `_has_work` has seen a frame
-            self._request_is_new = False
+            self._request_is_new = self._window_is_ready = False
             return Work(self._frame, self._request, self._frames_in.rate)
 
     @property
@@ -61,11 +72,17 @@ class Inbox(Mailbox[SourceFrame]):
             return not self._has_work()
 
     @property
+    def is_live(self) -> bool:
+        """Whether frames come, rather than one picture standing still."""
+        with self._changed:
+            return self._frames_in.rate > 0 or bool(self._items)
+
+    @property
     def is_ready(self) -> bool:
         """Whether `next_work` would return at once."""
         with self._changed:
             return self._closed or self._has_work()
 
     def _has_work(self) -> bool:
-        waiting = bool(self._items) or (self._request_is_new and self._frame is not None)
-        return waiting and self._request is not None
+        frame = bool(self._items) and (self._window_is_ready or not self._paced or self._request_is_new)
+        return self._request is not None and (frame or (self._request_is_new and self._frame is not None))

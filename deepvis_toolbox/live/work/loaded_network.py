@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.live.actions import go_to, set_layers
-from deepvis_toolbox.live.state import LayerEntry, State
+from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.processors import network_takes_all
 from deepvis_toolbox.unit_images.claim import NetworkIdentity
+from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit, parse_unit
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class LoadedNetwork:
     """The network's layers and classes, as the window lists them."""
 
     name: str
-    layers: tuple[LayerEntry, ...]
+    layers: tuple[Layer, ...]
     labels: tuple[str, ...]
     label_layers: tuple[str, ...]
     model_settings: Mapping[str, Any]
@@ -37,18 +38,17 @@ class LoadedNetwork:
     @classmethod
     def of(cls, network: Network, goto: str = "") -> LoadedNetwork:
         """`goto`: an address, or empty. `ToolboxError` where the network has no such unit."""
-        entries = tuple(LayerEntry(layer.name, layer.shape, layer.kind) for layer in network.layers.values())
         start = parse_unit(goto, network.layers) if goto else None
         takes_all = network_takes_all(network.device.type)
-        names = (network.name, entries, network.labels, network.label_layers)
+        names = (network.name, tuple(network.layers.values()), network.labels, network.label_layers)
         return cls(*names, network.settings, start, takes_all, _identity(network))
 
     def introduce(self, state: State) -> None:
         """Lets the state list the layers and name the classes, and goes to the unit to start at."""
-        state.labels, state.label_layers = self.labels, self.label_layers
+        state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
         set_layers(state, self.layers)
         if self.start:
-            go_to(state, self.start.layer, self.start.channel)
+            go_to(state, self.start)
 
 
 def _identity(network: Network) -> Callable[[], NetworkIdentity]:

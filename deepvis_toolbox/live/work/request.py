@@ -1,26 +1,39 @@
-"""What the window asks of the worker: plain, immutable data made from the state."""
+"""What the window asks of the worker: a set of questions, and how the frame is cut."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from deepvis_toolbox.words.backward import ChosenBackwardMode
+from deepvis_toolbox.measure.measurement import Measurement, Question
+from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.words.unit import Unit
+
+
+@dataclass(frozen=True)
+class GrowingPictures(Question[Growth]):
+    """How far are the unit's preferred images, which are made on demand as far as time is left?
+
+    No pass over a frame answers it: the worker's grower does, over many frames.
+    """
+
+    unit: Unit
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to compute for each frame. Two equal requests are answered by the same snapshot."""
+    """What to answer for each frame. Two equal requests are answered by the same snapshot."""
 
-    layer: str
-    """The layer whose tiles are shown."""
-    unit: int
-    """The selected unit of that layer."""
-    backward: ChosenBackwardMode = "off"
-    origin_layer: str = ""
-    origin_unit: int = 0
-    grow: bool = False
-    """Preferred images of the selected unit are to be made, as far as time is left."""
-    show_gradients: bool = False
-    """Tiles show what the backward pass brings to the layer instead of its activations."""
+    questions: frozenset[Question[Any]] = field(default_factory=frozenset)
     stretch: bool = False
     """The frame is stretched to the network's input; otherwise its largest fitting centre is cropped."""
+
+    @property
+    def measurements(self) -> list[Measurement[Any]]:
+        """Those that a pass over the frame answers, always in the same order."""
+        return sorted((one for one in self.questions if isinstance(one, Measurement)), key=repr)
+
+    @property
+    def growing(self) -> Unit | None:
+        """The unit whose pictures are to be made; None where none are."""
+        return next((one.unit for one in self.questions if isinstance(one, GrowingPictures)), None)

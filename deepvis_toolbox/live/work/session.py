@@ -32,7 +32,7 @@ class Session:
 
         `open_grower` gives what makes pictures on demand.
         """
-        self.inbox = Inbox()
+        self.inbox = Inbox(paced=True)
         self.snapshots: Mailbox[Snapshot] = Mailbox()
         self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower)
         self.reader = FrameReader(sources, self.inbox)

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.measure.measurement import Answer, Question
 from deepvis_toolbox.sources.frame import FrameInfo
-from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.words.images import RGBImage
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One frame's results, copied to the CPU; arrays are never written to again."""
+    """One frame's answers, copied to the CPU; arrays are never written to again."""
 
     request: Request
     """The request that this answers."""
     frame: FrameInfo
-    input_image: NDArray[np.uint8]
-    """RGB H×W×3: the picture as the network saw it."""
-    maps: NDArray[np.float32] | None
-    """The shown layer, activations or gradients: (C, H, W) or (C,)."""
-    maps_note: str = ""
-    """Why `maps` is None or all zero, as a sentence for the pane."""
-    probabilities: NDArray[np.float32] | None = None
-    """(classes,); None where the network has no label layer."""
-    backward_image: NDArray[np.float32] | None = None
-    """(H, W, channels) in RGB order: what the backward pass brings to the input."""
-    backward_note: str = ""
-    """Why there is no backward image, or that it is exactly zero."""
-    growth: Growth | None = None
-    """How far the selected unit's pictures are that are made on demand; None where none are."""
+    input_image: RGBImage
+    """RGB uint8 H×W×3: the picture as the network saw it."""
+    answers: Mapping[Question[Any], Any] = field(default_factory=dict)
+    """To the request's questions; empty where something went wrong."""
     error: str = ""
     """What went wrong with this frame; empty when nothing did."""
     network_rate: float = 0.0
@@ -42,3 +32,14 @@ class Snapshot:
     device: str = ""
     timings: dict[str, float] = field(default_factory=dict)
     """Milliseconds of each step of the worker, for the debug display."""
+
+    def answer(self, question: Question[Answer]) -> Answer | None:
+        """Return the answer to exactly this question; None where it is none of this snapshot's."""
+        found: Answer | None = self.answers.get(question)
+        return found
+
+    def newest(self, wanted: Question[Any] | None, kinds: tuple[type, ...]) -> tuple[Any, Any] | None:
+        """Return (question, answer) of the wanted question; before it has come, of another one of these kinds."""
+        if wanted is not None and wanted in self.answers:
+            return wanted, self.answers[wanted]
+        return next(((asked, found) for asked, found in self.answers.items() if isinstance(asked, kinds)), None)

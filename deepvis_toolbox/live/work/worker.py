@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import sentence_of
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.processors import spare_one_for_the_window
+from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.rate_meter import RateMeter
@@ -69,23 +69,23 @@ class Worker(threading.Thread):
             self.loaded = LoadedNetwork.of(network, self._goto)
             grower = self._open_grower(network) if self._open_grower else None
             while work := self._next_work(grower):
-                began = time.perf_counter()
                 self._last = self._answer(processor, work)
                 if grower:
-                    grower.follow(work.request)
-                    grower.after_frame(time.perf_counter() - began)
+                    grower.follow(work.request.growing)
                 self._publish(grower)
+                if grower:
+                    grower.after_frame()
 
     def _next_work(self, grower: Grower | None) -> Work | None:
-        """Waits for work; pictures grow meanwhile, where they are wanted."""
-        while grower and grower.is_wanted and not self._inbox.is_ready:
+        """Waits for work; pictures grow meanwhile where they are wanted and nothing moves."""
+        while grower and grower.is_wanted and not self._inbox.is_live and not self._inbox.is_ready:
             if grower.step():
                 self._publish(grower)
         return self._inbox.next_work()
 
     def _publish(self, grower: Grower | None) -> None:
         assert self._last is not None
-        self._snapshots.put(replace(self._last, growth=grower.growth) if grower else self._last)
+        self._snapshots.put(with_growth(self._last, grower) if grower else self._last)
 
     def _answer(self, processor: FrameProcessor, work: Work) -> Snapshot:
         try:
@@ -102,18 +102,24 @@ class Worker(threading.Thread):
         )
 
     def _failed(self, work: Work, error: Exception) -> Snapshot:
-        message = error_sentence(error)
+        message = sentence_of(error)
         if message != self._last_error:  # once, not for every frame
-            _log.error("%s, %s: %s", work.frame.info.source, work.request.layer, message, exc_info=error)
+            _log.error("%s: %s", work.frame.info.source, message, exc_info=error)
             self._last_error = message
         return failed_snapshot(work, message)
 
 
 def failed_snapshot(work: Work, message: str) -> Snapshot:
     """A snapshot that shows the picture and says what went wrong with it."""
-    image = np.ascontiguousarray(work.frame.image)
-    note = "nothing was computed: see the error"
-    return Snapshot(work.request, work.frame.info, image, None, note, backward_note=note, error=message)
+    return Snapshot(work.request, work.frame.info, np.ascontiguousarray(work.frame.image), error=message)
+
+
+def with_growth(snapshot: Snapshot, grower: Grower) -> Snapshot:
+    """Return the snapshot with how far the pictures are that are made on demand, where the request asks for them."""
+    unit = snapshot.request.growing
+    if unit is None or grower.growth is None:
+        return snapshot
+    return replace(snapshot, answers={**snapshot.answers, GrowingPictures(unit): grower.growth})
 
 
 def failure_sentence(worker: Worker) -> str:
@@ -121,10 +127,4 @@ def failure_sentence(worker: Worker) -> str:
     if worker.failure is None:
         return ""
     what = "the network could not be loaded" if worker.loaded is None else "the network has stopped"
-    return f"{what}: {error_sentence(worker.failure)}"
-
-
-def error_sentence(error: BaseException) -> str:
-    """What a person reads: a `ToolboxError` speaks for itself, anything else says its kind, too."""
-    first_line = (str(error).strip() or "no message").splitlines()[0]
-    return first_line if isinstance(error, ToolboxError) else f"{type(error).__name__}: {first_line}"
+    return f"{what}: {sentence_of(worker.failure)}"

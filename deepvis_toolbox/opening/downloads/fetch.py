@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.opening.downloads.fetch_archive import BrokenArchiveError, unpack
 from deepvis_toolbox.opening.downloads.fetch_download import Download
 from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord, check_file
@@ -65,7 +65,7 @@ def _wanted(item: FetchItem, folder: Path) -> _Wanted:
     try:
         name = item.file or unquote(urlsplit(item.url).path).rpartition("/")[2]
     except ValueError as error:
-        raise ToolboxError(f'the address "{item.url}" in the model.yaml is none ({error})') from None
+        raise ToolboxError(f'the address "{item.url}" in the model.yaml is none ({reason_of(error)})') from None
     if not name or name in (".", ".."):
         raise ToolboxError(
             f'the address "{item.url}" does not end in a file name; write file: NAME beside it in the model.yaml'

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from deepvis_toolbox.atomic_files import cannot_write
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 
 LARGEST_BYTES = 16 << 30
 LARGEST_COUNT = 500_000
@@ -38,7 +38,7 @@ def unpack(archive: Path, folder: Path) -> int:
             _move_into(Path(waiting), folder)
             return count
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError) as error:
-        raise BrokenArchiveError(f"{archive}: is no tar archive, or a broken one ({error})") from None
+        raise BrokenArchiveError(f"{archive}: is no tar archive, or a broken one ({reason_of(error)})") from None
     except OSError as error:
         raise cannot_write(folder, error) from error
 

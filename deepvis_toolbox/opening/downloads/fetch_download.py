@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.atomic_files import cannot_write, check_writable
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.progress import Silence, show_progress
 
 SECONDS_WITHOUT_DATA = 20.0
@@ -198,7 +198,7 @@ def _reason(error: BaseException) -> str:
         return "the connection broke off"
     if isinstance(error, urllib.error.URLError):
         return _one_line(f"the address cannot be reached ({getattr(inner, 'strerror', None) or inner})")
-    return _one_line(str(error) or type(error).__name__)
+    return _one_line(reason_of(error))
 
 
 def _one_line(text: str) -> str:

@@ -16,14 +16,6 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli import flag_values
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
-from deepvis_toolbox.optimize.cli.production import (
-    Summary,
-    keep_pictures,
-    make_pictures,
-    pictures_to_make,
-    store_files,
-    store_of,
-)
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
 from deepvis_toolbox.optimize.cli.target_flags import targets_of
 from deepvis_toolbox.optimize.files.ascent_film import filming
@@ -34,6 +26,14 @@ from deepvis_toolbox.optimize.files.presets import DEFAULT, preset_values, prese
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch
 from deepvis_toolbox.optimize.method.targets import Target, checked_target
+from deepvis_toolbox.optimize.production import (
+    Summary,
+    keep_pictures,
+    make_pictures,
+    pictures_to_make,
+    store_files,
+    store_of,
+)
 from deepvis_toolbox.progress import Progress, Silence, show_progress
 from deepvis_toolbox.unit_images.store import COMPARED
 

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import torch
 
-from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, climbed_batches
 from deepvis_toolbox.optimize.method.result import AscentResult
 from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.ray_cluster import gpus_of, networks_of, ray_cluster
 
 PICTURES_A_PART = 8
 MOST_DEATHS = 20
@@ -50,38 +50,22 @@ def climbed_on_ray(
 
     `open_network` is called in each worker. `ToolboxError` where Ray is missing or its workers fail.
     """
-    try:
-        import ray
-        import ray.exceptions
-        from ray.util import ActorPool
-    except ImportError as error:
-        raise ToolboxError('Ray is not installed; install it with: pip install "deepvis-toolbox[ray]"') from error
     size = PICTURES_A_PART if batch_size == "auto" else batch_size
     parts = [pictures[begin : begin + size] for begin in range(0, len(pictures), size)]
-    began_here = not ray.is_initialized()
-    if began_here:
-        ray.init(address=None if address == "local" else address, include_dashboard=False, log_to_driver=False)
-    try:
+    with ray_cluster(address, "the run") as ray:
+        from ray.util import ActorPool
+
         pool = ActorPool(_climbers(ray, open_network, len(parts)))
         climbed = pool.map_unordered(lambda actor, part: actor.climb.remote(part, settings, batch_size), parts)
         for part in climbed:
             for batch, results in part:
                 progress.advance(len(batch))
                 yield batch, results
-    except ray.exceptions.RayTaskError as error:
-        raise ToolboxError(f"a worker failed: {error.cause}") from error
-    except (ray.exceptions.RayError, ConnectionError) as error:
-        raise ToolboxError(f"the run on Ray failed: {str(error).splitlines()[0]}; run it again to go on") from error
-    finally:
-        if began_here:
-            ray.shutdown()
 
 
 def _climbers(ray: Any, open_network: Callable[[], Network], parts: int) -> list[Any]:
-    """One worker a GPU of the cluster; without GPUs one for two CPUs; no more than there are parts."""
-    resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0))
-    count = max(1, min(parts, gpus or int(resources.get("CPU", 2)) // 2))
+    """As many workers as the cluster has networks; no more than there are parts."""
+    count = max(1, min(parts, networks_of(ray)))
     again = {"max_restarts": MOST_DEATHS, "max_task_retries": MOST_DEATHS}
-    make = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, **again)(Climber).remote
+    make = ray.remote(num_cpus=1, num_gpus=1 if gpus_of(ray) else 0, **again)(Climber).remote
     return [make(open_network, torch.get_num_threads()) for _ in range(count)]

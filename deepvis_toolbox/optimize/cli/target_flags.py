@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli import flag_values
 from deepvis_toolbox.optimize.method.starts import read_photograph
@@ -89,8 +89,7 @@ def _read_weights(path: Path) -> NDArray[np.float32]:
     except FileNotFoundError as error:
         raise ToolboxError(f'there is no file "{path}"') from error
     except (OSError, ValueError, TypeError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise ToolboxError(f'cannot read the weights in "{path}": {reason}') from error
+        raise ToolboxError(f'cannot read the weights in "{path}": {reason_of(error)}') from error
 
 
 def _numbers_in(path: Path) -> NDArray[np.float64]:

@@ -8,10 +8,9 @@ from math import ceil, sqrt
 import cv2
 import numpy as np
 
-from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
+from deepvis_toolbox.unit_images.montage import in_grid, montage3x3, scaled_to
 from deepvis_toolbox.words.images import RGBImage
 
-"""RGB uint8, H×W×3."""
 GAP = 8
 TITLE_HEIGHT = 22
 SMALLEST_PANEL = 180
@@ -22,12 +21,8 @@ def comparison(panels: Sequence[tuple[str, Sequence[RGBImage]]]) -> RGBImage:
     """One picture of (title, up to nine pictures) panels: two above and two below for four, row by row in a square."""
     drawn = [_panel(title, pictures) for title, pictures in panels]
     columns = ceil(sqrt(len(drawn)))
-    height, width = drawn[0].shape[0] + GAP, drawn[0].shape[1] + GAP
-    canvas = np.full((ceil(len(drawn) / columns) * height + GAP, columns * width + GAP, 3), 255, np.uint8)
-    for index, panel in enumerate(drawn):
-        top, left = GAP + index // columns * height, GAP + index % columns * width
-        canvas[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
-    return canvas
+    side_by_side = in_grid(drawn, ceil(len(drawn) / columns), columns, GAP, 255)
+    return np.pad(side_by_side, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
 
 
 def _panel(title: str, pictures: Sequence[RGBImage]) -> RGBImage:

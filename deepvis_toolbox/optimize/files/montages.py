@@ -70,10 +70,10 @@ def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
     shown = _shown(files, unit)
     if not shown:
         return None
-    published = files.store.holds_published(KIND, unit.layer, unit.channel)  # then ours goes beside it
+    published = files.store.holds_published(KIND, unit)  # then ours goes beside it
     if not files.tag(unit) and not published:
-        return files.store.write_montage(KIND, unit.layer, unit.channel, montage_for_jpeg(shown))
-    path = files.store.single_path(KIND, unit.layer, unit.channel, f"{files.tag(unit) or 'made_'}montage")
+        return files.store.write_montage(KIND, unit, montage_for_jpeg(shown))
+    path = files.store.single_path(KIND, unit, f"{files.tag(unit) or 'made_'}montage")
     write_picture(path, montage_for_jpeg(shown))
     return path
 
@@ -88,12 +88,12 @@ def _shown(files: StoreFiles, target: Target) -> list[RGBImage]:
 def _write_whole_layer(net: Network, files: StoreFiles, layer: str) -> Path | None:
     if is_published(files.store.whole_layer_path(KIND, layer)):  # an archive's stays as it is
         return None
-    units = net.layers[layer].channels
-    if len(files.store.units(KIND, layer)) < units:
+    channels = net.layers[layer].channels
+    if len(files.store.units(KIND, layer)) < channels:
         return None
     tiles = []
-    for unit in range(units):
-        tile = files.store.read_best(KIND, layer, unit)
+    for channel in range(channels):
+        tile = files.store.read_best(KIND, Unit(layer, channel))
         if tile is None:
             return None
         height, width = (min(side, LARGEST_TILE) for side in tile.shape[:2])

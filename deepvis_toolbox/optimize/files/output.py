@@ -14,7 +14,7 @@ from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, diffe
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.optimize.method.result import AscentResult, Image
+from deepvis_toolbox.optimize.method.result import AscentResult, PixelImage
 from deepvis_toolbox.unit_images.picture_file import write_picture
 
 INFO = "info"
@@ -68,7 +68,7 @@ class Output:
             self.files.store.claim(net)
         part, record = seen_part(net, picture.target), record_of(net, picture, settings, result)
         for kind in self.kinds:
-            image: Image | None = getattr(result, kind)
+            image: PixelImage | None = getattr(result, kind)
             if image is not None:
                 for what, draw in (("X", centred), ("Xpm", with_mean)):
                     path = self._path(picture, f"{kind}_{what}", self.files.suffix)

@@ -53,7 +53,7 @@ class StoreFiles:
     def named(self, target: Target, end: str, suffix: str = ".jpg") -> Path:
         """A file of the target whose name ends so."""
         if isinstance(target, Unit):
-            return self.store.single_path(KIND, target.layer, target.channel, end, suffix)
+            return self.store.single_path(KIND, target, end, suffix)
         name = file_name_of(f"like-{target.name}" if isinstance(target, LikePicture) else target.name)
         return self.store.layer_folder(KIND, target.layer) / f"{file_name_of(target.layer)}_{name}_{end}{suffix}"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from deepvis_toolbox.identity import first_difference
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
@@ -83,13 +84,8 @@ def read_record(path: Path) -> Record | None:
 
 def difference(record: Record, wanted: Record) -> str:
     """The first thing in which a record on disk is not the wanted identity, in words; empty where they are the same."""
-    for section, values in wanted.items():
-        found = record.get(section)
-        for key, value in values.items():
-            there = found.get(key) if isinstance(found, dict) else None
-            if there != json.loads(json.dumps(value)):
-                return f"{key}: {there!r} there, {value!r} now"
-    return ""
+    found = first_difference(record, wanted, depth=2)
+    return f"{found.key}: {found.there!r} there, {found.wanted!r} now" if found else ""
 
 
 def _label(net: Network, picture: AscentTask) -> str | None:

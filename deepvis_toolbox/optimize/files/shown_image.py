@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.preprocessing import Preprocessing
-from deepvis_toolbox.optimize.method.result import Image
+from deepvis_toolbox.optimize.method.result import PixelImage
 from deepvis_toolbox.optimize.method.targets import Target
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Rect
-
-"""RGB uint8, H×W×3."""
 
 
 def seen_part(net: Network, target: Target) -> Rect:
@@ -27,13 +25,13 @@ def seen_part(net: Network, target: Target) -> Rect:
     return Rect(top, left, bottom, right)
 
 
-def centred(image: Image, part: Rect, preprocessing: Preprocessing) -> RGBImage:
+def centred(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
     """The original's `X` picture: zero is middle grey, and the value farthest from it black or white."""
     shown = _cut(image, part)
     return _as_picture(shown / (2 * np.abs(shown).max() + 1e-10) + 0.5, preprocessing)
 
 
-def with_mean(image: Image, part: Rect, preprocessing: Preprocessing) -> RGBImage:
+def with_mean(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
     """The original's `Xpm` picture: the mean added, then from the smallest value, black, to the largest, white.
 
     An even picture is shown as it is.
@@ -43,7 +41,7 @@ def with_mean(image: Image, part: Rect, preprocessing: Preprocessing) -> RGBImag
     return _as_picture((shown - low) / (high - low) if high > low else shown / 255, preprocessing)
 
 
-def true_colours(image: Image, part: Rect, preprocessing: Preprocessing) -> RGBImage:
+def true_colours(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
     """The mean added and nothing scaled: 0 is black and 255 white."""
     return preprocessing.rgb_from_zero_centred(image)[part.top : part.bottom, part.left : part.right]
 
@@ -54,7 +52,7 @@ def _inside(first: int, end: int, size: int) -> tuple[int, int]:
     return max(first, 0), min(end, size)
 
 
-def _cut(image: Image, part: Rect) -> Image:
+def _cut(image: PixelImage, part: Rect) -> PixelImage:
     return image[:, part.top : part.bottom, part.left : part.right]
 
 

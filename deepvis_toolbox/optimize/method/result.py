@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.optimize.method.targets import Target
 
 Outcome = Literal["majority", "no majority", "zero gradient", "not finite"]
-OUTCOMES: tuple[str, ...] = get_args(Outcome)
-Image = NDArray[np.float32]
+PixelImage = NDArray[np.float32]
 """float32 (C, H, W), zero-centred, in pixel units (0-255 scale, mean subtracted), the network's channel order."""
 
 
@@ -23,11 +22,11 @@ class AscentResult:
     unit: Target
     """What was climbed: a unit with its place, a direction, or a picture to match."""
     seed: int
-    best: Image
+    best: PixelImage
     """The image with the best objective: the largest, or for push_dir -1 the smallest. Equal ones are ranked by the
     value below the rectifier, then the first counts."""
-    last: Image
-    majority: Image | None
+    last: PixelImage
+    majority: PixelImage | None
     """The first image for which the unit was the largest (push_dir -1: smallest) of its layer at its place."""
     objective: NDArray[np.float32]
     """(steps,): the activation."""

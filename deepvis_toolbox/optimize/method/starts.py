@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.words.images import Floats
 
-Floats = NDArray[np.float32]
 Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[np.floating]]
 """(random state, shape (C, H, W), mean (C, 1, 1) or (C, H, W)) -> zero-centred pixels (C, H, W)."""
 
@@ -54,7 +54,7 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
     except FileNotFoundError as error:
         raise ToolboxError(f'there is no picture "{path}"') from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ToolboxError(f'cannot read the picture "{path}": {error}') from error
+        raise ToolboxError(f'cannot read the picture "{path}": {reason_of(error)}') from error
 
 
 def file_hash(path: Path) -> str:
@@ -63,7 +63,7 @@ def file_hash(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ToolboxError(f'cannot read the picture "{path}": {error.strerror}') from error
+        raise ToolboxError(f'cannot read the picture "{path}": {os_reason_of(error)}') from error
 
 
 def _checked(image: NDArray[np.floating], shape: tuple[int, int, int]) -> Floats:

@@ -13,7 +13,6 @@ import torch
 
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
-from deepvis_toolbox.scan.pictures.picture_batches import PictureBatch
 
 HEADROOM = 16
 """Statistics clip at this multiple of the largest magnitude in the first batch."""
@@ -47,8 +46,8 @@ class Calibration:
         return cls(dict(record["limits"]), clips)
 
 
-def calibrate(net: Network, index: UnitIndex, batch: PictureBatch) -> Calibration:
-    """Looks at the readable pictures of the first batch that has one."""
+def calibrate(net: Network, index: UnitIndex, inputs: torch.Tensor) -> Calibration:
+    """Looks at network inputs, float32 (B, C, H, W): the readable pictures of the first batch that has one."""
     limits: dict[str, float] = {}
     clips: dict[str, Clip] = {}
     rectifiers = {layer.name: layer.rectifier for layer in index.layers}
@@ -59,7 +58,7 @@ def calibrate(net: Network, index: UnitIndex, batch: PictureBatch) -> Calibratio
         if clip and below is not None and torch.equal(value, below.clamp(*clip)):
             clips[name] = clip
 
-    net.visit(batch.inputs[torch.from_numpy(batch.readable)], index.names, look)
+    net.visit(inputs, index.names, look)
     return Calibration(limits, clips)
 
 

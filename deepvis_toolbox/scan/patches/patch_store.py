@@ -16,9 +16,9 @@ from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
-from deepvis_toolbox.scan.patches.patches import Entry, Patch, PatchMaker, entries_of
+from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, entries_of
 from deepvis_toolbox.scan.top_images import TopImages
-from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to
+from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.unit import Unit
@@ -99,7 +99,7 @@ def owned_units(store: UnitImageStore, units: Sequence[Unit]) -> list[Unit]:
 
 def patches_to_make(
     top: TopImages, owned: Sequence[Unit], store: UnitImageStore, options: PatchOptions
-) -> list[tuple[Unit, list[Entry]]]:
+) -> list[tuple[Unit, list[TopEntry]]]:
     """Those of the units whose patches are not there yet, with what they are made of.
 
     `ToolboxError` where a unit's layer was not scanned.
@@ -108,13 +108,13 @@ def patches_to_make(
     if unscanned:
         raise ToolboxError(f'layer "{unscanned[0]}" was not scanned; scan it, or leave it out')
     writer = _UnitWriter(top, store, options)
-    found = [(unit, entries_of(top, unit.layer, unit.channel, options.count)) for unit in owned]
+    found = [(unit, entries_of(top, unit, options.count)) for unit in owned]
     return [(unit, entries) for unit, entries in found if entries and not writer.is_there(unit, entries)]
 
 
 def info_path(store: UnitImageStore, unit: Unit) -> Path:
     """Where the unit's JSON lines are: a line for each of its top images, best first."""
-    montage = store.montage_path("max_im", unit.layer, unit.channel)
+    montage = store.montage_path("max_im", unit)
     return montage.with_name(f"{montage.stem}_info.jsonl")
 
 
@@ -124,9 +124,9 @@ class _UnitWriter:
     def __init__(self, top: TopImages, store: UnitImageStore, options: PatchOptions) -> None:
         self._top, self._store, self._options = top, store, options
 
-    def is_there(self, unit: Unit, entries: Sequence[Entry]) -> bool:
+    def is_there(self, unit: Unit, entries: Sequence[TopEntry]) -> bool:
         """Whether nothing is to be made: the patches are there without a problem, or an archive has the unit's."""
-        if any(self._store.holds_published(kind, unit.layer, unit.channel) for kind in _KINDS):
+        if any(self._store.holds_published(kind, unit) for kind in _KINDS):
             return True
         try:
             lines = [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
@@ -134,7 +134,7 @@ class _UnitWriter:
             same = [self._identity(line) for line in lines] == [self._identity(self._line(e)) for e in entries]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
-        paths = [self._store.montage_path(kind, unit.layer, unit.channel) for kind in _KINDS]
+        paths = [self._store.montage_path(kind, unit) for kind in _KINDS]
         return whole and same and all(path.exists() for path in paths)
 
     def write(self, unit: Unit, patches: Sequence[Patch]) -> None:
@@ -153,27 +153,23 @@ class _UnitWriter:
 
     def _montage(self, kind: UnitImageKind, unit: Unit, images: Sequence[NDArray[np.uint8]]) -> None:
         tiles = [self._sized(image) for image in images[:9]]
-        self._store.write_montage(kind, unit.layer, unit.channel, montage_for_jpeg(tiles))
+        self._store.write_montage(kind, unit, montage_for_jpeg(tiles))
 
     def _singles(self, kind: UnitImageKind, unit: Unit, images: dict[str, NDArray[np.uint8]]) -> None:
         for tag, image in images.items():
-            self._store.write_single(kind, unit.layer, unit.channel, tag, image, ".png")
+            self._store.write_single(kind, unit, tag, image, ".png")
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        longer = max(image.shape[:2])
-        if not self._options.tile or longer <= self._options.tile:
-            return image
-        height, width = (max(1, round(side * self._options.tile / longer)) for side in image.shape[:2])
-        return scaled_to(image, height, width)
+        return shrunk_to(image, self._options.tile) if self._options.tile else image
 
-    def _line(self, entry: Entry) -> dict[str, Any]:
+    def _line(self, entry: TopEntry) -> dict[str, Any]:
         label = self._top.pictures.labels[entry.picture]
         return {
-            "layer": entry.layer,
-            "unit": entry.unit,
+            "layer": entry.unit.layer,
+            "unit": entry.unit.channel,
             "rank": entry.rank,
             "value": entry.value,
-            "place": list(entry.place) if entry.place[0] >= 0 else None,
+            "place": list(entry.unit.place) if isinstance(entry.unit.place, tuple) else None,
             "label": label if label >= 0 else None,
             "picture": self._top.pictures.names[entry.picture],
             "count": self._options.count,

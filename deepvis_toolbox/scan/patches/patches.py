@@ -11,25 +11,24 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.scan.patches.patch_geometry import cut_out, shown_rect
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.layer import Rect
+from deepvis_toolbox.words.unit import Unit
 
 GREY = 128
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One entry of a unit's top: `rank` 0 is the best; `place` is (-1, -1) where the layer is not spatial."""
+class TopEntry:
+    """One entry of a unit's top: `rank` 0 is the best."""
 
-    layer: str
-    unit: int
+    unit: Unit
+    """At the place where its value lies; without one where the layer is not spatial."""
     rank: int
     picture: int
     value: float
-    place: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Patch:
     `problem`: why there is no picture (then `image` is grey), or that the activation is not the recorded one.
     """
 
-    entry: Entry
+    entry: TopEntry
     image: NDArray[np.uint8]
     """RGB uint8 (h, w, 3), as the network saw it."""
     rect: Rect
@@ -49,14 +48,19 @@ class Patch:
     gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
-def entries_of(top: TopImages, layer: str, unit: int, count: int) -> list[Entry]:
+def entries_of(top: TopImages, unit: Unit, count: int) -> list[TopEntry]:
     """The unit's first `count` entries; fewer where there were fewer pictures."""
-    images, values = top.images[layer][unit], top.values[layer][unit]
+    images, values, places = (part[unit.layer][unit.channel] for part in (top.images, top.values, top.places))
     return [
-        Entry(layer, unit, rank, int(images[rank]), float(values[rank]), (int(place[0]), int(place[1])))
-        for rank, place in enumerate(top.places[layer][unit][:count])
+        TopEntry(_at(unit, int(row), int(column)), rank, int(images[rank]), float(values[rank]))
+        for rank, (row, column) in enumerate(places[:count])
         if images[rank] >= 0
     ]
+
+
+def _at(unit: Unit, row: int, column: int) -> Unit:
+    """The unit at a place as a scan records it: -1 where the layer has none."""
+    return Unit(unit.layer, unit.channel, (row, column) if row >= 0 else None)
 
 
 class PatchMaker:
@@ -74,16 +78,18 @@ class PatchMaker:
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)
 
-    def patches(self, entries: Sequence[Entry], batch_size: int = 8) -> Iterator[Patch]:
+    def patches(self, entries: Sequence[TopEntry], batch_size: int = 8) -> Iterator[Patch]:
         """The entries' patches, in order; entries of one layer are computed together."""
         begin = 0
         while begin < len(entries):
-            batch = [entry for entry in entries[begin : begin + batch_size] if entry.layer == entries[begin].layer]
+            batch = [
+                entry for entry in entries[begin : begin + batch_size] if entry.unit.layer == entries[begin].unit.layer
+            ]
             yield from self._batch(batch)
             begin += len(batch)
 
-    def _batch(self, entries: Sequence[Entry]) -> list[Patch]:
-        layer = entries[0].layer
+    def _batch(self, entries: Sequence[TopEntry]) -> list[Patch]:
+        layer = entries[0].unit.layer
         inputs = np.empty((len(entries), *self._net.input_shape), np.float32)
         paths = [self._top.pictures.path(entry.picture) for entry in entries]
         reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, paths, strict=True)]
@@ -96,7 +102,7 @@ class PatchMaker:
         largest = float(value.abs().max())
         patches = []
         for index, (entry, reason) in enumerate(zip(entries, reasons, strict=True)):
-            problem = f"{paths[index]}: {reason}" if reason else _difference(entry, recomputed[index], largest)
+            problem = f"{paths[index]}: {reason}" if reason else _change_since(entry, recomputed[index], largest)
             image = np.full_like(pictures[index], GREY) if reason else pictures[index]
             gradients = {str(mode): self._in_rgb_order(values[index]) for mode, values in arrived.items()}
             patches.append(self._cut(entry, image, recomputed[index], problem, gradients))
@@ -104,14 +110,14 @@ class PatchMaker:
 
     def _cut(
         self,
-        entry: Entry,
+        entry: TopEntry,
         image: NDArray[np.uint8],
         recomputed: float,
         problem: str,
         gradients: dict[str, NDArray[np.float32]],
     ) -> Patch:
-        place = entry.place if entry.place[0] >= 0 else None
-        rect = shown_rect(self._net.receptive_field(entry.layer, place), *image.shape[:2])
+        place = entry.unit.place if isinstance(entry.unit.place, tuple) else None
+        rect = shown_rect(self._net.receptive_field(entry.unit.layer, place), *image.shape[:2])
         cut = {mode: cut_out(gradient, rect, 0.0) for mode, gradient in gradients.items()}
         return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, cut)
 
@@ -120,33 +126,53 @@ class PatchMaker:
         return channels_last[..., ::-1] if self._net.preprocessing.channels == "BGR" else channels_last
 
 
-def _ones_at(value: torch.Tensor, entries: Sequence[Entry]) -> tuple[torch.Tensor, list[float]]:
+def _ones_at(value: torch.Tensor, entries: Sequence[TopEntry]) -> tuple[torch.Tensor, list[float]]:
     """A diff that is 1 at each entry's unit and place in its picture, and the values there."""
     start = torch.zeros_like(value)
     found = []
     for index, entry in enumerate(entries):
-        position = _position(value[index], entry)
+        position = _position(value[index], entry.unit)
         start[index][position] = 1
         found.append(float(value[index][position]))
     return start, found
 
 
-def _position(value: torch.Tensor, entry: Entry) -> tuple[int, ...]:
+def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
+    """Where in a picture's value of the layer the unit lies; a scan keeps no place but of spatial layers."""
     if value.ndim == 1:
-        return (entry.unit,)
-    if value.ndim == 3:
-        return entry.unit, *entry.place
-    if value.ndim == 2:  # tokens: the scan keeps no place of them, so it is the one with the largest value
-        return int(value[:, entry.unit].argmax()), entry.unit
-    inside = np.unravel_index(int(value[entry.unit].argmax()), value.shape[1:])
-    return entry.unit, *(int(coordinate) for coordinate in inside)
+        return (unit.channel,)
+    if isinstance(unit.place, tuple):
+        return unit.channel, *unit.place
+    if value.ndim == 2:  # tokens
+        return int(value[:, unit.channel].argmax()), unit.channel
+    inside = np.unravel_index(int(value[unit.channel].argmax()), value.shape[1:])
+    return unit.channel, *(int(coordinate) for coordinate in inside)
 
 
-def _difference(entry: Entry, recomputed: float, largest: float) -> str:
+def _change_since(entry: TopEntry, recomputed: float, largest: float) -> str:
     """A sentence where the activation is not the recorded one; float noise between batch sizes is none."""
     if abs(recomputed - entry.value) <= 1e-4 * max(largest, abs(entry.value)):
         return ""
+    channel = Unit(entry.unit.layer, entry.unit.channel)
     return (
-        f"{entry.layer}:{entry.unit}, picture {entry.picture}: the activation is {recomputed:.5g}, the scan recorded "
-        f"{entry.value:.5g}; the picture or the network has changed since"
+        f"{channel}, picture {entry.picture}: the activation is {recomputed:.5g}, the scan recorded {entry.value:.5g}; "
+        "the picture or the network has changed since"
     )
+
+
+def shown_rect(field: Rect, height: int, width: int) -> Rect:
+    """The part that is shown of a picture of height×width: the field, or the whole side where the field exceeds it."""
+    top, bottom = (field.top, field.bottom) if field.bottom - field.top <= height else (0, height)
+    left, right = (field.left, field.right) if field.right - field.left <= width else (0, width)
+    return Rect(top, left, bottom, right)
+
+
+def cut_out(image: NDArray, rect: Rect, padding: float) -> NDArray:
+    """The rectangle of an image (H, W, channels); what lies outside the image is `padding`."""
+    height, width = image.shape[:2]
+    cut = np.full((rect.bottom - rect.top, rect.right - rect.left, image.shape[2]), padding, image.dtype)
+    top, bottom = max(rect.top, 0), min(rect.bottom, height)
+    left, right = max(rect.left, 0), min(rect.right, width)
+    if top < bottom and left < right:
+        cut[top - rect.top : bottom - rect.top, left - rect.left : right - rect.left] = image[top:bottom, left:right]
+    return cut

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 SEPARATOR = "::"
 """Between an archive's path and the name of a member: `train.tar::n01440764/1.jpg`."""
@@ -34,7 +34,9 @@ _DAMAGE = (
 """What reading a damaged archive raises."""
 
 
-class _Extent(NamedTuple):
+class _Stretch(NamedTuple):
+    """Where a member's bytes are in the archive."""
+
     offset: int
     size: int
 
@@ -45,15 +47,17 @@ class TarMembers:
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("rb")
         with tarfile.open(fileobj=self._file, mode="r:") as archive:
-            self._extents = {m.name: _Extent(m.offset_data, m.size) for m in archive if m.isfile() and not m.issparse()}
+            self._members = {
+                m.name: _Stretch(m.offset_data, m.size) for m in archive if m.isfile() and not m.issparse()
+            }
 
     def names(self) -> list[str]:
         """The files in the archive, in its order."""
-        return list(self._extents)
+        return list(self._members)
 
     def read(self, name: str) -> bytes:
         """A member's bytes. KeyError where there is none, ValueError where it is too large."""
-        offset, size = self._extents[name]
+        offset, size = self._members[name]
         if size > MAX_MEMBER_BYTES:
             raise ValueError(f"larger than {MAX_MEMBER_BYTES >> 20} MiB")
         self._file.seek(offset)
@@ -98,8 +102,7 @@ def open_archive(path: Path) -> Members:
     try:
         return ZipMembers(path) if path.name.lower().endswith(".zip") else TarMembers(path)
     except _DAMAGE as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ToolboxError(f'the archive "{path}" cannot be read: {reason}') from error
+        raise ToolboxError(f'the archive "{path}" cannot be read: {os_reason_of(error)}') from error
 
 
 def read_member(members: Members, name: str) -> bytes:
@@ -109,7 +112,7 @@ def read_member(members: Members, name: str) -> bytes:
     except KeyError:
         raise ToolboxError("the archive has no such member") from None
     except _DAMAGE as error:
-        raise ToolboxError(f"it cannot be taken out of the archive: {error}") from error
+        raise ToolboxError(f"it cannot be taken out of the archive: {reason_of(error)}") from error
 
 
 def split_member(name: str) -> tuple[str, str] | None:

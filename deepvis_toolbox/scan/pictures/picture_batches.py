@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 import torch
@@ -68,24 +68,23 @@ class PictureBatches:
 
     def read(self, number: int) -> PictureBatch:
         """One batch, decoded here and now."""
-        first, paths = self._extent(number)
-        inputs = np.empty((len(paths), *self._preprocessing.input_shape), np.float32)
-        reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, paths, strict=True)]
-        return _batch(number, first, inputs, reasons)
+        listed = self._listed(number)
+        inputs = np.empty((len(listed.paths), *self._preprocessing.input_shape), np.float32)
+        reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, listed.paths, strict=True)]
+        return _batch(listed, inputs, reasons)
 
     def __call__(self, numbers: Iterable[int]) -> Iterator[PictureBatch]:
         """The batches with these numbers, in this order."""
         if self._pool is None:
             yield from map(self.read, numbers)
             return
-        extents = ((number, *self._extent(number)) for number in numbers)
-        for (number, first, _), inputs, reasons in self._pool.decode(extents):
-            yield _batch(number, first, inputs, reasons)
+        for listed, inputs, reasons in self._pool.decode(map(self._listed, numbers)):
+            yield _batch(listed, inputs, reasons)
 
-    def _extent(self, number: int) -> tuple[int, list[str]]:
+    def _listed(self, number: int) -> _ListedBatch:
         first = number * self._batch_size
         last = min(first + self._batch_size, len(self._pictures))
-        return first, [self._pictures.path(index) for index in range(first, last)]
+        return _ListedBatch(number, first, [self._pictures.path(index) for index in range(first, last)])
 
     def close(self) -> None:
         """Ends the processes."""
@@ -99,13 +98,20 @@ class PictureBatches:
         self.close()
 
 
-def _batch(number: int, first: int, inputs: NDArray[np.float32], reasons: list[str | None]) -> PictureBatch:
-    told = {first + offset: reason for offset, reason in enumerate(reasons) if reason is not None}
-    return PictureBatch(number, first, torch.from_numpy(inputs), told)
+class _ListedBatch(NamedTuple):
+    """A batch before it is decoded: its number, the first picture's place in the list, where the pictures are."""
+
+    number: int
+    first: int
+    paths: list[str]
 
 
-_Extent = tuple[int, int, list[str]]
-_Decoded = tuple[_Extent, NDArray[np.float32], list[str | None]]
+def _batch(listed: _ListedBatch, inputs: NDArray[np.float32], reasons: list[str | None]) -> PictureBatch:
+    told = {listed.first + offset: reason for offset, reason in enumerate(reasons) if reason is not None}
+    return PictureBatch(listed.number, listed.first, torch.from_numpy(inputs), told)
+
+
+_Decoded = tuple[_ListedBatch, NDArray[np.float32], list[str | None]]
 
 
 class _DecodingPool:
@@ -123,26 +129,26 @@ class _DecodingPool:
         self._memory = mmap.mmap(self._descriptor, slots * self._slot_bytes)
         self._free_slots = deque(range(slots))
         first_line = json.dumps(preprocessing_record(preprocessing))
-        self._idle: queue.Queue[_Worker] = queue.Queue()
+        self._idle: queue.Queue[_DecodeProcess] = queue.Queue()
         for _ in range(workers):
-            self._idle.put(_Worker(self._descriptor, slots * self._slot_bytes, picture_bytes, first_line))
+            self._idle.put(_DecodeProcess(self._descriptor, slots * self._slot_bytes, picture_bytes, first_line))
         self._workers = list(self._idle.queue)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decoding")
 
-    def decode(self, extents: Iterable[_Extent]) -> Iterator[_Decoded]:
-        """Each extent's pictures, in order; the array is overwritten after the next one is asked for."""
-        waiting: deque[tuple[_Extent, int, Future[list[str | None]]]] = deque()
-        source = iter(extents)
+    def decode(self, batches: Iterable[_ListedBatch]) -> Iterator[_Decoded]:
+        """Each batch's pictures, in order; the array is overwritten after the next one is asked for."""
+        waiting: deque[tuple[_ListedBatch, int, Future[list[str | None]]]] = deque()
+        source = iter(batches)
         while True:
-            while self._free_slots and (extent := next(source, None)) is not None:
+            while self._free_slots and (listed := next(source, None)) is not None:
                 slot = self._free_slots.popleft()
-                waiting.append((extent, slot, self._threads.submit(self._decode_one, slot, extent[2])))
+                waiting.append((listed, slot, self._threads.submit(self._decode_one, slot, listed.paths)))
             if not waiting:
                 return
-            extent, slot, future = waiting.popleft()
+            listed, slot, future = waiting.popleft()
             reasons = future.result()
-            shape = (len(extent[2]), *self._shape)
-            yield extent, np.ndarray(shape, np.float32, self._memory, slot * self._slot_bytes), reasons
+            shape = (len(listed.paths), *self._shape)
+            yield listed, np.ndarray(shape, np.float32, self._memory, slot * self._slot_bytes), reasons
             self._free_slots.append(slot)
 
     def _decode_one(self, slot: int, paths: list[str]) -> list[str | None]:
@@ -161,7 +167,7 @@ class _DecodingPool:
             self._memory.close()
 
 
-class _Worker:
+class _DecodeProcess:
     """One decoding process. Started again when it dies; a picture that it dies on is skipped like a damaged one."""
 
     def __init__(self, descriptor: int, size: int, picture_bytes: int, first_line: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.scan.pictures.archives import (
     COMPRESSED_SUFFIXES,
     SEPARATOR,
@@ -90,7 +90,7 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     except FileNotFoundError:
         raise ToolboxError(f'the folder of pictures "{images}" does not exist') from None
     except OSError as error:
-        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {error.strerror}') from error
+        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {os_reason_of(error)}') from error
     notes: list[str] = []
     found = list(_below(root, notes) if is_folder else _members_of(root, root.name, notes))
     if not found:
@@ -118,7 +118,7 @@ def _from_list(root: str, list_file: Path) -> PictureList:
 
 def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
     def unreadable(error: OSError) -> None:
-        notes.append(f'the folder "{error.filename}" cannot be read: {error.strerror}')
+        notes.append(f'the folder "{error.filename}" cannot be read: {os_reason_of(error)}')
 
     for folder, subfolders, names in os.walk(root, onerror=unreadable):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))

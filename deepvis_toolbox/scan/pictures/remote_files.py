@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.scan.pictures.archives import MAX_MEMBER_BYTES
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE)
@@ -60,4 +60,4 @@ def _host_file_system(url: str) -> tuple[Any, str]:
 
 
 def _reason(error: Exception) -> str:
-    return "no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0]
+    return "no such file" if isinstance(error, FileNotFoundError) else reason_of(error)

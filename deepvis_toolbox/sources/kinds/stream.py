@@ -6,7 +6,7 @@ import socket
 from functools import partial
 from urllib.parse import urlsplit
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.errors import ToolboxError, nearest_name, os_reason_of, reason_of
 from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.live_source import LiveSource
@@ -60,7 +60,7 @@ def _check_scheme(url: str) -> None:
     try:
         host, _ = urlsplit(url).hostname, urlsplit(url).port
     except ValueError as error:
-        raise ToolboxError(f"{url} is not a valid URL: {error}") from error
+        raise ToolboxError(f"{url} is not a valid URL: {reason_of(error)}") from error
     if not rest or (scheme.lower() in PORTS and not host):
         raise ToolboxError(f"{url} is not a valid URL: it names no host")
 
@@ -80,5 +80,5 @@ def _why_closed(url: str) -> str:
         try:
             socket.create_connection((parts.hostname, port), timeout=2.0).close()
         except OSError as error:
-            return f"{shown} cannot be opened: {parts.hostname} port {port}: {error.strerror or error}"
+            return f"{shown} cannot be opened: {parts.hostname} port {port}: {os_reason_of(error)}"
     return f"{shown} cannot be opened: it sends nothing that OpenCV can read as video; try it with ffplay or VLC"

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.sources.capture import Capture, frame_rate, open_video, to_rgb
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
@@ -37,7 +37,7 @@ class VideoSource(Source):
             with path.open("rb") as file:
                 empty = not file.read(1)
         except OSError as error:
-            raise ToolboxError(f"{path} cannot be read: {error.strerror}") from error
+            raise ToolboxError(f"{path} cannot be read: {os_reason_of(error)}") from error
         # The full path keeps FFmpeg from taking a name such as "concat:a|b" for one of its own protocols.
         capture = None if empty else open_video(str(path.resolve()))
         if capture is None:

@@ -1,0 +1,36 @@
+"""What tells two pieces of work apart: identities, plain data as a JSON file keeps it, compared key by key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Difference(NamedTuple):
+    """The first key in which two identities differ, and both values as plain data; None for one that is missing."""
+
+    key: str
+    there: Any
+    wanted: Any
+
+
+def first_difference(there: Mapping[str, Any], wanted: Mapping[str, Any], depth: int = 1) -> Difference | None:
+    """Return the first thing in which what is `there` is not as `wanted`; None where all is.
+
+    Keys are looked at in the order of `wanted`, `depth` levels deep: below, values must be equal. What only `there` has
+    is left aside. Tuples count as the lists that a JSON file makes of them.
+    """
+    for key, value in wanted.items():
+        found = there.get(key)
+        if depth > 1:
+            inner = first_difference(found if isinstance(found, Mapping) else {}, value, depth - 1)
+            if inner is not None:
+                return inner
+        elif _as_json(found) != _as_json(value):
+            return Difference(key, found, value)
+    return None
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))

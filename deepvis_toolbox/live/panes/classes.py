@@ -1,0 +1,98 @@
+"""The likeliest classes, in a strip below the input: they stay whatever is selected, and a click goes to one's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from deepvis_toolbox.drawing.colours import Colour, Pixels, blend
+from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.shapes import clear, fill
+from deepvis_toolbox.drawing.text import draw_text
+from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.keys import Binding
+from deepvis_toolbox.live.look import Look
+from deepvis_toolbox.live.panes.caption import draw_note, missing_note
+from deepvis_toolbox.live.panes.naming import class_name
+from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.scene import Scene
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.measure import ClassProbabilities
+from deepvis_toolbox.measure.measurement import Question
+from deepvis_toolbox.words.unit import Unit
+
+CLASSES = 5
+
+
+class ClassesPane(Pane):
+    """A line for each class: its name on a bar as long as its probability."""
+
+    name = "classes"
+    slot = Slot.LEFT
+    fixed_height = CLASSES * 19
+    keys = (
+        Binding(("8",), actions.toggle_labels, "Window", "class labels on or off"),
+        Binding((), lambda _: None, "Mouse", "go to the class's unit", "click a class"),
+    )
+
+    def needs(self, state: State) -> Iterable[Question[Any]]:
+        """Return the question of the classes, where the network has any."""
+        return (ClassProbabilities(),) if state.facts.label_layers else ()
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw the classes, or say why there are none."""
+        state, look, answer = scene.state, scene.look, scene.answer(ClassProbabilities())
+        clear(pixels, look.panel)
+        if not state.view.show_labels:
+            draw_note(pixels, look, f"class labels are off; press {scene.keys.label_for(actions.toggle_labels)}")
+        elif answer is None or not answer.probabilities.size:
+            has_none = scene.snapshot is not None and not state.facts.label_layers
+            draw_note(pixels, look, "this network has no label layer" if has_none else missing_note(scene))
+        else:
+            probabilities = np.nan_to_num(answer.probabilities, posinf=0.0, neginf=0.0)
+            for place, index in enumerate(answer.best(_rows(pixels.shape[0], look))):
+                top, bottom = _row(pixels.shape[0], place, look)
+                _draw_class(pixels[top:bottom], class_name(state, index), float(probabilities[index]), place == 0, look)
+
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
+        """A click goes to the unit of the class under the mouse."""
+        answer, view = scene.answer(ClassProbabilities()), scene.state.view
+        if answer is None or not view.show_labels or not scene.state.facts.label_layers:
+            return Hit()
+        shown = answer.best(_rows(height, scene.look))
+        found = [
+            index
+            for place, index in enumerate(shown)
+            if _row(height, place, scene.look)[0] <= y < _row(height, place, scene.look)[1]
+        ]
+        if not found:
+            return Hit()
+        unit = Unit(scene.state.facts.label_layers[0], found[0])
+        return Hit(unit, partial(actions.go_to, unit=unit))
+
+
+def _rows(height: int, look: Look) -> int:
+    """How many classes a strip of this height shows: as many as stand apart."""
+    return max(1, min(CLASSES, height // (look.font.capital_height + look.px(6))))
+
+
+def _row(height: int, place: int, look: Look) -> tuple[int, int]:
+    """Top and bottom of a class's line."""
+    rows = _rows(height, look)
+    return place * height // rows, (place + 1) * height // rows
+
+
+def _draw_class(pixels: Pixels, name: str, probability: float, is_first: bool, look: Look) -> None:
+    height, width = pixels.shape[:2]
+    pad, gap = look.px(6), look.px(1)
+    colour: Colour = blend(look.panel, look.accent if is_first else look.dim, 0.4)
+    fill(pixels, Box(0, 0, max(0, height - gap), round(width * min(max(probability, 0.0), 1.0))), colour)
+    baseline = (height - gap + look.font.capital_height) // 2
+    number_width = look.px(48) if width >= look.px(150) else 0  # names come first
+    text = look.text if is_first else blend(look.dim, look.text, 0.5)
+    draw_text(pixels, name, pad, baseline, look.font, text, width=max(0, width - 2 * pad - number_width))
+    if number_width:
+        draw_text(pixels, f"{100 * probability:.1f} %", width - pad, baseline, look.small, text, "right")

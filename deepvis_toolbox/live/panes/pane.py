@@ -1,0 +1,70 @@
+"""What a pane is: a name, a place, what it needs computed, how it is drawn, what lies under the mouse, and its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, ClassVar
+
+from deepvis_toolbox.drawing.colours import Pixels
+from deepvis_toolbox.live.keys import Action, Binding
+from deepvis_toolbox.live.scene import Scene
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure.measurement import Question
+
+
+class Slot(Enum):
+    """A part of the window. Panes in the same slot share its height, one above the other; overlays lie on top."""
+
+    LEFT = auto()
+    LIST = auto()
+    MAIN = auto()
+    RIGHT = auto()
+    """The column for unit images; without a pane that is shown it takes no room."""
+    STATUS = auto()
+    OVERLAY = auto()
+    """All but the status line, above everything else."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What lies at a pixel of a pane, and what the mouse does there."""
+
+    what: object = None
+    """A unit, a layer, a kind of pictures; None where it is the pane itself."""
+    click: Action | None = None
+    double_click: Action | None = None
+    wheel: Callable[[State, int], None] | None = None
+    """Called with the state and the notches that the wheel was turned by; up is above zero."""
+
+
+class Pane:
+    """One part of the window. Panes hold nothing: what is kept between drawings lies in `scene.kept`."""
+
+    name: ClassVar[str]
+    slot: ClassVar[Slot]
+    keys: ClassVar[tuple[Binding, ...]] = ()
+    fixed_height: ClassVar[float] = 0
+    """Pixels at scale 1; 0: an equal share of what the others of its slot leave."""
+
+    def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
+        """Whether the pane is to be seen at all."""
+        return True
+
+    def needs(self, state: State) -> Iterable[Question[Any]]:  # noqa: ARG002
+        """Return what the worker has to answer for this pane; asked only while it is shown."""
+        return ()
+
+    def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
+        """Return fields of `State.facts` that follow from how much room the pane has, which keys need to know."""
+        return {}
+
+    def draw(self, pixels: Pixels, scene: Scene) -> None:
+        """Draw over all of `pixels`, RGB uint8 H×W×3; overlays over a part of it. Changes nothing else."""
+        raise NotImplementedError
+
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
+        """Return what lies at a pixel of a pane of this size."""
+        return Hit()

@@ -1,0 +1,119 @@
+"""What the network computes of one image: each thing once, whoever asks, and no more than is asked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.measure.measurement import GradientNeed, Needs
+from deepvis_toolbox.network.interface import Network, Recording
+from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
+
+
+class Pass:
+    """One image and all that has been computed of it so far. Measurements read it; not for two threads at once."""
+
+    def __init__(self, network: Network, image: RGBImage, values: torch.Tensor) -> None:
+        """`image`: the picture as the network sees it, RGB uint8 H×W×3; `values`: the same as network input,
+        float32 (1, C, H, W)."""
+        self.network, self.image, self.values = network, image, values
+        self._activations: dict[str, torch.Tensor] = {}
+        self._recording: Recording | None = None
+        self._recorded: frozenset[str] | None = frozenset()
+        """The layers that the recording reaches; None: all."""
+        self._gradients: dict[GradientNeed, torch.Tensor] = {}
+
+    # -- planned beforehand, by the session ----------------------------------------------------------------------------
+
+    def run_forward(self, needs: Needs, record_all: bool) -> None:
+        """Compute the activations that are needed, where they are not there yet.
+
+        A pass is recorded where gradients are needed, or, with `record_all`, where more questions about this image are
+        expected: then as far as the network goes, and no further pass will be needed.
+        """
+        wanted = _in_order(needs.layers | {need.origin.layer for need in needs.gradients})
+        if not needs.gradients and self._has(wanted):
+            return
+        if needs.gradients or record_all:
+            self._activations = self._recorded_as_far_as(None if record_all else wanted).activations(wanted)
+        else:
+            self._activations = self.network.forward(self.values, wanted)
+
+    def run_backward(self, needs: Needs) -> None:
+        """Compute the gradients that are needed and not there yet, one backward pass a unit and mode; forget others."""
+        self._gradients = {need: self._gradients[need] for need in needs.gradients if need in self._gradients}
+        missing: dict[tuple[Unit, BackwardMode], list[str]] = defaultdict(list)
+        for need in sorted(needs.gradients - self._gradients.keys(), key=str):
+            missing[need.origin, need.mode].append(need.at)
+        for (origin, mode), at in missing.items():
+            arrived = self.gradients(origin.layer, self._own_activation(origin), mode, at)
+            self._gradients |= {GradientNeed(origin, mode, name): arrived[name] for name in at}
+
+    # -- read by measurements ------------------------------------------------------------------------------------------
+
+    def activations(self, layer: str) -> torch.Tensor:
+        """Return a layer's activations, (1, …), not to be written to."""
+        if layer not in self._activations:
+            self._activations |= self._recorded_as_far_as([layer]).activations([layer])
+        return self._activations[layer]
+
+    def gradients(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+    ) -> dict[str, torch.Tensor]:
+        """Return what arrives at the layers `at` when `diff`, shaped as the origin's activations, starts there."""
+        return self._recorded_as_far_as([origin]).backward(origin, diff, mode, at)
+
+    def unit_gradient(self, need: GradientNeed) -> torch.Tensor:
+        """Return what a backward pass from a unit with its own activation map brings to a layer, (1, …)."""
+        if need not in self._gradients:
+            diff = self._own_activation(need.origin)
+            self._gradients[need] = self.gradients(need.origin.layer, diff, need.mode, [need.at])[need.at]
+        return self._gradients[need]
+
+    def largest(self, unit: Unit) -> float:
+        """Return the activation of the unit that is farthest from zero, anywhere."""
+        values = self.activations(unit.layer)
+        layer = self.network.layers[unit.layer]
+        own = values[..., unit.channel] if layer.is_tokens else values[:, unit.channel]
+        return float(own.flatten()[own.abs().flatten().argmax()])
+
+    @staticmethod
+    def on_cpu(values: torch.Tensor) -> NDArray[np.float32]:
+        """Return the image's own values, float32, without the batch dimension; contiguous, never written to again."""
+        return values[0].detach().to("cpu", torch.float32).contiguous().numpy()
+
+    def _own_activation(self, unit: Unit) -> torch.Tensor:
+        """The live diff: the unit's own activation map, zero elsewhere."""
+        layers = self.network.layers
+        layer = layers[layers.canonical(unit.layer)]
+        if not 0 <= unit.channel < layer.channels:
+            raise ToolboxError(f'layer "{layer.name}" has units 0 to {layer.channels - 1}, not {unit.channel}')
+        activation = self.activations(unit.layer)
+        diff = torch.zeros_like(activation)
+        channel = (..., unit.channel) if layer.is_tokens else (slice(None), unit.channel)
+        diff[channel] = activation[channel]
+        return diff
+
+    def _has(self, layers: Collection[str]) -> bool:
+        return all(name in self._activations for name in layers)
+
+    def _recorded_as_far_as(self, layers: Sequence[str] | None) -> Recording:
+        """The recording, made anew where it does not reach the layers (None: all of them)."""
+        covered = self._recorded is None or (layers is not None and self._recorded.issuperset(layers))
+        if self._recording is None or not covered:
+            wanted = None if layers is None else _in_order({*layers, *(self._recorded or ())})
+            self._recording = self.network.record(self.values, wanted)
+            self._recorded = None if wanted is None else frozenset(wanted)
+        return self._recording
+
+
+def _in_order(layers: Collection[str]) -> list[str]:
+    """The same list for the same layers, so that the network's programs for them are found again."""
+    return sorted(layers)
