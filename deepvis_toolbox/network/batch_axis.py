@@ -30,7 +30,6 @@ def squeeze_by_axes(graph_module: fx.GraphModule, two: Values) -> None:
             continue
         axes = tuple(axis for axis, size in enumerate(two[source].shape) if size == 1)
         node.args, node.kwargs = (source, axes), {}
-    graph_module.recompile()
 
 
 def lead_with_the_batch(graph_module: fx.GraphModule, two: Values | None, one: Values, *, alone: bool) -> list[str]:
@@ -59,7 +58,6 @@ def lead_with_the_batch(graph_module: fx.GraphModule, two: Values | None, one: V
         if node.meta.get("layer") in unnamed:
             del node.meta["layer"]
     graph_module.graph.lint()
-    graph_module.recompile()
     return [_left_out_note(why, names) for why, names in left_out.items()]
 
 

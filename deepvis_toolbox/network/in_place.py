@@ -50,7 +50,7 @@ def without_overwriting(graph_module: fx.GraphModule) -> None:
 
     Who reads the overwritten tensor later must see the new value, so its later readers are pointed at the new node.
     Raises `ToolboxError` with the user's line where that cannot be done: other views of the tensor are read later, or
-    the operation has no other form.
+    the operation has no other form. Leaves it to the caller to recompile.
     """
     modules = dict(graph_module.named_modules())
     overwriting = _set_out_of_place(graph_module.graph, modules)
@@ -68,7 +68,6 @@ def without_overwriting(graph_module: fx.GraphModule) -> None:
                 if position[reader] > position[node]:
                     reader.replace_input_with(first, node)
         sharing[node].add(node)
-    graph_module.recompile()
 
 
 def _set_out_of_place(graph: fx.Graph, modules: Modules) -> set[nn.Module]:

@@ -20,9 +20,11 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Promise:
-    """A module's own answer to a batch of noise. `module` shares its parameters with the one that is opened."""
+    """A module's own answer to a batch of noise. `module` is the one that the graph is made of."""
 
     module: nn.Module
+    overwriting: frozenset[str]
+    """The paths of its parts that work in place, until the graph takes that from them."""
     images: torch.Tensor
     """Two images; one where the module cannot take two at a time."""
     outputs: tuple[torch.Tensor, ...]
@@ -43,20 +45,46 @@ def noise(count: int, input_shape: tuple[int, ...]) -> torch.Tensor:
 def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise | None:
     """The module's answer; None where it does not run on such images, which its graph is then refused for.
 
-    The module's own buffers, flags and lists, and the state of the random numbers, are left as they are.
+    The module's buffers, attributes and lists, and the state of the random numbers, are left as they are.
     """
+    overwriting = frozenset(path for path, part in module.named_modules() if getattr(part, "inplace", False))
     for count in (2, 1):
-        own = with_same_parameters(module)
         images = noise(count, input_shape)
-        with same_random_numbers(), torch.no_grad():
+        with state_kept(module), same_random_numbers(), torch.no_grad():
             before = torch.get_rng_state()
             try:
-                outputs = tensors_in(own(images.clone()))
+                outputs = tensors_in(module(images.clone()))
             except Exception:
                 continue
             drawn = not torch.equal(before, torch.get_rng_state())
-        return Promise(own, images, outputs, drawn)
+        return Promise(module, overwriting, images, outputs, drawn)
     return None
+
+
+@contextmanager
+def state_kept(module: nn.Module) -> Iterator[None]:
+    """What a module keeps of a call (attributes, buffers, entries of lists and dicts) is as before afterwards."""
+    parts = list(module.modules())
+    attributes = [dict(vars(part)) for part in parts]
+    containers = [
+        (value, value.copy())
+        for kept in attributes
+        for value in kept.values()
+        if isinstance(value, (list, dict, set)) and value is not module.__dict__
+    ]
+    buffers = [(buffer, buffer._version, buffer.clone()) for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        for part, kept in zip(parts, attributes, strict=True):
+            vars(part).clear()
+            vars(part).update(kept)
+        for value, entries in containers:
+            value.clear()
+            (value.extend if isinstance(value, list) else value.update)(entries)
+        for buffer, version, before in buffers:
+            if buffer._version != version:
+                buffer.copy_(before)
 
 
 def with_same_parameters(module: nn.Module) -> nn.Module:

@@ -56,7 +56,6 @@ def name_rectifiers(graph_module: fx.GraphModule) -> None:
     for node in reversed(list(graph_module.graph.nodes)):
         if node in used and not node.users:
             graph_module.graph.erase_node(node)
-    graph_module.recompile()
 
 
 def _may_end(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:

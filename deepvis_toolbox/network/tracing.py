@@ -75,6 +75,7 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     name_rectifiers(graph_module)
     _name_layers(graph_module)
     graph_module.graph.lint()
+    graph_module.recompile()
     return graph_module
 
 
