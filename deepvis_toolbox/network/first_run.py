@@ -54,7 +54,11 @@ def first_run(
             raise ToolboxError(f'network "{name}" does not run on a {shape} image: {reason_of(error)}') from error
 
     if promise is None:
-        return FirstRun(run(noise(1, input_shape)))
+        values = run(noise(1, input_shape))
+        layers = [value for node, value in values.items() if "layer" in node.meta and isinstance(value, torch.Tensor)]
+        if all(value.ndim <= 4 and value.numel() for value in layers):
+            return FirstRun(values)
+        return FirstRun(values, notes=lead_with_the_batch(graph_module, None, values, alone=True))
     return _compared(graph_module, promise, run, make_program, device)
 
 

@@ -68,6 +68,8 @@ class Network(ABC):
     label_layers: tuple[str, ...]
     """Layers whose units are the classes; the last of them gives the probabilities shown."""
     preprocessing: Preprocessing
+    notes: tuple[str, ...] = ()
+    """What opening it found out that a user should know, a sentence each: layers left out, say."""
     settings: dict[str, Any]
     """What the model.yaml says beyond the network itself: `presets`, `unit_images`, `settings`, `folder`, …"""
 

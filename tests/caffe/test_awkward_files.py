@@ -219,3 +219,15 @@ def test_deconv_rectifies_at_the_newer_rectifiers(kind: str, fields: str, rectif
     below = network.forward(x, ["conv"])["conv"]
     wanted = above.clamp_min(0) if rectifier else above * ((below > -1) & (below < 1))
     torch.testing.assert_close(network.backward(x, "last", diff, "deconv", at=["conv"])["conv"], wanted)
+
+
+def test_blobs_of_more_than_three_axes_are_no_layers_and_are_told(tmp_path: Path) -> None:
+    def reshape(dims: str, bottom: str, top: str) -> str:
+        wanted = " ".join(f"dim: {size}" for size in dims.split())
+        return layer("Reshape", f"reshape_param {{ shape {{ {wanted} }} }}", bottom, top, top)
+
+    shuffled = reshape("0 2 2 6 6", "conv", "parts") + reshape("0 4 6 6", "parts", "whole")
+    graph = build_graph(*written(tmp_path, CONV + shuffled + LAST.replace('bottom: "conv"', 'bottom: "whole"')))
+    network = TorchNetwork(graph, DESCRIPTION, torch.device("cpu"))
+    assert list(network.layers) == ["data", "conv", "whole", "last"]
+    assert network.notes == ("layers left out, since they have 4 axes, which cannot be drawn: parts",)

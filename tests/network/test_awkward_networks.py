@@ -302,3 +302,21 @@ def test_pictures_of_a_network_that_takes_one_at_a_time_are_scanned_and_climbed(
     values = torch.cat([module(part) for part in leaf.split(1)])
     (wanted,) = torch.autograd.grad(values[[0, 1, 2], [0, 3, 4]].sum(), leaf)
     torch.testing.assert_close(found.gradient, wanted, rtol=1e-4, atol=1e-6)
+
+
+class PrunedToNothing(nn.Module):
+    """A branch of which no channel is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x)
+        return self.last(torch.cat([x, x[:, :0]], 1))
+
+
+def test_a_layer_of_no_channels_is_no_layer() -> None:
+    network = opened(PrunedToNothing(), SIZE)
+    assert list(network.layers) == ["data", "conv", "cat", "last"]
+    assert network.notes == ("layers left out, since they have no units: getitem",)
