@@ -14,7 +14,7 @@ from deepvis_toolbox.network.batch_axis import lead_with_the_batch, squeeze_by_a
 from deepvis_toolbox.network.differing import agree, refused_as_differing
 from deepvis_toolbox.network.execution import Program, Values
 from deepvis_toolbox.network.operations import called_name
-from deepvis_toolbox.network.promise import Promise, noise, same_random_numbers
+from deepvis_toolbox.network.promise import Promise, noise, same_random_numbers, tensors_in
 from deepvis_toolbox.network.users_line import code_of, line_of
 
 Run = Callable[[torch.Tensor], Values]
@@ -115,7 +115,7 @@ def _returned(graph_module: fx.GraphModule, values: Values) -> list[torch.Tensor
     returned = next(node for node in graph_module.graph.nodes if node.op == "output")
     given: list[Any] = []
     fx.node.map_arg(returned.args, lambda node: given.append(values[node]))
-    return [value for value in given if isinstance(value, torch.Tensor)]
+    return list(tensors_in(given))
 
 
 def _hold_against(promise: Promise, graph_module: fx.GraphModule, values: Values) -> None:

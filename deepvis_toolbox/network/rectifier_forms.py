@@ -21,7 +21,7 @@ _MOST_OPERATIONS = 8
 
 _LAST = frozenset(
     {"clamp", "clamp_min", "clip", "threshold", "maximum", "max", "fmax", "where", "mul", "multiply", "truediv", "div"}
-    | {"divide", "hardtanh", "relu", "rrelu", "leaky_relu", "add", "sub", "masked_fill"}
+    | {"divide", "hardtanh", "relu", "rrelu", "leaky_relu", "add", "sub", "masked_fill", "neg"}
 )
 """What an expression may end with."""
 _WITHIN = _LAST | {"clamp_max", "minimum", "min", "fmin", "relu6", "sigmoid", "hardsigmoid", "tanh", "softplus", "erf"}

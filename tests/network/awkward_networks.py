@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -254,6 +254,8 @@ RECTIFYING: dict[str, Forward] = {
     "times its sign": lambda _, x: x * (x > 0),
     "times its sign as floats": lambda _, x: x * (x > 0).float(),
     "half of the sum with its magnitude": lambda _, x: (x + x.abs()) / 2,
+    "masked_fill": lambda _, x: x.masked_fill(x < 0, 0),
+    "minus the lesser of minus": lambda _, x: -torch.clamp(-x, max=0),
     "hardtanh(0, 6)": lambda _, x: F.hardtanh(x, 0, 6),
     "aten relu": lambda _, x: torch.ops.aten.relu.default(x),
     "aten packet": lambda _, x: torch.ops.aten.relu(x),
@@ -373,6 +375,16 @@ def _dict(net: Around, x: torch.Tensor) -> dict[str, torch.Tensor]:
 @equal("a tuple of outputs", Whole)
 def _tuple(net: Around, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return net.last(net.relu(x).mean((2, 3))), x
+
+
+class Outputs(NamedTuple):
+    logits: torch.Tensor
+    more: torch.Tensor | None
+
+
+@equal("a named tuple of outputs", Whole)
+def _named_tuple(net: Around, x: torch.Tensor) -> Outputs:
+    return Outputs(net.last(net.relu(x).mean((2, 3))), None)
 
 
 @equal("a dense block's list")

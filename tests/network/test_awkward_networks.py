@@ -38,7 +38,10 @@ def output(module: nn.Module, x: torch.Tensor, idiom: str) -> torch.Tensor:
     """The module's first output for each picture, run as it can be run."""
     alone = idiom in ("one picture at a time", "flattened with the batch", "mixes the batch") or "running" in idiom
     parts = [module(part) for part in (x.split(1) if alone else (x,))]
-    tensors = [min(_pytree.tree_leaves(part), key=lambda tensor: tensor.ndim) for part in parts]
+    tensors = [
+        min((leaf for leaf in _pytree.tree_leaves(part) if torch.is_tensor(leaf)), key=torch.Tensor.dim)
+        for part in parts
+    ]
     return torch.cat([tensor.reshape(-1, 5) for tensor in tensors])
 
 
@@ -82,7 +85,15 @@ def deconv_by_hand(module: nn.Module, x: torch.Tensor, diff: torch.Tensor, idiom
     return torch.autograd.grad(given, leaf, diff)[0]
 
 
-SEVERAL_OPERATIONS = ("times its sign", "half of", "by hand", "quick gelu", "where with a slope")
+SEVERAL_OPERATIONS = (
+    "masked_fill",
+    "minus the",
+    "times its sign",
+    "half of",
+    "by hand",
+    "quick gelu",
+    "where with a slope",
+)
 
 
 @pytest.mark.parametrize("idiom", EQUAL)
