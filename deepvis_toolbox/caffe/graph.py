@@ -13,9 +13,10 @@ import torch
 from torch import fx
 
 from deepvis_toolbox.caffe.graph_writer import GraphWriter
-from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, LayerType, Shape
+from deepvis_toolbox.caffe.layer_types import IN_PLACE_ACTIVATIONS, LAYER_TYPES, LayerType, Shape
 from deepvis_toolbox.caffe.network_ends import Interior, interior
 from deepvis_toolbox.caffe.prototxt import Prototxt, read_prototxt
+from deepvis_toolbox.caffe.spelling import other_spelling
 from deepvis_toolbox.caffe.stored_weights import StoredArray, StoredWeights, without_leading_ones
 from deepvis_toolbox.caffe.weights import open_weights
 from deepvis_toolbox.errors import ToolboxError, nearest_name
@@ -91,7 +92,7 @@ def _input_shape(
 
 def _channels_by_weights(inside: Interior, stored: StoredWeights | None) -> int:
     for layer in inside.layers:
-        reads_input = layer.type == "Convolution" and inside.input_name in layer.bottom
+        reads_input = layer.type in ("Convolution", "DepthwiseConvolution") and inside.input_name in layer.bottom
         arrays = stored.layers.get(layer.name) if stored and reads_input else None
         if arrays and len(arrays[0].shape) == 4:
             return arrays[0].shape[1] * max(layer.convolution_param.group, 1)
@@ -132,7 +133,7 @@ def _without_dropped_inputs(layer: Any, plan: _Plan, definition: Prototxt) -> An
 def _planned_layer(layer: Any, plan: _Plan, definition: Prototxt) -> LayerType:
     where = f'{definition.path}: layer "{layer.name}"'
     if layer.type not in LAYER_TYPES:
-        hint = nearest_name(layer.type, LAYER_TYPES)
+        hint = other_spelling(layer.type, LAYER_TYPES)
         raise ToolboxError(f'{where}, field "type": the layer type "{layer.type}" is not supported{hint}')
     if layer.blobs:
         raise ToolboxError(f'{where}, field "blobs": parameters are read from the weights file, not from the prototxt')
@@ -248,6 +249,8 @@ def _name_node(node: fx.Node, top: str, layer: LayerType) -> None:
         return
     node.meta["layer"] = top
     definition = layer.definition
+    if definition.type in IN_PLACE_ACTIVATIONS and top in definition.bottom:
+        node.meta["enters_below"] = True
     if definition.deconv_ignore or (definition.type == "LRN" and definition.lrn_param.deconv_ignore):
         node.meta["deconv_pass"] = True
 

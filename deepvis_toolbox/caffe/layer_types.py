@@ -122,6 +122,12 @@ LAYER_TYPES: Registry[type[LayerType]] = Registry("Caffe layer type", home="deep
 """Every layer type that is computed, by its name in Caffe."""
 
 
+IN_PLACE_ACTIVATIONS = frozenset(
+    {"ReLU", "ReLU6", "PReLU", "ELU", "Sigmoid", "TanH", "BNLL", "AbsVal", "Swish", "Clip", "Threshold"}
+)
+"""Where one of these is in place on a blob, a backward pass starts and arrives below it, as the blob's diff does."""
+
+
 def layer_type(name: str, old_name: str = "") -> Callable[[type[LayerTypeClass]], type[LayerTypeClass]]:
     """Return a decorator for a layer type: its Caffe name, and that of the older generation where it had one."""
 

@@ -25,6 +25,18 @@ DATA_TYPES = frozenset(
 LOSS_TYPES = frozenset({"Accuracy", "SoftmaxWithLoss", "HDF5Output"})
 
 
+DETECTION_TYPES = frozenset(
+    {"PriorBox", "DetectionOutput", "DetectionEvaluate", "Proposal", "ROIPooling", "PSROIPooling", "RegionOutput"}
+    | {"YoloDetectionOutput", "Yolov3DetectionOutput"}
+)
+"""Layers of detectors that turn maps into boxes; the network is opened up to them."""
+
+
+def is_data(layer: Any) -> bool:
+    """Whether a layer reads pictures: one of Caffe's own, or a Python layer that reads no blob."""
+    return layer.type in DATA_TYPES or (layer.type == "Python" and not layer.bottom)
+
+
 def is_loss(layer_type: str) -> bool:
     """Whether a layer of this type only measures or writes down how well the network does."""
     return layer_type in LOSS_TYPES or layer_type.endswith("Loss")
@@ -46,10 +58,13 @@ def interior(prototxt: Prototxt) -> Interior:
     declared = dict(prototxt.inputs)
     labels: set[str] = set()
     layers, left_out = [], []
-    for layer in prototxt.layers:
+    boxes: dict[str, str] = {}
+    for layer in (*_training_data(prototxt), *prototxt.layers):
         if layer.type == "Input":
             declared.update(_input_layer(layer, prototxt))
-        elif layer.type in DATA_TYPES:
+        elif layer.type in DETECTION_TYPES or not boxes.keys().isdisjoint(layer.bottom):
+            boxes.update(dict.fromkeys(layer.top, f"{layer.name} ({layer.type})"))
+        elif is_data(layer):
             left_out.append(layer.name)
             declared.update({top: _data_shape(layer) for top in layer.top[:1]})
             labels.update(layer.top[1:])
@@ -61,8 +76,20 @@ def interior(prototxt: Prototxt) -> Interior:
     notes = [*prototxt.notes]
     if left_out:
         notes.append(f"left out, data and loss layers: {', '.join(dict.fromkeys(left_out))}")
+    if boxes:
+        known = ", ".join(dict.fromkeys(boxes.values()))
+        notes.append(f"opened up to the layers that make boxes, which are not computed: {known}")
     name = _used_input(declared, layers, prototxt, notes)
     return Interior(name, declared[name], tuple(layers), tuple(notes))
+
+
+def _training_data(prototxt: Prototxt) -> list[Any]:
+    """The data layers for training, where no others say what the input is."""
+    has_input = prototxt.inputs or any(layer.type == "Input" or is_data(layer) for layer in prototxt.layers)
+    if has_input:
+        return []
+    found = [layer for layer in prototxt.left_out if is_data(layer)]
+    return found[:1]
 
 
 def _used_input(

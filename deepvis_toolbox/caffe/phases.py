@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ def runs_at_test_time(layer: Any, state: Any, path: Path) -> bool:
     if layer.include:
         return any(_meets(rule, state) for rule in layer.include)
     return not any(_meets(rule, state) for rule in layer.exclude)
+
+
+DEPLOY = "deploy"
+"""The stage at which DIGITS and its like read one file as the network without data and losses."""
+
+
+def takes_deploy_stage(layers: Iterable[Any], state: Any) -> bool:
+    """Whether the file is to be read at the stage `deploy`: its layers name it, and the file itself no stage."""
+    rules = [rule for layer in layers for rule in (*layer.include, *layer.exclude)]
+    return not state.stage and any(DEPLOY in (*rule.stage, *rule.not_stage) for rule in rules)
 
 
 def _meets(rule: Any, state: Any) -> bool:

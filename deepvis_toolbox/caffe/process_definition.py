@@ -14,9 +14,13 @@ from typing import Any
 from google.protobuf import text_format
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
+from deepvis_toolbox.caffe.layer_types import IN_PLACE_ACTIVATIONS
 from deepvis_toolbox.caffe.network_ends import interior
 from deepvis_toolbox.caffe.prototxt import Prototxt
 from deepvis_toolbox.errors import ToolboxError
+
+_RECTIFIERS = ("ReLU", "ReLU6", "Swish")
+"""Below which a pass starts, in place or not."""
 
 _OF_FORKS = {
     "pooling_param": ("force_pad",),
@@ -62,8 +66,11 @@ def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_f
         _set_rounding(copy, pooling_fields, prototxt)
         if copy.type == "Reduction" and copy.reduction_param.axis == 0:
             copy.reduction_param.axis = 1  # 0 would add up the images of a batch
+        if copy.type == "DepthwiseConvolution":
+            copy.type = "Convolution"  # the same, where Caffe has no quicker way
         copy.bottom[:], copy.top[:] = blobs.read(layer.bottom), blobs.write(layer.top)
-        if layer.type == "ReLU":
+        in_place = layer.type in IN_PLACE_ACTIVATIONS and layer.top[0] in layer.bottom
+        if in_place or layer.type in _RECTIFIERS:
             below.setdefault(layer.top[0], copy.bottom[0])
     passed = frozenset(layer.name for layer in kept if layer.deconv_ignore or layer.lrn_param.deconv_ignore)
     return Definition(text_format.MessageToString(net), blobs.input_blob, below, passed)

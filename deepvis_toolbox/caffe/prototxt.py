@@ -11,7 +11,7 @@ from google.protobuf import text_format
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.generations import upgraded_layers
-from deepvis_toolbox.caffe.phases import runs_at_test_time
+from deepvis_toolbox.caffe.phases import DEPLOY, runs_at_test_time, takes_deploy_stage
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 
 MAX_BYTES = 4 << 20
@@ -33,6 +33,8 @@ class Prototxt:
     """Blobs declared by `input:` beside the layers, each with its shape (batch first; empty where none is given)."""
     layers: tuple[Any, ...]
     notes: tuple[str, ...] = field(default=())
+    left_out: tuple[Any, ...] = field(default=())
+    """The layers that do not run at test time."""
 
 
 def read_prototxt(path: Path) -> Prototxt:
@@ -47,11 +49,17 @@ def read_prototxt(path: Path) -> Prototxt:
         raise ToolboxError(f"{path}: defines no layer; it is not a network's prototxt")
     if len(layers) > MAX_LAYERS:
         raise ToolboxError(f"{path}: has {len(layers)} layers; more than {MAX_LAYERS} are not read")
+    staged = takes_deploy_stage(layers, net.state)
+    if staged:
+        net.state.stage.append(DEPLOY)
     kept = tuple(layer for layer in layers if runs_at_test_time(layer, net.state, path))
     kept_names = {layer.name for layer in kept}
     training = [layer.name for layer in layers if layer.name not in kept_names]
     notes = (f"left out, for training only: {', '.join(dict.fromkeys(training))}",) if training else ()
-    return Prototxt(path, net.name, _declared_inputs(net, path), kept, notes)
+    if staged:
+        notes = (f'read at the stage "{DEPLOY}", which its layers name', *notes)
+    left = tuple(layer for layer in layers if layer.name not in kept_names)
+    return Prototxt(path, net.name, _declared_inputs(net, path), kept, notes, left)
 
 
 def _parsed(path: Path) -> Any:

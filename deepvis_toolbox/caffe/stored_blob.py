@@ -24,6 +24,10 @@ _VALUE_TYPES: dict[int, np.dtype] = {
 }
 
 
+_RAW_TYPE, _RAW_DATA = 10, 12
+"""Fields of NVIDIA's Caffe: what the numbers are, and their bytes."""
+_RAW_VALUE_TYPES: dict[int, np.dtype] = {0: np.dtype("<f8"), 1: np.dtype("<f4"), 2: np.dtype("<f2")}
+
 _PIECE = 16 << 20
 
 
@@ -64,20 +68,38 @@ def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
     shape: tuple[int, ...] | None = None
     dimensions = [0, 0, 0, 0]
     parts: dict[int, list[tuple[int, int]]] = {number: [] for number in _VALUE_TYPES}
+    raw: list[tuple[int, int]] = []
+    raw_type = 1
     for field in fields(buffer, start, end):
         if field.number == _BLOB.SHAPE_FIELD_NUMBER and field.wire_type == BYTES:
             shape = _shape(buffer, field)
         elif field.number in _DIMENSIONS:
             dimensions[_DIMENSIONS.index(field.number)] = field.value
+        elif field.number == _RAW_TYPE:
+            raw_type = field.value
+        elif field.number == _RAW_DATA and field.wire_type == BYTES:
+            raw.append((field.start, field.end))
         elif field.number in _VALUE_TYPES:
             parts[field.number].append(_run_of_values(field))
     if any(dimensions):  # as in Caffe, the older form wins where both are there
         shape = tuple(dimensions)
     number = _BLOB.DOUBLE_DATA_FIELD_NUMBER if parts[_BLOB.DOUBLE_DATA_FIELD_NUMBER] else _BLOB.DATA_FIELD_NUMBER
     blob = StoredBlob(shape or (), buffer, tuple(parts[number]), _VALUE_TYPES[number])
+    if raw:
+        blob = StoredBlob(shape or (), buffer, tuple(raw), _raw_value_type(raw_type, raw))
     if min(blob.shape, default=1) < 0 or blob.count != math.prod(blob.shape):
         raise WireError(f"{blob.count} values are stored for the shape {'×'.join(map(str, blob.shape)) or '()'}")
     return blob
+
+
+def _raw_value_type(number: int, parts: list[tuple[int, int]]) -> np.dtype:
+    """What numbers NVIDIA's Caffe stored: halves, floats or doubles."""
+    found = _RAW_VALUE_TYPES.get(number)
+    if found is None:
+        raise WireError("the values are stored as whole numbers (raw_data of NVIDIA's Caffe); save them as floats")
+    if any((end - start) % found.itemsize for start, end in parts):
+        raise WireError("the values are cut off")
+    return found
 
 
 def _let_go(buffer: Buffer, start: int, end: int) -> None:

@@ -21,25 +21,29 @@ MOST_SEEDS = 100_000
 LARGEST_WHOLE_NUMBER = 2**53
 _RANGE = re.compile(r"(\d{1,15})(?:-(\d{1,15}))?")
 _EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+_OTHER_BASE = re.compile(r"\b0[xXoObB]|\d_\d")
+"""Python's numbers that are not written as people write them."""
 _SIZE = re.compile(r"(\d{1,9})(?:\s*[x×,]\s*(\d{1,9}))?")
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
 _PART = re.compile(r"(\d{1,9})/(\d{1,9})")
 
 
 def value_of(text: str) -> Any:
-    """Return the value that a text means: a Python literal, else YAML, else the text itself."""
-    import yaml
+    """Return the value that a text means: a Python literal, else YAML, else the text itself. Numbers are decimal."""
+    from deepvis_toolbox.configuration.yaml_file import parse_value  # not before there is a value to read
 
     if len(text) > LONGEST_VALUE:
         raise ToolboxError(f"a value of {len(text)} letters is too long")
     try:
-        return ast.literal_eval(text.strip())
+        if not _OTHER_BASE.search(text):
+            return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
     try:
-        return _with_numbers(yaml.safe_load(text))
-    except (yaml.YAMLError, RecursionError, ValueError):  # ValueError: a number of thousands of digits
+        value = _with_numbers(parse_value(text, ""))
+    except (ToolboxError, RecursionError, ValueError):  # ValueError: a number of thousands of digits
         return text
+    return text if value in (math.inf, -math.inf) else value
 
 
 def number(text: str, flag: str) -> float:

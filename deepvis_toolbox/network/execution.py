@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer_nodes import attribute, needed_for, operation
+from deepvis_toolbox.network.plain_modules import is_plain
 from deepvis_toolbox.network.quick_modules import quickened
 
 Values = dict[fx.Node, Any]
@@ -33,12 +34,18 @@ class FoldedConvolutions:
         """The batch norm that alone reads this convolution, or None."""
         if convolution.op != "call_module" or len(convolution.users) != 1:
             return None
-        if type(self._modules[str(convolution.target)]) is not nn.Conv2d:
+        if not self._is_plain(convolution, nn.Conv2d):
             return None
         reader = next(iter(convolution.users))
-        if reader.op != "call_module" or type(self._modules[str(reader.target)]) is not nn.BatchNorm2d:
+        if not self._is_plain(reader, nn.BatchNorm2d):
             return None
-        return reader if self._modules[str(reader.target)].running_mean is not None else None  # type: ignore[redundant-expr]
+        return reader if self._modules[str(reader.target)].running_mean is not None else None
+
+    def _is_plain(self, node: fx.Node, kind: type[nn.Module]) -> bool:
+        if node.op != "call_module":
+            return False
+        module = self._modules[str(node.target)]
+        return type(module) is kind and is_plain(module)
 
     def __call__(self, convolution: fx.Node, norm: fx.Node) -> nn.Module:
         """The one convolution that does the work of both."""
@@ -138,15 +145,18 @@ class Program:
         return steps
 
     def _step(self, node: fx.Node, modules: Mapping[str, nn.Module]) -> _Step:
-        if self._overwrite and self._may_overwrite_input(node):
+        if self._overwrite and self._may_overwrite_input(node, modules):
             return _Step(node, _OVERWRITING[operation(node).kind], node.args[:1], {})
         call = _callable_of(node, modules)
         return _Step(node, self._wrap(node, call) if self._wrap else call, node.args, dict(node.kwargs))
 
-    def _may_overwrite_input(self, node: fx.Node) -> bool:
+    def _may_overwrite_input(self, node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
         if operation(node).kind not in _OVERWRITING:
             return False
         source = node.all_input_nodes[0]
+        called = [modules[str(each.target)] for each in (node, source) if each.op == "call_module"]
+        if not all(map(is_plain, called)):  # a hook may have kept what it saw
+            return False
         free = source not in self.wanted or source in self._overwritable
         return free and len(source.users) == 1 and operation(source).kind in _FRESH
 

@@ -50,7 +50,7 @@ def without_overwriting(graph_module: fx.GraphModule) -> None:
 
     Who reads the overwritten tensor later must see the new value, so its later readers are pointed at the new node.
     Raises `ToolboxError` with the user's line where that cannot be done: other views of the tensor are read later, or
-    the operation has no other form.
+    the operation has no other form. Leaves it to the caller to recompile.
     """
     modules = dict(graph_module.named_modules())
     overwriting = _set_out_of_place(graph_module.graph, modules)
@@ -68,7 +68,6 @@ def without_overwriting(graph_module: fx.GraphModule) -> None:
                 if position[reader] > position[node]:
                     reader.replace_input_with(first, node)
         sharing[node].add(node)
-    graph_module.recompile()
 
 
 def _set_out_of_place(graph: fx.Graph, modules: Modules) -> set[nn.Module]:
@@ -93,7 +92,7 @@ def _make_out_of_place(node: fx.Node, modules: Modules, overwriting: set[nn.Modu
         node.kwargs = {**node.kwargs, "inplace": False}
         return True
     if node.op == "call_function" and node.target in _IN_PLACE_FUNCTIONS:
-        overwrites = node.target not in AUGMENTED or not _is_number(node.args[0])
+        overwrites = node.target not in AUGMENTED or not is_number(node.args[0])
         node.target = _IN_PLACE_FUNCTIONS[node.target]
         return overwrites
     return node.op == "call_method" and _make_method_out_of_place(node)
@@ -111,13 +110,13 @@ def _make_method_out_of_place(node: fx.Node) -> bool:
     return True
 
 
-def _is_number(node: fx.Node) -> bool:
+def is_number(node: fx.Node) -> bool:
     """Whether the node is a size, or computed from sizes alone."""
     if node.op == "call_method":
         return node.target in ("size", "dim", "numel")
     if node.target is getattr:
         return node.args[1] in ("shape", "ndim")
-    return node.op == "call_function" and bool(node.all_input_nodes) and all(map(_is_number, node.all_input_nodes))
+    return node.op == "call_function" and bool(node.all_input_nodes) and all(map(is_number, node.all_input_nodes))
 
 
 def _may_view(node: fx.Node, modules: Modules) -> bool:

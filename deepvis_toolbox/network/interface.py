@@ -45,6 +45,8 @@ class Network(ABC):
     preprocessing: Preprocessing
     description: ModelDescription
     """What it was opened by, as given: presets, unit images, the model's folder, its files, notes."""
+    notes: tuple[str, ...] = ()
+    """What trying it found out that a user should know, a sentence each: layers left out, say."""
 
     @abstractmethod
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:

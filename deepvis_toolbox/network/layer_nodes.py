@@ -69,16 +69,24 @@ def layer_table(
     position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
     layers, nodes = [], {}
     for name, chain in sorted(chains.items(), key=lambda item: position[item[1][-1]]):
-        value = values.get(chain[-1])
+        top = chain[-1]
+        value = values.get(top)
         if not isinstance(value, torch.Tensor) or value.ndim < 2 or not value.is_floating_point():
             continue  # sizes, lists of parts, indices: nothing that has units
-        rectified = [node for node in chain if operation(node).rectifier]
-        below = rectified[0].all_input_nodes[0] if rectified else chain[-1]
-        last_rectifies = len(rectified) == 1 and rectified[0] is chain[-1]
+        computing = [node for node in chain if "moved" not in node.meta]
+        rectified = [node for node in computing if operation(node).rectifier]
+        entered = [node for node in computing if node in rectified or node.meta.get("enters_below")]
+        below = _with_the_batch_in_front(entered[0].all_input_nodes[0]) if entered else top
+        last_rectifies = len(rectified) == 1 and rectified[0] is computing[-1]
         rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
-        layers.append(Layer(name, _kind_of(chain), tuple(value.shape[1:]), rectifier))
-        nodes[name] = LayerNodes(chain[-1], below)
+        layers.append(Layer(name, _kind_of(computing), tuple(value.shape[1:]), rectifier))
+        nodes[name] = LayerNodes(top, below)
     return layers, nodes
+
+
+def _with_the_batch_in_front(node: fx.Node) -> fx.Node:
+    front: fx.Node = node.meta.get("moved_back", node)
+    return front
 
 
 def _kind_of(chain: list[fx.Node]) -> str:

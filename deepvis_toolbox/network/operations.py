@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch.nn.functional as F
 from torch import fx, nn
 
+from deepvis_toolbox.network.operation_names import CHANNEL_CALLS, ELEMENTWISE_CALLS, OTHER_CALLS
+
 
 class Window(NamedTuple):
     """What a local operation looks at, as (vertical, horizontal) pairs; `padding` is the one at the top and left."""
@@ -42,7 +44,7 @@ class Operation:
         return self.kind if self.kind in RECTIFIERS else ""
 
 
-RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "silu", "gelu", "hardswish", "mish"})
+RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "silu", "gelu", "hardswish", "mish", "swish", "clipped_relu"})
 """The activations that deconv and guided treat as a rectifier, and below which a backward pass starts. The smooth ones
 are ReLUs with a rounded corner. PReLU, ELU and the squashing functions are not among them: backprop's derivative."""
 
@@ -84,71 +86,14 @@ _OTHER_MODULES: dict[type[nn.Module], str] = {
     nn.ReflectionPad2d: "pad",
     nn.CircularPad2d: "pad",
 }
-_ELEMENTWISE_CALLS: dict[str, str] = {
-    "relu": "relu",
-    "relu6": "relu6",
-    "leaky_relu": "leaky_relu",
-    "silu": "silu",
-    "gelu": "gelu",
-    "hardswish": "hardswish",
-    "mish": "mish",
-    "prelu": "prelu",
-    "elu": "elu",
-    "selu": "elu",
-    "celu": "elu",
-    "sigmoid": "sigmoid",
-    "hardsigmoid": "sigmoid",
-    "tanh": "tanh",
-    "hardtanh": "tanh",
-    "softplus": "softplus",
-    "dropout": "dropout",
-    "dropout2d": "dropout",
-    "batch_norm": "norm",
-    "local_response_norm": "lrn",
-    "add": "add",
-    "sub": "add",
-    "rsub": "add",
-    "mul": "multiply",
-    "truediv": "multiply",
-    "div": "multiply",
-    "neg": "multiply",
-    "pow": "power",
-    "sqrt": "power",
-    "exp": "power",
-    "log": "power",
-    "abs": "power",
-    "maximum": "maximum",
-    "minimum": "maximum",
-    "clamp": "clamp",
-    "clone": "identity",
-    "contiguous": "identity",
-    "detach": "identity",
-}
-_OTHER_CALLS: dict[str, str] = {
-    "linear": "linear",
-    "softmax": "softmax",
-    "log_softmax": "softmax",
-    "flatten": "flatten",
-    "reshape": "reshape",
-    "view": "reshape",
-    "permute": "reshape",
-    "transpose": "reshape",
-    "squeeze": "reshape",
-    "unsqueeze": "reshape",
-    "mean": "pool",
-    "interpolate": "upsample",
-    "layer_norm": "norm",
-    "group_norm": "norm",
-    "matmul": "matmul",
-    "scaled_dot_product_attention": "attention",
-}
-_CHANNEL_CALLS = {"cat": "concat", "concat": "concat", "chunk": "slice", "split": "slice"}
 
 
 def operation_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Operation:
     """Classifies a node. An operation that is not known is taken to see its whole input."""
     if node.op == "placeholder":
         return Operation("input")
+    if node.meta.get("rectifier"):
+        return Operation(node.meta["rectifier"], elementwise=True)
     if node.op == "call_module":
         return module_operation(modules[str(node.target)])
     if node.op in ("call_function", "call_method"):
@@ -196,15 +141,15 @@ def _call_operation(node: fx.Node) -> Operation:
     name = called_name(node)
     if name in _WINDOWED_CALLS:
         return _WINDOWED_CALLS[name](node)
-    if name in _ELEMENTWISE_CALLS:
-        return Operation(_ELEMENTWISE_CALLS[name], elementwise=True)
-    if name in _CHANNEL_CALLS:
-        return Operation(_CHANNEL_CALLS[name], elementwise=_dimension_argument(node, name) == 1)
+    if name in ELEMENTWISE_CALLS:
+        return Operation(ELEMENTWISE_CALLS[name], elementwise=True)
+    if name in CHANNEL_CALLS:
+        return Operation(CHANNEL_CALLS[name], elementwise=_dimension_argument(node, name) == 1)
     if name == "getitem":
         parent = node.args[0]
         of_parts = isinstance(parent, fx.Node) and called_name(parent) in ("chunk", "split")
         return Operation("slice", elementwise=of_parts or _keeps_places(node.args[1]))
-    return Operation(_OTHER_CALLS.get(name, name))
+    return Operation(OTHER_CALLS.get(name, name))
 
 
 def _keeps_places(index: Any) -> bool:
@@ -245,16 +190,31 @@ def _pad_window(padding: Any, repeats_border: bool) -> Window:
 
 
 def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple[Any, ...]) -> list[Any]:
+    """By name; numbers that forward computes, from a map's size say, as they came out for one image."""
     given = dict(zip(names, node.args[1:], strict=False)) | dict(node.kwargs)
-    return [given.get(name, default) for name, default in zip(names, defaults, strict=True)]
+    return [
+        fx.node.map_arg(given.get(name, default), _number_of) for name, default in zip(names, defaults, strict=True)
+    ]
+
+
+def _number_of(node: fx.Node) -> Any:
+    return node.meta.get("number", node)
+
+
+def _holds_nodes(*arguments: Any) -> bool:
+    """Whether some of them are computed by forward, and not known yet."""
+    found: list[fx.Node] = []
+    fx.node.map_arg(arguments, found.append)
+    return bool(found)
 
 
 def _pool_call(node: fx.Node) -> Operation:
-    kernel, stride, padding = _arguments(node, ("kernel_size", "stride", "padding"), (1, None, 0))
-    dilation = (
-        node.args[4] if called_name(node) == "max_pool2d" and len(node.args) > 4 else node.kwargs.get("dilation", 1)
-    )
+    names = ("kernel_size", "stride", "padding", "dilation" if called_name(node) == "max_pool2d" else "ceil_mode")
+    kernel, stride, padding, dilation = _arguments(node, names, (1, None, 0, 1))
+    dilation = dilation if called_name(node) == "max_pool2d" else 1
     stride = kernel if stride is None or stride == [] else stride
+    if _holds_nodes(kernel, stride, padding, dilation):
+        return Operation("pool")
     return Operation("pool", window=Window(_pair(kernel), _pair(stride), _pair(padding), _pair(dilation)))
 
 
@@ -262,7 +222,9 @@ def _convolution_call(node: fx.Node) -> Operation:
     names = ("weight", "bias", "stride", "padding", "dilation")
     weight, _, stride, padding, dilation = _arguments(node, names, (None, None, 1, 0, 1))
     shape = weight.meta.get("value_shape") if isinstance(weight, fx.Node) else None
-    if shape is None or len(shape) != 4:  # a kernel that is itself computed
+    if shape is None or len(shape) != 4:  # a kernel that is none of images
+        return Operation("conv")
+    if _holds_nodes(stride, padding, dilation):
         return Operation("conv")
     kernel, dilations = (int(shape[2]), int(shape[3])), _pair(dilation)
     return Operation(
@@ -271,7 +233,7 @@ def _convolution_call(node: fx.Node) -> Operation:
 
 
 def _pad_call(node: fx.Node) -> Operation:
-    padding = node.args[1] if len(node.args) > 1 else node.kwargs.get("pad")
+    (padding,) = _arguments(node, ("pad",), (None,))
     whole_numbers = isinstance(padding, (tuple, list)) and all(isinstance(part, int) for part in padding)
     mode = node.args[2] if len(node.args) > 2 else node.kwargs.get("mode", "constant")
     if not whole_numbers or len(padding) not in (2, 4) or mode in _FAR_PADDING:  # type: ignore[arg-type]

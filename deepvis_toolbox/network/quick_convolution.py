@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from deepvis_toolbox.network.plain_modules import is_plain
+
 _FEW_CHANNELS = 4
 
 
@@ -21,6 +23,7 @@ def is_first_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Whether `FirstConvolution` can stand for the module."""
     return (
         type(module) is nn.Conv2d
+        and is_plain(module)
         and module.in_channels <= _FEW_CHANNELS
         and module.stride[0] == module.stride[1] > 1
         and module.groups == 1

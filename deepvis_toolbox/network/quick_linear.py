@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from deepvis_toolbox.network.plain_modules import is_plain
+
 _PARTS = 4
 """Each picture's signal is summed up in so many parts, for more than one processor to work on."""
 
@@ -24,6 +26,7 @@ def is_quick_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
     """Whether `QuickLinear` can stand for the module."""
     return (
         type(module) is nn.Linear
+        and is_plain(module)
         and not module.weight.requires_grad
         and module.weight.device.type == "cpu"
         and module.weight.dtype == torch.float32

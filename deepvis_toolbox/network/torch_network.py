@@ -9,17 +9,19 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import fx
 
-from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
+from deepvis_toolbox.network.first_run import first_run
 from deepvis_toolbox.network.graph_layers import GraphLayers
+from deepvis_toolbox.network.hidden_rectifiers import modules_with_hidden_rectifiers
 from deepvis_toolbox.network.interface import Network, Visitor
-from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, operation
-from deepvis_toolbox.network.operations import RECTIFIERS, module_operation
+from deepvis_toolbox.network.joined_recording import JoinedRecording, joined
+from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, note_values, operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
+from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
 from deepvis_toolbox.network.torch_recording import TorchRecording
 from deepvis_toolbox.words.layer import Rect
@@ -46,21 +48,24 @@ class TorchNetwork(Network):
         self._graph_module = graph_module.eval().requires_grad_(False).to(device)
         _lay_out_channels_last(graph_module)
         self._passes_lrn = description.deconv_passes_lrn
-        classify(self._graph_module)
         self._switch = DeconvSwitch()
         self._folded = FoldedConvolutions(self._graph_module)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
-        self._described = GraphLayers(self._graph_module, self._values_of_zeros(), description)
+        tried = first_run(graph_module, graph_module.meta.pop("promise", None), self._whole_program, device, self.name)
+        self.notes, self._takes_one = tuple(tried.notes), tried.takes_one_at_a_time
+        note_values(tried.values)
+        classify(self._graph_module)
+        self._opaque = modules_with_hidden_rectifiers(graph_module, tried.values)
+        self._described = GraphLayers(self._graph_module, tried.values, description)
         self.layers, self._nodes = self._described.layers, self._described.nodes
         self.label_layers = self._described.label_layers
-        self._opaque = _modules_with_hidden_rectifiers(self._graph_module)
 
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         nodes = {name: self._nodes[self.layers.canonical(name)].value for name in layers}
         program = self._program("forward", nodes.values(), overwrite=True)
         with torch.inference_mode():
-            values = program.run(self._checked(x))
-        return {name: values[node] for name, node in nodes.items()}
+            parts = [program.run(part) for part in self._parts(self._checked(x))]
+        return {name: joined([values[node] for values in parts]) for name, node in nodes.items()}
 
     def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()) -> None:
         seen: dict[fx.Node, list[tuple[str, fx.Node]]] = {}
@@ -72,6 +77,9 @@ class TorchNetwork(Network):
             if name in below_only and nodes.below is not nodes.value:
                 overwritable.add(nodes.below)
         kept = {below for value, named in seen.items() for _, below in named if below is not value}
+        if self._takes_one and len(x) > 1:
+            self._visit_joined(x, layers, visitor)
+            return
         program = self._program("visit", [*seen], keep=[*kept], overwritable=frozenset(overwritable - kept))
 
         def visit_layer(node: fx.Node, values: Values) -> None:
@@ -82,7 +90,9 @@ class TorchNetwork(Network):
         with torch.inference_mode():
             program.run(self._checked(x), visit_layer)
 
-    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> TorchRecording:
+    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
+        if self._takes_one and len(x) > 1:
+            return JoinedRecording([self.record(part, layers) for part in self._parts(self._checked(x))])
         names = list(self.layers) if layers is None else [self.layers.canonical(name) for name in layers]
         program = self._program("record", self._recorded_nodes(names), wrap=self._passing_in_deconv)
         return TorchRecording(program, self._checked(x), self.layers, self._nodes, self._switch, self._opaque)
@@ -101,7 +111,26 @@ class TorchNetwork(Network):
         return self._described.receptive_field(layer, place)
 
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
+        if self._takes_one:
+            return super().ascent_pass(layer, place)
         return ascent_pass_on_torch(self, layer, place)
+
+    def _visit_joined(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
+        """`visit` for a network that runs one picture at a time: what it hands over is what `visit` gives for each."""
+        found: dict[str, list[tuple[torch.Tensor, torch.Tensor | None]]] = {}
+
+        def keep(name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
+            found.setdefault(name, []).append((value.clone(), None if below is None else below.clone()))
+
+        for part in self._parts(x):
+            self.visit(part, layers, keep)
+        for name, given in found.items():
+            below = [part for _, part in given if part is not None]
+            visitor(name, joined([value for value, _ in given]), joined(below) if below else None)
+
+    def _parts(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
+        """What is run in one go: the batch, or each picture of it."""
+        return x.split(1) if self._takes_one and len(x) > 1 else (x,)
 
     def nodes_of(self, layer: str) -> LayerNodes:
         """The graph's nodes that make a layer."""
@@ -128,18 +157,10 @@ class TorchNetwork(Network):
         self._programs.clear()
         self._kept_recording = None
 
-    def _values_of_zeros(self) -> Values:
-        """What every node gives for one black image; tells the shapes, and whether the network runs at all."""
-        image = torch.zeros((1, *self.input_shape), device=self.device)
+    def _whole_program(self) -> Program:
+        """Of every node."""
         nodes = [node for node in self._graph_module.graph.nodes if node.op != "output"]
-        try:
-            with torch.inference_mode():
-                return Program(self._graph_module, nodes, self._folded).run(self._laid_out(image))
-        except ToolboxError:
-            raise
-        except Exception as error:  # whatever a user's module does
-            shape = "×".join(map(str, self.input_shape))
-            raise ToolboxError(f'network "{self.name}" does not run on a {shape} image: {reason_of(error)}') from error
+        return Program(self._graph_module, nodes, self._folded)
 
     def _recorded_nodes(self, names: Sequence[str]) -> list[fx.Node]:
         """The named layers' nodes, and those of every layer that is computed on the way."""
@@ -191,21 +212,3 @@ def _lay_out_channels_last(graph_module: fx.GraphModule) -> None:
     for tensor in (*graph_module.parameters(), *graph_module.buffers()):
         if tensor.ndim == 4:
             tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
-
-
-def _modules_with_hidden_rectifiers(graph_module: fx.GraphModule) -> list[str]:
-    """Modules kept as one node that have a rectifier inside, where no backward mode can reach it."""
-    found = []
-    modules = dict(graph_module.named_modules())
-    for node in graph_module.graph.nodes:
-        if node.op == "call_module":
-            kept = modules[str(node.target)]
-            inner: list[nn.Module] = list(kept.modules())[1:]
-            if any(module_operation(part).rectifier for part in inner) or _calls_rectifier(kept):
-                found.append(str(node.target))
-    return found
-
-
-def _calls_rectifier(module: nn.Module) -> bool:
-    """Whether a module keeps a rectifying function among its attributes, as torch's transformer layers do."""
-    return any(getattr(value, "__name__", "") in RECTIFIERS for value in vars(module).values() if callable(value))

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
-from deepvis_toolbox.network.in_place import AUGMENTED, without_overwriting
+from deepvis_toolbox.network.in_place import without_overwriting
 from deepvis_toolbox.network.operations import called_name
+from deepvis_toolbox.network.own_copy import own_copy
+from deepvis_toolbox.network.promise import promise_of
+from deepvis_toolbox.network.proxies import Proxy, tensors_are_told
+from deepvis_toolbox.network.rectifier_forms import name_rectifiers
 from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line
-
-
-class Proxy(fx.Proxy):
-    """A proxy that records `x += y` as what it is; torch.fx would take it for `x = x + y`."""
-
-    def __setitem__(self, *_: Any) -> None:
-        raise NotImplementedError("it overwrites part of a tensor; make a new one with torch.cat or torch.where")
-
-
-def _recorded_augmented(function: Callable[..., Any]) -> Callable[[fx.Proxy, Any], fx.Proxy]:
-    return lambda left, right: left.tracer.create_proxy("call_function", function, (left, right), {})
-
-
-for _function in AUGMENTED:
-    setattr(Proxy, f"__{_function.__name__}__", _recorded_augmented(_function))
 
 
 class _LayerTracer(fx.Tracer):
@@ -72,32 +59,34 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     module's name. Raises `ToolboxError` that names the line of the module which stopped the tracing.
     """
     tracer = _LayerTracer()
-    own = _own_copy(module)
+    own = own_copy(module)
+    promise = promise_of(own, input_shape)
     try:
-        graph = tracer.trace(own)
+        with tensors_are_told(own):
+            graph = tracer.trace(own)
     except ToolboxError:
         raise
     except Exception as error:  # whatever a user's module does
         raise ToolboxError(_why_untraceable(module, error)) from error
     graph_module = fx.GraphModule(tracer.root, graph)
     graph_module.meta["input_shape"] = tuple(input_shape)
+    graph_module.meta["promise"] = promise
     without_overwriting(graph_module)
+    name_rectifiers(graph_module)
     _name_layers(graph_module)
     graph_module.graph.lint()
+    graph_module.recompile()
     return graph_module
 
 
-def _own_copy(module: nn.Module) -> nn.Module:
-    name = type(module).__name__
-    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
-        raise ToolboxError(f"{name} is compiled by torch.jit; give the module that it was made from")
-    try:
-        return copy.deepcopy(module).eval().requires_grad_(False)
-    except Exception as error:  # whatever a user's module holds
-        raise ToolboxError(
-            f"{name} cannot be copied ({reason_of(error)}); copy.deepcopy must be able to copy all that it holds, and "
-            "old weight_norm or spectral_norm must be taken off (torch.nn.utils.remove_weight_norm)"
-        ) from error
+_ADVICE = {
+    "is not installed as a submodule": "make the module in __init__ (self.relu = nn.ReLU()), so that it has a name",
+    "zeros(": "take the size from a tensor: x.new_zeros(x.shape), or torch.zeros_like",
+    "ones(": "take the size from a tensor: x.new_ones(x.shape), or torch.ones_like",
+    "expand(": "take the size from a tensor: expand_as, or leave it away where broadcasting does the same",
+    "repeat(": "give the numbers one by one: x.repeat(n, 1, 1)",
+}
+"""By a part of the line, or of the reason: what to write instead."""
 
 
 def _why_untraceable(module: nn.Module, error: Exception) -> str:
@@ -106,6 +95,9 @@ def _why_untraceable(module: nn.Module, error: Exception) -> str:
     if line is None:
         return f"{name} cannot be traced by torch.fx: {reason}"
     told = f"{line[0]}:{line[1]}: torch.fx cannot trace `{code_of(line)}` of {name} ({reason})"
+    advice = next((advice for part, advice in _ADVICE.items() if part in f"{code_of(line)} {reason}"), None)
+    if advice:
+        return f"{told}; {advice}"
     if not isinstance(error, fx.proxy.TraceError) and "Proxy" not in reason:
         return told
     return (
@@ -115,24 +107,52 @@ def _why_untraceable(module: nn.Module, error: Exception) -> str:
 
 
 def _name_layers(graph_module: fx.GraphModule) -> None:
-    """Gives every computing node its layer's name: the module's path, or the scope and the function's name."""
-    used: Counter[str] = Counter()
+    """Gives every computing node its layer's name: the module's path, or the scope and the function's name.
+
+    No two layers have one name, whatever the modules are called: a module's first use has its path, all others the
+    next free number.
+    """
+    graph = graph_module.graph
+    reads_input = _nodes_that_read_input(graph)
+    left = ("output", "get_attr", "placeholder")
+    computing = [node for node in graph.nodes if node in reads_input and node.op not in left]
+    names = _Names({_one_layer_scope(node) or str(node.target) for node in computing if _has_path(node)})
     groups: dict[tuple[str, int], str] = {}
-    reads_input = _nodes_that_read_input(graph_module.graph)
-    for node in graph_module.graph.nodes:
-        if node not in reads_input or node.op in ("output", "get_attr"):
-            continue
+    for node in computing:
         group = _one_layer_scope(node)
-        if node.op == "placeholder":
-            name = "data"
-        elif group:
-            key = (group, _use_of(node, group))
-            if key not in groups:
-                groups[key] = _numbered(group, used)
-            name = groups[key]
-        else:
-            name = _numbered(_plain_name(node), used)
-        node.meta["layer"] = name
+        if not group:
+            node.meta["layer"] = names.take(_plain_name(node), is_path=node.op == "call_module")
+            continue
+        key = (group, _use_of(node, group))
+        if key not in groups:
+            groups[key] = names.take(group, is_path=True)
+        node.meta["layer"] = groups[key]
+    next(node for node in graph.nodes if node.op == "placeholder").meta["layer"] = INPUT_LAYER
+
+
+INPUT_LAYER = "data"
+
+
+def _has_path(node: fx.Node) -> bool:
+    return node.op == "call_module" or bool(_one_layer_scope(node))
+
+
+class _Names:
+    """Gives names out, each once. The paths of modules are kept for the modules."""
+
+    def __init__(self, paths: set[str]) -> None:
+        self._taken = {INPUT_LAYER}
+        self._paths = paths
+        self._next: Counter[str] = Counter()
+
+    def take(self, name: str, *, is_path: bool) -> str:
+        """The name at its first use, then name_1, name_2, …, whichever of them is free."""
+        found = name
+        while found in self._taken or (found in self._paths and not (is_path and found == name)):
+            self._next[name] += 1
+            found = f"{name}_{self._next[name]}"
+        self._taken.add(found)
+        return found
 
 
 def _nodes_that_read_input(graph: fx.Graph) -> set[fx.Node]:
@@ -168,10 +188,5 @@ def _plain_name(node: fx.Node) -> str:
         return str(node.target)
     scopes = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
     scope = str(scopes[-1]) if scopes else ""
-    return f"{scope}.{called_name(node)}" if scope else called_name(node)
-
-
-def _numbered(name: str, used: Counter[str]) -> str:
-    """The name at its first use, then name_1, name_2, …"""
-    used[name] += 1
-    return name if used[name] == 1 else f"{name}_{used[name] - 1}"
+    called = node.meta.get("called") or called_name(node)
+    return f"{scope}.{called}" if scope else called

@@ -10,7 +10,10 @@ from pathlib import Path
 import torch
 from torch import fx
 
-_NOT_THE_USERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent / "tracing.py"), __file__, "<")
+_TRACING = str(Path(__file__).parent / "tracing.py")
+_NOT_THE_USERS = (
+    str(Path(torch.__file__).parent), _TRACING, str(Path(__file__).parent / "proxies.py"), __file__, "<",
+)  # fmt: skip
 
 Line = tuple[str, int]
 """A file and the number of a line in it."""
@@ -20,7 +23,8 @@ def note_line(node: fx.Node) -> None:
     """Notes on a node the line that is being traced."""
     frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(_NOT_THE_USERS):
-        if frame.f_back is None:
+        is_outside = frame.f_code.co_name == "trace" and frame.f_code.co_filename == _TRACING
+        if frame.f_back is None or is_outside:  # beyond it nobody is in forward
             return
         frame = frame.f_back
     node.meta["line"] = (frame.f_code.co_filename, frame.f_lineno)

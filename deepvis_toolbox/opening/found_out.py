@@ -34,7 +34,8 @@ def network_from_files(
 
 def found_out(network: Network) -> list[str]:
     """What was found out about a network opened from Caffe files, one sentence for each thing."""
-    return [_input_line(network), _mean_line(network), *_class_lines(network), *network.description.notes]
+    notes = (*network.description.notes, *network.notes)
+    return [_input_line(network), _mean_line(network), *_class_lines(network), *notes]
 
 
 def save_model(network: Network, folder: str | Path) -> Path:

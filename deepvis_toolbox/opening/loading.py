@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_v
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict
 from deepvis_toolbox.words.device import parsed_device
+
+_log = logging.getLogger(__name__)
 
 Engine = Literal["torch", "caffe"]
 ENGINES: tuple[str, ...] = get_args(Engine)
@@ -100,7 +103,10 @@ def _torch_network(model: ModelFile, device: torch.device) -> Network:
         fill(made.module, read_state_dict(file), str(file))
     description = _with_makers_knowledge(model, made)
     graph = trace(made.module, description.preprocessing.input_shape)
-    return _labelled(TorchNetwork(graph, description, device), model)
+    network = TorchNetwork(graph, description, device)
+    for note in network.notes:
+        _log.warning("%s: %s", network.name, note)
+    return _labelled(network, model)
 
 
 def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescription:

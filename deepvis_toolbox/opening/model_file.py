@@ -231,10 +231,29 @@ def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_cou
     channels = section.channels or _usual_channels(model.framework, channel_count)
     written = section.mean
     mean = read_mean(model.existing("mean", written, "input", "mean")) if isinstance(written, str) else written
+    _check_units(model, mean)
     try:
         return Preprocessing(size, channels, mean, section.scale, section.std, section.crop)
     except ToolboxError as error:
         raise ToolboxError(f"{model.where('input')}: {error}") from None
+
+
+def _check_units(model: ModelFile, mean: Any) -> None:
+    """Refuses the means of pixels of 0 to 1, which most of torch's own texts give: pixels here are 0 to 255."""
+    section = model.input
+    if isinstance(section.mean, str) or not all(0 < value < 1 for value in mean):
+        return
+    in_pixels = [round(255 * value, 3) for value in mean]
+    scale = "" if all(value < 0.1 for value in section.scale) else ", scale: 0.00392157 (1/255)"
+    raise ToolboxError(
+        f"{model.where('input', 'mean')}: the mean {_listed(mean)} is one of pixels of 0 to 1; they are 0 to 255 here: "
+        f"write mean: {_listed(in_pixels)}{scale}, and std as it is"
+    )
+
+
+def _listed(values: Any) -> str:
+    numbers = [f"{value:g}" for value in values]
+    return numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
 
 
 def _usual_channels(framework: str, channel_count: int | None) -> Literal["RGB", "BGR", "gray"]:

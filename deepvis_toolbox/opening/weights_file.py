@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,7 +16,21 @@ LARGEST_FILE = 8 << 30
 """Bytes; no convnet's weights are larger, so a larger file is something else."""
 
 _OF_CAFFE = (".caffemodel", ".caffemodel.h5")
-_WRAPPERS = ("state_dict", "model", "model_state_dict")
+_WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module", "params", "weights", "ema")
+"""What checkpoints call the state dict in them."""
+
+_WRAPPING = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+"""Parts of names that come from what a module was wrapped in while it was trained: DataParallel, torch.compile, …"""
+
+
+def _numpy_numbers() -> list[Any]:
+    """What a NumPy number (the best accuracy so far, say) is made of in a file; it runs nothing of a user's."""
+    types = {np.dtype, *(type(np.dtype(kind)) for kind in np.typecodes["AllFloat"] + np.typecodes["AllInteger"] + "?")}
+    scalar: Any = np.float64(0).__reduce__()[0]
+    return [*types, scalar, (scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
+
+
+_NUMPY_NUMBERS = _numpy_numbers()
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -27,7 +42,8 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     if path.name.lower().endswith(_OF_CAFFE):
         raise ToolboxError(f"{path} holds weights of a Caffe network; give its definition too: --prototxt FILE")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # the formats of torch fail in a dozen ways; what it advises then is to run the file's code
         raise ToolboxError(
             f"{path} cannot be read as weights of PyTorch: it is broken, or holds more than names and tensors; save "
@@ -39,6 +55,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
     """Copies the tensors into the module. `ToolboxError` names what is missing, left over or of another shape."""
     wanted = module.state_dict()
+    state = _named_as_in(wanted, state)
     problems = [
         _listed("missing", [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]),
         _listed("left over", [name for name in state if name not in wanted]),
@@ -77,12 +94,24 @@ def _unpacked_size(path: Path) -> int:
 
 def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, dict):
-        for name in _WRAPPERS:
-            if isinstance(content.get(name), dict):
-                content = content[name]
+        while inside := next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None):
+            content = inside
         if content and all(isinstance(key, str) and torch.is_tensor(value) for key, value in content.items()):
-            return {key.removeprefix("module."): value for key, value in content.items()}
+            return content
     raise ToolboxError(f"{path} holds no state dict (names and tensors)")
+
+
+def _named_as_in(wanted: dict[str, Any], state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors under the module's own names, where the two differ by what either of them was wrapped in alone."""
+    if wanted.keys() == state.keys():
+        return state
+    own = {_unwrapped(name): name for name in wanted}
+    named = {own.get(_unwrapped(name), _unwrapped(name)): value for name, value in state.items()}
+    return named if len(own) == len(wanted) and len(named) == len(state) else state
+
+
+def _unwrapped(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in _WRAPPING)
 
 
 def _listed(what: str, names: list[str]) -> str:

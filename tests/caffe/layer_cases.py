@@ -214,6 +214,50 @@ def elu(draw: Draw) -> Case:
     return Case(maps(draw), layer("ELU", f"elu_param {{ alpha: {alpha} }}"), expected=expected)
 
 
+@case("ReLU6")
+def relu6(draw: Draw) -> Case:
+    return Case(maps(draw), layer("ReLU6"), scale=5, expected=lambda x: np.clip(x, 0, 6))
+
+
+@case("Clip")
+def clip(draw: Draw) -> Case:
+    """From Caffe's definition: OpenCV's reader lacks it."""
+    low, high = draw(st.sampled_from([(0, 6), (0, 1), (-1, 1), (-0.5, 2)]))
+    text = layer("Clip", f"clip_param {{ min: {low} max: {high} }}")
+    return Case(maps(draw), text, scale=4, expected=lambda x: np.clip(x, low, high))
+
+
+@case("Swish")
+def swish(draw: Draw) -> Case:
+    """From Caffe's definition: OpenCV's reader lacks it."""
+    beta = draw(st.sampled_from([1, 1.702, 0.5]))
+    text = layer("Swish", f"swish_param {{ beta: {beta} }}")
+    return Case(maps(draw), text, expected=lambda x: x / (1 + np.exp(-np.float64(beta) * x)))
+
+
+@case("Axpy")
+def axpy(draw: Draw) -> Case:
+    """From its authors' definition: OpenCV and stock Caffe lack it."""
+    pool = layer("Pooling", "pooling_param { pool: AVE global_pooling: true }", tops="factor", name="factor")
+    text = pool + branch("other", 0.5) + layer("Axpy", bottoms="factor data other")
+    return Case(maps(draw), text, expected=lambda x: x.mean((2, 3), keepdims=True) * x + (0.5 * x + 0.125))
+
+
+@case("DepthwiseConvolution")
+def depthwise_convolution(draw: Draw) -> Case:
+    """Against the sum over the window of each channel alone."""
+    shape = maps(draw)
+    weights, bias = random_array(draw, shape[1], 1, 3, 3), random_array(draw, shape[1])
+    fields = f"num_output: {shape[1]} group: {shape[1]} kernel_size: 3"
+
+    def expected(x: Array) -> Array:
+        windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (2, 3))
+        return np.einsum("nchwij,cij->nchw", windows, weights[:, 0]) + bias[:, None, None]
+
+    text = layer("DepthwiseConvolution", f"convolution_param {{ {fields} }}")
+    return Case(shape, text, {"under_test": [weights, bias]}, expected)
+
+
 @case("Sigmoid")
 def sigmoid(draw: Draw) -> Case:
     return Case(maps(draw), layer("Sigmoid"), scale=3)

@@ -88,3 +88,17 @@ def test_numbers_are_written_so_that_they_are_read_back(value: Any) -> None:
 @settings(deadline=None)
 def test_sizes_are_written_so_that_they_are_read_back(value: Any) -> None:
     assert values.size(values.written(value), "--input-size") == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("010", 10), ("08", 8), ("1:30", "1:30"), ("0x10", "0x10"), ("1_0", "1_0"), ("1e3", 1000.0), ("-1", -1),
+        ("{lr: 010, late: 1e8}", {"lr": 10, "late": 1e8}), ("[010, 07]", [10, 7]), ("(6,6)", (6, 6)),
+        ("{'lr': 100.0}", {"lr": 100.0}), ("yes", "yes"), ("true", True),
+    ],
+)  # fmt: skip
+def test_numbers_of_flags_are_decimal(text: str, value: object) -> None:
+    found = values.value_of(text)
+    assert found == value
+    assert type(found) is type(value)

@@ -141,22 +141,17 @@ class Fails(HasOptions):
         return self.conv(x) + self.missing
 
 
-def old_weight_norm() -> nn.Module:
-    return nn.Sequential(torch.nn.utils.weight_norm(nn.Conv2d(3, 4, 3)))
-
-
 def compiled() -> nn.Module:
     return torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3)))
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     ("make", "told"),
     [
         (NeedsTwo, "forward of NeedsTwo needs depth besides the image"),
         (ChecksSize, "does not run on a 3×8×8 image: five rows"),
         (HasLock, "HasLock cannot be copied.*lock"),
-        (old_weight_norm, "Sequential cannot be copied.*remove_weight_norm"),
         (compiled, "compiled by torch.jit"),
         (Fails, r"test_tracing.py:\d+: torch.fx cannot trace `return self.conv\(x\) \+ self.missing`.*'missing'\)$"),
     ],

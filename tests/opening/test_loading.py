@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 import zipfile
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from deepvis_toolbox import ToolboxError, load_network
@@ -20,6 +22,7 @@ from deepvis_toolbox.network.device import resolve_device
 
 USERS_MODULE = """
 import torch
+import yaml
 from torch import nn
 
 class Small(nn.Module):
@@ -161,6 +164,42 @@ def test_weights_that_do_not_fit_are_named(users_folder: Path, change: Callable[
     torch.save(state, users_folder / "w.pth")
     with pytest.raises(ToolboxError, match=message):
         load_network("users_own_module:small", input_size=8, weights="w.pth")
+
+
+WRAPPED: dict[str, Callable[[dict], Any]] = {
+    "data parallel": lambda state: {f"module.{name}": value for name, value in state.items()},
+    "data parallel in the middle": lambda state: {name.replace(".", ".module.", 1): v for name, v in state.items()},
+    "torch.compile": lambda state: {f"_orig_mod.{name}": value for name, value in state.items()},
+    "both": lambda state: {f"module._orig_mod.{name}": value for name, value in state.items()},
+    "net": lambda state: {"net": state, "epoch": 3},
+    "a NumPy number beside it": lambda state: {"state_dict": state, "best": np.float64(0.3), "step": np.int64(7)},
+    "a lightning checkpoint's nesting": lambda state: {"model": {"state_dict": state}},
+}
+
+
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_weights_are_found_in_whatever_they_were_wrapped_while_training(users_folder: Path, wrapped: str) -> None:
+    state = {name: torch.rand_like(value) for name, value in load_small(users_folder).items()}
+    torch.save(WRAPPED[wrapped](state), users_folder / "w.pth")
+    network = load_network("users_own_module:small", input_size=8, weights="w.pth", device="cpu")
+    found = network.graph_module.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in state.items())
+
+
+@pytest.mark.usefixtures("users_folder")
+@pytest.mark.parametrize("given", [
+    {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+    {"mean": 0.5, "std": 0.5},
+])  # fmt: skip
+def test_means_of_pixels_of_0_to_1_are_noticed_and_what_is_told_is_torchvisions_own(given: dict[str, Any]) -> None:
+    with pytest.raises(ToolboxError, match=r"pixels of 0 to 1; .* scale: 0.00392157 \(1/255\), and std") as caught:
+        load_network("users_own_module:small", input_size=8, **given)
+    told = yaml.safe_load(re.search(r"write mean: (\[.*?\]|[\d.]+)", str(caught.value))[1])  # type: ignore[index]
+    network = load_network("users_own_module:small", input_size=8, mean=told, scale=1 / 255, std=given["std"])
+    frame = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    pixels = torch.from_numpy(frame).permute(2, 0, 1) / 255
+    mean, std = (torch.tensor(given[name]).reshape(-1, 1, 1) for name in ("mean", "std"))
+    torch.testing.assert_close(network.preprocess(frame)[0].cpu(), (pixels - mean) / std, rtol=1e-3, atol=1e-4)
 
 
 def load_small(folder: Path) -> dict[str, torch.Tensor]:

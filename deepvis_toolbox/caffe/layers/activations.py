@@ -9,6 +9,7 @@ from torch import fx, nn
 
 from deepvis_toolbox.caffe.graph_writer import GraphWriter
 from deepvis_toolbox.caffe.layer_types import ElementwiseLayer, LayerType, Shape, layer_type
+from deepvis_toolbox.network.swish import swish
 
 
 @layer_type("ReLU", old_name="RELU")
@@ -42,6 +43,63 @@ class ELU(ElementwiseLayer):
 
     def module(self) -> nn.Module:
         return nn.ELU(self.definition.elu_param.alpha)
+
+
+@layer_type("ReLU6")
+class ReLU6(ElementwiseLayer):
+    """min(max(x, 0), 6), of the forks for MobileNet."""
+
+    def module(self) -> nn.Module:
+        return nn.ReLU6()
+
+
+@layer_type("Clip")
+class Clip(ElementwiseLayer):
+    """min(max(x, min), max)."""
+
+    def module(self) -> nn.Module:
+        param = self.definition.clip_param
+        if not param.min < param.max:
+            raise self.error("min", f"is {param.min}; it must be less than max, which is {param.max}")
+        if param.min == 0:
+            return nn.ReLU6() if param.max == 6 else ClippedReLU(0, param.max)
+        return Clamp(param.min, param.max)
+
+
+class Clamp(nn.Hardtanh):
+    """A clamp between any two numbers."""
+
+    kind = "clamp"
+    elementwise = True
+
+
+class ClippedReLU(Clamp):
+    """A rectifier that saturates."""
+
+    kind = "clipped_relu"
+
+
+@layer_type("Swish")
+class Swish(ElementwiseLayer):
+    """x · sigmoid(beta · x)."""
+
+    def module(self) -> nn.Module:
+        beta = self.definition.swish_param.beta
+        return nn.SiLU() if beta == 1 else SteepSwish(beta)
+
+
+class SteepSwish(nn.Module):
+    """x · sigmoid(beta · x), a ReLU with a rounded corner."""
+
+    kind = "swish"
+    elementwise = True
+
+    def __init__(self, beta: float) -> None:
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return swish(x, self.beta)
 
 
 @layer_type("Sigmoid", old_name="SIGMOID")

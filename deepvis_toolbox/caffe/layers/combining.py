@@ -69,6 +69,34 @@ class Eltwise(LayerType):
         return [writer.function(function, result, bottoms[-1])]
 
 
+@layer_type("Axpy")
+class Axpy(LayerType):
+    """a · x + y, a one number for each channel: SENet's, of its authors' Caffe."""
+
+    bottom_count = (3, 3)
+
+    def setup(self) -> list[Shape]:
+        factor, x, y = self.bottoms
+        if x != y or len(x) != 3:
+            raise self.error("bottom", f"the second and third are {x} and {y}; they must be maps of one shape")
+        if factor not in ((x[0],), (x[0], 1, 1)):
+            raise self.error("bottom", f"the first is {factor}; it must be one number for each of {x[0]} channels")
+        return [x]
+
+    def emit(self, writer: GraphWriter, bottoms: list[fx.Node]) -> list[fx.Node]:
+        return [writer.module(self.definition.name, ScaledSum(), *bottoms)]
+
+
+class ScaledSum(nn.Module):
+    """a · x + y."""
+
+    kind = "add"
+    elementwise = True
+
+    def forward(self, factor: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return factor.reshape(*factor.shape[:2], 1, 1) * x + y
+
+
 class WeightedSum(nn.Module):
     """Σ coefficient · x."""
 

@@ -87,6 +87,11 @@ class Convolution(_Convolving):
         return self.filled(nn.Conv2d(*arguments, device="meta"))
 
 
+@layer_type("DepthwiseConvolution")
+class DepthwiseConvolution(Convolution):
+    """The forks' quicker way to a convolution whose groups are its channels; it computes the same."""
+
+
 @layer_type("Deconvolution", old_name="DECONVOLUTION")
 class Deconvolution(_Convolving):
     """A convolution's transpose."""

@@ -1,0 +1,120 @@
+"""Where a graph gives other values than the module that it was made of, said in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.execution import Values
+from deepvis_toolbox.network.promise import Promise, same_random_numbers, tensors_in, with_same_parameters
+from deepvis_toolbox.network.users_line import code_of, line_of
+
+_TOLERANCE = 1e-3
+"""Of the largest value: what rounding may add up to in a deep network, and no other computation comes near."""
+
+Tensors = tuple[torch.Tensor, ...]
+Call = tuple[Tensors, Tensors]
+"""What a module read and gave."""
+
+_ADVICE = (
+    "while it was traced, forward went another way than it goes with a picture (a type that is asked for, try and "
+    "except, a value kept from an earlier call); take the other way out, or move that part into a module of its own "
+    'whose class has an attribute kind = "…", which is then kept as one layer'
+)
+
+
+def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Whether two results are the same up to rounding."""
+    if found.shape != wanted.shape:
+        return False
+    if not wanted.is_floating_point() or not wanted.numel():
+        return bool(torch.equal(found.to(wanted), wanted)) or not wanted.numel()
+    found, wanted = found.detach().to(wanted), wanted.detach()
+    difference, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
+    if math.isfinite(difference) and math.isfinite(largest):
+        return difference <= _TOLERANCE * largest + 1e-12
+    largest = float(wanted.nan_to_num(0, 0, 0).abs().max())
+    return bool(torch.isclose(found, wanted, rtol=0, atol=_TOLERANCE * largest + 1e-12, equal_nan=True).all())
+
+
+def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> ToolboxError:
+    """The sentence that names the first module whose input or output differs, with the user's line."""
+    calls = _calls_of(promise, graph_module)
+    for node in graph_module.graph.nodes:
+        if node.op != "call_module":
+            continue
+        target = str(node.target)
+        made = calls.get(target, [])
+        if not made:
+            return _refused(promise, node, f'the module itself does not call "{target}" here')
+        read, given = made.pop(0)
+        if not _same(read, _read_by(node, values)):
+            return _refused(promise, node, f'what "{target}" reads is not what it reads in the module itself')
+        if not _same(given, tensors_in(values[node])):
+            return _refused(promise, node, f'"{target}" gives other values than in the module itself')
+    left = [target for target, made in calls.items() if made]
+    if left:
+        return ToolboxError(
+            f'{_name(promise)}: the module itself calls "{left[0]}" once more than its graph; {_ADVICE}'
+        )
+    last = next(node for node in reversed(graph_module.graph.nodes) if node.op != "output")
+    return _refused(promise, last, "the graph gives other values than the module itself")
+
+
+def _refused(promise: Promise, node: fx.Node, problem: str) -> ToolboxError:
+    line = line_of(node)
+    at = f"{line[0]}:{line[1]}: `{code_of(line)}` of " if line else ""
+    return ToolboxError(f"{at}{_name(promise)}: {problem}; {_ADVICE}")
+
+
+def _name(promise: Promise) -> str:
+    return type(promise.module).__name__
+
+
+def _calls_of(promise: Promise, graph_module: fx.GraphModule) -> dict[str, list[Call]]:
+    """Every call of a module that the graph calls too, in order, as the module itself makes them."""
+    own = with_same_parameters(promise.module)
+    for path, part in own.named_modules():
+        if path in promise.overwriting:
+            part.inplace = True  # type: ignore[assignment]
+    device = next((parameter.device for parameter in own.parameters()), promise.images.device)
+    own.to(device)
+    targets = {str(node.target) for node in graph_module.graph.nodes if node.op == "call_module"}
+    calls: dict[str, list[Call]] = {}
+    with _overheard(own, targets, calls), same_random_numbers(), torch.no_grad():
+        own(promise.images.to(device, copy=True))
+    return calls
+
+
+@contextmanager
+def _overheard(module: nn.Module, targets: set[str], calls: dict[str, list[Call]]) -> Iterator[None]:
+    def listen(target: str, part: nn.Module) -> None:
+        waiting: list[Tensors] = []
+
+        def before(_: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+            waiting.append(tuple(tensor.clone() for tensor in tensors_in((given, named))))
+
+        def after(_: nn.Module, __: tuple[Any, ...], given: Any) -> None:
+            calls.setdefault(target, []).append((waiting.pop(), tuple(t.clone() for t in tensors_in(given))))
+
+        part.register_forward_pre_hook(before, with_kwargs=True, prepend=True)
+        part.register_forward_hook(after)
+
+    for target, part in dict(module.named_modules()).items():
+        if target in targets:
+            listen(target, part)
+    yield
+
+
+def _read_by(node: fx.Node, values: Values) -> Tensors:
+    return tensors_in(fx.node.map_arg((node.args, node.kwargs), values.__getitem__))
+
+
+def _same(first: Tensors, second: Tensors) -> bool:
+    return len(first) == len(second) and all(map(agree, second, first))

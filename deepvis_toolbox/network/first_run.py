@@ -1,0 +1,165 @@
+"""A new graph's first run, on noise: does it compute what its module does, and where does each node keep the batch?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx
+
+from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.network.batch_axis import lead_with_the_batch, squeeze_by_axes
+from deepvis_toolbox.network.differing import agree, refused_as_differing
+from deepvis_toolbox.network.execution import Program, Values
+from deepvis_toolbox.network.operations import called_name
+from deepvis_toolbox.network.promise import Promise, noise, same_random_numbers, tensors_in
+from deepvis_toolbox.network.users_line import code_of, line_of
+
+Run = Callable[[torch.Tensor], Values]
+MakeProgram = Callable[[], Program]
+"""Of every node as the graph now stands."""
+
+
+@dataclass
+class FirstRun:
+    """What was found: every node's value for one image, and what a user should know."""
+
+    values: Values
+    takes_one_at_a_time: bool = False
+    """Whether what the network gives for a picture is its own only where the picture is alone in the batch."""
+    notes: list[str] = field(default_factory=list)
+
+
+def first_run(
+    graph_module: fx.GraphModule, promise: Promise | None, make_program: MakeProgram, device: torch.device, name: str
+) -> FirstRun:
+    """Runs the graph on two images and on one.
+
+    Rewrites what would lose the batch. Raises `ToolboxError` where the graph does not run, or gives other values than
+    the module did: `promise`, which a graph that was not made of a module has none of.
+    """
+    input_shape = graph_module.meta["input_shape"]
+
+    def run(images: torch.Tensor) -> Values:
+        laid_out = images.to(device, memory_format=torch.channels_last)
+        try:
+            with torch.inference_mode(), same_random_numbers():
+                return make_program().run(laid_out)
+        except ToolboxError:
+            raise
+        except Exception as error:  # whatever a user's module does
+            shape = "×".join(map(str, input_shape))
+            raise ToolboxError(f'network "{name}" does not run on a {shape} image: {reason_of(error)}') from error
+
+    if promise is None:
+        values = run(noise(1, input_shape))
+        layers = [value for node, value in values.items() if "layer" in node.meta and isinstance(value, torch.Tensor)]
+        if all(value.ndim <= 4 and value.numel() for value in layers):
+            return FirstRun(values)
+        return FirstRun(values, notes=lead_with_the_batch(graph_module, None, values, alone=True))
+    return _compared(graph_module, promise, run, make_program, device)
+
+
+def _compared(
+    graph_module: fx.GraphModule, promise: Promise, run: Run, make_program: MakeProgram, device: torch.device
+) -> FirstRun:
+    if not (promise.is_stochastic or promise.takes_one_at_a_time):
+        alone = run(promise.images[:1])
+        if _is_as_promised_for_the_first(promise, graph_module, alone):
+            return FirstRun(alone)
+    values = run(promise.images)
+    drawing = _nodes_that_draw(make_program(), values, device) if promise.is_stochastic else []
+    notes = [_told_of_drawing(drawing[0])] if drawing else []
+    if not drawing:  # the order in which numbers are drawn is not the module's, so values cannot be
+        _hold_against(promise, graph_module, values)
+    if promise.takes_one_at_a_time:
+        found = FirstRun(values, True, [*notes, "it takes one picture at a time, so pictures are not run in batches"])
+        found.notes += lead_with_the_batch(graph_module, None, found.values, alone=True)
+        graph_module.recompile()
+        return found
+    squeeze_by_axes(graph_module, values)
+    found = FirstRun(run(promise.images[:1]), notes=notes)
+    if not promise.is_stochastic:
+        mixed = _first_that_mixes(graph_module, values, found.values)
+        if mixed is not None:
+            found.takes_one_at_a_time = True
+            found.notes.append(
+                f"what it gives for a picture depends on the others in its batch, from {_told(mixed)} on, so pictures "
+                "are run one at a time"
+            )
+    found.notes += lead_with_the_batch(graph_module, values, found.values, alone=found.takes_one_at_a_time)
+    graph_module.recompile()
+    return found
+
+
+def _is_as_promised_for_the_first(promise: Promise, graph_module: fx.GraphModule, values: Values) -> bool:
+    """Whether one image gives what the module gave for it beside another, and every layer can be shown as it is.
+
+    Most networks are so, and need no second look.
+    """
+    if any(called_name(node) == "squeeze" for node in graph_module.graph.nodes if node.op.startswith("call_")):
+        return False
+    layers = [value for node, value in values.items() if "layer" in node.meta and isinstance(value, torch.Tensor)]
+    if not all(len(value) == 1 and 2 <= value.ndim <= 4 and value.numel() for value in layers if value.ndim):
+        return False
+    found = _returned(graph_module, values)
+    return len(found) == len(promise.outputs) and all(
+        own.ndim > 0 and wanted.shape == (2, *own.shape[1:]) and agree(own, wanted[:1])
+        for own, wanted in zip(found, promise.outputs, strict=True)
+    )
+
+
+def _returned(graph_module: fx.GraphModule, values: Values) -> list[torch.Tensor]:
+    returned = next(node for node in graph_module.graph.nodes if node.op == "output")
+    given: list[Any] = []
+    fx.node.map_arg(returned.args, lambda node: given.append(values[node]))
+    return list(tensors_in(given))
+
+
+def _hold_against(promise: Promise, graph_module: fx.GraphModule, values: Values) -> None:
+    found = _returned(graph_module, values)
+    if len(found) != len(promise.outputs) or not all(map(agree, found, promise.outputs)):
+        raise refused_as_differing(promise, graph_module, values)
+
+
+def _first_that_mixes(graph_module: fx.GraphModule, two: Values, one: Values) -> fx.Node | None:
+    """The first node whose value for an image is another one beside a second image."""
+    for node in graph_module.graph.nodes:
+        both, alone = two.get(node), one.get(node)
+        if "layer" not in node.meta or not isinstance(both, torch.Tensor) or not isinstance(alone, torch.Tensor):
+            continue
+        twice = both.is_floating_point() and both.ndim and both.shape == (2 * len(alone), *alone.shape[1:])
+        if twice and not agree(both[: len(alone)], alone):
+            found: fx.Node = node
+            return found
+    return None
+
+
+def _nodes_that_draw(program: Program, values: Values, device: torch.device) -> list[fx.Node]:
+    before: list[torch.Tensor] = []
+    drawing: list[fx.Node] = []
+
+    def compare(node: fx.Node, _: Values) -> None:
+        state = torch.get_rng_state() if device.type != "cuda" else torch.cuda.get_rng_state(device)
+        if before and not torch.equal(before.pop(), state):
+            drawing.append(node)
+        before.append(state)
+
+    with torch.inference_mode(), same_random_numbers():
+        program.run(values[program.placeholder], compare)
+    return drawing
+
+
+def _told_of_drawing(node: fx.Node) -> str:
+    return (
+        f"it draws random numbers in evaluation mode too, from {_told(node)} on, so its values change from pass to "
+        "pass; F.dropout stops with training=self.training"
+    )
+
+
+def _told(node: fx.Node) -> str:
+    line = line_of(node)
+    name = f'"{node.meta.get("layer", node.name)}"'
+    return f"{name} in {line[0]}:{line[1]}: `{code_of(line)}`" if line else name

@@ -1,0 +1,43 @@
+"""Recordings of single pictures that answer as one recording of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from deepvis_toolbox.network.recording import Recording
+from deepvis_toolbox.words.backward import BackwardMode
+
+
+class JoinedRecording(Recording):
+    """For a network that cannot run two pictures at a time, or mixes them."""
+
+    def __init__(self, parts: Sequence[Recording]) -> None:
+        self._parts = parts
+        self.input = joined([part.input for part in parts])
+        self.layers = parts[0].layers
+
+    def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        return _joined_by_name([part.activations(layers) for part in self._parts])
+
+    def below_rectifier(self, layer: str) -> torch.Tensor:
+        return joined([part.below_rectifier(layer) for part in self._parts])
+
+    def _shape_below(self, origin: str) -> tuple[int, ...]:
+        return (len(self._parts), *self._parts[0].below_rectifier(origin).shape[1:])
+
+    def _arrived(
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+    ) -> dict[str, torch.Tensor]:
+        own = zip(self._parts, diff.split(1), strict=True)
+        return _joined_by_name([part.backward(origin, signal, mode, at) for part, signal in own])
+
+
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The batch (N, …) of which these are the parts."""
+    return parts[0] if len(parts) == 1 else torch.cat([*parts])
+
+
+def _joined_by_name(parts: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return {name: joined([part[name] for part in parts]) for name in parts[0]}

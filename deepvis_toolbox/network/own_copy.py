@@ -1,0 +1,79 @@
+"""A user's module, copied, unwrapped and in evaluation mode: the module itself is left as it is."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.network.plain_modules import has_hooks
+
+_WRAPPED_AS = {nn.DataParallel: "module", nn.parallel.DistributedDataParallel: "module"}
+"""Modules that only see to where or how another one is computed, and what they call it."""
+
+
+def own_copy(module: nn.Module) -> nn.Module:
+    """A copy that takes no gradients. Raises `ToolboxError` for a module that cannot be opened whatever it computes."""
+    module = _unwrapped(module)
+    name = type(module).__name__
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise ToolboxError(f"{name} is compiled by torch.jit; give the module that it was made from")
+    if has_hooks(module):
+        raise ToolboxError(
+            f"{name} has hooks on the whole of it, which a graph does not have; put them on the modules inside, or "
+            "wrap it in a module whose forward calls it"
+        )
+    _check_parameters(module)
+    try:
+        own = copy.deepcopy(module, _computed_tensors(module))
+    except Exception as error:  # whatever a user's module holds
+        raise ToolboxError(
+            f"{name} cannot be copied ({reason_of(error)}); copy.deepcopy must be able to copy all that it holds"
+        ) from error
+    _unwrap_parts(own)
+    return own.eval().requires_grad_(False)
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """What is inside of torch.compile and of what spreads a module over several GPUs."""
+    inside = getattr(module, "_orig_mod", None)  # as torch.compile calls it
+    if not isinstance(inside, nn.Module):
+        inside = getattr(module, _WRAPPED_AS.get(type(module), "_"), None)
+    return _unwrapped(inside) if isinstance(inside, nn.Module) and not has_hooks(module) else module
+
+
+def _unwrap_parts(module: nn.Module) -> None:
+    for part in list(module.modules()):
+        for name, child in list(part.named_children()):
+            if _unwrapped(child) is not child:
+                setattr(part, name, _unwrapped(child))
+
+
+def _check_parameters(module: nn.Module) -> None:
+    for path, part in module.named_modules():
+        own = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
+        if any(is_lazy(tensor) for tensor in own):
+            raise ToolboxError(
+                f"{path} ({type(part).__name__}) has no weights before it has seen an image; run it once on an image "
+                "of the size that is wanted, or make it with its numbers of channels"
+            )
+        other = [tensor.dtype for tensor in own if tensor.is_floating_point() and tensor.dtype != torch.float32]
+        if other:
+            told = str(other[0]).removeprefix("torch.")
+            raise ToolboxError(
+                f"{path or type(part).__name__} holds {told} numbers, and networks are computed in float32; give "
+                "module.float()"
+            )
+
+
+def _computed_tensors(module: nn.Module) -> dict[int, torch.Tensor]:
+    """Weights that pruning, weight and spectral norm compute from others at every call; deepcopy would stop at them."""
+    return {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
