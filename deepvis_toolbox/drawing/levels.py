@@ -59,7 +59,7 @@ def to_levels(
 
 
 def _scales(highs: NDArray[np.float32], lows: NDArray[np.float32], channel_boost: float) -> NDArray[np.float64]:
-    """What each channel is multiplied by so that its values lie in -1..1."""
+    """Return what each channel is multiplied by so that its values lie in -1..1."""
     sizes = np.maximum(highs, -lows).astype(np.float64)
     reference = sizes.max() ** (1 - channel_boost) * sizes**channel_boost
     return 1 / np.where(reference > 1e-30, reference, np.inf)

@@ -74,7 +74,7 @@ class StartOptions:
 
 
 def run_live(options: StartOptions) -> bool:
-    """Opens the window and returns when it is closed; False where a thread was still busy then.
+    """Open the window and return when it is closed; False where a thread was still busy then.
 
     `ToolboxError` where there was no network to show.
     """
@@ -115,7 +115,7 @@ def run_live(options: StartOptions) -> bool:
 
 
 def run_headless(options: StartOptions) -> None:
-    """Processes `frames` frames (as many as the script has keys, one at least) and saves what was asked for."""
+    """Process `frames` frames (as many as the script has keys, one at least) and save what was asked for."""
     from deepvis_toolbox.live.headless import HeadlessRun
 
     painter, size = options.painter(), (options.settings.window.width, options.settings.window.height)

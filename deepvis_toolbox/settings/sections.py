@@ -15,7 +15,7 @@ from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 
 def _colour(value: Any) -> Any:
-    """`"#ffb326"` as well as [255, 179, 38]."""
+    """Return `"#ffb326"` as well as [255, 179, 38]."""
     if isinstance(value, str) and len(value) == 7 and value.startswith("#"):
         try:
             return tuple(bytes.fromhex(value[1:]))
@@ -151,5 +151,5 @@ class Settings(Section):
     _origins: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
 
     def origin(self, key: str) -> str:
-        """Where the value of a dotted key came from: `built-in`, `settings_local.yaml:3`, `--set`, …"""
+        """Return where the value of a dotted key came from: `built-in`, `settings_local.yaml:3`, `--set`, …"""
         return self._origins.get(tuple(key.split(".")), BUILT_IN)

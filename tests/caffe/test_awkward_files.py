@@ -14,8 +14,8 @@ from deepvis_toolbox import ToolboxError
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.engine import CaffeNetwork
 from deepvis_toolbox.caffe.graph import build_graph, graph_of
-from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.caffe.process import Installation
+from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork

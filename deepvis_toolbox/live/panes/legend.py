@@ -46,6 +46,6 @@ def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baselin
 
 
 def _ramp(shape: tuple[int, int], gamma: float, signed: bool) -> NDArray[np.uint8]:
-    """Palette indices (H, W) of the values from one end of the scale to the other, evenly spaced."""
+    """Return palette indices (H, W) of the values from one end of the scale to the other, evenly spaced."""
     values = np.linspace(-1 if signed else 0, 1, shape[1], dtype=np.float32)
     return np.tile(to_levels(values[None, None, :], gamma, signed=signed).indices[0], (shape[0], 1))

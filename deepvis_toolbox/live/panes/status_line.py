@@ -92,7 +92,7 @@ class StatusPane(Pane):
 
 
 def _places(width: int, look: Look) -> list[tuple[Column, int, int]]:
-    """The columns that fit, each with its left edge and its width."""
+    """Return the columns that fit, each with its left edge and its width."""
     space, margin = look.px(16), look.px(look.margin)
     columns = list(COLUMNS)
     while len(columns) > 1 and _least(columns, look, space) > width - 2 * margin:

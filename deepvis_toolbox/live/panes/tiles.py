@@ -103,7 +103,7 @@ class TilesPane(Pane):
             _draw_tiles(pixels, body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:
-        """A click selects a unit, a double click enlarges it, the wheel changes the layer."""
+        """Answer the mouse: a click selects a unit, a double click enlarges it, the wheel changes the layer."""
         grid = tile_grid(height, width, scene)
         unit = grid.tile_at(x, y - body_box(height, width, scene.look).top) if grid else None
         double_click = partial(actions.toggle_zoom, zoom="unit")
@@ -137,7 +137,7 @@ def _fitted(count: int, shape: tuple[int, int], pane: tuple[int, int], look: Loo
 
 
 def _map_shape(layer: Layer, scene: Scene) -> tuple[int, int]:
-    """Height and width of one map of the shown layer; (1, 1) for a flat layer."""
+    """Return height and width of one map of the shown layer; (1, 1) for a flat layer."""
     if scene.state.view.pattern != "off":
         return 1, 1
     maps = scene.answer(maps_question(scene.state))
@@ -187,7 +187,7 @@ def _title(state: State) -> str:
 
 
 def _note(maps: ShownMaps) -> str:
-    """What the tiles do not say themselves."""
+    """Return what the tiles do not say themselves."""
     if maps.levels.not_finite:
         return f"{maps.levels.not_finite} values are not finite; they are shown as zero"
     if maps.levels.low == maps.levels.high == 0:
@@ -196,7 +196,7 @@ def _note(maps: ShownMaps) -> str:
 
 
 def _draw_marks(pixels: Pixels, state: State, layer: str, grid: TileGrid, look: Look) -> None:
-    """The selection, and the frozen origin where it lies in this layer."""
+    """Draw the selection, and the frozen origin where it lies in this layer."""
     frozen = state.view.frozen_origin
     if frozen and frozen.layer == layer and frozen.channel < grid.count:
         box = grid.tile_rect(frozen.channel)

@@ -87,7 +87,7 @@ class VideoSource(Source):
         return np.asarray(image, dtype=np.uint8)
 
     def _rewind(self) -> None:
-        """Opens the file again: seeking to the start is not exact with every codec."""
+        """Open the file again: seeking to the start is not exact with every codec."""
         self.close()
         self._capture = self._reopen()
         self._number_in_pass = 0
