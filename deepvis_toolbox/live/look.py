@@ -61,7 +61,7 @@ class Look(LookSettings):
 
     @cached_property
     def gradient_palette(self) -> Palette:
-        """Negative red, positive green."""
+        """Negative and positive in colours that the colour-blind tell apart."""
         return ramp_palette(self.window, (self.negative, self.zero, self.positive))
 
     @cached_property

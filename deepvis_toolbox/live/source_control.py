@@ -64,6 +64,6 @@ class SourceControl:
         changed = False
         if status.error != self._error:
             state.facts.error, self._error, changed = status.error, status.error, True
-        if status.note != state.facts.source_note:
-            state.facts.source_note, changed = status.note, True
+        if (status.note, status.gone) != (state.facts.source_note, state.facts.source_gone):
+            state.facts.source_note, state.facts.source_gone, changed = status.note, status.gone, True
         return changed

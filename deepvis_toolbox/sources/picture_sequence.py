@@ -50,13 +50,14 @@ class PictureSequence(Source):
     def _first_readable(self) -> SourceFrame | None:
         """Return the picture at the position, or the next one, in the direction of the last move, that can be
         decoded."""
-        self.note = ""
+        self.note, self.gone = "", False
         for _ in self._pictures:
             frame = self._decoded(self._pictures[self._position])
             if frame is not None:
                 self._number += 1
                 return frame
             self._position = (self._position + self._direction) % len(self._pictures)
+        self.gone = True
         self.note = f"none of the {len(self._pictures)} pictures of {self.name} can be read; {self.note}"
         return None
 

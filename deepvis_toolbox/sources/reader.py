@@ -35,6 +35,8 @@ class ReaderStatus:
     """Frames that nobody took before the next came."""
     note: str
     """The source's own line, such as `camera lost, retrying`; empty when all is well."""
+    gone: bool
+    """Its frames have stopped coming."""
     error: str
     """Why the last read failed; empty once one succeeded again."""
     frozen: bool
@@ -97,7 +99,15 @@ class FrameReader:
     def status(self) -> ReaderStatus:
         """What the source says about itself now."""
         source = self._switch.current
-        return ReaderStatus(source.name, self._rate.rate, self.frames.dropped, source.note, self._error, self._frozen)
+        return ReaderStatus(
+            source.name,
+            self._rate.rate,
+            self.frames.dropped,
+            source.note,
+            source.gone,
+            self._error,
+            self._frozen,
+        )
 
     def _command(self, command: Callable[[], None]) -> None:
         with self._changed:

@@ -24,6 +24,8 @@ class Source(ABC):
     """`read` brings the same picture until `next` or `previous` is called."""
     ended: bool = False
     """There is nothing to read any more, unless `next` or `previous` brings something."""
+    gone: bool = False
+    """Its frames have stopped coming: lost, ended, or none of them can be read. The note says which."""
     note: str = ""
     """One line for the status line: `camera lost, retrying`, `skipped broken.jpg: truncated`, or empty."""
 

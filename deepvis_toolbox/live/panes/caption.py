@@ -78,7 +78,9 @@ def draw_note(pixels: Pixels, look: Look, text: str, colour: Colour | None = Non
         )
 
 
-def draw_badge(pixels: Pixels, look: Look, text: str, in_the_middle: bool = False) -> None:
+def draw_badge(
+    pixels: Pixels, look: Look, text: str, in_the_middle: bool = False, colour: Colour | None = None
+) -> None:
     """Write a short sentence on a dark ground, at the bottom left of a picture or in its middle."""
     pad = look.px(6)
     width = min(text_width(text, look.small) + 2 * pad, pixels.shape[1])
@@ -87,4 +89,12 @@ def draw_badge(pixels: Pixels, look: Look, text: str, in_the_middle: bool = Fals
         left, bottom = (pixels.shape[1] - width) // 2, (pixels.shape[0] + look.small.line_height) // 2
     ground = pixels[max(0, bottom - look.small.line_height) : bottom, left : left + width]
     clear(ground, look.window)
-    draw_text(ground, text, pad, look.small.ascent + look.px(2), look.small, look.text, width=max(0, width - 2 * pad))
+    draw_text(
+        ground,
+        text,
+        pad,
+        look.small.ascent + look.px(2),
+        look.small,
+        colour or look.text,
+        width=max(0, width - 2 * pad),
+    )

@@ -32,9 +32,17 @@ def draw_legend(pixels: Pixels, maps: ShownMaps, left: int, right: int, scene: S
     size = max(abs(levels.low), abs(levels.high))
     if scene.state.view.channel_boost or not size:
         return
-    low, high = (-size, size) if levels.signed else (0.0, levels.high)
-    draw_text(pixels, number_text(low), start + number - space, baseline, look.small, look.dim, "right")
-    draw_text(pixels, number_text(high), right - number + space, baseline, look.small, look.dim)
+    low, more = (-levels.full if levels.signed else 0.0), "+" if size > levels.full else ""  # more: some are larger
+    draw_text(
+        pixels,
+        number_text(low) + (more if low else ""),
+        start + number - space,
+        baseline,
+        look.small,
+        look.dim,
+        "right",
+    )
+    draw_text(pixels, number_text(levels.full) + more, right - number + space, baseline, look.small, look.dim)
 
 
 def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baseline: int, scene: Scene) -> None:

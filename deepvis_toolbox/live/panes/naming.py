@@ -26,8 +26,8 @@ def number_text(value: float) -> str:
     return f"{mantissa}e{int(exponent)}" if e else mantissa
 
 
-WIDEST_NUMBER = "-0.000888"
-"""No number of float32's range is written wider."""
+WIDEST_NUMBER = "-0.000888+"
+"""No number of float32's range is written wider, with the sign that some values are larger."""
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -60,7 +60,7 @@ class TilesPane(Pane):
         Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
         Binding((), lambda _: None, "Mouse", "select the unit", "click a tile"),
         Binding((), lambda _: None, "Mouse", "next or previous layer", "wheel over tiles"),
-        Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative red, positive green)"),
+        Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative blue, positive orange)"),
         Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),
         Binding(("t",), actions.cycle_gamma, "Tiles", "boost faint values: gamma 1, 0.7, 0.5, 0.3"),
         Binding(("T",), actions.cycle_channel_boost, "Tiles", "boost each channel on its own: 0, 0.3, 0.5, 0.8, 1"),

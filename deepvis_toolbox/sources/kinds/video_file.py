@@ -73,7 +73,7 @@ class VideoSource(Source):
             self._rewind()
             image = self._decoded()
         if image is None:
-            self.ended = True
+            self.ended = self.gone = True
             self.note = f"{self.name} has ended" if self._number else f"{self.name}: no frame can be decoded"
         return image
 
