@@ -85,19 +85,19 @@ def _fill(cells: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
 
 
 def paint_pictures(
-    pixels: Pixels, pictures: NDArray[np.uint8], there: NDArray[np.bool_], grid: TileGrid, empty: Colour
+    pixels: Pixels, pictures: NDArray[np.uint8], there: NDArray[np.bool_], grid: TileGrid, empty: Colour, ground: Colour
 ) -> None:
     """Paint RGB pictures, uint8 (N, S, S, 3), at the grid's places of `pixels`, uint8 (H, W, 3).
 
-    `there`, bool (N,): the others become tiles of colour `empty`.
+    `there`, bool (N,): the others become tiles of colour `empty`. Gaps and places without a tile get `ground`.
     """
     size = grid.tile_height, grid.tile_width
     if pictures.shape[1:3] != size:  # the pane has just changed its size; the right ones are being read
         pictures = np.stack([cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA) for picture in pictures])
     filled = np.where(there[:, None, None, None], pictures, np.asarray(empty, np.uint8))
     pitch = size[0] + grid.gap, size[1] + grid.gap
-    board = np.zeros((grid.rows, pitch[0], grid.columns, pitch[1], 3), np.uint8)
-    cells = np.zeros((grid.rows * grid.columns, *size, 3), np.uint8)
+    board = np.full((grid.rows, pitch[0], grid.columns, pitch[1], 3), ground, np.uint8)
+    cells = np.full((grid.rows * grid.columns, *size, 3), ground, np.uint8)
     cells[: len(filled)] = filled[: len(cells)]
     board[:, : size[0], :, : size[1]] = cells.reshape(grid.rows, grid.columns, *size, 3).transpose(0, 2, 1, 3, 4)
     whole = board.reshape(grid.rows * pitch[0], grid.columns * pitch[1], 3)

@@ -81,11 +81,12 @@ def test_pictures_stand_at_the_grids_places_and_missing_ones_are_plain() -> None
     there = np.array([True, True, False, True, True])
     grid = TileGrid(5, 2, 3, 8, 8, 2)
     pixels = np.full((30, 40, 3), 99, np.uint8)
-    paint_pictures(pixels, pictures, there, grid, (1, 2, 3))
+    paint_pictures(pixels, pictures, there, grid, (1, 2, 3), (4, 5, 6))
     for index in range(5):
         box = grid.tile_rect(index)
         tile = pixels[box.top : box.bottom, box.left : box.right]
         assert (tile == (pictures[index] if there[index] else (1, 2, 3))).all()
+    assert (pixels[8:10, :28] == (4, 5, 6)).all() and (pixels[10:18, 20:28] == (4, 5, 6)).all(), "as around the grid"
     assert (pixels[18:] == 99).all(), "nothing outside the grid is touched"
-    paint_pictures(pixels, np.full((5, 4, 4, 3), 70, np.uint8), there, grid, (1, 2, 3))  # of another size: resized
+    paint_pictures(pixels, np.full((5, 4, 4, 3), 70, np.uint8), there, grid, (1, 2, 3), (4, 5, 6))  # of another size: resized
     assert (pixels[:8, :8] == 70).all()

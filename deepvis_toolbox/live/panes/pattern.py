@@ -25,7 +25,7 @@ def draw_pattern(pixels: Pixels, grid: TileGrid, scene: Scene) -> None:
     elif tiles.done and not tiles.there.any():
         draw_note(pixels, look, tiles.problem or f"no {what} of {tiles.layer} have been made yet; {_how(scene)}")
     else:
-        paint_pictures(pixels, tiles.pixels, tiles.there, grid, look.panel)
+        paint_pictures(pixels, tiles.pixels, tiles.there, grid, look.panel, look.window)
         missing = int((~tiles.there).sum())
         if missing:
             draw_badge(pixels, look, f"{missing} of {grid.count} units have no {what} yet")

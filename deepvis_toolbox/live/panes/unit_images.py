@@ -21,7 +21,7 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 TITLES: dict[UnitImageKind, str] = {
     "regularized_opt": "preferred images",
     "max_im": "top images",
-    "max_deconv": "deconv of the top images",
+    "max_deconv": "backward of the top images",
 }
 
 
