@@ -87,7 +87,19 @@ def versions() -> dict[str, str]:
     }
 
 
+_NOT_ASKED_FOR = ("versions", "later_versions")
+"""What an identity also says: what computed the result, and what went on with it after an update."""
+
+
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """The first thing in which two identities differ, in words; empty where they are the same."""
-    found = first_difference(other, one)
+    """The first thing in which two identities differ, in words; empty where they are the same, versions left aside."""
+    found = first_difference(other, {key: value for key, value in one.items() if key not in _NOT_ASKED_FOR})
     return found.key.replace("_", " ") if found else ""
+
+
+def other_versions(identity: dict[str, Any]) -> str:
+    """What a result was computed with that is not what is here now, in words; empty where all is the same."""
+    now, then = versions(), identity.get("versions")
+    then = then if isinstance(then, dict) else {}
+    changed = [name for name in now if then.get(name) != now[name]]
+    return ", ".join(f"{name} {then.get(name, 'unknown')}, now {now[name]}" for name in changed)

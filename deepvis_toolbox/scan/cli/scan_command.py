@@ -54,6 +54,8 @@ def _add_method(parser: CommandParser) -> None:
     add_flag(group, "--checkpoint-every", reader=values.positive, default=5000, metavar="N",
              help="pictures in between (default: 5000)")  # fmt: skip
     add_flag(group, "--shard", reader=values.part, metavar="I/N", help="only the I-th of N parts, from 0")
+    group.add_argument("--accept-versions", action="store_true",
+                       help="go on although PyTorch or NumPy were updated and give other numbers")  # fmt: skip
     add_flag(group, "--ray", nargs="?", const="local", metavar="ADDRESS", help="scan on a Ray cluster")
 
 
@@ -85,6 +87,7 @@ def _scanned(given: argparse.Namespace, pictures: PictureList) -> TopImages:
         "batch_size": given.batch_size,
         "checkpoint_every": given.checkpoint_every,
         "out": given.out,
+        "accept_versions": given.accept_versions,
     }
     if given.ray:
         with progress_of(given, len(pictures), "scanning", "pictures") as progress:
