@@ -46,7 +46,8 @@ class ResultFolder:
     def prepare(self, identity: dict[str, Any], pictures: PictureList) -> FolderLock:
         """Makes the folder ready for this scan: new, or begun or finished by the same one.
 
-        The lock that is returned keeps other runs out until it is released. `ToolboxError` where another run is writing to it.
+        The lock that is returned keeps other runs out until it is released. `ToolboxError` where another run is writing
+        there.
         """
         self.check(identity)
         check_writable(self.folder)
