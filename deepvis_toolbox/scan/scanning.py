@@ -72,6 +72,10 @@ def scan(
         return run.finish()
 
 
+class UnreadableError(ToolboxError):
+    """None of the pictures can be read."""
+
+
 class ScanRun:
     """One scan (or shard) from where it was left to its end; a context manager, which leaves its folder to others."""
 
@@ -172,7 +176,7 @@ class ScanRun:
             if batch.readable.any():
                 return calibrate(self.net, self.settings.index, batch.inputs[torch.from_numpy(batch.readable)])
             first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
-        raise ToolboxError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
+        raise UnreadableError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
 
     def _take_up(self, folder: ResultFolder) -> None:
         """What the folder holds of this scan; it says of itself with which versions it was begun."""

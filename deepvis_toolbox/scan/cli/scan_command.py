@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line import values
-from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.flags import add_images_flags, add_layer_flag, add_network_flags, add_talk_flags
 from deepvis_toolbox.command_line.opened_network import loading_options, named_model, opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
@@ -70,8 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from deepvis_toolbox.scan.cli.scan_summary import report
     from deepvis_toolbox.scan.pictures.given_pictures import given_pictures
 
-    report(_scanned(given, given_pictures(given)), given)
-    return 0
+    top = _scanned(given, given_pictures(given))
+    report(top, given)
+    return PROBLEMS if top.skipped else DONE
 
 
 def _scanned(given: argparse.Namespace, pictures: PictureList) -> TopImages:

@@ -7,8 +7,8 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
@@ -59,6 +59,22 @@ class PictureList:
     def paths(self) -> list[str]:
         """Where the pictures are, in order."""
         return [self.path(index) for index in range(len(self))]
+
+    def without(self, folder: Path) -> PictureList:
+        """The list without the pictures that lie in a folder, links followed; the same list where there are none."""
+        inside = os.path.realpath(folder)
+
+        @cache
+        def is_inside(place: str) -> bool:
+            return os.path.commonpath([inside, os.path.realpath(place)]) == inside
+
+        if is_url(self.root):
+            return self
+        kept = [index for index, path in enumerate(self.paths) if not is_inside(os.path.dirname(path))]  # noqa: PTH120
+        if len(kept) == len(self):
+            return self
+        names, labels = ([part[index] for index in kept] for part in (self.names, self.labels))
+        return replace(self, names=tuple(map(str, names)), labels=tuple(map(int, labels)))
 
     @cached_property
     def hash(self) -> str:
