@@ -99,7 +99,7 @@ class PatchMaker:
         name = self._net.input_name
         arrived = {mode: recording.backward(layer, start, mode, [name])[name].cpu().numpy() for mode in self._modes}
         pictures = self._net.deprocess(torch.from_numpy(inputs))
-        largest = float(value.abs().max())
+        largest = float(torch.where(value.isfinite(), value.abs(), 0).max())  # a unit may be no number in all pictures
         patches = []
         for index, (entry, reason) in enumerate(zip(entries, reasons, strict=True)):
             problem = f"{paths[index]}: {reason}" if reason else _change_since(entry, recomputed[index], largest)
@@ -151,6 +151,8 @@ def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
 
 def _change_since(entry: TopEntry, recomputed: float, largest: float) -> str:
     """A sentence where the activation is not the recorded one; float noise between batch sizes is none."""
+    if np.array_equal(recomputed, entry.value, equal_nan=True):
+        return ""
     if abs(recomputed - entry.value) <= 1e-4 * max(largest, abs(entry.value)):
         return ""
     channel = Unit(entry.unit.layer, entry.unit.channel)
