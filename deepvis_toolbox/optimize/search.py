@@ -79,7 +79,7 @@ def _trial(
     parameters = sampled(given.seed, number, given.max_iter)
     settings = settings_from(parameters, f"trial {number}")
     files = store_files(net, UnitImageStore(folder), ".jpg", f"trial{number:04d}")
-    output = Output(files, how_to_overwrite="")
+    output = Output(files, failed_too=True, how_to_overwrite="")
     targets = [picture.target for picture in pictures]
     wanted = pictures_to_make(net, targets, [0], settings, output, summary)
     progress.advance(len(pictures) - len(wanted))

@@ -176,6 +176,18 @@ def test_on_demand_a_unit_with_the_models_own_pictures_says_so(workplace):
     assert on_demand(workplace, Unit("1", 2)) == "made and saved"
 
 
+def test_on_demand_a_unit_that_nothing_leads_up_from_says_so_and_keeps_no_noise(workplace, monkeypatch):
+    flat = pipeline_convnet.make()
+    flat[0].weight.data[2] = 0
+    flat[0].bias.data[2] = -1
+    monkeypatch.setattr(pipeline_convnet, "make", lambda: flat)
+    said = on_demand(workplace, Unit("1", 2))
+    assert "the gradient is exactly zero" in said
+    store = UnitImageStore(workplace / "model" / "pictures")
+    assert not store.has("regularized_opt", Unit("1", 2))
+    assert on_demand(workplace, Unit("1", 1)) == "made and saved"
+
+
 def test_pictures_made_of_a_published_unit_on_purpose_go_beside_the_archives(workplace):
     folder = workplace / "model" / "pictures"
     archive = published(folder)

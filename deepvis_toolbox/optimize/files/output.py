@@ -35,6 +35,8 @@ class Output:
     text: bool = False
     """Also the original's `info.txt`."""
     overwrite: bool = False
+    failed_too: bool = False
+    """Also the start images of ascents that failed: where runs are compared, each has its picture."""
     how_to_overwrite: str = "; --brave overwrites it"
 
     def finished(self, net: Network, picture: AscentTask, settings: AscentSettings) -> Record | None:

@@ -46,3 +46,8 @@ class AscentResult:
     """At which step `best` was seen; -1 where no step gave a finite objective."""
     outcome: Outcome
     """`majority`: it became the largest of its layer; `zero gradient`, `not finite`: why the ascent ended early."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the ascent ended early and has seen nothing better than its start, which is no preferred image."""
+        return self.outcome in ("zero gradient", "not finite") and self.best_step <= 0
