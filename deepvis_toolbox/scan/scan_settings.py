@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,9 @@ class ScanSettings:
     batch_size: int = BATCH_SIZE
 
     def __post_init__(self) -> None:
+        for name, value in (("top", self.top), ("batch size", self.batch_size)):
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise ToolboxError(f"the {name} is {value!r}; it must be a whole number")
         if not 1 <= self.top <= 1000:
             raise ToolboxError(f"top is {self.top}; it must be 1 to 1000 pictures a unit")
         if not 1 <= self.batch_size <= 4096:

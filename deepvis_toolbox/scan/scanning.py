@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import Calibration, calibrate
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
-from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.pictures.picture_list import PictureList, given_list
 from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
 from deepvis_toolbox.scan.same_numbers import gives_the_same
 from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size, other_versions, versions
@@ -35,9 +35,9 @@ _FEW_PICTURES = 64
 
 def scan(
     net: Network,
-    paths: PictureList | Sequence[str | Path],
-    labels: Sequence[int | None] | None = None,
-    layers: Sequence[str] | None = None,
+    paths: PictureList | str | Path | Iterable[str | Path],
+    labels: Iterable[int | None] | None = None,
+    layers: str | Iterable[str] | None = None,
     top: int = 9,
     out: str | Path | None = None,
     *,
@@ -53,7 +53,8 @@ def scan(
 ) -> TopImages:
     """The `top` pictures that excite each unit of `layers` most, with places and values.
 
-    `paths`: picture files, `archive.tar::member` among them, or a `PictureList`; `labels`: a class index each.
+    `paths`: picture files, `archive.tar::member` among them, a `PictureList`, or the name of a folder, an archive or a
+    list file; `labels`: a class index each.
     `layers`: names, groups or patterns, by default all but the input. `out`: a folder; a scan that was killed goes on
     from its last checkpoint there. `bottom`: also the smallest. `statistics`: also over places. `batch_size`: 12 on
     a CPU, 128 elsewhere. `workers`: decoding processes. `shard` (i, n): only the i-th of n parts (from 0), to be
@@ -61,7 +62,7 @@ def scan(
     give other numbers. Pictures that cannot be read are listed in `skipped`. `ToolboxError` where nothing can be read,
     `out` holds another scan or another run is writing there, or a batch does not fit the device's memory.
     """
-    pictures = paths if isinstance(paths, PictureList) else PictureList.of_paths(paths, labels)
+    pictures = given_list(paths, labels)
     names = chosen_layers(net.layers, layers)
     index = UnitIndex(tuple(net.layers[name] for name in names))
     settings = ScanSettings(index, top, bottom, statistics, correlations, batch_size or default_batch_size(net))

@@ -60,7 +60,7 @@ class UnitIndex:
         return cls(tuple(Layer(r["name"], r["kind"], tuple(r["shape"]), r["rectifier"]) for r in record))
 
 
-def chosen_layers(layers: Layers, patterns: Sequence[str] | None) -> list[str]:
+def chosen_layers(layers: Layers, patterns: str | Iterable[str] | None) -> list[str]:
     """The listed names that names, groups' names or patterns with `*` and `?` mean; all but the input by default.
 
     In the network's order, each once. `ToolboxError` for one that means nothing.
