@@ -61,6 +61,8 @@ def _add_method(parser: CommandParser) -> None:
     group.add_argument("--stages", nargs="+", choices=("scan", "crops", "preferred"), help="only these")
     add_flag(group, "--workers", reader=values.whole_number, metavar="N",
              help="decoding processes (default: half of the cores)")  # fmt: skip
+    group.add_argument("--accept-versions", action="store_true",
+                       help="go on with a scan although updates give other numbers")  # fmt: skip
     group.add_argument("--estimate", action="store_true", help="only say how long it would take")
 
 
@@ -174,6 +176,7 @@ def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignor
         seeds,
         preset(net, name) if name else AscentSettings(),
         given.workers,
+        given.accept_versions,
     )
 
 

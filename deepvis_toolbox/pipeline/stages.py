@@ -46,6 +46,8 @@ class Job:
     seeds: tuple[int, ...]
     settings: AscentSettings
     workers: int | None = None
+    accept_versions: bool = False
+    """Of the scan: see there."""
 
     @property
     def layers(self) -> list[str]:
@@ -112,9 +114,8 @@ class ScanStage(Stage):
 
     def run(self, progress: Progress) -> list[str]:
         job = self.job
-        top = scan(
-            job.net, self._pictures, out=job.maxes, workers=job.workers, progress=progress, **self._as_it_was_begun()
-        )
+        how = {"workers": job.workers, "accept_versions": job.accept_versions, **self._as_it_was_begun()}
+        top = scan(job.net, self._pictures, out=job.maxes, progress=progress, **how)
         return [f"{top.pictures.path(index)}: {reason}" for index, reason in top.skipped.items()]
 
     def _as_it_was_begun(self) -> dict[str, Any]:

@@ -110,3 +110,20 @@ def test_an_unreadable_picture_makes_the_exit_status_2_in_json_too(workplace: Pa
     (problem,) = json.loads(capsys.readouterr().out)["problems"]
     assert "broken.png" in problem
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(workplace / "images" / "broken.png")
+
+
+def test_a_scan_begun_before_an_update_that_changes_numbers_goes_on_where_that_is_accepted(workplace: Path, capsys):
+    with load_network(workplace / "model", device="cpu") as net:
+        scan(net, list_pictures("images"), batch_size=5, shard=(0, 2), out="maxes/tiny")
+    manifest, arrays = Path("maxes/tiny/manifest.json"), Path("maxes/tiny/top_images.npz")
+    record = json.loads(manifest.read_text())
+    record["identity"]["versions"]["torch"] = "1.0.0"
+    manifest.write_text(json.dumps(record))
+    with np.load(arrays) as file:
+        kept = dict(file)
+    kept["top.values"] = np.nextafter(kept["top.values"], np.float32(np.inf))
+    np.savez(arrays, **kept)
+    assert run(*ALL) == 2
+    assert "--accept-versions" in capsys.readouterr().err
+    assert run(*ALL, "--accept-versions") == 0
+    assert TopImages.load("maxes/tiny").is_complete
