@@ -116,10 +116,11 @@ def keep_pictures(
     for batch, results in climbed:
         for picture, result in zip(batch, results, strict=True):
             problem = problem_of(picture, result.outcome, len(result.objective))
-            if result.has_failed and not output.failed_too:
-                summary.problems.append(problem)
-                continue
             try:
+                if result.has_failed and not output.failed_too:
+                    summary.problems.append(problem)
+                    output.forget_failed(picture)
+                    continue
                 output.write(net, picture, settings, result)
             except DiskFullError:
                 raise

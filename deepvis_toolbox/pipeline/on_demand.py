@@ -215,6 +215,7 @@ class _UnitPictures:
         if problem := problem_of(picture, result.outcome, len(result.objective)):
             problems.append(problem)
         if result.has_failed:
+            self._output.forget_failed(picture)
             return
         self._output.write(network, picture, settings, result)
         self._finished[picture.seed] = with_mean(result.best, seen_part(network, self._target), network.preprocessing)

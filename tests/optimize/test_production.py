@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from deepvis_toolbox import AscentSettings, ToolboxError, Unit
+from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
+from deepvis_toolbox.optimize.files.montages import write_montages
+from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.files.picture_files import DEFAULT_TEMPLATE, PrefixFiles
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture
-from deepvis_toolbox.optimize.production import make_unit_images
+from deepvis_toolbox.optimize.production import make_unit_images, store_files
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore
 from tests.optimize.networks import linear_network, network_of, rectified_network
@@ -52,6 +54,28 @@ def test_an_ascent_that_failed_leaves_no_picture_and_no_montage(tmp_path):
     assert store.units("regularized_opt", "out") == [Unit("out", 1)]
     assert [path.name for path in summary.written] == ["out_0001_montage.jpg"]
     assert not list(tmp_path.rglob("*0000_*s000*"))
+
+
+def test_the_noise_that_an_earlier_version_kept_of_a_failed_ascent_is_removed(tmp_path):
+    net, store, unit = network_of(HalfDead()), UnitImageStore(tmp_path), Unit("out", 0)
+    (failed,) = preferred_images(net, [unit], settings=SETTINGS)
+    task = AscentTask(failed.unit, 0)
+    output = Output(store_files(net, store))
+    output.write(net, task, SETTINGS, failed)
+    assert write_montages(net, output.files, [task.target], [])
+    assert store.has("regularized_opt", unit)
+    summary = make_unit_images(net, [unit], [0], SETTINGS, store, Silence())
+    assert (summary.made, summary.skipped, len(summary.problems)) == (0, 0, 1)
+    assert not store.has("regularized_opt", unit)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["network.json"]
+
+
+def test_a_failed_ascent_does_not_cost_the_picture_that_was_there(tmp_path):
+    net, store, unit = network_of(HalfDead()), UnitImageStore(tmp_path), Unit("out", 1)
+    make_unit_images(net, [unit], [0], SETTINGS, store, Silence())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    Output(store_files(net, store)).forget_failed(AscentTask(unit, 0))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
 @pytest.mark.parametrize("name", ["0003", "0003_more", "12345", "like-me"])
