@@ -47,6 +47,21 @@ def test_one_unit_that_is_no_number_makes_no_other_one_differ_and_nothing_is_mad
     assert (again.made, again.problems) == (0, [])
 
 
+def test_a_deconv_that_the_weights_of_another_unit_spoil_is_told_once_for_each_unit(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    for number in range(3):
+        grey = np.full((8, 8, 3), 60 * number, np.uint8)
+        Image.fromarray(grey).save(tmp_path / "pictures" / f"{number}.png")
+    module = nn.Sequential(nn.Conv2d(3, 3, 3), nn.ReLU())
+    module[0].weight.data[1] = float("nan")
+    net = opened(module, (8, 8))
+    top = scan(net, list_pictures(tmp_path / "pictures"), layers="1", workers=0)
+    store, units = UnitImageStore(tmp_path / "store"), [Unit("1", channel) for channel in range(3)]
+    problems = write_patches(net, top, units, store).problems
+    assert [problem.split(",")[0] for problem in problems] == [f"1:{unit}: its deconv is not finite" for unit in (0, 2)]
+    assert write_patches(net, top, units, store).made == 0
+
+
 FACTORY = """
 import torch
 from torch import nn

@@ -47,6 +47,11 @@ class Patch:
     problem: str = ""
     gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
+    @property
+    def broken_modes(self) -> list[str]:
+        """The modes whose gradient is not finite: a weight on the way is NaN, and 0 times NaN is NaN."""
+        return [mode for mode, gradient in self.gradients.items() if not np.isfinite(gradient).all()]
+
 
 def entries_of(top: TopImages, unit: Unit, count: int) -> list[TopEntry]:
     """The unit's first `count` entries; fewer where there were fewer pictures."""
