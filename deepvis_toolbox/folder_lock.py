@@ -109,6 +109,6 @@ def _say_who(descriptor: int) -> None:
 
 
 def _who(descriptor: int) -> str:
-    """What the holder has written; it may be about to."""
+    """Return what the holder has written; it may be about to."""
     text = os.pread(descriptor, 300, 0).decode(errors="replace").strip()
     return text if text.isprintable() and text else "it has not said which"

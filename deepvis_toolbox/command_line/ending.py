@@ -38,7 +38,7 @@ def run_command(main: Callable[[], int | None]) -> int:
 
 
 def _with_output_kept(status: int) -> int:
-    """The exit status of a command that has done its work: also whether what it printed was kept."""
+    """Return the exit status of a command that has done its work: also whether what it printed was kept."""
     lost = lost_output()
     if lost is None:
         return status

@@ -52,7 +52,7 @@ class _LastingFile(io.FileIO):
 
 
 def _lasting(descriptor: int, former: IO[str] | None) -> io.TextIOWrapper:
-    """A text stream on the descriptor with the encoding of the former one; UTF-8 where there was none."""
+    """Return a text stream on the descriptor with the encoding of the former one; UTF-8 where there was none."""
     if former is not None:
         former.flush()
     interactive = os.isatty(descriptor)

@@ -32,11 +32,11 @@ class GraphLayers:
         self.label_layers = named or self._found_label_layers(len(description.labels))
 
     def nodes_of(self, layer: str) -> LayerNodes:
-        """The nodes that make a layer; `ToolboxError` where there is no such layer."""
+        """Return the nodes that make a layer; `ToolboxError` where there is no such layer."""
         return self.nodes[self.layers.canonical(layer)]
 
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
-        """As `Network.receptive_field`."""
+        """Do as `Network.receptive_field`."""
         described = self.layers[self.layers.canonical(layer)]
         if place is not None and described.is_spatial:
             height, width = described.shape[1:]
@@ -47,12 +47,12 @@ class GraphLayers:
         return receptive_field(self.nodes[described.name].value, where or described.centre, self._input_shape)
 
     def reachable(self, origin: str, layers: Sequence[str]) -> set[str]:
-        """Those of the layers that a signal from the origin may reach."""
+        """Return those of the layers that a signal from the origin may reach."""
         return reachable(self.nodes_of(origin), {name: self.nodes_of(name) for name in layers})
 
     def _found_label_layers(self, labels: int) -> tuple[str, ...]:
-        """The last softmax over classes and what it is the softmax of; without one, a last flat layer of as many units
-        as there are labels, or a last linear one."""
+        """Return the last softmax over classes and what it is the softmax of; without one, a last flat layer of as
+        many units as there are labels, or a last linear one."""
         of_node = {nodes.value: name for name, nodes in self.nodes.items()}
         for name in reversed(self.layers):
             layer = self.layers[name]

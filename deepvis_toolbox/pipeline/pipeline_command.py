@@ -67,12 +67,13 @@ def _add_method(parser: CommandParser) -> None:
 
 
 def _seeds_or_count(text: str, flag: str) -> int | list[int]:
-    """`--seeds 4` meant how many here before `--count` did, and still does; a list or a range is one of seeds."""
+    """Return `--seeds 4` meant how many here before `--count` did, and still does; a list or a range is one of
+    seeds."""
     return values.up_to(MOST_PREFERRED)(text, flag) if text.strip().isdecimal() else values.seeds(text, flag)
 
 
 def _seeds(given: argparse.Namespace) -> tuple[int, ...]:
-    """The preferred images' seeds."""
+    """Return the preferred images' seeds."""
     if given.seeds is None:
         return tuple(range(given.count or 1))
     if given.count is not None:
@@ -124,7 +125,7 @@ def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-d
 
 
 def _plan(stages, amounts: list[float], seconds: list[float]) -> dict[str, Any]:  # type: ignore[no-untyped-def]
-    """What is to be made, and the seconds that it takes, as plain data."""
+    """Return what is to be made, and the seconds that it takes, as plain data."""
     job = stages[0].job
     parts = [
         {"stage": stage.title, "amount": amount, "unit": stage.unit, "seconds": cost}
@@ -143,7 +144,7 @@ def _say_plan(plan: dict[str, Any]) -> None:
 
 
 def _made(stages, costs: list[float], given: argparse.Namespace) -> list[str]:  # type: ignore[no-untyped-def]
-    """Runs the stages; the problems, a sentence each."""
+    """Run the stages; the problems, a sentence each."""
     from deepvis_toolbox.pipeline.stages import Share
 
     problems: list[str] = []
@@ -181,7 +182,7 @@ def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignor
 
 
 def _without_store(pictures, store: Path):  # type: ignore[no-untyped-def] # PictureList, imported late
-    """What the pipeline makes itself is no part of the data set, also where it lies among the pictures."""
+    """Return the data set without what the pipeline makes itself, which may lie among the pictures."""
     kept = pictures.without(store)
     if len(kept) < len(pictures):
         note(f'"{store}" is the store; its {len(pictures) - len(kept)} pictures are left out of the scan')
@@ -191,7 +192,8 @@ def _without_store(pictures, store: Path):  # type: ignore[no-untyped-def] # Pic
 
 
 def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
-    """Before hours of work: whether there is something to make of every unit, in a store that is this network's."""
+    """Check, before hours of work, whether there is something to make of every unit, in a store that is this
+    network's."""
     from deepvis_toolbox.optimize.method.targets import checked_target
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
 
@@ -204,7 +206,7 @@ def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-
 
 
 def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-def]
-    """Those asked for; of a layer that shows another layer's pictures, that layer's."""
+    """Return those asked for; of a layer that shows another layer's pictures, that layer's."""
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
     from deepvis_toolbox.words.unit import parse_units
 
@@ -216,7 +218,7 @@ def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-de
 
 
 def _spoken(seconds: float) -> str:
-    """A time as people say it."""
+    """Return a time as people say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:

@@ -51,7 +51,7 @@ class ScanSettings:
             raise ToolboxError(f"the batch size is {self.batch_size}; it must be 1 to 4096 pictures")
 
     def identity(self, net: Network, pictures: PictureList) -> dict[str, Any]:
-        """What the result depends on, as plain data: equal for all shards and restarts of one scan."""
+        """Return what the result depends on, as plain data: equal for all shards and restarts of one scan."""
         if not 0 < len(pictures) <= MOST_PICTURES:
             raise ToolboxError(f"a scan looks at 1 to {MOST_PICTURES} pictures, not {len(pictures)}")
         return {
@@ -71,18 +71,18 @@ class ScanSettings:
 
 
 def default_batch_size(net: Network) -> int:
-    """How many pictures a batch has unless it is said."""
+    """Return how many pictures a batch has unless it is said."""
     return BATCH_SIZE if net.device.type == "cpu" else ACCELERATOR_BATCH_SIZE
 
 
 def settings_of(identity: dict[str, Any]) -> ScanSettings:
-    """The settings that an identity was made from."""
+    """Return the settings that an identity was made from."""
     names = ("top", "bottom", "statistics", "correlations", "batch_size")
     return ScanSettings(UnitIndex.from_record(identity["layers"]), **{name: identity[name] for name in names})
 
 
 def versions() -> dict[str, str]:
-    """Of what computes the result."""
+    """Return the versions of what computes the result."""
     return {
         "deepvis_toolbox": __version__,
         "torch": torch.__version__,
@@ -96,13 +96,13 @@ _NOT_ASKED_FOR = ("versions", "later_versions")
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """The first thing in which two identities differ, in words; empty where they are the same, versions left aside."""
+    """Return the first thing in which two identities differ, in words, versions left aside; empty if there is none."""
     found = first_difference(other, {key: value for key, value in one.items() if key not in _NOT_ASKED_FOR})
     return found.key.replace("_", " ") if found else ""
 
 
 def other_versions(identity: dict[str, Any]) -> str:
-    """What a result was computed with that is not what is here now, in words; empty where all is the same."""
+    """Return what a result was computed with that is not what is here now, in words; empty where all is the same."""
     now, then = versions(), identity.get("versions")
     then = then if isinstance(then, dict) else {}
     changed = [name for name in now if then.get(name) != now[name]]

@@ -51,7 +51,7 @@ def scan(
     accept_versions: bool = False,
     progress: Progress | None = None,
 ) -> TopImages:
-    """The `top` pictures that excite each unit of `layers` most, with places and values.
+    """Return the `top` pictures that excite each unit of `layers` most, with places and values.
 
     `paths`: picture files, `archive.tar::member` among them, a `PictureList`, or the name of a folder, an archive or a
     list file; `labels`: a class index each.
@@ -124,11 +124,11 @@ class ScanRun:
         self.close()
 
     def batches(self, workers: int) -> PictureBatches:
-        """What decodes the list."""
+        """Return what decodes the list."""
         return PictureBatches(self.pictures, self.net.preprocessing, self.settings.batch_size, workers)
 
     def begin(self) -> Tally:
-        """The tally to go on with: the one that was kept, or a new one."""
+        """Return the tally to go on with: the one that was kept, or a new one."""
         if self.tally is None:
             with self.batches(0) as batches:
                 calibration = self.calibration(batches)
@@ -136,7 +136,7 @@ class ScanRun:
         return self.tally
 
     def go_on(self, batches: PictureBatches, checkpoint_every: int, progress: Progress) -> None:
-        """Scans what is not in the tally yet."""
+        """Scan what is not in the tally yet."""
         tally = self.begin()
         progress.advance(tally.batches_done * self.settings.batch_size)
         part = self._part_to_scan()
@@ -154,7 +154,8 @@ class ScanRun:
         self._added(part, scanner)
 
     def _part_to_scan(self) -> Tally:
-        """What a scanner adds to: the tally, if all that is left comes behind what is in it; else one to be merged."""
+        """Return what a scanner adds to: the tally, if all that is left comes behind what is in it; else one to be
+        merged."""
         tally = self.begin()
         left = tally.left_of(*self.extent)
         if not left or not tally.done or tally.done[-1][1] <= left[0].start:
@@ -162,7 +163,7 @@ class ScanRun:
         return Tally(self.settings, tally.calibration, len(self.pictures), statistics_device(self.net))
 
     def _added(self, part: Tally, scanner: BatchScanner) -> Tally:
-        """Brings what was scanned into the tally; what the scanner adds to next."""
+        """Bring what was scanned into the tally; what the scanner adds to next."""
         scanner.flush()
         tally = self.begin()
         if part is not tally:
@@ -170,7 +171,7 @@ class ScanRun:
         return self._part_to_scan()
 
     def calibration(self, batches: PictureBatches) -> Calibration:
-        """From the first batch of the whole list that holds a readable picture."""
+        """Return that from the first batch of the whole list that holds a readable picture."""
         first_reason = ""
         for number in range(batches.count):
             batch = batches.read(number)
@@ -180,7 +181,7 @@ class ScanRun:
         raise UnreadableError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
 
     def _take_up(self, folder: ResultFolder) -> None:
-        """What the folder holds of this scan; it says of itself with which versions it was begun."""
+        """Read what the folder holds of this scan; it says of itself with which versions it was begun."""
         self.tally = folder.kept(statistics_device(self.net))
         record = folder.record()
         if record is not None:
@@ -209,7 +210,7 @@ class ScanRun:
         self.identity["later_versions"] = [*later, versions()]
 
     def finish(self) -> TopImages:
-        """Writes the result and hands it back."""
+        """Write the result and hand it back."""
         assert self.tally is not None
         if self.folder is not None and self._lock is not None:  # without it, all was there
             self.folder.write_result(self.identity, self.tally, self.pictures)
@@ -217,7 +218,7 @@ class ScanRun:
 
 
 def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
-    """The first batch of a shard (i, n) and the one behind its last."""
+    """Return the first batch of a shard (i, n) and the one behind its last."""
     number, count = shard
     if count < 1 or not 0 <= number < count:
         raise ToolboxError(f"there is no shard {number}/{count}; the shards of n are 0/n to n-1/n")
@@ -225,12 +226,12 @@ def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
 
 
 def statistics_device(net: Network) -> torch.device:
-    """Where sums are kept: beside the network, or on the CPU where its device has no float64."""
+    """Return where sums are kept: beside the network, or on the CPU where its device has no float64."""
     return net.device if net.device.type == "cuda" else torch.device("cpu")
 
 
 def default_workers(pictures: PictureList) -> int:
-    """Decoding processes for a list: half of the cores, none for a handful of pictures."""
+    """Return decoding processes for a list: half of the cores, none for a handful of pictures."""
     if len(pictures) < _FEW_PICTURES or os.name == "nt":  # Windows cannot hand a nameless memory to another process
         return 0
     return max(1, min(16, (os.cpu_count() or 2) // 2))

@@ -16,7 +16,7 @@ _HEADLESS_HINT = "or start with --headless --snapshot out.png"
 
 
 def check_display() -> None:
-    """Raises `ToolboxError` where OpenCV cannot open a window: built without one, shadowed, or no display."""
+    """Raise `ToolboxError` where OpenCV cannot open a window: built without one, shadowed, or no display."""
     packages = opencv_packages()
     framework = cv2.currentUIFramework() if hasattr(cv2, "currentUIFramework") else ""
     if len(packages) > 1:
@@ -51,7 +51,8 @@ def _check_linux_display() -> None:
 
 
 def _answers(display: str) -> bool:
-    """Whether a connection to the X server can be made; taken for granted where there is no libxcb to try it with."""
+    """Return whether a connection to the X server can be made; taken for granted where there is no libxcb to try it
+    with."""
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
@@ -66,6 +67,6 @@ def _answers(display: str) -> bool:
 
 
 def opencv_packages() -> list[str]:
-    """The installed Python packages that bring a `cv2` module; more than one shadow each other."""
+    """Return the installed Python packages that bring a `cv2` module; more than one shadow each other."""
     names = {(package.metadata["Name"] or "").lower().replace("_", "-") for package in metadata.distributions()}
     return sorted(name for name in names if name.startswith("opencv-") and "python" in name)

@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does what the flags say. -> exit status: 0, or 2 where some pictures could not be made."""
+    """Do what the flags say. -> exit status: 0, or 2 where some pictures could not be made."""
     given = make_parser().parse_args(arguments)
     begin_talking(given)
     say = _say_on_stderr
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _runs(
     given: argparse.Namespace, net: Network, parameters: dict[str, Any], say: Say
 ) -> list[tuple[str, AscentSettings]]:
-    """(preset's name, settings) of the run; several to be compared. Flags go before what a preset says."""
+    """Return (preset's name, settings) of the run; several to be compared. Flags go before what a preset says."""
     if given.compare is not None:
         names = [name.strip() for name in given.compare.split(",") if name.strip()]
         if not names:
@@ -89,7 +89,7 @@ def _settings(values: dict[str, Any], preset: str | None) -> AscentSettings:
 
 
 def _output(given: argparse.Namespace, net: Network, group: str, settings: AscentSettings) -> Output:
-    """Where results go, tried before any work is done."""
+    """Return where results go, tried before any work is done."""
     if given.out is None:
         store = store_of(net, given.store)
         check_writable(store.folder)
@@ -153,7 +153,7 @@ def _report(summary: Summary, as_json: bool, say: Say) -> int:
 
 
 def run() -> None:
-    """`deepvis-optimize` and `python optimize_image.py`."""
+    """Run `deepvis-optimize` and `python optimize_image.py`."""
     sys.exit(run_command(main))
 
 

@@ -67,7 +67,7 @@ def _check_scheme(url: str) -> None:
 
 
 def _without_secrets(url: str) -> str:
-    """Scheme, host and path: names and passwords have no place in a status line or a screenshot."""
+    """Return scheme, host and path: names and passwords have no place in a status line or a screenshot."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
