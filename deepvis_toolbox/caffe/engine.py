@@ -19,7 +19,7 @@ from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.layer_nodes import classify
-from deepvis_toolbox.words.layer import Rect
+from deepvis_toolbox.words.layer import Rect, named_layers
 
 
 class CaffeNetwork(Network):
@@ -72,6 +72,7 @@ class CaffeNetwork(Network):
                 )
 
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        layers = named_layers(layers)
         return self.record(x, layers).activations(layers)
 
     def visit(
@@ -82,7 +83,7 @@ class CaffeNetwork(Network):
         below_only: Collection[str] = (),  # noqa: ARG002 - Caffe keeps both anyway
     ) -> None:
         recording = self.record(x, [])
-        given = {self.layers.canonical(name): name for name in layers}
+        given = {self.layers.canonical(name): name for name in named_layers(layers)}
         for name in self.layers:
             if name in given:
                 value = recording.activations([name])[name]
@@ -90,7 +91,7 @@ class CaffeNetwork(Network):
                 visitor(given[name], value, below)
 
     def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> CaffeRecording:
-        names = list(self.layers) if layers is None else list(layers)
+        names = list(self.layers) if layers is None else named_layers(layers)
         recording = CaffeRecording(self.caffe, self._described, self._checked(x))
         recording.compute(names)
         return recording

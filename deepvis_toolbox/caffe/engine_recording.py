@@ -12,6 +12,7 @@ from deepvis_toolbox.caffe.process_passes import check_caffe_mode
 from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.layer import named_layers
 
 
 class CaffeRecording(Recording):
@@ -27,6 +28,7 @@ class CaffeRecording(Recording):
         self.layers = described.layers
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        layers = named_layers(layers)
         values = self._data([self._value_blob(name) for name in layers])
         return {name: self._shaped(name, value) for name, value in zip(layers, values, strict=True)}
 

@@ -1,35 +1,46 @@
-"""How every command begins and ends: 0 for success, 2 and one sentence for a user's mistake, 130 when interrupted."""
+"""How every command begins and ends: 0 where all was done, 2 for a mistake or problems, 130 when interrupted."""
 
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Callable
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.command_line.standard_streams import lost_output, make_streams_last
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.extensions import load_extensions
 from deepvis_toolbox.process_tuning import tune_process
+
+DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
+"""The exit status of all commands. Problems: a mistake, or a part of what was asked for that could not be done."""
 
 
 def run_command(main: Callable[[], int | None]) -> int:
     """Run `main` and return the exit status; a `ToolboxError` becomes one line on stderr and status 2.
 
-    The process is set up first, before anything has started threads (see `tune_process`). Then the files that the
-    command line names with `--extend` are imported, so that the help of `main` lists what they add.
+    The process is set up first, before anything has opened files or started threads (see `make_streams_last` and
+    `tune_process`). Then the files that the command line names with `--extend` are imported, so that the help of `main`
+    lists what they add.
     """
+    make_streams_last()
     tune_process()
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text; they leave as they came
     try:
         load_extensions(sys.argv[1:])
-        return main() or 0
+        return _with_output_kept(main() or DONE)
     except ToolboxError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return PROBLEMS
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output (head, less) has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return INTERRUPTED
+
+
+def _with_output_kept(status: int) -> int:
+    """Return the exit status of a command that has done its work: also whether what it printed was kept."""
+    lost = lost_output()
+    if lost is None:
+        return status
+    print(f"error: what the command printed could not be written: {os_reason_of(lost)}", file=sys.stderr)
+    return PROBLEMS

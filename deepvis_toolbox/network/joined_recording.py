@@ -8,6 +8,7 @@ import torch
 
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.layer import named_layers
 
 
 class JoinedRecording(Recording):
@@ -19,6 +20,7 @@ class JoinedRecording(Recording):
         self.layers = parts[0].layers
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+        layers = named_layers(layers)
         return _joined_by_name([part.activations(layers) for part in self._parts])
 
     def below_rectifier(self, layer: str) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
-from deepvis_toolbox.words.layer import Layers
+from deepvis_toolbox.words.layer import Layers, named_layers
 
 
 class Recording(ABC):
@@ -41,7 +41,7 @@ class Recording(ABC):
             raise ToolboxError(
                 f'the diff at "{origin}" has shape {tuple(diff.shape)}; the layer has {shape} for these images'
             )
-        return self._arrived(origin, diff, mode, [next(iter(self.layers))] if at is None else list(at))
+        return self._arrived(origin, diff, mode, [next(iter(self.layers))] if at is None else named_layers(at))
 
     @abstractmethod
     def _shape_below(self, origin: str) -> tuple[int, ...]:

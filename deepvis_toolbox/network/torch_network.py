@@ -24,7 +24,7 @@ from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
 from deepvis_toolbox.network.torch_recording import TorchRecording
-from deepvis_toolbox.words.layer import Rect
+from deepvis_toolbox.words.layer import Rect, named_layers
 
 _PROGRAMS_KEPT = 64
 
@@ -61,13 +61,14 @@ class TorchNetwork(Network):
         self.label_layers = self._described.label_layers
 
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
-        nodes = {name: self._nodes[self.layers.canonical(name)].value for name in layers}
+        nodes = {name: self._nodes[self.layers.canonical(name)].value for name in named_layers(layers)}
         program = self._program("forward", nodes.values(), overwrite=True)
         with torch.inference_mode():
             parts = [program.run(part) for part in self._parts(self._checked(x))]
         return {name: joined([values[node] for values in parts]) for name, node in nodes.items()}
 
     def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()) -> None:
+        layers = named_layers(layers)
         seen: dict[fx.Node, list[tuple[str, fx.Node]]] = {}
         overwritable = set()
         for name in layers:
@@ -91,6 +92,7 @@ class TorchNetwork(Network):
             program.run(self._checked(x), visit_layer)
 
     def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
+        layers = None if layers is None else named_layers(layers)
         if self._takes_one and len(x) > 1:
             return JoinedRecording([self.record(part, layers) for part in self._parts(self._checked(x))])
         names = list(self.layers) if layers is None else [self.layers.canonical(name) for name in layers]

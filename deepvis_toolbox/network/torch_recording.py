@@ -15,7 +15,7 @@ from deepvis_toolbox.network.layer_nodes import LayerNodes, operation, reachable
 from deepvis_toolbox.network.passing import DeconvSwitch
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
-from deepvis_toolbox.words.layer import Layers
+from deepvis_toolbox.words.layer import Layers, named_layers
 
 
 class TorchRecording(Recording):
@@ -58,7 +58,7 @@ class TorchRecording(Recording):
             self._rectified.append(values[node])
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
-        return {name: self._tensor(name, self._nodes_of(name).value).detach() for name in layers}
+        return {name: self._tensor(name, self._nodes_of(name).value).detach() for name in named_layers(layers)}
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return self._tensor(layer, self._nodes_of(layer).below).detach()

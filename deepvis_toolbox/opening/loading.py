@@ -19,7 +19,7 @@ from deepvis_toolbox.network.tracing import trace
 from deepvis_toolbox.opening.factories import MadeModule, make_module
 from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
-from deepvis_toolbox.opening.weights_file import fill, read_state_dict
+from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device
 
 _log = logging.getLogger(__name__)
@@ -101,6 +101,9 @@ def _torch_network(model: ModelFile, device: torch.device) -> Network:
     if model.weights is not None:
         file = model.existing("weights", model.weights)
         fill(made.module, read_state_dict(file), str(file))
+    no_numbers = weights_without_numbers(made.module)
+    if no_numbers:
+        _log.warning("%s: %s", model.title, no_numbers)
     description = _with_makers_knowledge(model, made)
     graph = trace(made.module, description.preprocessing.input_shape)
     network = TorchNetwork(graph, description, device)

@@ -74,6 +74,21 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
         raise ToolboxError(f"{source} does not fit the network: {reason_of(error, last=True)}") from None
 
 
+def weights_without_numbers(module: nn.Module) -> str:
+    """Return a sentence that names the module's parameters and buffers that hold NaN; empty where none does.
+
+    A module that its factory has filled may be looked at all the same: often it is one unit that training has lost.
+    Infinities are no mistake in a mask.
+    """
+    broken = [
+        name
+        for name, value in module.state_dict().items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.isnan().any()
+    ]
+    named = _listed("weights that are NaN", broken)
+    return f"{named}; what is computed with them is no number either" if broken else ""
+
+
 def _check_size(path: Path) -> None:
     if not path.is_file():
         raise ToolboxError(f"there is no weights file {path}")

@@ -72,7 +72,7 @@ def pictures_to_make(
             wanted.append(picture)
         elif found := output.finished(net, picture, settings):
             summary.skipped += 1
-            if problem := _problem(picture, str(found.get("outcome")), found.get("steps")):
+            if problem := problem_of(picture, str(found.get("outcome")), found.get("steps")):
                 summary.problems.append(problem)
         elif blocked := output.in_the_way(net, picture, settings):
             summary.problems.append(blocked)
@@ -110,11 +110,17 @@ def keep_pictures(
 ) -> Summary:
     """Write batches of pictures as they come; return the summary, filled in.
 
-    What cannot be written is told there and the rest goes on; but on a full disk nothing that follows could be kept.
+    What cannot be written, or has failed, is told there and the rest goes on; but on a full disk nothing that follows
+    could be kept.
     """
     for batch, results in climbed:
         for picture, result in zip(batch, results, strict=True):
+            problem = problem_of(picture, result.outcome, len(result.objective))
             try:
+                if result.has_failed and not output.failed_too:
+                    summary.problems.append(problem)
+                    output.forget_failed(picture)
+                    continue
                 output.write(net, picture, settings, result)
             except DiskFullError:
                 raise
@@ -122,7 +128,7 @@ def keep_pictures(
                 summary.problems.append(str(error))
                 continue
             summary.made += 1
-            if problem := _problem(picture, result.outcome, len(result.objective)):
+            if problem:
                 summary.problems.append(problem)
     return summary
 
@@ -147,7 +153,7 @@ def make_unit_images(
     return summary
 
 
-def _problem(picture: AscentTask, outcome: str, step: object) -> str:
+def problem_of(picture: AscentTask, outcome: str, step: object) -> str:
     """Return what the ascent that ended so after `step` steps has not reached; empty where all went well."""
     name = str(picture)
     if outcome == "zero gradient":

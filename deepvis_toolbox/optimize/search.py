@@ -20,6 +20,7 @@ from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.program_names import command_line
 from deepvis_toolbox.command_line.talking import begin_talking, progress_of
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import DEFAULT_MODEL
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         units = [unit for address in addresses for unit in parse_units(address, net.layers)]
         pictures = [AscentTask(checked_target(unit, net), 0) for unit in dict.fromkeys(units)]
         trials, summary = [], Summary()
-        with progress_of(given, given.count * len(pictures), "search", "picture") as progress:
+        with FolderLock(folder), progress_of(given, given.count * len(pictures), "search", "picture") as progress:
             for number in range(given.count):
                 trials.append(_trial(net, pictures, given, number, folder, summary, progress))
                 _write_sheet(folder, net, given, trials)
@@ -78,7 +79,7 @@ def _trial(
     parameters = sampled(given.seed, number, given.max_iter)
     settings = settings_from(parameters, f"trial {number}")
     files = store_files(net, UnitImageStore(folder), ".jpg", f"trial{number:04d}")
-    output = Output(files, how_to_overwrite="")
+    output = Output(files, failed_too=True, how_to_overwrite="")
     targets = [picture.target for picture in pictures]
     wanted = pictures_to_make(net, targets, [0], settings, output, summary)
     progress.advance(len(pictures) - len(wanted))

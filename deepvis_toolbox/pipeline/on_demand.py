@@ -23,7 +23,7 @@ from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.starts import start_image
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, objective_of
-from deepvis_toolbox.optimize.production import Summary, pictures_to_make, store_files
+from deepvis_toolbox.optimize.production import Summary, pictures_to_make, problem_of, store_files
 from deepvis_toolbox.scan.patches.patch_store import owned_units, write_patches
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.growth import Growth
@@ -185,7 +185,7 @@ class _UnitPictures:
             return
         self._read_finished({picture.seed for picture in wanted})
         for picture in wanted:
-            yield from self._climb(picture)
+            yield from self._climb(picture, summary.problems)
         write_montages(self._network, self._output.files, [self._target], summary.problems)
         self.note = summary.problems[0] if summary.problems else "made and saved"
 
@@ -195,7 +195,8 @@ class _UnitPictures:
             if seed not in missing and path.is_file():
                 self._finished[seed] = read_picture(path)
 
-    def _climb(self, picture: AscentTask) -> Iterator[None]:
+    def _climb(self, picture: AscentTask, problems: list[str]) -> Iterator[None]:
+        """Each step of a picture; one that failed is told in `problems`, and is neither kept nor shown."""
         network, settings = self._network, self._settings
         ascent = Ascent(network, objective_of([self._target], network, settings.push_dir), settings, [picture.seed])
         start = torch.from_numpy(start_image(settings.start_at, picture.seed, network.preprocessing))[None]
@@ -210,6 +211,11 @@ class _UnitPictures:
             yield
         assert journal is not None
         (result,) = journal.results([self._target], [picture.seed])
-        self._output.write(network, picture, settings, result)
         self._growing = None
+        if problem := problem_of(picture, result.outcome, len(result.objective)):
+            problems.append(problem)
+        if result.has_failed:
+            self._output.forget_failed(picture)
+            return
+        self._output.write(network, picture, settings, result)
         self._finished[picture.seed] = with_mean(result.best, seen_part(network, self._target), network.preprocessing)

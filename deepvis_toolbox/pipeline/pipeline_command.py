@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.command_line import values
-from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.flags import (
     add_images_flags,
     add_network_flags,
@@ -23,6 +23,7 @@ from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderLock
 
 MOST_PREFERRED = 9
 """A montage holds so many."""
@@ -60,6 +61,8 @@ def _add_method(parser: CommandParser) -> None:
     group.add_argument("--stages", nargs="+", choices=("scan", "crops", "preferred"), help="only these")
     add_flag(group, "--workers", reader=values.whole_number, metavar="N",
              help="decoding processes (default: half of the cores)")  # fmt: skip
+    group.add_argument("--accept-versions", action="store_true",
+                       help="go on with a scan although updates give other numbers")  # fmt: skip
     group.add_argument("--estimate", action="store_true", help="only say how long it would take")
 
 
@@ -110,14 +113,15 @@ def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-d
     if not given.json:
         _say_plan(record)
     if not given.estimate:
-        record["problems"] = _made(stages, costs, given)
+        with FolderLock(job.store.folder):
+            record["problems"] = _made(stages, costs, given)
     if given.json:
         print_json(record)
     elif not given.estimate:
         for problem in record["problems"][:10]:
             print(f"problem: {problem}", file=sys.stderr)
         print(f"done; {len(record['problems'])} problems; the pictures are in {job.store.folder}")
-    return 0
+    return PROBLEMS if record.get("problems") else DONE
 
 
 def _plan(stages, amounts: list[float], seconds: list[float]) -> dict[str, Any]:  # type: ignore[no-untyped-def]
@@ -162,8 +166,8 @@ def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignor
     from deepvis_toolbox.unit_images.file_names import file_name_of
 
     name = given.preset or (DEFAULT if DEFAULT in presets_of(net) else None)
-    pictures = given_pictures(given) if given.images else None
     store = store_of(net, given.store)
+    pictures = _without_store(given_pictures(given), store.folder) if given.images else None
     return Job(
         net,
         tuple(_units(net, given, store)),
@@ -173,7 +177,18 @@ def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignor
         seeds,
         preset(net, name) if name else AscentSettings(),
         given.workers,
+        given.accept_versions,
     )
+
+
+def _without_store(pictures, store: Path):  # type: ignore[no-untyped-def] # PictureList, imported late
+    """Return the data set without what the pipeline makes itself, which may lie among the pictures."""
+    kept = pictures.without(store)
+    if len(kept) < len(pictures):
+        note(f'"{store}" is the store; its {len(pictures) - len(kept)} pictures are left out of the scan')
+    if not len(kept):
+        raise ToolboxError(f'all pictures that --images names lie in the store "{store}"; name others, or --store')
+    return kept
 
 
 def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-def]

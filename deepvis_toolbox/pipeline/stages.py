@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +23,7 @@ from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, patches_to_make, write_patches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.result_folder import ResultFolder
-from deepvis_toolbox.scan.scanning import scan
+from deepvis_toolbox.scan.scanning import UnreadableError, scan
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
@@ -44,6 +46,8 @@ class Job:
     seeds: tuple[int, ...]
     settings: AscentSettings
     workers: int | None = None
+    accept_versions: bool = False
+    """Of the scan: see there."""
 
     @property
     def layers(self) -> list[str]:
@@ -96,16 +100,37 @@ class ScanStage(Stage):
         return len(self._pictures)
 
     def seconds_each(self) -> float:
-        tried = replace(self._pictures, names=self._pictures.names[:_TRIAL_PICTURES])
-        tried = replace(tried, labels=tried.labels[:_TRIAL_PICTURES])
-        began = time.perf_counter()
-        scan(self.job.net, tried, workers=0, correlations=False)
-        return (time.perf_counter() - began) / (len(tried) + 8)  # the first batch is looked at twice
+        """Of the first pictures that are not all unreadable."""
+        for first in range(0, len(self._pictures), _TRIAL_PICTURES):
+            tried = replace(
+                self._pictures,
+                names=self._pictures.names[first : first + _TRIAL_PICTURES],
+                labels=self._pictures.labels[first : first + _TRIAL_PICTURES],
+            )
+            began = time.perf_counter()
+            with suppress(UnreadableError):
+                scan(self.job.net, tried, workers=0, correlations=False)
+                return (time.perf_counter() - began) / (len(tried) + 8)  # the first batch is looked at twice
+        return 0.0  # the scan itself will say that none can be read
 
     def run(self, progress: Progress) -> list[str]:
         job = self.job
-        top = scan(job.net, self._pictures, out=job.maxes, workers=job.workers, progress=progress)
+        how = {"workers": job.workers, "accept_versions": job.accept_versions, **self._as_it_was_begun()}
+        top = scan(job.net, self._pictures, out=job.maxes, progress=progress, **how)
         return [f"{top.pictures.path(index)}: {reason}" for index, reason in top.skipped.items()]
+
+    def _as_it_was_begun(self) -> dict[str, Any]:
+        """Return what another command or device chose for the scan that is there, if it holds all that is wanted."""
+        record = ResultFolder(self.job.maxes).record()
+        if record is None:
+            return {}
+        identity = record["identity"]
+        layers = [layer["name"] for layer in identity["layers"]]
+        wanted = {self.job.store.owner(layer) for layer in self.job.layers}
+        if not wanted <= set(layers) or identity["top"] < CropStage.options.count:
+            return {}
+        names = ("top", "bottom", "statistics", "correlations", "batch_size")
+        return {"layers": layers, **{name: identity[name] for name in names}}
 
     @property
     def _pictures(self) -> PictureList:
@@ -117,6 +142,7 @@ class CropStage(Stage):
     """Cuts out what excites each unit, and its deconv."""
 
     title, unit = "top images and deconvs", "units"
+    options = PatchOptions()
 
     def amount(self) -> int:
         return len(self._left)
@@ -144,11 +170,11 @@ class CropStage(Stage):
             top = TopImages.load(self.job.maxes)
         except ToolboxError:  # `run` says so, if it is still so then
             return owned
-        return [unit for unit, _ in patches_to_make(top, owned, self.job.store, PatchOptions())]
+        return [unit for unit, _ in patches_to_make(top, owned, self.job.store, self.options)]
 
     def run(self, progress: Progress) -> list[str]:
         top = TopImages.load(self.job.maxes)
-        return write_patches(self.job.net, top, self.job.units, self.job.store, PatchOptions(), progress).problems
+        return write_patches(self.job.net, top, self.job.units, self.job.store, self.options, progress).problems
 
 
 class PreferredStage(Stage):

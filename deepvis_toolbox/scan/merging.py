@@ -32,6 +32,6 @@ def merge(parts: Sequence[str | Path], out: str | Path, partial: bool = False) -
         pictures_missing = f"{gap.start * size} to {min(gap.stop * size, len(pictures)) - 1}"
         raise ToolboxError(f"pictures {pictures_missing} are in none of the parts; scan them, or merge with --partial")
     folder = ResultFolder(out)
-    folder.prepare(identity, pictures)
-    folder.write_result(identity, tally, pictures)
+    with folder.prepare(identity, pictures):
+        folder.write_result(identity, tally, pictures)
     return TopImages(manifest_of(identity, tally), tally.arrays(), pictures)

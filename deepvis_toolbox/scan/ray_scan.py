@@ -49,6 +49,7 @@ def scan_on_ray(
     loading: dict[str, Any] | None = None,
     actors: int | None = None,
     checkpoint_every: int = CHECKPOINT_EVERY,
+    accept_versions: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> TopImages:
@@ -62,13 +63,13 @@ def scan_on_ray(
     with load_network(model, **loading) as net:
         index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
         settings["batch_size"] = settings.get("batch_size") or default_batch_size(net)
-        run = ScanRun(net, pictures, ScanSettings(index, **settings), out)
-        run.begin()
-        preprocessing = preprocessing_record(net.preprocessing)
-        with ray_cluster(address, "the scan") as ray:
-            rows = _scanned(ray, run, str(model), loading, preprocessing, actors or networks_of(ray))
-            _collect(run, rows, checkpoint_every, progress or Silence())
-    return run.finish()
+        with ScanRun(net, pictures, ScanSettings(index, **settings), out, accept_versions=accept_versions) as run:
+            run.begin()
+            preprocessing = preprocessing_record(net.preprocessing)
+            with ray_cluster(address, "the scan") as ray:
+                rows = _scanned(ray, run, str(model), loading, preprocessing, actors or networks_of(ray))
+                _collect(run, rows, checkpoint_every, progress or Silence())
+            return run.finish()
 
 
 class PartDecoder:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.atomic_files import check_writable, remove_partial_files, replacing, write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.scan.numbers.calibration import Calibration
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
@@ -42,17 +43,36 @@ class ResultFolder:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    def prepare(self, identity: dict[str, Any], pictures: PictureList) -> None:
-        """Make the folder ready for this scan: new, or begun or finished by the same one."""
+    def prepare(self, identity: dict[str, Any], pictures: PictureList) -> FolderLock:
+        """Make the folder ready for this scan: new, or begun or finished by the same one.
+
+        The lock that is returned keeps other runs out until it is released. `ToolboxError` where another run is writing
+        there.
+        """
+        self.check(identity)
         check_writable(self.folder)
-        remove_partial_files(self.folder)
+        lock = FolderLock(self.folder)
+        try:
+            remove_partial_files(self.folder)
+            self._write_pictures(pictures)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def check(self, identity: dict[str, Any]) -> None:
+        """`ToolboxError` where the folder holds another scan."""
         for record in filter(None, (self._record(MANIFEST), self._record(CHECKPOINT))):
             other = difference(identity, record["identity"])
             if other:
                 raise ToolboxError(
                     f'"{self.folder}" holds another scan (its {other} differs); choose another folder or remove it'
                 )
-        self._write_pictures(pictures)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a scan, or shards of one, came to an end here."""
+        return (self.folder / MANIFEST).is_file()
 
     def kept(self, device: torch.device) -> Tally | None:
         """Return the tally of the finished scan, or of its last checkpoint; None where nothing was kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,9 @@ class ScanSettings:
     batch_size: int = BATCH_SIZE
 
     def __post_init__(self) -> None:
+        for name, value in (("top", self.top), ("batch size", self.batch_size)):
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise ToolboxError(f"the {name} is {value!r}; it must be a whole number")
         if not 1 <= self.top <= 1000:
             raise ToolboxError(f"top is {self.top}; it must be 1 to 1000 pictures a unit")
         if not 1 <= self.batch_size <= 4096:
@@ -87,7 +91,19 @@ def versions() -> dict[str, str]:
     }
 
 
+_NOT_ASKED_FOR = ("versions", "later_versions")
+"""What an identity also says: what computed the result, and what went on with it after an update."""
+
+
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """Return the first thing in which two identities differ, in words; empty where they are the same."""
-    found = first_difference(other, one)
+    """Return the first thing in which two identities differ, in words, versions left aside; empty if there is none."""
+    found = first_difference(other, {key: value for key, value in one.items() if key not in _NOT_ASKED_FOR})
     return found.key.replace("_", " ") if found else ""
+
+
+def other_versions(identity: dict[str, Any]) -> str:
+    """Return what a result was computed with that is not what is here now, in words; empty where all is the same."""
+    now, then = versions(), identity.get("versions")
+    then = then if isinstance(then, dict) else {}
+    changed = [name for name in now if then.get(name) != now[name]]
+    return ", ".join(f"{name} {then.get(name, 'unknown')}, now {now[name]}" for name in changed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,21 @@ from typing import Any
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import Calibration, calibrate
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
-from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.pictures.picture_list import PictureList, given_list
 from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
-from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size
+from deepvis_toolbox.scan.same_numbers import gives_the_same
+from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size, other_versions, versions
 from deepvis_toolbox.scan.tally import Tally
 from deepvis_toolbox.scan.top_images import TopImages
+
+_log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 5000
 """Pictures between two checkpoints."""
@@ -30,9 +35,9 @@ _FEW_PICTURES = 64
 
 def scan(
     net: Network,
-    paths: PictureList | Sequence[str | Path],
-    labels: Sequence[int | None] | None = None,
-    layers: Sequence[str] | None = None,
+    paths: PictureList | str | Path | Iterable[str | Path],
+    labels: Iterable[int | None] | None = None,
+    layers: str | Iterable[str] | None = None,
     top: int = 9,
     out: str | Path | None = None,
     *,
@@ -43,29 +48,37 @@ def scan(
     workers: int | None = None,
     checkpoint_every: int = CHECKPOINT_EVERY,
     shard: tuple[int, int] = (0, 1),
+    accept_versions: bool = False,
     progress: Progress | None = None,
 ) -> TopImages:
     """Return the `top` pictures that excite each unit of `layers` most, with places and values.
 
-    `paths`: picture files, `archive.tar::member` among them, or a `PictureList`; `labels`: a class index each.
+    `paths`: picture files, `archive.tar::member` among them, a `PictureList`, or the name of a folder, an archive or a
+    list file; `labels`: a class index each.
     `layers`: names, groups or patterns, by default all but the input. `out`: a folder; a scan that was killed goes on
     from its last checkpoint there. `bottom`: also the smallest. `statistics`: also over places. `batch_size`: 12 on
     a CPU, 128 elsewhere. `workers`: decoding processes. `shard` (i, n): only the i-th of n parts (from 0), to be
-    merged. Pictures that cannot be read are listed in `skipped`. `ToolboxError` where nothing can be read, `out` holds
-    another scan, or a batch does not fit the device's memory.
+    merged. `accept_versions`: go on with a scan that was begun with other versions of PyTorch or NumPy also where these
+    give other numbers. Pictures that cannot be read are listed in `skipped`. `ToolboxError` where nothing can be read,
+    `out` holds another scan or another run is writing there, or a batch does not fit the device's memory.
     """
-    pictures = paths if isinstance(paths, PictureList) else PictureList.of_paths(paths, labels)
+    pictures = given_list(paths, labels)
     names = chosen_layers(net.layers, layers)
     index = UnitIndex(tuple(net.layers[name] for name in names))
     settings = ScanSettings(index, top, bottom, statistics, correlations, batch_size or default_batch_size(net))
-    run = ScanRun(net, pictures, settings, out, shard)
-    with run.batches(default_workers(pictures) if workers is None else workers) as batches:
-        run.go_on(batches, checkpoint_every, progress or Silence())
-    return run.finish()
+    workers = default_workers(pictures) if workers is None else workers
+    with ScanRun(net, pictures, settings, out, shard, accept_versions) as run:
+        with run.batches(workers if run.is_left else 0) as batches:
+            run.go_on(batches, checkpoint_every, progress or Silence())
+        return run.finish()
+
+
+class UnreadableError(ToolboxError):
+    """None of the pictures can be read."""
 
 
 class ScanRun:
-    """One scan (or shard) from where it was left to its end."""
+    """One scan (or shard) from where it was left to its end; a context manager, which leaves its folder to others."""
 
     def __init__(
         self,
@@ -74,15 +87,41 @@ class ScanRun:
         settings: ScanSettings,
         out: str | Path | None,
         shard: tuple[int, int] = (0, 1),
+        accept_versions: bool = False,
     ) -> None:
         self.net, self.pictures, self.settings = net, pictures, settings
         self.identity: dict[str, Any] = settings.identity(net, pictures)
         self.extent = shard_extent(-(-len(pictures) // settings.batch_size), shard)
         self.folder = ResultFolder(out) if out is not None else None
         self.tally: Tally | None = None
+        self._lock: FolderLock | None = None
         if self.folder is not None:
-            self.folder.prepare(self.identity, pictures)
-            self.tally = self.folder.kept(statistics_device(net))
+            self.folder.check(self.identity)
+            self._take_up(self.folder)
+            if not self.folder.is_finished or self.is_left:
+                self._lock = self.folder.prepare(self.identity, pictures)
+                self._take_up(self.folder)  # whoever held the folder may have written meanwhile
+            try:
+                self._check_versions(accept_versions)
+            except BaseException:
+                self.close()
+                raise
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there are batches to scan."""
+        return self.tally is None or bool(self.tally.left_of(*self.extent))
+
+    def close(self) -> None:
+        """Leaves the folder to other runs."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> ScanRun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def batches(self, workers: int) -> PictureBatches:
         """Return what decodes the list."""
@@ -139,12 +178,41 @@ class ScanRun:
             if batch.readable.any():
                 return calibrate(self.net, self.settings.index, batch.inputs[torch.from_numpy(batch.readable)])
             first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
-        raise ToolboxError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
+        raise UnreadableError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
+
+    def _take_up(self, folder: ResultFolder) -> None:
+        """Read what the folder holds of this scan; it says of itself with which versions it was begun."""
+        self.tally = folder.kept(statistics_device(self.net))
+        record = folder.record()
+        if record is not None:
+            kept = ("versions", "later_versions")
+            self.identity |= {key: record["identity"][key] for key in kept if key in record["identity"]}
+
+    def _check_versions(self, accept: bool) -> None:
+        """`ToolboxError` where what is left would be computed otherwise than what is there; a remark where not."""
+        changed = other_versions(self.identity) if self.tally is not None else ""
+        if self.tally is None or not changed or self.folder is None:
+            return
+        if not self.is_left:
+            _log.warning('the scan in "%s" was made with other versions (%s); it is used as it is',
+                         self.folder.folder, changed)  # fmt: skip
+            return
+        with self.batches(0) as batches:
+            same = gives_the_same(self.net, self.tally, batches)
+        if not same and not accept:
+            raise ToolboxError(
+                f'the scan in "{self.folder.folder}" was begun with other versions ({changed}), and these give other '
+                "numbers; go on all the same with --accept-versions (accept_versions=True), or choose another folder"
+            )
+        what = "these give the same numbers" if same else "these give other numbers, which was accepted"
+        _log.warning('the scan in "%s" was begun with other versions (%s); %s', self.folder.folder, changed, what)
+        later = [each for each in self.identity.get("later_versions", []) if each != versions()]
+        self.identity["later_versions"] = [*later, versions()]
 
     def finish(self) -> TopImages:
         """Write the result and hand it back."""
         assert self.tally is not None
-        if self.folder is not None:
+        if self.folder is not None and self._lock is not None:  # without it, all was there
             self.folder.write_result(self.identity, self.tally, self.pictures)
         return TopImages(manifest_of(self.identity, self.tally), self.tally.arrays(), self.pictures)
 

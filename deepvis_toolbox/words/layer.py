@@ -66,6 +66,23 @@ class Layer:
         return (self.shape[1] // 2, self.shape[2] // 2) if self.is_spatial else None
 
 
+def named_layers(given: str | Layer | Iterable[str | Layer]) -> list[str]:
+    """Return the names that a call was given: one name, or several. `ToolboxError` for what is no name.
+
+    A lone string is one layer's name, never the list of its letters.
+    """
+    if isinstance(given, str | Layer):
+        given = [given]
+    try:
+        names = [each.name if isinstance(each, Layer) else each for each in given]
+    except TypeError:
+        raise ToolboxError(f'layers are given by their names, such as ["fc"], not as {given!r}') from None
+    for name in names:
+        if not isinstance(name, str):
+            raise ToolboxError(f'layers are given by their names, such as ["fc"]; {name!r} is none')
+    return names
+
+
 class Layers(Mapping[str, Layer]):
     """A network's layers, in the order of computation, the input first.
 
@@ -93,13 +110,13 @@ class Layers(Mapping[str, Layer]):
         hint = nearest_name(name, [*self._layers, *self._aliases])
         raise ToolboxError(f'the network has no layer "{name}"{hint or "; its layers: " + self._outline()}')
 
-    def matching(self, patterns: Iterable[str]) -> list[str]:
+    def matching(self, patterns: str | Iterable[str]) -> list[str]:
         """Return the listed names that names, groups' names or patterns with `*` and `?` mean, in the network's order.
 
         Raises `ToolboxError` for one that means nothing.
         """
         wanted: set[str] = set()
-        for pattern in patterns:
+        for pattern in named_layers(patterns):
             matches = [name for name in self if fnmatchcase(name, pattern)] if pattern not in self else []
             wanted.update(matches or [self.canonical(pattern)])
         return [name for name in self if name in wanted]

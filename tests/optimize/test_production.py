@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from deepvis_toolbox import AscentSettings, ToolboxError, Unit
-from deepvis_toolbox.optimize.production import make_unit_images
+from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
+from deepvis_toolbox.optimize.files.montages import write_montages
+from deepvis_toolbox.optimize.files.output import Output
+from deepvis_toolbox.optimize.files.picture_files import DEFAULT_TEMPLATE, PrefixFiles
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.targets import Direction, LikePicture
+from deepvis_toolbox.optimize.production import make_unit_images, store_files
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore
 from tests.optimize.networks import linear_network, network_of, rectified_network
@@ -34,10 +40,57 @@ def test_a_picture_that_could_not_climb_is_told_again_by_every_run(tmp_path):
     units = [Unit("out", 0), Unit("out", 1)]
     first = make_unit_images(net, units, [0], SETTINGS, store, Silence())
     again = make_unit_images(net, units, [0], SETTINGS, store, Silence())
-    assert (first.made, again.made, again.skipped) == (2, 0, 2)
+    assert (first.made, again.made, again.skipped) == (1, 0, 1)
     assert len(first.problems) == 1
     assert "the gradient is exactly zero at step 1" in first.problems[0]
     assert again.problems == first.problems
+
+
+def test_an_ascent_that_failed_leaves_no_picture_and_no_montage(tmp_path):
+    net, store = network_of(HalfDead()), UnitImageStore(tmp_path)
+    summary = make_unit_images(net, [Unit("out", 0), Unit("out", 1)], [0, 1], SETTINGS, store, Silence())
+    assert summary.made == 2
+    assert len(summary.problems) == 2
+    assert store.units("regularized_opt", "out") == [Unit("out", 1)]
+    assert [path.name for path in summary.written] == ["out_0001_montage.jpg"]
+    assert not list(tmp_path.rglob("*0000_*s000*"))
+
+
+def test_the_noise_that_an_earlier_version_kept_of_a_failed_ascent_is_removed(tmp_path):
+    net, store, unit = network_of(HalfDead()), UnitImageStore(tmp_path), Unit("out", 0)
+    (failed,) = preferred_images(net, [unit], settings=SETTINGS)
+    task = AscentTask(failed.unit, 0)
+    output = Output(store_files(net, store))
+    output.write(net, task, SETTINGS, failed)
+    assert write_montages(net, output.files, [task.target], [])
+    assert store.has("regularized_opt", unit)
+    summary = make_unit_images(net, [unit], [0], SETTINGS, store, Silence())
+    assert (summary.made, summary.skipped, len(summary.problems)) == (0, 0, 1)
+    assert not store.has("regularized_opt", unit)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["network.json"]
+
+
+def test_a_failed_ascent_does_not_cost_the_picture_that_was_there(tmp_path):
+    net, store, unit = network_of(HalfDead()), UnitImageStore(tmp_path), Unit("out", 1)
+    make_unit_images(net, [unit], [0], SETTINGS, store, Silence())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    Output(store_files(net, store)).forget_failed(AscentTask(unit, 0))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize("name", ["0003", "0003_more", "12345", "like-me"])
+def test_a_direction_never_has_a_units_name_or_a_pictures(tmp_path, name):
+    net, store = linear_network(), UnitImageStore(tmp_path)
+    weights = np.eye(net.layers["fc"].channels, dtype=np.float32)[1]
+    me = np.zeros((24, 20, 3), np.uint8)
+    targets = [Direction("fc", weights, name), LikePicture("fc", me, "me"), Unit("fc", 3)]
+    summary = make_unit_images(net, targets, [0], SETTINGS, store, Silence())
+    assert summary.made == 3
+    assert store.units("regularized_opt", "fc") == [Unit("fc", 3)]
+    assert len(store.singles("regularized_opt", Unit("fc", 3))) == 1
+    prefixed = PrefixFiles("", DEFAULT_TEMPLATE, SETTINGS)
+    names = {prefixed.path(AscentTask(target, 0), "best", ".jpg") for target in targets}
+    assert len(names) == 3
 
 
 def test_pictures_of_another_network_are_not_put_among_a_stores(tmp_path):

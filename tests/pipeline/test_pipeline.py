@@ -13,51 +13,25 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox import Unit, load_network
-from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.optimize.files.presets import preset
 from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.pipeline.pack import pack
-from deepvis_toolbox.pipeline.pipeline_command import main
 from deepvis_toolbox.pipeline.stages import CropStage, Job, PreferredStage, mean_over_layers
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore, montage3x3
 from deepvis_toolbox.unit_images.montage import tiles_of_3x3
-from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import pipeline_convnet
-
-
-@pytest.fixture
-def workplace(tmp_path, monkeypatch):
-    """A model folder and pictures, with the working directory beside them."""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.yaml").write_text(
-        "name: tiny\nframework: torch\nfactory: pipeline_convnet:make\ninput: {size: 16, mean: 127, std: 64}\n"
-        "presets: {default: {max_iter: 5, lr_policy: constant, lr_params: {lr: 10.0}}}\n"
-        "unit_images: {folder: pictures, shared: {'2': '1'}}\n"
-    )
-    (tmp_path / "images").mkdir()
-    random = np.random.default_rng(0)
-    for number in range(12):
-        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), random.integers(0, 256, (20, 20, 3)).astype(np.uint8))
-    (tmp_path / "images" / "broken.png").write_bytes(b"x")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments: str) -> int:
-    return run_command(lambda: main(["--model", "model", "--device", "cpu", *arguments]))
-
-
-def modified(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+from pipeline_runs import channels, modified, run
 
 
 def test_one_command_makes_all_pictures_of_the_units_and_says_what_it_takes_first(workplace, capsys):
-    assert run("--images", "images", "--layers", "1", "4", "--count", "2") == 0
+    (workplace / "images" / "broken.png").write_bytes(b"x")
+    assert run("--images", "images", "--layers", "1", "4", "--count", "2") == 2
     said = capsys.readouterr()
     assert "7 units of 2 layers" in said.out
     assert said.out.index("about") < said.out.index("done")
@@ -70,7 +44,7 @@ def test_one_command_makes_all_pictures_of_the_units_and_says_what_it_takes_firs
     assert (store.folder / "max_im/4/4_0002.jpg").exists()
     assert (store.folder / "regularized_opt/4/4_0002_montage.jpg").exists()
     before = modified(store.folder / "max_im") | modified(workplace / "maxes")
-    assert run("--images", "images", "--layers", "1", "4", "--count", "2") == 0
+    assert run("--images", "images", "--layers", "1", "4", "--count", "2") == 2
     assert modified(store.folder / "max_im").items() <= before.items()  # nothing was made again
     assert "preferred images, 0 pictures" in capsys.readouterr().out
 
@@ -175,11 +149,6 @@ def test_an_archives_pictures_stay_and_the_units_without_get_theirs(workplace, c
     assert "preferred images, 3 pictures" in capsys.readouterr().out
 
 
-def channels(store: UnitImageStore, kind: UnitImageKind, layer: str) -> list[int]:
-    """Of which units of the layer there are pictures."""
-    return [unit.channel for unit in store.units(kind, layer)]
-
-
 def on_demand(workplace: Path, unit: Unit) -> str:
     """What is said at the end when the pictures are made as the key `g` does."""
     with load_network(workplace / "model", device="cpu") as net:
@@ -205,6 +174,18 @@ def test_on_demand_a_unit_with_the_models_own_pictures_says_so(workplace):
     shipped.write_single("regularized_opt", Unit("1", 1), "s0000", np.full((16, 16, 3), 90, np.uint8))
     assert on_demand(workplace, Unit("1", 1)) == "it has pictures already"
     assert on_demand(workplace, Unit("1", 2)) == "made and saved"
+
+
+def test_on_demand_a_unit_that_nothing_leads_up_from_says_so_and_keeps_no_noise(workplace, monkeypatch):
+    flat = pipeline_convnet.make()
+    flat[0].weight.data[2] = 0
+    flat[0].bias.data[2] = -1
+    monkeypatch.setattr(pipeline_convnet, "make", lambda: flat)
+    said = on_demand(workplace, Unit("1", 2))
+    assert "the gradient is exactly zero" in said
+    store = UnitImageStore(workplace / "model" / "pictures")
+    assert not store.has("regularized_opt", Unit("1", 2))
+    assert on_demand(workplace, Unit("1", 1)) == "made and saved"
 
 
 def test_pictures_made_of_a_published_unit_on_purpose_go_beside_the_archives(workplace):

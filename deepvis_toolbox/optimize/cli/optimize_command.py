@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.atomic_files import check_writable
-from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
@@ -22,7 +23,7 @@ from deepvis_toolbox.optimize.cli.target_flags import targets_of
 from deepvis_toolbox.optimize.files.ascent_film import filming
 from deepvis_toolbox.optimize.files.montages import write_comparison, write_montages
 from deepvis_toolbox.optimize.files.output import Output
-from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles
+from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
 from deepvis_toolbox.optimize.files.presets import DEFAULT, preset_values, presets_of
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch
@@ -52,13 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         targets, problems = targets_of(given, net, say)
         runs = _runs(given, net, parameters, say)
         outputs = [_output(given, net, name, settings) for name, settings in runs]
-        summary = _make(given, net, targets, [(run[1], out) for run, out in zip(runs, outputs, strict=True)])
-        checked = [checked_target(target, net) for target in targets]
-        if given.compare:
-            panels = [(name, out.files) for (name, _), out in zip(runs, outputs, strict=True)]
-            summary.written += write_comparison(panels, checked, summary.problems)
-        else:
-            summary.written += write_montages(net, outputs[0].files, checked, summary.problems)
+        with _alone(outputs[0]):
+            summary = _make(given, net, targets, [(run[1], out) for run, out in zip(runs, outputs, strict=True)])
+            checked = [checked_target(target, net) for target in targets]
+            if given.compare:
+                panels = [(name, out.files) for (name, _), out in zip(runs, outputs, strict=True)]
+                summary.written += write_comparison(panels, checked, summary.problems)
+            else:
+                summary.written += write_montages(net, outputs[0].files, checked, summary.problems)
     summary.problems[:0] = problems
     return _report(summary, given.json, say)
 
@@ -100,6 +102,11 @@ def _output(given: argparse.Namespace, net: Network, group: str, settings: Ascen
     return Output(files, ("majority", "best", "last"), given.arrays, text=True, overwrite=given.brave)
 
 
+def _alone(output: Output) -> AbstractContextManager[object]:
+    """While nobody else writes into the store; under the original's names, runs have prefixes of their own."""
+    return FolderLock(output.files.store.folder) if isinstance(output.files, StoreFiles) else nullcontext()
+
+
 def _make(
     given: argparse.Namespace,
     net: Network,
@@ -136,13 +143,13 @@ def _report(summary: Summary, as_json: bool, say: Say) -> int:
         written = [str(path) for path in summary.written]
         counts = {"made": summary.made, "were_there": summary.skipped}
         print_json({**counts, "problems": summary.problems, "montages": written})
-        return 2 if summary.problems else 0
+        return PROBLEMS if summary.problems else DONE
     there = f", {summary.skipped} were there already" if summary.skipped else ""
     failed = f", {len(summary.problems)} with problems (above)" if summary.problems else ""
     print(f"{summary.made} {'picture' if summary.made == 1 else 'pictures'} made{there}{failed}")
     for path in summary.written:
         print(path)
-    return 2 if summary.problems else 0
+    return PROBLEMS if summary.problems else DONE
 
 
 def run() -> None:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from deepvis_toolbox.atomic_files import replacing, write_text
+from deepvis_toolbox.atomic_files import cannot_write, replacing, write_text
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.files.picture_files import PictureFiles, StoreFiles
+from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.optimize.method.result import AscentResult, PixelImage
-from deepvis_toolbox.unit_images.picture_file import write_picture
+from deepvis_toolbox.optimize.method.result import FAILURES, AscentResult, PixelImage
+from deepvis_toolbox.unit_images.picture_file import is_published, write_picture
+from deepvis_toolbox.words.unit import Unit
 
 INFO = "info"
 RECORD_SUFFIX = ".json"
@@ -35,6 +36,8 @@ class Output:
     text: bool = False
     """Also the original's `info.txt`."""
     overwrite: bool = False
+    failed_too: bool = False
+    """Also the start images of ascents that failed: where runs are compared, each has its picture."""
     how_to_overwrite: str = "; --brave overwrites it"
 
     def finished(self, net: Network, picture: AscentTask, settings: AscentSettings) -> Record | None:
@@ -43,6 +46,7 @@ class Output:
         found = read_record(self._path(picture, INFO, RECORD_SUFFIX))
         whole = (
             found is not None
+            and (self.failed_too or not _is_of_a_failed_one(found))
             and not difference(found, identity(net, picture, settings))
             and all(self._path(picture, what, self.files.suffix).is_file() for what in (SHOWN, "best_X"))
             and (not self.arrays or self._path(picture, "arrays", ".npz").is_file())
@@ -81,8 +85,38 @@ class Output:
             write_text(self._path(picture, INFO, ".txt"), _as_info(record))
         write_text(self._path(picture, INFO, RECORD_SUFFIX), as_text(record))
 
+    def forget_failed(self, picture: AscentTask) -> None:
+        """Remove the picture of an ascent that failed, which earlier versions kept, and a montage of nothing else."""
+        record = self._path(picture, INFO, RECORD_SUFFIX)
+        found = read_record(record)
+        if found is None or not _is_of_a_failed_one(found):
+            return
+        shown = [
+            self._path(picture, f"{kind}_{what}", self.files.suffix) for kind in self.kinds for what in ("X", "Xpm")
+        ]
+        for path in (record, *shown, self._path(picture, "arrays", ".npz"), self._path(picture, INFO, ".txt")):
+            _remove(path)
+        if isinstance(self.files, StoreFiles) and isinstance(picture.target, Unit):
+            store, unit = self.files.store, picture.target
+            montage = store.montage_path(KIND, unit)
+            if not store.singles(KIND, unit) and not is_published(montage):
+                _remove(montage)
+
     def _path(self, picture: AscentTask, what: str, suffix: str) -> Path:
         return self.files.path(picture, what, suffix)
+
+
+def _is_of_a_failed_one(record: Record) -> bool:
+    """As `AscentResult.has_failed`, of what was written down."""
+    step = record.get("best_step")
+    return record.get("outcome") in FAILURES and isinstance(step, int) and step <= 0
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _write_arrays(path: Path, result: AscentResult) -> None:

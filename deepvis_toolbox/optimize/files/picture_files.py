@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.optimize.method.targets import LikePicture, Target
+from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Place, Unit
@@ -19,6 +19,7 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 KIND: UnitImageKind = "regularized_opt"
 DEFAULT_TEMPLATE = "%(p.push_layer)s_%(p.push_channel)04d_%(p.rand_seed)d"
 LONGEST_NAME = 200
+_LIKE_ANOTHER = re.compile(r"\d|like-|direction-", re.IGNORECASE)
 _NUMBER_OF_CHANNEL = re.compile(r"%\(p\.push_channel\)[-+ #0-9.]*[di]")
 
 
@@ -54,7 +55,7 @@ class StoreFiles:
         """Return a file of the target whose name ends so."""
         if isinstance(target, Unit):
             return self.store.single_path(KIND, target, end, suffix)
-        name = file_name_of(f"like-{target.name}" if isinstance(target, LikePicture) else target.name)
+        name = _name_of(target)
         return self.store.layer_folder(KIND, target.layer) / f"{file_name_of(target.layer)}_{name}_{end}{suffix}"
 
     def tag(self, target: Target) -> str:
@@ -67,6 +68,13 @@ class StoreFiles:
         if isinstance(target, LikePicture) or target.place == self._default_place(target.layer):
             return ""
         return f"p{target.place[0]}-{target.place[1]}_" if isinstance(target.place, tuple) else "mean_"
+
+
+def _name_of(target: Direction | LikePicture) -> str:
+    """Return what stands in file names for a unit's number; it is never such a number or another kind's name."""
+    if isinstance(target, LikePicture):
+        return file_name_of(f"like-{target.name}")
+    return file_name_of(f"direction-{target.name}" if _LIKE_ANOTHER.match(target.name) else target.name)
 
 
 class PrefixFiles:
@@ -105,7 +113,12 @@ class PrefixFiles:
                 key: str(value).replace("/", "-") if isinstance(value, str) else value for key, value in numbers.items()
             },
             "push_layer": file_name_of(target.layer),
-            "push_channel": target.channel if isinstance(target, Unit) else file_name_of(target.name),
+            "push_channel": target.channel if isinstance(target, Unit) else self._name(target),
             "push_spatial": "-".join(map(str, place)) if isinstance(place, tuple) else str(place),
             "rand_seed": picture.seed,
         }
+
+    @staticmethod
+    def _name(target: Direction | LikePicture) -> str:
+        """As the original, a picture's own name; unless a unit's number would look like it."""
+        return _name_of(target) if _LIKE_ANOTHER.match(target.name) else file_name_of(target.name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.batch_size import automatic_batch_size
+from deepvis_toolbox.optimize.method.given import given_seeds, given_settings, given_targets
 from deepvis_toolbox.optimize.method.result import AscentResult
 from deepvis_toolbox.optimize.method.starts import start_image
-from deepvis_toolbox.optimize.method.targets import Target, batch_key, checked_target, objective_of
+from deepvis_toolbox.optimize.method.targets import Target, batch_key, objective_of
 from deepvis_toolbox.progress import Progress, Silence
 
 
@@ -43,24 +44,25 @@ _STARTS_KEPT = 64
 
 def preferred_images(
     net: Network,
-    units: Sequence[Target],
-    seeds: Sequence[int] = (0,),
-    settings: AscentSettings | None = None,
+    units: Target | str | Iterable[Target | str],
+    seeds: Iterable[int] = (0,),
+    settings: AscentSettings | Mapping[str, Any] | None = None,
     batch_size: int | Literal["auto"] = "auto",
     progress: Progress | None = None,
     watch: BatchWatch | None = None,
 ) -> list[AscentResult]:
     """Run regularized gradient ascent for every unit from every seed (Yosinski et al. 2015, section 3).
 
-    `units`: `Unit`, `Direction` or `LikePicture`; a spatial unit without a place means the centre. `progress` advances
-    by 1 for each picture. -> one result for each (unit, seed), all seeds of the first unit first.
+    `units`: `Unit`, `Direction`, `LikePicture` or addresses such as "fc:0-9", one or several; a spatial unit without a
+    place means the centre. `settings`: also the fields of `AscentSettings` by their names. `progress` advances by 1 for
+    each picture. -> one result for each (unit, seed), all seeds of the first unit first.
 
     Raises `ToolboxError`, before anything is computed, for a unit that the network does not have, a start image that
     does not fit, and settings that make no sense.
     """
-    settings = settings or AscentSettings()
-    targets = [checked_target(unit, net) for unit in units]
-    pictures = [AscentTask(target, int(seed)) for target in targets for seed in seeds]
+    settings = given_settings(settings)
+    targets, chosen = given_targets(units, net), given_seeds(seeds)
+    pictures = [AscentTask(target, seed) for target in targets for seed in chosen]
     done = {
         picture: result
         for batch, results in climbed_batches(net, pictures, settings, batch_size, progress or Silence(), watch)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.optimize.method.targets import Target
 
 Outcome = Literal["majority", "no majority", "zero gradient", "not finite"]
+FAILURES: tuple[Outcome, ...] = ("zero gradient", "not finite")
 PixelImage = NDArray[np.float32]
 """float32 (C, H, W), zero-centred, in pixel units (0-255 scale, mean subtracted), the network's channel order."""
 
@@ -46,3 +47,8 @@ class AscentResult:
     """At which step `best` was seen; -1 where no step gave a finite objective."""
     outcome: Outcome
     """`majority`: it became the largest of its layer; `zero gradient`, `not finite`: why the ascent ended early."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the ascent ended early and has seen nothing better than its start, which is no preferred image."""
+        return self.outcome in FAILURES and self.best_step <= 0

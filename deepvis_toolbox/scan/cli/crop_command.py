@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.command_line import values
-from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.flags import (
     add_network_flags,
     add_store_flag,
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     begin_talking(given)
     looks = parsed_looks(given.looks)
+    from deepvis_toolbox.folder_lock import FolderLock
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
     from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, write_patches
     from deepvis_toolbox.scan.top_images import TopImages
@@ -75,16 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             addresses += [f"{layer}:all" for layer in layers]
         units = owned_units(store, [unit for address in addresses for unit in parse_units(address, net.layers)])
         settings = PatchOptions(given.count, looks, given.singles, given.tile, given.batch_size)
-        with progress_of(given, len(units), "cropping", "units") as progress:
+        store.check_network(net)
+        with FolderLock(store.folder), progress_of(given, len(units), "cropping", "units") as progress:
             summary = write_patches(net, top, units, store, settings, progress)
     if given.json:
         counts = {"made": summary.made, "were_there": summary.there, "problems": list(summary.problems)}
         print_json({"store": str(store.folder), **counts})
-        return 0
+        return PROBLEMS if summary.problems else DONE
     for problem in summary.problems if given.quiet else ():  # else the progress said them
         print(f"problem: {problem}", file=sys.stderr)
     print(f"{store.folder}: {summary.made} units made, {summary.there} were there, {len(summary.problems)} problems")
-    return 0
+    return PROBLEMS if summary.problems else DONE
 
 
 def parsed_looks(texts: list[str]) -> tuple[tuple[Any, str], ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line import values
-from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.flags import add_images_flags, add_layer_flag, add_network_flags, add_talk_flags
 from deepvis_toolbox.command_line.opened_network import loading_options, named_model, opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
@@ -54,6 +54,8 @@ def _add_method(parser: CommandParser) -> None:
     add_flag(group, "--checkpoint-every", reader=values.positive, default=5000, metavar="N",
              help="pictures in between (default: 5000)")  # fmt: skip
     add_flag(group, "--shard", reader=values.part, metavar="I/N", help="only the I-th of N parts, from 0")
+    group.add_argument("--accept-versions", action="store_true",
+                       help="go on although PyTorch or NumPy were updated and give other numbers")  # fmt: skip
     add_flag(group, "--ray", nargs="?", const="local", metavar="ADDRESS", help="scan on a Ray cluster")
 
 
@@ -68,8 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from deepvis_toolbox.scan.cli.scan_summary import report
     from deepvis_toolbox.scan.pictures.given_pictures import given_pictures
 
-    report(_scanned(given, given_pictures(given)), given)
-    return 0
+    top = _scanned(given, given_pictures(given))
+    report(top, given)
+    return PROBLEMS if top.skipped else DONE
 
 
 def _scanned(given: argparse.Namespace, pictures: PictureList) -> TopImages:
@@ -85,6 +88,7 @@ def _scanned(given: argparse.Namespace, pictures: PictureList) -> TopImages:
         "batch_size": given.batch_size,
         "checkpoint_every": given.checkpoint_every,
         "out": given.out,
+        "accept_versions": given.accept_versions,
     }
     if given.ray:
         with progress_of(given, len(pictures), "scanning", "pictures") as progress:

@@ -60,7 +60,7 @@ class UnitIndex:
         return cls(tuple(Layer(r["name"], r["kind"], tuple(r["shape"]), r["rectifier"]) for r in record))
 
 
-def chosen_layers(layers: Layers, patterns: Sequence[str] | None) -> list[str]:
+def chosen_layers(layers: Layers, patterns: str | Iterable[str] | None) -> list[str]:
     """Return the listed names that names, groups' names or patterns with `*` and `?` mean; all but the input by
     default.
 

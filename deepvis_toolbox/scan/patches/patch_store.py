@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,18 @@ def write_patches(
         for unit, entries in part:
             patches = [next(made) for _ in entries]
             writer.write(unit, patches)
-            for problem in (patch.problem for patch in patches if patch.problem):
+            for problem in [*filter(None, (patch.problem for patch in patches)), *_broken(unit, patches)]:
                 summary.problems.append(problem)
                 progress.say(problem)
             summary.made += 1
             progress.advance(1)
     return summary
+
+
+def _broken(unit: Unit, patches: Sequence[Patch]) -> Iterator[str]:
+    """Give a sentence for each mode in which nothing can be shown of the unit; making it again would not mend it."""
+    for mode in dict.fromkeys(mode for patch in patches for mode in patch.broken_modes):
+        yield f"{unit}: its {mode} is not finite, as weights or values of the network are; nothing is seen in it"
 
 
 def owned_units(store: UnitImageStore, units: Sequence[Unit]) -> list[Unit]:

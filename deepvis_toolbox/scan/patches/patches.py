@@ -47,6 +47,11 @@ class Patch:
     problem: str = ""
     gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
+    @property
+    def broken_modes(self) -> list[str]:
+        """The modes whose gradient is not finite: a weight on the way is NaN, and 0 times NaN is NaN."""
+        return [mode for mode, gradient in self.gradients.items() if not np.isfinite(gradient).all()]
+
 
 def entries_of(top: TopImages, unit: Unit, count: int) -> list[TopEntry]:
     """Return the unit's first `count` entries; fewer where there were fewer pictures."""
@@ -99,7 +104,7 @@ class PatchMaker:
         name = self._net.input_name
         arrived = {mode: recording.backward(layer, start, mode, [name])[name].cpu().numpy() for mode in self._modes}
         pictures = self._net.deprocess(torch.from_numpy(inputs))
-        largest = float(value.abs().max())
+        largest = float(torch.where(value.isfinite(), value.abs(), 0).max())  # a unit may be no number in all pictures
         patches = []
         for index, (entry, reason) in enumerate(zip(entries, reasons, strict=True)):
             problem = f"{paths[index]}: {reason}" if reason else _change_since(entry, recomputed[index], largest)
@@ -151,6 +156,8 @@ def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
 
 def _change_since(entry: TopEntry, recomputed: float, largest: float) -> str:
     """Return a sentence where the activation is not the recorded one; float noise between batch sizes is none."""
+    if np.array_equal(recomputed, entry.value, equal_nan=True):
+        return ""
     if abs(recomputed - entry.value) <= 1e-4 * max(largest, abs(entry.value)):
         return ""
     channel = Unit(entry.unit.layer, entry.unit.channel)

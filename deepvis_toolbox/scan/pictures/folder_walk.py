@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from deepvis_toolbox.errors import os_reason_of
 from deepvis_toolbox.sources.listing import is_picture_name
+from deepvis_toolbox.unit_images.claim import CLAIM
+from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
 
 _SYSTEM_FOLDERS = frozenset(
     name.casefold()
@@ -94,6 +96,9 @@ class FolderWalk:
             return None
         if entry.name.startswith("."):
             return None
+        if _is_store(entry.path):
+            self._errors.append(f'"{entry.path}" is a store of unit images; its pictures are left out')
+            return None
         if not entry.is_symlink():
             target = f"{real}/{entry.name}"
             return target if _contains(self._real_root, target) else self._once(entry, target)
@@ -119,6 +124,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
+
+
+def _is_store(folder: str) -> bool:
+    """Whether this program keeps unit images there."""
+    return os.path.isfile(os.path.join(folder, CLAIM)) and any(  # noqa: PTH113, PTH118 - of every folder, as text
+        os.path.isdir(os.path.join(folder, kind))  # noqa: PTH112, PTH118
+        for kind in UNIT_IMAGE_KINDS
+    )
 
 
 def _is_walked(root: str, path: str) -> bool:

@@ -6,9 +6,9 @@ import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
@@ -17,6 +17,7 @@ from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUF
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
 from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
+from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
 
 _UNREAD_SUFFIXES = (
@@ -60,6 +61,22 @@ class PictureList:
         """Where the pictures are, in order."""
         return [self.path(index) for index in range(len(self))]
 
+    def without(self, folder: Path) -> PictureList:
+        """Return the list without the pictures that lie in a folder, links followed; the same list if none do."""
+        inside = os.path.realpath(folder)
+
+        @cache
+        def is_inside(place: str) -> bool:
+            return os.path.commonpath([inside, os.path.realpath(place)]) == inside
+
+        if is_url(self.root):
+            return self
+        kept = [index for index, path in enumerate(self.paths) if not is_inside(os.path.dirname(path))]  # noqa: PTH120
+        if len(kept) == len(self):
+            return self
+        names, labels = ([part[index] for index in kept] for part in (self.names, self.labels))
+        return replace(self, names=tuple(map(str, names)), labels=tuple(map(int, labels)))
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 of names and labels, in hexadecimal: tells one list from another, wherever its root is."""
@@ -67,6 +84,39 @@ class PictureList:
         for name, label in zip(self.names, self.labels, strict=True):
             digest.update(f"{name}\t{label}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
+
+
+def given_list(paths: object, labels: Iterable[int | None] | None = None) -> PictureList:
+    """Return the list that a call was given: a `PictureList`, picture files in any iterable, or the name of a folder.
+
+    A lone path is a folder or an archive (see `list_pictures`), a list file, or one picture; a `Path.glob` is a list.
+    `ToolboxError` for what is none of these.
+    """
+    labels = None if labels is None else list(labels)
+    if isinstance(paths, PictureList):
+        if labels is not None:
+            raise ToolboxError("a PictureList has labels of its own; give labels with a list of paths")
+        return paths
+    if isinstance(paths, str | Path):
+        return _of_lone_path(paths, labels)
+    try:
+        listed = list(paths)  # type: ignore[call-overload]
+    except TypeError:
+        raise ToolboxError(f"pictures are given as a folder or as a list of paths, not as {paths!r}") from None
+    for path in listed:
+        if not isinstance(path, str | Path):
+            raise ToolboxError(f"pictures are given by their paths; {path!r} is none")
+    return PictureList.of_paths(listed, labels)
+
+
+def _of_lone_path(path: str | Path, labels: list[int | None] | None) -> PictureList:
+    place = Path(path).expanduser()
+    kind = "folder" if is_url(str(path)) or place.is_dir() else file_kind(place)
+    if kind == "picture" or (kind != "list" and is_unnamed_picture(place)):
+        return PictureList.of_paths([place], labels)
+    if labels is not None:
+        raise ToolboxError(f'labels are one for each picture; give the paths in "{path}" one by one with them')
+    return list_pictures(place.absolute().parent, place) if kind == "list" else list_pictures(path)
 
 
 def list_pictures(images: str | Path, list_file: str | Path | None = None) -> PictureList:

@@ -1,0 +1,114 @@
+"""A folder that one run at a time writes to: a lock that says who holds it, and that the system opens when he dies."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from deepvis_toolbox.atomic_files import cannot_write
+from deepvis_toolbox.errors import ToolboxError
+
+try:
+    import fcntl
+except ImportError:  # Windows has another kind of lock; there, nobody is kept out
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".in_use"
+"""The file in the folder that is locked; it names the process, and goes with it."""
+
+
+class FolderLock:
+    """The right to write into a folder, from `FolderLock(folder)` to `release`; a context manager.
+
+    `ToolboxError` that names the process and its machine where another run has it. A run that was killed keeps nothing:
+    the lock is the system's (flock), and the file that it leaves is only a name. Where the file system knows no locks,
+    nobody is kept out.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self._path = Path(folder) / LOCK
+        self._file: int | None = None
+        if fcntl is not None:
+            self._file = self._take()
+
+    def release(self) -> None:
+        """Let others write; a second call does nothing."""
+        descriptor, self._file = self._file, None
+        if descriptor is not None:
+            with suppress(OSError):  # the folder is gone: there is no name to remove
+                self._path.unlink()
+            os.close(descriptor)
+            _held.discard(descriptor)
+
+    def _take(self) -> int | None:
+        while True:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            except OSError as error:
+                raise cannot_write(self._path.parent, error) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not _is_still(descriptor, self._path):  # who held it has just removed it
+                    os.close(descriptor)
+                    continue
+                _say_who(descriptor)
+            except BlockingIOError:
+                holder = _who(descriptor)
+                os.close(descriptor)
+                raise ToolboxError(
+                    f'another run is writing to "{self._path.parent}" ({holder}); wait for its end, stop it, or choose '
+                    "another folder"
+                ) from None
+            except OSError:  # a file system without locks
+                os.close(descriptor)
+                return None
+            _held.add(descriptor)
+            return descriptor
+
+    def __enter__(self) -> FolderLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        self.release()
+
+
+_held: set[int] = set()
+
+
+def _leave_to_the_parent() -> None:
+    """In a forked process: its copies would keep the folder locked when the run itself has been killed."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    """Whether the open file is the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _say_who(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+
+
+def _who(descriptor: int) -> str:
+    """Return what the holder has written; it may be about to."""
+    text = os.pread(descriptor, 300, 0).decode(errors="replace").strip()
+    return text if text.isprintable() and text else "it has not said which"

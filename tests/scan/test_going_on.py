@@ -1,0 +1,155 @@
+"""Checks which scans are used and gone on with: after updates, in places that cannot be written, beside other runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import LOCK, FolderLock
+from deepvis_toolbox.scan.merging import merge
+from deepvis_toolbox.scan.result_folder import ResultFolder
+from find_maxes import TopImages, scan
+
+OPTIONS = {"batch_size": 8, "workers": 0}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def made_elsewhere(folder: Path) -> None:
+    """As if another PyTorch, NumPy and Python had written it."""
+    for path in (folder / "manifest.json", folder / "checkpoint.json"):
+        if path.exists():
+            record = json.loads(path.read_text())
+            record["identity"]["versions"] |= {"torch": "1.0.0", "numpy": "1.0.0", "python": "3.0.0"}
+            path.write_text(json.dumps(record))
+
+
+@pytest.fixture
+def begun(small_net, picture_paths, tmp_path, monkeypatch):
+    """A scan that was stopped after two batches, with other versions than these."""
+    write = ResultFolder.write_checkpoint
+
+    def stop(self, identity, tally):
+        write(self, identity, tally)
+        if tally.batches_done == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ResultFolder, "write_checkpoint", stop)
+    with pytest.raises(KeyboardInterrupt):
+        scan(small_net, picture_paths, out=tmp_path / "begun", checkpoint_every=1, **OPTIONS)
+    monkeypatch.undo()
+    made_elsewhere(tmp_path / "begun")
+    return tmp_path / "begun"
+
+
+def test_a_finished_scan_is_used_after_an_update_and_its_versions_are_named(
+    small_net, picture_paths, tmp_path, monkeypatch, caplog
+):
+    first = scan(small_net, picture_paths, out=tmp_path, **OPTIONS)
+    made_elsewhere(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr(type(small_net), "visit", lambda *_: pytest.fail("the network was run"))
+    again = scan(small_net, picture_paths, out=tmp_path, **OPTIONS)
+    np.testing.assert_array_equal(again.values["fc"], first.values["fc"])
+    assert "made with other versions" in caplog.text
+    assert "torch 1.0.0, now" in caplog.text
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_half_finished_scan_goes_on_where_the_new_versions_give_the_same_numbers(
+    begun, small_net, picture_paths, caplog
+):
+    whole = scan(small_net, picture_paths, **OPTIONS)
+    top = scan(small_net, picture_paths, out=begun, **OPTIONS)
+    for name in whole.layers:
+        np.testing.assert_array_equal(top.values[name], whole.values[name])
+        np.testing.assert_array_equal(top.images[name], whole.images[name])
+    assert "these give the same numbers" in caplog.text
+    identity = TopImages.load(begun).manifest["identity"]
+    assert identity["versions"]["torch"] == "1.0.0"
+    assert len(identity["later_versions"]) == 1
+
+
+def test_a_half_finished_scan_whose_numbers_would_change_is_gone_on_with_only_when_that_is_accepted(
+    begun, small_net, picture_paths
+):
+    arrays = next(begun.glob("checkpoint-*.npz"))
+    with np.load(arrays) as file:
+        kept = dict(file)
+    kept["top.values"] = np.nextafter(kept["top.values"], np.float32(np.inf))  # as another build's last bit
+    np.savez(arrays, **kept)
+    with pytest.raises(ToolboxError, match="other numbers; go on all the same with --accept-versions"):
+        scan(small_net, picture_paths, out=begun, **OPTIONS)
+    assert not (begun / LOCK).exists()
+    top = scan(small_net, picture_paths, out=begun, accept_versions=True, **OPTIONS)
+    assert top.is_complete
+
+
+def test_shards_of_other_versions_are_merged(small_net, picture_paths, tmp_path):
+    for number in range(2):
+        scan(small_net, picture_paths, out=tmp_path / str(number), shard=(number, 2), **OPTIONS)
+    made_elsewhere(tmp_path / "0")
+    whole = merge([tmp_path / "0", tmp_path / "1"], tmp_path / "whole")
+    np.testing.assert_array_equal(whole.values["fc"], scan(small_net, picture_paths, **OPTIONS).values["fc"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks others for permission")
+def test_a_finished_scan_that_may_not_be_written_is_used(small_net, picture_paths, tmp_path, monkeypatch):
+    scan(small_net, picture_paths, out=tmp_path, **OPTIONS)
+    monkeypatch.setattr(Path, "write_bytes", lambda path, _: pytest.fail(f"{path} is written"))
+    monkeypatch.setattr(Path, "replace", lambda path, _: pytest.fail(f"{path} is renamed"))
+    monkeypatch.setattr(Path, "unlink", lambda path, **_: pytest.fail(f"{path} is removed"))
+    tmp_path.chmod(0o555)
+    try:
+        assert scan(small_net, picture_paths, out=tmp_path, **OPTIONS).is_complete
+    finally:
+        tmp_path.chmod(0o755)
+
+
+needs_locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
+
+
+@needs_locks
+def test_a_second_run_into_a_folder_is_refused_and_told_who_writes_there(small_net, picture_paths, tmp_path):
+    half_written = tmp_path / f".{'0123456789abcdef' * 2}.partial.npz"
+    half_written.write_bytes(b"half")
+    with FolderLock(tmp_path):
+        with pytest.raises(ToolboxError, match=rf"another run is writing .*\(process {os.getpid()} on .*\)"):
+            scan(small_net, picture_paths, out=tmp_path, **OPTIONS)
+        assert half_written.exists(), "the first one's file"
+    scan(small_net, picture_paths, out=tmp_path, **OPTIONS)
+    assert not (tmp_path / LOCK).exists()
+
+
+HOLD = "import sys, time; from deepvis_toolbox.folder_lock import FolderLock\n"
+HOLD += (
+    "lock = FolderLock(sys.argv[1])\nprint('held', flush=True)\nsubprocess = __import__('os').fork()\ntime.sleep(60)"
+)
+
+
+@needs_locks
+def test_a_killed_run_leaves_no_lock_even_when_a_process_that_it_forked_lives_on(tmp_path):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(ToolboxError, match=f"process {holder.pid} on "):
+            FolderLock(tmp_path)
+        time.sleep(0.5)  # until it has forked
+        holder.kill()
+        holder.wait()
+        assert (tmp_path / LOCK).exists()
+        FolderLock(tmp_path).release()
+        assert not (tmp_path / LOCK).exists()
+    finally:
+        os.killpg(holder.pid, signal.SIGKILL)
