@@ -51,7 +51,7 @@ def parser() -> CommandParser:
                          help="write the model.yaml of --prototxt and --weights, and do nothing else")  # fmt: skip
     network.add_argument("--fetch", metavar="NAME", help="download the files of a model, and do nothing else")
     units = parser.group("units")
-    units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.add:7")
+    units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
     pictures = parser.group("pictures in")
     pictures.add_argument("--input", action="append", metavar="SOURCE",
                           help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip

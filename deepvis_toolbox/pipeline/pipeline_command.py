@@ -196,7 +196,7 @@ def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-de
     addresses = given_addresses(given)
     if given.layers or not addresses:
         addresses += [f"{layer}:all" for layer in chosen_layers(net.layers, given.layers)]
-    units = [unit for address in addresses for unit in parse_units(address, net.layers)]
+    units = [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
     return list(dict.fromkeys(store.owning_unit(unit) for unit in units))
 
 
