@@ -66,6 +66,33 @@ def test_script_plays_a_key_before_each_frame_and_the_picture_says_what_made_it(
     assert made_by["settings"]["device"] == "cpu"
 
 
+def test_sources_stand_anywhere_without_a_flag(photos: Path, video: Path, tmp_path: Path) -> None:
+    assert toolbox("--input", str(video), "--script", "c", "--frames", "1", "--snapshot", "flag.png") == 0
+    assert toolbox(str(video), "--script", "c", "--frames", "1", "--snapshot", "plain.png") == 0
+    assert toolbox(str(photos), "--script", "c c", "--snapshot", "two.png", str(video)) == 0
+    flag, plain, two = (Image.open(tmp_path / name) for name in ("flag.png", "plain.png", "two.png"))
+    np.testing.assert_array_equal(np.asarray(plain), np.asarray(flag))
+    sources = [json.loads(picture.text["deepvis_toolbox"])["source"] for picture in (flag, plain, two)]  # type: ignore[attr-defined]
+    assert "steps" in sources[1]
+    assert sources[0] == sources[1]
+    assert "cat" in sources[2] or "coffee" in sources[2]  # the first one named, which is come back to
+
+
+@pytest.mark.parametrize(
+    "where", ["rtsp://me:hunter2@camera.example:554/live?token=hunter2", "rtsp://me:hunter2@[::1/live"]
+)
+def test_a_picture_that_is_passed_on_does_not_tell_the_password_of_a_stream(
+    where: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert toolbox(str(photos), "--set", f'sources.input=["{where}"]', "--snapshot", "out.png") == 0
+    assert b"hunter2" not in (tmp_path / "out.png").read_bytes()
+    with Image.open(tmp_path / "out.png") as picture:
+        (shown,) = json.loads(picture.text["deepvis_toolbox"])["settings"]["sources"]["input"]  # type: ignore[attr-defined]
+    assert shown in ("rtsp://camera.example:554/live", "rtsp://…")
+    assert toolbox(where) == 2
+    assert "hunter2" not in capsys.readouterr().err
+
+
 def test_record_writes_every_window_as_a_video(video: Path, tmp_path: Path) -> None:
     assert toolbox("--input", str(video), "--frames", "7", "--record", "out.mp4") == 0
     capture = cv2.VideoCapture(str(tmp_path / "out.mp4"))
@@ -141,7 +168,9 @@ def test_memory_stays_flat(video: Path, load_small: Callable[[], Any]) -> None:
         (["--script", "down sideways", "--input", "demo"], "sideways"),
         (["--script", "down down", "--frames", "1", "--input", "demo"], "too few"),
         (["--record", "out.gif", "--input", "demo"], "must end in"),
-        (["--input", "demo", "--input", "demo", "--input", "demo"], "twice"),
+        (["--input", "demo", "--input", "demo", "--input", "demo"], "two at most"),
+        (["a.jpg", "b.jpg", "--frames", "1", "c.jpg"], "3 inputs are named; the window takes two at most"),
+        (["nothing-here.jpg"], '"nothing-here.jpg"'),
         (["--set", "window.wdth=3", "--input", "demo"], "width"),
         (["--input-size", "big", "--input", "demo"], "big"),
         (["--std", "a,b", "--input", "demo"], "--std"),
@@ -184,7 +213,9 @@ def test_a_number_of_frames_that_is_none_is_explained(capsys: pytest.CaptureFixt
 def test_the_address_that_the_help_gives_exists(default_network: Any) -> None:
     action = next(action for action in run_toolbox.parser()._actions if action.dest == "goto")
     assert action.help is not None
-    parse_unit(action.help.rpartition(" ")[2], default_network.layers)
+    by_number, by_class = action.help.partition(": ")[2].split(", ")
+    parse_unit(by_number, default_network.layers)
+    parse_unit(by_class, default_network.layers, default_network.class_names)
 
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
