@@ -19,6 +19,7 @@ from deepvis_toolbox.command_line.flags import (
     add_unit_flags,
     given_addresses,
 )
+from deepvis_toolbox.command_line.going_on import add_yes_flag, may_go_on
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
@@ -61,6 +62,7 @@ def _add_method(parser: CommandParser) -> None:
     add_flag(group, "--workers", reader=values.whole_number, metavar="N",
              help="decoding processes (default: half of the cores)")  # fmt: skip
     group.add_argument("--estimate", action="store_true", help="only say how long it would take")
+    add_yes_flag(parser)
 
 
 def _seeds_or_count(text: str, flag: str) -> int | list[int]:
@@ -108,6 +110,9 @@ def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-d
     record = _plan(stages, amounts, seconds)
     if not given.json:
         _say_plan(record)
+    if not given.estimate and not may_go_on(record["seconds"], _spoken(record["seconds"]), given.yes):
+        note("nothing was made")
+        return 2
     if not given.estimate:
         record["problems"] = _made(stages, costs, given)
     if given.json:
