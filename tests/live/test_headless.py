@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -229,8 +231,16 @@ def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     "environment",
-    [{}, {"DISPLAY": ":54321"}, {"DISPLAY": "nonsense"}, {"WAYLAND_DISPLAY": "wayland-0"}],
-    ids=["none", "unreachable", "nonsense", "wayland"],
+    [
+        {},
+        {"DISPLAY": ":54321"},
+        {"DISPLAY": "nonsense"},
+        {"WAYLAND_DISPLAY": "wayland-0"},
+        {"WAYLAND_DISPLAY": "wayland-0", "QT_QPA_PLATFORM": "wayland"},
+        {"QT_QPA_PLATFORM": "offscreen"},
+        {"QT_QPA_PLATFORM": "xcb", "DISPLAY": ":54321"},
+    ],
+    ids=["none", "unreachable", "nonsense", "wayland", "Qt on wayland", "Qt off screen", "Qt on X"],
 )
 def test_no_display_is_one_sentence_and_status_2(environment: dict[str, str]) -> None:
     process = start("--input", "demo", **environment)
@@ -270,6 +280,51 @@ def test_keys_tells_of_every_key_also_of_those_it_has_no_name_for(display: Displ
     assert process.returncode == 0, err
     assert f"code {0xFFC0} (0xffc0): a key without a name here; it does: nothing" in out
     assert "code 97 (0x61): a key without a name here" in out
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("platform", ["wayland", "offscreen", "wayland;eglfs", "nonsense", "wayland;xcb", "xcb"])
+def test_a_platform_that_qt_lacks_gives_way_to_the_display_there_is(display: Display, platform: str) -> None:
+    process = start("--keys", DISPLAY=display.name, QT_QPA_PLATFORM=platform)
+    display.xdotool("search", "--sync", "--onlyvisible", "--name", "^Keys$")
+    assert _quit_by_keys(process, display, "q")[0] == 0
+
+
+def _quit_by_keys(process: subprocess.Popen[str], display: Display, *keys: str) -> tuple[int, str]:
+    """Presses the keys until the program ends; its status, and what it told."""
+    display.xdotool("mousemove", "300", "80")
+    deadline = time.monotonic() + 20
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        display.xdotool("key", *keys)
+        time.sleep(0.5)
+    out, err = process.communicate()
+    return process.returncode, out + err
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("layout", ["us", "ru", "gr", "il", "ara"])
+def test_letter_keys_are_those_at_their_place_whatever_the_keyboard_writes(display: Display, layout: str) -> None:
+    with keyboard(display, layout):
+        process = start("--keys", DISPLAY=display.name)
+        display.xdotool("search", "--sync", "--onlyvisible", "--name", "^Keys$")
+        status, told = _quit_by_keys(process, display, "40", "54", "24")  # the keycodes of d, c, q
+    assert status == 0, told
+    for name in ("d", "c"):
+        assert re.search(rf"code \d+ \(0x\w+\): {name}; it does: ", told), told
+
+
+@contextmanager
+def keyboard(display: Display, layout: str) -> Iterator[None]:
+    """The display's keyboard in another layout."""
+    if shutil.which("setxkbmap") is None or shutil.which("xkbcomp") is None:
+        pytest.skip("setxkbmap is missing")
+    environment = {**os.environ, "DISPLAY": display.name}
+    subprocess.run(["setxkbmap", "-layout", layout], check=True, env=environment)
+    try:
+        yield
+    finally:
+        subprocess.run(["setxkbmap", "-layout", "us"], check=True, env=environment)
 
 
 @contextmanager
