@@ -98,6 +98,24 @@ def test_a_layer_can_show_another_layers_pictures(tmp_path):
     assert store.read_whole_layer("max_im", "pool1", 5).shape == (5, 20, 28, 3)
 
 
+def test_a_view_of_a_layer_shows_that_layers_pictures_until_it_has_its_own(tmp_path):
+    shipped = UnitImageStore(tmp_path / "shipped")
+    shipped.write_montage("max_im", Unit("fc", 4), montage3x3(flat_pictures(2)))
+    shipped.write_whole_layer("max_im", "fc", whole_layer(flat_pictures(5)))
+    store = UnitImageStore(tmp_path / "made", shipped=tmp_path / "shipped", views={"prob": "fc"})
+    assert store.owning_unit(Unit("prob", 4)) == Unit("fc", 4)
+    assert store.has("max_im", Unit("prob", 4))
+    assert store.units("max_im", "prob") == [Unit("prob", 4)]
+    assert np.array_equal(store.read("max_im", Unit("prob", 4)), store.read("max_im", Unit("fc", 4)))
+    assert np.array_equal(store.read_best("max_im", Unit("prob", 4)), store.read_best("max_im", Unit("fc", 4)))
+    assert store.read_whole_layer("max_im", "prob", 5).shape == (5, 20, 28, 3)
+    store.write_montage("regularized_opt", Unit("prob", 3), montage3x3([flat_pictures(9)[8]]))
+    assert store.owning_unit(Unit("prob", 4)) == Unit("prob", 4)
+    assert store.read_best("regularized_opt", Unit("prob", 3)).mean() > 200
+    assert not store.has("max_im", Unit("prob", 4))  # never some of one layer and some of the other
+    assert store.read_whole_layer("max_im", "prob", 5) is None
+
+
 def test_single_pictures_serve_where_no_montage_was_written(tmp_path):
     store = UnitImageStore(tmp_path)
     for seed, picture in enumerate(flat_pictures(3)):
