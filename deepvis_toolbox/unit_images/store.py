@@ -21,7 +21,9 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
 from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
 from deepvis_toolbox.unit_images.montage import (
+    JPEG_TILE,
     as_lower_left_quarter,
+    enlarged,
     lower_left_quarter,
     square_montage,
     tiles_of_3x3,
@@ -195,7 +197,7 @@ class UnitImageStore:
             return _cut(path, lower_left_quarter, picture) if self._is_quartered(kind) else picture
         singles = self.singles(kind, unit)[:9]
         if singles:
-            return square_montage([read_picture(single) for single in singles])
+            return square_montage([enlarged(read_picture(single), JPEG_TILE) for single in singles])
         return self._shipped.read(kind, self.owning_unit(unit)) if self._shipped else None
 
     def read_best(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
