@@ -35,7 +35,7 @@ class DiskFullError(ToolboxError):
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`, with the same suffix, to be written to; renamed to `path` on leaving.
+    """Yield a temporary path beside `path`, with the same suffix, to be written to; renamed to `path` on leaving.
 
     Makes the folder. When the block raises, the temporary file is removed and a former `path` stays as it was. An
     `OSError` of the block (full disk, unwritable folder) becomes a `ToolboxError` that names `path`.
@@ -53,18 +53,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
-    """Writes `data` to `path`, whole or not at all."""
+    """Write `data` to `path`, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes `text` to `path` in UTF-8, whole or not at all."""
+    """Write `text` to `path` in UTF-8, whole or not at all."""
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_json(path: str | Path, record: Any) -> None:
-    """Writes plain data as indented JSON, whole or not at all. NaN and infinities are refused (`ValueError`).
+    """Write plain data as indented JSON, whole or not at all. NaN and infinities are refused (`ValueError`).
 
     In ASCII: names of files that are no UTF-8 have no other form in JSON.
     """
@@ -72,7 +72,7 @@ def write_json(path: str | Path, record: Any) -> None:
 
 
 def check_writable(folder: str | Path) -> None:
-    """Makes `folder` and tries it; `ToolboxError` where nothing can be written there. For the start of long work."""
+    """Make `folder` and try it; `ToolboxError` where nothing can be written there. For the start of long work."""
     probe = Path(folder) / f".{uuid.uuid4().hex}.probe"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def check_writable(folder: str | Path) -> None:
 
 
 def remove_partial_files(folder: str | Path, older_than: float = 0.0) -> None:
-    """Removes what writers that were killed have left in `folder`, files of at least this age in seconds.
+    """Remove what writers that were killed have left in `folder`, files of at least this age in seconds.
 
     Where others may be writing just now, an hour is more than any file takes.
     """
@@ -95,7 +95,7 @@ def remove_partial_files(folder: str | Path, older_than: float = 0.0) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> ToolboxError:
-    """The sentence for a user whose file could not be written."""
+    """Return the sentence for a user whose file could not be written."""
     reason = _REASONS.get(error.errno or 0) or (error.strerror or str(error)).lower()
     kind = DiskFullError if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS) else ToolboxError
     return kind(f'cannot write "{path}": {reason}')

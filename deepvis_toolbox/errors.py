@@ -12,7 +12,7 @@ class ToolboxError(Exception):
 
 
 def nearest_name(wanted: str, known: Iterable[str]) -> str:
-    """A hint such as `; did you mean "conv5"?`, or an empty string where nothing known is close to `wanted`."""
+    """Return a hint such as `; did you mean "conv5"?`, or an empty string where nothing known is close to `wanted`."""
     matches = get_close_matches(wanted, list(known), n=1, cutoff=0.5)
     return f'; did you mean "{matches[0]}"?' if matches else ""
 

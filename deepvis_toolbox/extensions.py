@@ -63,6 +63,7 @@ class Extended(Generic[Result]):
     files: tuple[str, ...]
 
     def __call__(self) -> Result:
+        """Import the files, then make the call."""
         for file in self.files:
             load_extension(file)
         return self.call()
@@ -85,7 +86,7 @@ def _existing(file: str | Path) -> Path:
 
 
 def _line_of(error: BaseException, path: Path) -> str:
-    """`, line 7`: the innermost line of the file that the error passed, where there is one."""
+    """Return `, line 7`: the innermost line of the file that the error passed, where there is one."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]

@@ -18,7 +18,7 @@ class Mailbox(Generic[T]):
         self._closed = False
 
     def put(self, item: T) -> bool:
-        """Leaves `item` for the reader, in place of one not read yet. False where the mailbox is closed."""
+        """Leave `item` for the reader, in place of one not read yet. False where the mailbox is closed."""
         with self._changed:
             if self._closed:
                 return False
@@ -28,7 +28,7 @@ class Mailbox(Generic[T]):
             return True
 
     def get(self, timeout: float | None = None) -> T | None:
-        """Takes the item, waiting for one at most `timeout` seconds (None: as long as it takes, 0: not at all).
+        """Take the item, waiting for one at most `timeout` seconds (None: as long as it takes, 0: not at all).
 
         None when the time is over, or when the mailbox is closed and empty.
         """
@@ -37,12 +37,12 @@ class Mailbox(Generic[T]):
             return self._items.pop() if self._items else None
 
     def clear(self) -> None:
-        """Forgets an item not read yet, without counting it as dropped: it is outdated, not too fast."""
+        """Forget an item not read yet, without counting it as dropped: it is outdated, not too fast."""
         with self._changed:
             self._items = []
 
     def close(self) -> None:
-        """Wakes everybody who waits. What lies inside can still be taken; nothing can be put any more."""
+        """Wake everybody who waits. What lies inside can still be taken; nothing can be put any more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

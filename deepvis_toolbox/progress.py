@@ -19,13 +19,13 @@ class Progress(Protocol):
     """What long work calls as it goes on. A context manager: leaving it closes the bar."""
 
     def advance(self, amount: float = 1) -> None:
-        """`amount` more of the total is done."""
+        """Note that `amount` more of the total is done."""
 
     def note(self, text: str) -> None:
-        """A short text beside the bar, replacing the last one: the current objective, the current file."""
+        """Show a short text beside the bar, replacing the last one: the current objective, the current file."""
 
     def say(self, line: str) -> None:
-        """A line of its own, that stays."""
+        """Print a line of its own, that stays."""
 
     def __enter__(self) -> Progress: ...
 
@@ -35,7 +35,7 @@ class Progress(Protocol):
 
 
 def show_progress(total: float, what: str, unit: str = "", stream: IO[str] | None = None) -> Progress:
-    """A progress display on `stream` (stderr by default) for `total` pieces of work counted in `unit`s."""
+    """Return a progress display on `stream` (stderr by default) for `total` pieces of work counted in `unit`s."""
     stream = stream or sys.stderr
     return _Bar(total, what, unit, stream) if stream.isatty() else _Lines(total, what, unit, stream)
 
@@ -44,19 +44,19 @@ class Silence:
     """Shows nothing; what library calls use unless told otherwise."""
 
     def advance(self, amount: float = 1) -> None:
-        """Shows nothing."""
+        """Show nothing."""
 
     def note(self, text: str) -> None:
-        """Shows nothing."""
+        """Show nothing."""
 
     def say(self, line: str) -> None:
-        """Shows nothing."""
+        """Show nothing."""
 
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+        """Close nothing."""
 
 
 class _Tqdm(tqdm):  # type: ignore[type-arg] # no iterable
@@ -131,7 +131,7 @@ class _Lines:
 
 
 def _told(done: float, total: float, elapsed: float, unit: str) -> dict[str, str]:
-    """What is finished (parts are not), the pace, and the time left at that pace."""
+    """Say what is finished (parts are not), the pace, and the time left at that pace."""
     left = _clock(elapsed * (total / done - 1)) if 0 < done <= total else "?"
     pace = f"{done / elapsed if elapsed > 0 else 0.0:.3g} {unit}/s"
     return {"done": f"{math.floor(done + _ROUNDING)}/{total:.0f}", "left": f"{left} left", "pace": pace}

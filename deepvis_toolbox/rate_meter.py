@@ -21,13 +21,13 @@ class RateMeter:
         self._lock = threading.Lock()
 
     def tick(self) -> None:
-        """It happened once, now."""
+        """Note that it happened once, now."""
         with self._lock:
             self._times.append(self._clock())
             self._forget_old()
 
     def reset(self) -> None:
-        """Forgets the past: what comes now has another rate."""
+        """Forget the past: what comes now has another rate."""
         with self._lock:
             self._times.clear()
 

@@ -15,7 +15,7 @@ from deepvis_toolbox.installation import pip_install
 
 @contextmanager
 def ray_cluster(address: str, work: str) -> Iterator[Any]:
-    """Ray, connected to the cluster at `address` (`local`: one started here; `auto`: a running one).
+    """Yield Ray, connected to the cluster at `address` (`local`: one started here; `auto`: a running one).
 
     One that the caller is connected to already is used as it is, and stays. `ToolboxError` where Ray is missing, cannot
     be reached, or a worker fails; `work` names what failed then: "the scan".
@@ -34,17 +34,17 @@ def ray_cluster(address: str, work: str) -> Iterator[Any]:
 
 
 def gpus_of(ray: Any) -> int:
-    """How many GPUs the cluster has."""
+    """Return how many GPUs the cluster has."""
     return int(ray.cluster_resources().get("GPU", 0))
 
 
 def networks_of(ray: Any) -> int:
-    """How many networks the cluster works with at once: one a GPU; without GPUs one for two CPUs."""
+    """Return how many networks the cluster works with at once: one a GPU; without GPUs one for two CPUs."""
     return max(1, gpus_of(ray) or int(ray.cluster_resources().get("CPU", 2)) // 2)
 
 
 def imported_ray() -> Any:
-    """The library; `ToolboxError` where it is missing. To be called before work that would be lost."""
+    """Return the library; `ToolboxError` where it is missing. To be called before work that would be lost."""
     try:
         import ray
         import ray.data

@@ -47,7 +47,7 @@ class Registry(Generic[Member]):
         self._members: dict[str, Member] = {}
 
     def add(self, name: str, member: Added) -> Added:
-        """Enter `member`, and return it. Raise `ToolboxError` where the name is taken or cannot be one."""
+        """Return enter `member`, and return it. Raise `ToolboxError` where the name is taken or cannot be one."""
         entered: Any = member
         if self._home and not _module_of(member).startswith(f"{self._home}."):
             self._load()  # the built-in ones come first
@@ -139,12 +139,12 @@ class Registry(Generic[Member]):
 
 
 def _module_of(member: Any) -> str:
-    """The module that a class or function was written in; of anything else, its type's."""
+    """Return the module that a class or function was written in; of anything else, its type's."""
     own = member if inspect.isclass(member) or inspect.isroutine(member) else type(member)
     return str(getattr(own, "__module__", ""))
 
 
 def _first_line(member: Any) -> str:
-    """The first line of a docstring, without the full stop."""
+    """Return the first line of a docstring, without the full stop."""
     lines = (inspect.getdoc(member) or "").strip().splitlines()
     return lines[0].rstrip(".") if lines else ""

@@ -60,7 +60,7 @@ class CaffeRecording(Recording):
         return self._run(blobs, [("get_data", blob) for blob in blobs], [])
 
     def _run(self, blobs: Sequence[int], steps: Sequence[Step], arrays: Sequence[Floats]) -> list[Floats]:
-        """Carries out steps once Caffe holds the values of these blobs for this recording's images."""
+        """Carry out steps once Caffe holds the values of these blobs for this recording's images."""
         caffe = self._caffe
         start = caffe.hold(self)
         images = [self._images] if start else []

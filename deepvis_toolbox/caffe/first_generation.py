@@ -68,7 +68,7 @@ _WITHOUT_EFFECT |= {"source", "scale", "meanfile", "batchsize", "mirror", "rand_
 
 
 def modernized(layers: Sequence[Any], path: Path) -> list[Any]:
-    """The layers as LayerParameter messages, those of padding merged into the ones that read them."""
+    """Return the layers as LayerParameter messages, those of padding merged into the ones that read them."""
     padded: dict[str, tuple[str, int]] = {}
     new = []
     for old in layers:

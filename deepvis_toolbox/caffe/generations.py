@@ -32,7 +32,7 @@ _OLD_NAMES_OF_DROPPED = {
 
 
 def upgraded_layers(net: Any, path: Path) -> list[Any]:
-    """All layers as LayerParameter messages, whichever generation the file is written in."""
+    """Return all layers as LayerParameter messages, whichever generation the file is written in."""
     if net.layer and net.layers:
         raise ToolboxError(f'{path}: has both "layer" and "layers"; write all of them as "layer"')
     if not net.layers:

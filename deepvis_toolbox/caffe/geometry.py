@@ -12,7 +12,8 @@ Pair = tuple[int, int]
 
 
 def repeated_pair(layer: LayerType, param: Any, name: str, prefix: str, default: int | None) -> Pair:
-    """A repeated field such as `kernel_size: 3` or `3, 5`, or its `kernel_h` and `kernel_w`; (vertical, horizontal)."""
+    """Return a repeated field such as `kernel_size: 3` or `3, 5`, or its `kernel_h` and `kernel_w`; (vertical,
+    horizontal)."""
     values: list[Any] = list(getattr(param, name))
     by_axis = _by_axis(layer, param, prefix, default)
     if values and by_axis:
@@ -29,7 +30,7 @@ def repeated_pair(layer: LayerType, param: Any, name: str, prefix: str, default:
 
 
 def single_pair(layer: LayerType, param: Any, name: str, prefix: str, default: int | None) -> Pair:
-    """A single field such as pooling's `kernel_size`, or its `…_h` and `…_w`, of which both must be there."""
+    """Return a single field such as pooling's `kernel_size`, or its `…_h` and `…_w`, of which both must be there."""
     given = [part for part in (f"{prefix}_h", f"{prefix}_w") if param.HasField(part)]
     if given and param.HasField(name):
         raise layer.error(name, f'is given beside "{given[0]}"; Caffe takes one form')
@@ -44,7 +45,8 @@ def single_pair(layer: LayerType, param: Any, name: str, prefix: str, default: i
 
 
 def _by_axis(layer: LayerType, param: Any, prefix: str, default: int | None) -> Pair | None:
-    """`…_h` and `…_w` of a convolution, of which one may be left out where there is a default; None where both are."""
+    """Return `…_h` and `…_w` of a convolution, of which one may be left out where there is a default; None where
+    both are."""
     names = (f"{prefix}_h", f"{prefix}_w")
     if not any(name in param.DESCRIPTOR.fields_by_name and param.HasField(name) for name in names):
         return None

@@ -38,7 +38,7 @@ class _Plan:
 def build_graph(
     prototxt: Path, weights: Path | None = None, input_shape: tuple[int, int, int] | None = None
 ) -> fx.GraphModule:
-    """The network of a Caffe prototxt with its trained weights, as `graph_of` makes it."""
+    """Return the network of a Caffe prototxt with its trained weights, as `graph_of` makes it."""
     return graph_of(read_prototxt(Path(prototxt)), weights, input_shape)
 
 
@@ -48,7 +48,7 @@ def graph_of(
     input_shape: tuple[int, int, int] | None = None,
     hollow: bool = False,
 ) -> fx.GraphModule:
-    """A definition with its trained weights as a graph, in evaluation mode, float32 on the CPU.
+    """Return a definition with its trained weights as a graph, in evaluation mode, float32 on the CPU.
 
     Every node that computes a blob has `meta["layer"]`, the blob's name: all nodes of its in-place chain have it, and
     the last of them gives its value. `meta["layer_type"]` is Caffe's type. All nodes but the output have
@@ -75,7 +75,8 @@ def graph_of(
 def _input_shape(
     definition: Prototxt, inside: Interior, stored: StoredWeights | None, wanted: tuple[int, int, int] | None
 ) -> Shape:
-    """(C, H, W) of the input; channels that a data layer does not give are those of the first stored convolution."""
+    """Return (C, H, W) of the input; channels that a data layer does not give are those of the first stored
+    convolution."""
     declared = (1, *wanted) if wanted else inside.input_shape
     where = f'{definition.path}: input "{inside.input_name}"'
     if not declared:
@@ -118,7 +119,7 @@ def _plan(definition: Prototxt, inside: Interior, input_shape: Shape) -> _Plan:
 
 
 def _without_dropped_inputs(layer: Any, plan: _Plan, definition: Prototxt) -> Any | None:
-    """The layer, or None for a Silence of blobs that were left out (labels)."""
+    """Return the layer, or None for a Silence of blobs that were left out (labels)."""
     if layer.type == "Silence" and any(bottom not in plan.shapes for bottom in layer.bottom):
         return None
     for bottom in layer.bottom:
@@ -164,7 +165,7 @@ class _Parameters:
         self._check_names(plan)
 
     def _check_names(self, plan: _Plan) -> None:
-        """Refuses a second layer of the same name with parameters of its own: Caffe leaves them at random values."""
+        """Refuse a second layer of the same name with parameters of its own: Caffe leaves them at random values."""
         named = set()
         for layer in plan.layers:
             places = [(layer, index) for index in range(len(layer.parameters))]
@@ -179,7 +180,7 @@ class _Parameters:
             named.add(layer.definition.name)
 
     def of(self, layer: LayerType) -> list[torch.Tensor]:
-        """The layer's parameters as float32 tensors of the wanted shapes."""
+        """Return the layer's parameters as float32 tensors of the wanted shapes."""
         if not layer.parameters:
             return []
         arrays = [self._stored_array(layer, index) for index in range(len(layer.parameters))]
@@ -256,13 +257,13 @@ def _name_node(node: fx.Node, top: str, layer: LayerType) -> None:
 
 
 def blob_shapes(prototxt: Path, input_shape: tuple[int, int, int] | None = None) -> dict[str, Sequence[int]]:
-    """The shape of every blob for one image, by name, worked out from the prototxt alone."""
+    """Return the shape of every blob for one image, by name, worked out from the prototxt alone."""
     definition = read_prototxt(Path(prototxt))
     inside = interior(definition)
     return dict(_plan(definition, inside, _input_shape(definition, inside, None, input_shape)).shapes)
 
 
 def values_without_data(graph_module: fx.GraphModule) -> dict[fx.Node, torch.Tensor]:
-    """What each node of a network's graph gives for one image (1, …): tensors that have a shape and no data."""
+    """Return what each node of a network's graph gives for one image (1, …): tensors that have a shape and no data."""
     nodes = [node for node in graph_module.graph.nodes if node.op != "output"]
     return {node: torch.empty((1, *node.meta["shape"]), device="meta") for node in nodes}

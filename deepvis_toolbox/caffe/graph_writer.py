@@ -24,34 +24,35 @@ class GraphWriter:
         self.meta: dict[str, Any] = {}
 
     def input(self, name: str) -> fx.Node:
-        """The graph's placeholder."""
+        """Return the graph's placeholder."""
         return self._marked(self.graph.placeholder(_identifier(name)))
 
     def module(self, name: str, module: nn.Module, *inputs: fx.Node) -> fx.Node:
-        """A call of `module`, kept under `name` made an identifier that is not taken yet."""
+        """Return a call of `module`, kept under `name` made an identifier that is not taken yet."""
         target = self._free_name(_identifier(name))
         self.root.add_module(target, module.eval().to("meta") if self._hollow else module.eval())
         return self._marked(self.graph.call_module(target, inputs))
 
     def function(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
-        """A call of a function."""
+        """Return a call of a function."""
         return self._marked(self.graph.call_function(function, arguments))
 
     def internal(self, function: Callable[..., Any], *arguments: Any, shape: tuple[int, ...]) -> fx.Node:
-        """A call whose result is no blob of the network, only a step towards one. `shape`: for one image, (C, …)."""
+        """Return a call whose result is no blob of the network, only a step towards one. `shape`: for one image, (C,
+        …)."""
         node = self.graph.call_function(function, arguments)
         node.meta["shape"] = shape
         return node
 
     def finish(self, outputs: list[fx.Node]) -> fx.GraphModule:
-        """The graph module, whose output is the tuple of `outputs`."""
+        """Return the graph module, whose output is the tuple of `outputs`."""
         self.graph.output(tuple(outputs))
         self.root.requires_grad_(False)
         graph_module = fx.GraphModule(self.root, self.graph)
         return graph_module.eval()
 
     def _free_name(self, base: str) -> str:
-        """`base`, or else it with the next number that makes it free."""
+        """Return `base`, or else it with the next number that makes it free."""
         target = base
         while hasattr(self.root, target):
             self._numbers[base] = self._numbers.get(base, 1) + 1
@@ -64,6 +65,6 @@ class GraphWriter:
 
 
 def _identifier(name: str) -> str:
-    """A name that Python and nn.Module accept."""
+    """Return a name that Python and nn.Module accept."""
     text = re.sub(r"\W", "_", name, flags=re.ASCII) or "layer"
     return f"_{text}" if text[0].isdigit() or text.startswith("__") or keyword.iskeyword(text) else text

@@ -16,7 +16,7 @@ from deepvis_toolbox.errors import ToolboxError, reason_of
 
 
 def open_hdf5(path: Path) -> StoredWeights:
-    """The weights of an HDF5 file. Raises `ToolboxError` where it is not one that Caffe writes."""
+    """Return the weights of an HDF5 file. Raises `ToolboxError` where it is not one that Caffe writes."""
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -34,7 +34,7 @@ def open_hdf5(path: Path) -> StoredWeights:
 
 
 def _hdf5_layers(path: Path, file: Any) -> dict[str, list[StoredArray]]:
-    """Group `data`: a group for each layer, in it a data set for each parameter, named 0, 1, …
+    """Return group `data`: a group for each layer, in it a data set for each parameter, named 0, 1, …
 
     A layer whose name has slashes lies in nested groups.
     """

@@ -49,11 +49,11 @@ class LayerType(ABC):
 
     @abstractmethod
     def setup(self) -> list[Shape]:
-        """Reads and checks the fields, sets `parameters` (the stored blobs' shapes), and gives the tops' shapes."""
+        """Read and check the fields, set `parameters` (the stored blobs' shapes), and give the tops' shapes."""
 
     @abstractmethod
     def emit(self, writer: GraphWriter, bottoms: list[fx.Node]) -> list[fx.Node]:
-        """Writes the layer's nodes; `blobs` is filled by then. Gives one node for each top."""
+        """Write the layer's nodes; `blobs` is filled by then. Gives one node for each top."""
 
     @property
     def bottom(self) -> Shape:
@@ -61,12 +61,13 @@ class LayerType(ABC):
         return self.bottoms[0]
 
     def error(self, field: str, problem: str) -> ToolboxError:
-        """A `ToolboxError` that names file, layer and field."""
+        """Return a `ToolboxError` that names file, layer and field."""
         at = f', field "{field}"' if field else ""
         return ToolboxError(f'{self.path}: layer "{self.definition.name}" ({self.definition.type}){at}: {problem}')
 
     def axis(self, field: str, value: int, shape: Shape, last: int = 0) -> int:
-        """A field's axis, counted as Caffe does (0 is the batch, -1 the last), as an index into Caffe's full shape.
+        """Return a field's axis, counted as Caffe does (0 is the batch, -1 the last), as an index into Caffe's full
+        shape.
 
         Axis 0 is refused: it would mix the images of a batch. `last` = 1 allows the place after the last axis too.
         """
@@ -79,13 +80,13 @@ class LayerType(ABC):
         return axis
 
     def positive(self, field: str, value: int) -> int:
-        """A field that must be at least 1."""
+        """Return a field that must be at least 1."""
         if value < 1:
             raise self.error(field, f"is {value}; it must be at least 1")
         return value
 
     def spatial(self) -> tuple[int, int, int]:
-        """The first bottom as (C, H, W)."""
+        """Return the first bottom as (C, H, W)."""
         if len(self.bottom) != 3:
             raise self.error("bottom", f"it reads maps (C, H, W), but its bottom has the shape {self.bottom}")
         return self.bottom[0], self.bottom[1], self.bottom[2]
@@ -103,7 +104,7 @@ class ModuleLayer(LayerType):
 
     @abstractmethod
     def module(self) -> nn.Module:
-        """The module that computes the layer."""
+        """Return the module that computes the layer."""
 
     def emit(self, writer: GraphWriter, bottoms: list[fx.Node]) -> list[fx.Node]:
         return [writer.module(self.definition.name, self.module(), *bottoms)]

@@ -39,7 +39,7 @@ class LoadedCaffe:
             raise
 
     def _load(self) -> None:
-        """Builds the network in the process, which then holds no images."""
+        """Build the network in the process, which then holds no images."""
         self.holder: object | None = None
         self.computed: set[int] = set()
         with tempfile.TemporaryDirectory(prefix="deepvis-caffe-") as folder:
@@ -62,7 +62,7 @@ class LoadedCaffe:
             raise
 
     def hold(self, recording: object) -> list[Step]:
-        """Steps that put a recording's images into the network, where it does not hold them already.
+        """Return steps that put a recording's images into the network, where it does not hold them already.
 
         `run` must follow, with the images as its first array.
         """
@@ -73,19 +73,19 @@ class LoadedCaffe:
         return [("set_input", self._blobs[self._definition.input_blob])]
 
     def value_blob(self, layer: str) -> int:
-        """The blob (index) that holds a layer's activations."""
+        """Return the blob (index) that holds a layer's activations."""
         return self._blobs[layer]
 
     def below_blob(self, layer: str) -> int:
-        """The blob (index) where a backward pass starts and arrives."""
+        """Return the blob (index) where a backward pass starts and arrives."""
         return self._blobs[self._definition.below.get(layer, layer)]
 
     def has_rectifier(self, layer: str) -> bool:
-        """Whether the layer has a value below its rectifier."""
+        """Return whether the layer has a value below its rectifier."""
         return layer in self._definition.below
 
     def weights_hash(self) -> str:
-        """SHA-256 of the parameters that Caffe holds, in hexadecimal."""
+        """Return SHA-256 of the parameters that Caffe holds, in hexadecimal."""
         return str(self._alive().call("hash")[0]["hash"])
 
     def close(self) -> None:

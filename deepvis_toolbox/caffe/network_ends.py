@@ -33,12 +33,12 @@ DETECTION_TYPES = frozenset(
 
 
 def is_data(layer: Any) -> bool:
-    """Whether a layer reads pictures: one of Caffe's own, or a Python layer that reads no blob."""
+    """Return whether a layer reads pictures: one of Caffe's own, or a Python layer that reads no blob."""
     return layer.type in DATA_TYPES or (layer.type == "Python" and not layer.bottom)
 
 
 def is_loss(layer_type: str) -> bool:
-    """Whether a layer of this type only measures or writes down how well the network does."""
+    """Return whether a layer of this type only measures or writes down how well the network does."""
     return layer_type in LOSS_TYPES or layer_type.endswith("Loss")
 
 
@@ -54,7 +54,7 @@ class Interior:
 
 
 def interior(prototxt: Prototxt) -> Interior:
-    """Takes the ends off. Raises `ToolboxError` where there is no input, or more than one is used."""
+    """Take the ends off. Raises `ToolboxError` where there is no input, or more than one is used."""
     declared = dict(prototxt.inputs)
     labels: set[str] = set()
     layers, left_out = [], []
@@ -84,7 +84,7 @@ def interior(prototxt: Prototxt) -> Interior:
 
 
 def _training_data(prototxt: Prototxt) -> list[Any]:
-    """The data layers for training, where no others say what the input is."""
+    """Return the data layers for training, where no others say what the input is."""
     has_input = prototxt.inputs or any(layer.type == "Input" or is_data(layer) for layer in prototxt.layers)
     if has_input:
         return []
@@ -120,7 +120,8 @@ def _input_layer(layer: Any, prototxt: Prototxt) -> dict[str, tuple[int, ...]]:
 
 
 def _data_shape(layer: Any) -> tuple[int, ...]:
-    """What a data layer says about its images, batch first; 0 where it does not say, empty where it says nothing."""
+    """Return what a data layer says about its images, batch first; 0 where it does not say, empty where it says
+    nothing."""
     if layer.type == "MemoryData":
         memory = layer.memory_data_param
         return (1, memory.channels, memory.height, memory.width)
@@ -133,7 +134,7 @@ def _data_shape(layer: Any) -> tuple[int, ...]:
 
 
 def _data_channels(layer: Any) -> int:
-    """1 for grey images, 3 for colour, 0 where only the stored weights can tell."""
+    """Return 1 for grey images, 3 for colour, 0 where only the stored weights can tell."""
     if layer.transform_param.force_gray or (layer.type == "ImageData" and not layer.image_data_param.is_color):
         return 1
     return 3 if layer.transform_param.force_color or layer.type in ("ImageData", "WindowData") else 0

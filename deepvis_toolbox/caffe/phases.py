@@ -11,7 +11,7 @@ from deepvis_toolbox.errors import ToolboxError
 
 
 def runs_at_test_time(layer: Any, state: Any, path: Path) -> bool:
-    """Whether a layer is part of the network in phase TEST with the state's level and stages.
+    """Return whether a layer is part of the network in phase TEST with the state's level and stages.
 
     A layer with `include` rules runs where one of them is met; one with `exclude` rules unless one of them is met.
     """
@@ -27,7 +27,7 @@ DEPLOY = "deploy"
 
 
 def takes_deploy_stage(layers: Iterable[Any], state: Any) -> bool:
-    """Whether the file is to be read at the stage `deploy`: its layers name it, and the file itself no stage."""
+    """Return whether the file is to be read at the stage `deploy`: its layers name it, and the file itself no stage."""
     rules = [rule for layer in layers for rule in (*layer.include, *layer.exclude)]
     return not state.stage and any(DEPLOY in (*rule.stage, *rule.not_stage) for rule in rules)
 

@@ -44,7 +44,8 @@ class Installation:
 
 
 def find_caffe(where: str | None = None) -> Installation:
-    """The Caffe at `where`, else where DEEPVIS_CAFFE says, else in the build script's usual folder, else this Python's.
+    """Return the Caffe at `where`, else where DEEPVIS_CAFFE says, else in the build script's usual folder, else this
+    Python's.
 
     Raises `ToolboxError` that says how to get it where there is none.
     """
@@ -103,11 +104,11 @@ class CaffeProcess:
         return self._process.poll() is None
 
     def run(self, steps: Sequence[Step], arrays: Sequence[Floats] = ()) -> list[Floats]:
-        """Carries out steps in the worker; gives what its `get_…` steps copied, in order."""
+        """Carry out steps in the worker; give what its `get_…` steps copied, in order."""
         return self.call("run", arrays, steps=[list(step) for step in steps])[1]
 
     def call(self, command: str, arrays: Sequence[Floats] = (), **header: Any) -> tuple[dict[str, Any], list[Floats]]:
-        """Sends one command and waits for its answer. `ToolboxError` where Caffe refused it or died of it."""
+        """Send one command and wait for its answer. `ToolboxError` where Caffe refused it or died of it."""
         try:
             self._send({"command": command, **header}, arrays)
             answer, results = self._receive()
@@ -121,7 +122,7 @@ class CaffeProcess:
         return answer, results
 
     def close(self) -> None:
-        """Ends the process, at once."""
+        """End the process, at once."""
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
@@ -162,7 +163,7 @@ class CaffeProcess:
         return array
 
     def _last_words(self) -> str:
-        """What Caffe printed last: its failed check, or else its last line, or how the process ended."""
+        """Return what Caffe printed last: its failed check, or else its last line, or how the process ended."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
         self._printed.seek(0)

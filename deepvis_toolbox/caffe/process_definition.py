@@ -45,7 +45,8 @@ class Definition:
 
 
 def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_fields: Collection[str]) -> Definition:
-    """The network between its ends for one image of `input_shape` (C, H, W), in the words of the Caffe that reads it.
+    """Return the network between its ends for one image of `input_shape` (C, H, W), in the words of the Caffe that
+    reads it.
 
     Raises `ToolboxError` for an option that this Caffe does not have.
     """
@@ -88,11 +89,11 @@ class _Unfolded:
         self.input_blob = self.write([input_name])[0]
 
     def read(self, bottoms: Collection[str]) -> list[str]:
-        """The blobs that hold what a layer reads, at this place of the network."""
+        """Return the blobs that hold what a layer reads, at this place of the network."""
         return [self._current[name] for name in bottoms]
 
     def write(self, tops: Collection[str]) -> list[str]:
-        """The blobs for what a layer writes."""
+        """Return the blobs for what a layer writes."""
         for name in tops:
             self._left[name] -= 1
             self._current[name] = f"{name} before {self._left[name]} in place" if self._left[name] else name
@@ -108,13 +109,15 @@ def _clear_fields_of_forks(layer: Any) -> None:
 
 
 def _clear_rules(layer: Any) -> None:
-    """The layers were chosen by their rules already, in the state that the user's prototxt asks for."""
+    """Clear the rules: the layers were chosen by their rules already, in the state that the user's prototxt asks
+    for."""
     layer.ClearField("include")
     layer.ClearField("exclude")
 
 
 def _clear_cudnn(layer: Any) -> None:
-    """A Caffe without cuDNN ends where a layer asks for it by name; one that has it takes it by default."""
+    """Leave cuDNN out: a Caffe without it ends where a layer asks for it by name; one that has it takes it by
+    default."""
     for field, value in layer.ListFields():
         engine = field.message_type.fields_by_name.get("engine") if field.message_type else None
         if engine and value.engine == engine.enum_type.values_by_name["CUDNN"].number:
@@ -122,7 +125,7 @@ def _clear_cudnn(layer: Any) -> None:
 
 
 def _set_rounding(layer: Any, pooling_fields: Collection[str], prototxt: Prototxt) -> None:
-    """Writes "round down" in the words of this Caffe: newer ones have `round_mode`, forks `ceil_mode`."""
+    """Write "round down" in the words of this Caffe: newer ones have `round_mode`, forks `ceil_mode`."""
     if not layer.HasField("pooling_param"):
         return
     param = layer.pooling_param

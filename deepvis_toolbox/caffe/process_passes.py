@@ -47,7 +47,7 @@ class Passes:
         self._passed = frozenset(passed)
 
     def needed_for(self, blobs: Iterable[int]) -> set[int]:
-        """The layers (indices) that must run for these blobs to hold their values."""
+        """Return the layers (indices) that must run for these blobs to hold their values."""
         wanted = set(blobs)
         needed = set()
         for index in reversed(range(len(self._layers))):
@@ -57,11 +57,11 @@ class Passes:
         return needed
 
     def forward(self, layers: Collection[int]) -> list[Step]:
-        """Runs these layers in order."""
+        """Return runs these layers in order."""
         return [("forward", first, last) for first, last in _ranges(sorted(layers))]
 
     def backward(self, origin: int, targets: Collection[int], mode: BackwardMode) -> tuple[list[Step], set[int]]:
-        """Steps from a diff set in the blob `origin` down to the blobs `targets`; and those of them it reaches.
+        """Return steps from a diff set in the blob `origin` down to the blobs `targets`; and those of them it reaches.
 
         The steps clear old diffs, take the diff as their one array, and leave what arrives in the targets' diffs.
         """
@@ -79,7 +79,7 @@ class Passes:
         return steps + _backward_steps(plain), reached & set(targets)
 
     def _path(self, origin: int, targets: set[int]) -> tuple[list[int], set[int]]:
-        """The layers between origin and targets, from the top down, and all blobs that get a signal."""
+        """Return the layers between origin and targets, from the top down, and all blobs that get a signal."""
         leading = set(targets)
         for layer in self._layers:
             if leading.intersection(layer.bottoms) and layer.type not in _NO_DERIVATIVE:
@@ -94,7 +94,7 @@ class Passes:
         return path, reached
 
     def _special(self, layer: CaffeLayer, mode: BackwardMode) -> Step | None:
-        """What a backward mode does in place of the layer's own backward pass, if anything."""
+        """Return what a backward mode does in place of the layer's own backward pass, if anything."""
         if mode != "grad" and layer.type == "ReLU":
             return ("rectify_diff", layer.tops[0], layer.bottoms[0], mode == "guided")
         if mode == "deconv" and layer.name in self._passed:
@@ -107,7 +107,7 @@ def _backward_steps(descending: Sequence[int]) -> list[Step]:
 
 
 def _ranges(ascending: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs of consecutive numbers, as (first, last)."""
+    """Return runs of consecutive numbers, as (first, last)."""
     ranges: list[tuple[int, int]] = []
     for index in ascending:
         if ranges and ranges[-1][1] == index - 1:

@@ -21,7 +21,7 @@ import numpy as np
 
 
 def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[Any]] | None:
-    """One message, or None at the end of the stream."""
+    """Return one message, or None at the end of the stream."""
     length = stream.read(4)
     if len(length) < 4:
         return None
@@ -30,7 +30,7 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[Any]] | None:
 
 
 def write_message(stream: BinaryIO, header: dict[str, Any], arrays: list[Any]) -> None:
-    """Sends one message."""
+    """Send one message."""
     text = json.dumps(dict(header, arrays=[list(array.shape) for array in arrays])).encode("utf-8")
     stream.write(struct.pack("<I", len(text)) + text)
     for array in arrays:
@@ -50,7 +50,7 @@ class Worker:
         self.net: Any = None
 
     def setup(self, header: dict[str, Any], _arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
-        """Imports Caffe; sets the mode for this thread, the one that computes."""
+        """Import Caffe; set the mode for this thread, the one that computes."""
         import caffe
         from caffe.proto import caffe_pb2
 
@@ -63,7 +63,7 @@ class Worker:
         return {"version": getattr(caffe, "__version__", "unknown"), "pooling_fields": pooling_fields}, []
 
     def load(self, header: dict[str, Any], _arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
-        """Builds the network; tells its layers (name, type, bottoms, tops as indices into the blobs) and its blobs."""
+        """Build the network; tell its layers (name, type, bottoms, tops as indices into the blobs) and its blobs."""
         import caffe
 
         self.net = caffe.Net(str(header["prototxt"]), caffe.TEST)
@@ -78,7 +78,7 @@ class Worker:
         return {"layers": layers, "blobs": blobs}, []
 
     def hash(self, _header: dict[str, Any], _arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
-        """SHA-256 of all parameters."""
+        """Return SHA-256 of all parameters."""
         digest = hashlib.sha256()
         for name, layer in zip(self.net._layer_names, self.net.layers):  # noqa: B905
             for blob in layer.blobs:
@@ -87,7 +87,7 @@ class Worker:
         return {"hash": digest.hexdigest()}, []
 
     def run(self, header: dict[str, Any], arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
-        """Carries out `steps` in order; `set_*` take the arrays in order, `get_*` answer with copies in order."""
+        """Carry out `steps` in order; `set_*` take the arrays in order, `get_*` answer with copies in order."""
         given = iter(arrays)
         answers: list[Any] = []
         for name, *arguments in header["steps"]:
@@ -101,7 +101,7 @@ class Worker:
         return {}, answers
 
     def step_set_input(self, blob: int, values: Any) -> None:
-        """Fills an input blob, after giving the whole network the batch's size."""
+        """Fill an input blob, after giving the whole network the batch's size."""
         target = self.net._blobs[blob]
         if tuple(target.shape) != values.shape:
             target.reshape(*values.shape)
@@ -109,22 +109,25 @@ class Worker:
         target.data[...] = values
 
     def step_set_diff(self, blob: int, values: Any) -> None:
+        """Set a blob's diff to the next of the arrays."""
         diff = self.net._blobs[blob].diff
         diff[...] = values.reshape(diff.shape)
 
     def step_clear_diffs(self, blobs: list[int]) -> None:
+        """Set the diffs of blobs to zero."""
         for blob in blobs:
             self.net._blobs[blob].diff[...] = 0
 
     def step_forward(self, first: int, last: int) -> None:
+        """Run the layers `first` to `last` forward."""
         self.net._forward(first, last)
 
     def step_backward(self, first: int, last: int) -> None:
-        """Layers `first` down to `last`."""
+        """Run layers `first` down to `last`."""
         self.net._backward(first, last)
 
     def step_rectify_diff(self, top: int, bottom: int, is_guided: bool) -> None:
-        """In place of a ReLU's backward pass: the positive part of the signal, guided: where the ReLU was on too."""
+        """Stand in for a ReLU's backward pass: the positive part of the signal, guided: where the ReLU was on too."""
         above = self.net._blobs[top]
         signal = np.maximum(above.diff, 0)
         if is_guided:
@@ -132,18 +135,20 @@ class Worker:
         self.net._blobs[bottom].diff[...] = signal
 
     def step_copy_diff(self, top: int, bottom: int) -> None:
-        """In place of a layer's backward pass: the signal as it is."""
+        """Stand in for a layer's backward pass: the signal as it is."""
         self.net._blobs[bottom].diff[...] = self.net._blobs[top].diff
 
     def step_get_data(self, blob: int) -> Any:
+        """Copy a blob's values into the answer."""
         return self.net._blobs[blob].data.copy()
 
     def step_get_diff(self, blob: int) -> Any:
+        """Copy a blob's diff into the answer."""
         return self.net._blobs[blob].diff.copy()
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answers until the requests end. An exception is an answer too: `{"error": …}`."""
+    """Answer until the requests end. An exception is an answer too: `{"error": …}`."""
     commands = {"setup", "load", "hash", "run"}
     worker = Worker()
     while True:
@@ -161,7 +166,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Keeps stdout for answers alone: whatever else prints there goes to stderr."""
+    """Keep stdout for answers alone: whatever else prints there goes to stderr."""
     here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
     sys.path = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100 (caffe's imports, not ours)
     answers = os.fdopen(os.dup(1), "wb")

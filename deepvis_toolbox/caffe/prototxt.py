@@ -38,7 +38,7 @@ class Prototxt:
 
 
 def read_prototxt(path: Path) -> Prototxt:
-    """The network that a prototxt defines at test time.
+    """Return the network that a prototxt defines at test time.
 
     Raises `ToolboxError` that names file, line and field where the file cannot be read, has a field that Caffe does not
     have (it could change what the network computes), or mixes the generations.
@@ -100,7 +100,7 @@ def _parse_message(path: Path, message: str) -> str:
 
 
 def _declared_inputs(net: Any, path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The blobs of `input:`, each with its `input_shape`, or its four of the `input_dim`."""
+    """Return the blobs of `input:`, each with its `input_shape`, or its four of the `input_dim`."""
     names = list(net.input)
     if net.input_shape and net.input_dim:
         raise ToolboxError(f'{path}: has both "input_shape" and "input_dim"; leave one of them')

@@ -10,7 +10,7 @@ _SHORTEST = 6
 
 
 def other_spelling(wanted: str, known: Iterable[str]) -> str:
-    """A hint such as `; did you mean "InnerProduct"?`, or an empty string."""
+    """Return a hint such as `; did you mean "InnerProduct"?`, or an empty string."""
     for name in known:
         if _letters(wanted) == _letters(name) or (
             min(len(wanted), len(name)) >= _SHORTEST and _is_one_slip_away(_letters(wanted), _letters(name))
@@ -24,7 +24,7 @@ def _letters(name: str) -> str:
 
 
 def _is_one_slip_away(first: str, second: str) -> bool:
-    """Whether a letter is missing, too much or another one, or two are swapped; digits are no slips."""
+    """Return whether a letter is missing, too much or another one, or two are swapped; digits are no slips."""
     if sorted(filter(str.isdigit, first)) != sorted(filter(str.isdigit, second)):
         return False
     start = next((at for at, pair in enumerate(zip(first, second, strict=False)) if pair[0] != pair[1]), None)

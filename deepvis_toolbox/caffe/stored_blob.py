@@ -47,7 +47,7 @@ class StoredBlob:
         return sum(end - start for start, end in self.parts) // self.value_type.itemsize
 
     def read(self) -> NDArray[np.float32]:
-        """The values, float32, in the stored shape: the only copy that is made of them."""
+        """Return the values, float32, in the stored shape: the only copy that is made of them."""
         values = np.empty(self.count, np.float32)
         filled = 0
         for start, end in self._pieces():
@@ -64,7 +64,8 @@ class StoredBlob:
 
 
 def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
-    """The BlobProto at `start` to `end`. Raises `WireError` where it is none or its values do not fill its shape."""
+    """Return the BlobProto at `start` to `end`. Raises `WireError` where it is none or its values do not fill its
+    shape."""
     shape: tuple[int, ...] | None = None
     dimensions = [0, 0, 0, 0]
     parts: dict[int, list[tuple[int, int]]] = {number: [] for number in _VALUE_TYPES}
@@ -93,7 +94,7 @@ def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
 
 
 def _raw_value_type(number: int, parts: list[tuple[int, int]]) -> np.dtype:
-    """What numbers NVIDIA's Caffe stored: halves, floats or doubles."""
+    """Return what numbers NVIDIA's Caffe stored: halves, floats or doubles."""
     found = _RAW_VALUE_TYPES.get(number)
     if found is None:
         raise WireError("the values are stored as whole numbers (raw_data of NVIDIA's Caffe); save them as floats")
@@ -103,7 +104,7 @@ def _raw_value_type(number: int, parts: list[tuple[int, int]]) -> np.dtype:
 
 
 def _let_go(buffer: Buffer, start: int, end: int) -> None:
-    """Tells the system that this part of a mapped file is not needed in memory any more."""
+    """Tell the system that this part of a mapped file is not needed in memory any more."""
     if isinstance(buffer, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         first = start - start % mmap.PAGESIZE
         buffer.madvise(mmap.MADV_DONTNEED, first, end - first)

@@ -42,6 +42,6 @@ class StoredWeights:
 
 
 def without_leading_ones(shape: Sequence[int]) -> tuple[int, ...]:
-    """A shape without its leading ones: how the four dimensions of older files agree with newer shapes."""
+    """Return a shape without its leading ones: how the four dimensions of older files agree with newer shapes."""
     first = next((index for index, size in enumerate(shape) if size != 1), len(shape))
     return tuple(shape[first:])

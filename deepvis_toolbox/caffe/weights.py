@@ -17,7 +17,7 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def open_weights(path: Path) -> StoredWeights:
-    """Opens a weights file and finds its layers.
+    """Open a weights file and find its layers.
 
     Raises `ToolboxError` that names file and layer where it is missing, truncated, or not a weights file.
     """
@@ -80,7 +80,7 @@ def _foreign_file(path: Path, buffer: Buffer, error: WireError) -> str:
 
 
 def _layer(path: Path, buffer: Buffer, entry: Field, message: Any) -> tuple[str, list[StoredArray]]:
-    """A layer's name and parameters, from a LayerParameter or V1LayerParameter."""
+    """Return a layer's name and parameters, from a LayerParameter or V1LayerParameter."""
     name, places = "", []
     for part in fields(buffer, entry.start, entry.end):
         if (

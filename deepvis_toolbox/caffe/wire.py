@@ -26,7 +26,7 @@ class Field(NamedTuple):
 
 
 def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
-    """The fields of the message at `start` to `end`, in order. Raises `WireError` where the bytes are none."""
+    """Yield the fields of the message at `start` to `end`, in order. Raises `WireError` where the bytes are none."""
     position = start
     while position < end:
         key, position = _varint(buffer, position, end)
@@ -50,12 +50,12 @@ def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
 
 
 def text(buffer: Buffer, field: Field) -> str:
-    """A BYTES field as text."""
+    """Return a BYTES field as text."""
     return bytes(buffer[field.start : field.end]).decode("utf-8", "replace")
 
 
 def packed_varints(buffer: Buffer, field: Field, most: int) -> list[int]:
-    """The signed 64-bit numbers of a packed (or single) field; `WireError` where there are more than `most`."""
+    """Return the signed 64-bit numbers of a packed (or single) field; `WireError` where there are more than `most`."""
     if field.wire_type == VARINT:
         return [_signed(field.value)]
     numbers: list[int] = []

@@ -185,7 +185,7 @@ def written(value: float | str | Sequence[float]) -> str:
 
 
 def _bare(text: str) -> str:
-    """A list without the brackets that Python's and YAML's users write."""
+    """Return a list without the brackets that Python's and YAML's users write."""
     plain = text.strip()
     return plain[1:-1].strip() if plain[:1] + plain[-1:] in ("()", "[]") else plain
 

@@ -19,7 +19,7 @@ class GatheredValues:
         self.origins: dict[KeyPath, str] = {}
 
     def take(self, values: Mapping[str, Any], where: Callable[[KeyPath], str]) -> None:
-        """Overrules what is there. `where` tells the place of each key. Lists are replaced as a whole."""
+        """Overrule what is there. `where` tells the place of each key. Lists are replaced as a whole."""
         self._merge(self.values, values, where, ())
 
     def _merge(
@@ -34,6 +34,6 @@ class GatheredValues:
                 into[key] = value
 
     def where(self, path: KeyPath) -> str:
-        """Where the key, or the nearest key around it, was written."""
+        """Return where the key, or the nearest key around it, was written."""
         known = (self.origins[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.origins)
         return next(known, BUILT_IN)

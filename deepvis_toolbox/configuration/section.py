@@ -52,7 +52,8 @@ class OneOf:
 
 
 def validated(model: type[Model], values: Mapping[str, Any], where: Callable[[KeyPath], str]) -> Model:
-    """The checked model. Its first mistake becomes a `ToolboxError` that starts with `where(path of the key)`."""
+    """Return the checked model. Its first mistake becomes a `ToolboxError` that starts with `where(path of the
+    key)`."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
@@ -63,7 +64,7 @@ def validated(model: type[Model], values: Mapping[str, Any], where: Callable[[Ke
 
 
 def allowed_values(field: FieldInfo) -> str:
-    """What a field may be, in words: `true or false`, `a number, 1 to 60`, `one of RGB, BGR, gray`."""
+    """Return what a field may be, in words: `true or false`, `a number, 1 to 60`, `one of RGB, BGR, gray`."""
     for part in field.metadata:
         if isinstance(part, InWords):
             return part.text
@@ -84,13 +85,13 @@ def allowed_values(field: FieldInfo) -> str:
 
 
 def field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
-    """The field that a path of keys leads to, where it leads to one."""
+    """Return the field that a path of keys leads to, where it leads to one."""
     section = _section_at(model, path[:-1])
     return section.model_fields.get(str(path[-1])) if section and path else None
 
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a field that is a group of keys, or a list of such."""
+    """Return the model of a field that is a group of keys, or a list of such."""
     return _model_in(field.annotation)
 
 
@@ -111,7 +112,7 @@ def _section_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None
 
 
 def _written_part(location: tuple[int | str, ...], values: Any) -> KeyPath:
-    """The part of pydantic's location that the user wrote; the rest is members of unions, or missing keys."""
+    """Return the part of pydantic's location that the user wrote; the rest is members of unions, or missing keys."""
     path: list[int | str] = []
     for part in location:
         inside = isinstance(values, Mapping) and part in values

@@ -31,7 +31,7 @@ class YamlFile:
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def where(self, key_path: KeyPath) -> str:
-        """`file:line` of a key, or of the nearest key around it."""
+        """Return `file:line` of a key, or of the nearest key around it."""
         for end in range(len(key_path), 0, -1):
             if key_path[:end] in self.lines:
                 return f"{shown_path(self.path)}:{self.lines[key_path[:end]]}"
@@ -39,7 +39,7 @@ class YamlFile:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Reads a YAML file that holds one mapping; an empty file is an empty mapping. One-sentence `ToolboxError`s.
+    """Read a YAML file that holds one mapping; an empty file is an empty mapping. One-sentence `ToolboxError`s.
 
     Words mean what they look like: only `true` and `false` are truth values (`off` is a word), `1e-4` is a number,
     `1:30` and dates are words.
@@ -55,7 +55,8 @@ def read_yaml(path: Path) -> YamlFile:
 
 
 def parse_value(text: str, where: str) -> Any:
-    """A value written on a command line: a word or number as it stands, or a YAML list or mapping in brackets."""
+    """Return a value written on a command line: a word or number as it stands, or a YAML list or mapping in
+    brackets."""
     if text.strip()[:1] not in ("[", "{", '"', "'"):
         return _plain(text.strip())
     node = _compose(text, lambda _line: where)

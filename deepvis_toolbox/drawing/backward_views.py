@@ -82,7 +82,8 @@ def _from_black(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _top(values: NDArray[np.float32]) -> float:
-    """The size that gets full brightness: all but the outliers stay below. Any number will do where all are zero."""
+    """Return the size that gets full brightness: all but the outliers stay below. Any number will do where all are
+    zero."""
     flat = values.ravel()
     sample = np.abs(flat[:: 1 + flat.size // _SAMPLE])
     top = float(np.percentile(sample, 100 - _OUTLIERS)) if sample.size else 0.0

@@ -26,7 +26,7 @@ class Film:
     """
 
     def __init__(self, path: Path, rate: float, background: int = 0) -> None:
-        """`rate`: frames a second. `background`: the grey, 0 to 255, beside frames of another size.
+        """Take `rate`: frames a second. `background`: the grey, 0 to 255, beside frames of another size.
 
         `ToolboxError` where no film can be written to `path`.
         """

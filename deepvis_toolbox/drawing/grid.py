@@ -28,7 +28,7 @@ class Box(NamedTuple):
         return self.right - self.left
 
     def contains(self, x: int, y: int) -> bool:
-        """Whether the pixel in column `x`, row `y` lies inside."""
+        """Return whether the pixel in column `x`, row `y` lies inside."""
         return self.top <= y < self.bottom and self.left <= x < self.right
 
 
@@ -54,7 +54,7 @@ class TileGrid:
         return self.columns * (self.tile_width + self.gap) - self.gap
 
     def tile_rect(self, index: int) -> Box:
-        """The pane's pixels that tile `index` covers. Raises `IndexError` where there is no such tile."""
+        """Return the pane's pixels that tile `index` covers. Raises `IndexError` where there is no such tile."""
         if not 0 <= index < self.count:
             raise IndexError(f"tile {index} of {self.count}")
         row, column = divmod(index, self.columns)
@@ -63,7 +63,7 @@ class TileGrid:
         return Box(top, left, top + self.tile_height, left + self.tile_width)
 
     def tile_at(self, x: int, y: int) -> int | None:
-        """The tile at the pane's column `x` and row `y`; None in a gap and beside the grid."""
+        """Return the tile at the pane's column `x` and row `y`; None in a gap and beside the grid."""
         row, below = divmod(y, self.tile_height + self.gap)
         column, beside = divmod(x, self.tile_width + self.gap)
         inside = 0 <= row < self.rows and 0 <= column < self.columns
@@ -75,7 +75,8 @@ class TileGrid:
 
 @lru_cache(maxsize=256)
 def fit_grid(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap: int = 1) -> TileGrid:
-    """The grid with the largest tiles for `count` maps of `map_shape` (height, width) in a `pane` (height, width).
+    """Return the grid with the largest tiles for `count` maps of `map_shape` (height, width) in a `pane` (height,
+    width).
 
     Of grids with equally large tiles the one with the fewest empty places is taken, so 256 tiles in a square pane
     are 16×16. Where tiles would be thinner than three gaps, the gaps go first.
@@ -89,7 +90,7 @@ def fit_grid(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap:
 
 
 def _with_gap(count: int, map_shape: tuple[int, int], pane: tuple[int, int], gap: int) -> TileGrid | None:
-    """The grid for this gap; None where its tiles would be thinner than three gaps."""
+    """Return the grid for this gap; None where its tiles would be thinner than three gaps."""
     height, width = pane
     columns = np.arange(1, max(count, 1) + 1)
     rows = -(-max(count, 1) // columns)

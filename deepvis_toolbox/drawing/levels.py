@@ -30,6 +30,8 @@ class Levels:
     """Zero has index 128 (else 1)."""
     not_finite: int = 0
     """How many values were NaN or infinite; they are shown as zero."""
+    full: float = 0.0
+    """The size of a value that gets the full colour where all channels have one scale; larger ones get it too."""
 
 
 def to_levels(
@@ -37,7 +39,8 @@ def to_levels(
 ) -> Levels:
     """Return the palette indices, uint8 (C, H, W), of maps, float32 (C, H, W) or (C,), which count as (C, 1, 1).
 
-    `channel_boost` 0 scales every channel by the layer's largest absolute value, 1 each by its own; between, by
+    `channel_boost` 0 scales every channel by the layer's largest absolute value (that of its other channels, where one
+    in two hundred is more than four times as large: it would hide the rest), 1 each by its own; between, by
     largest_of_layer^(1 - boost) · largest_of_channel^boost. Brightness is then |value|^gamma. `signed` None: where
     there are negative values.
     """
@@ -54,21 +57,36 @@ def to_levels(
         highs, lows = flat.max(1), flat.min(1)
     if signed is None:
         signed = bool(lows.min() < 0)
-    indices = _indices(flat, _scales(highs, lows, channel_boost), signed, gamma)
-    return Levels(indices.reshape(shape), float(lows.min()), float(highs.max()), signed, not_finite)
-
-
-def _scales(highs: NDArray[np.float32], lows: NDArray[np.float32], channel_boost: float) -> NDArray[np.float64]:
-    """What each channel is multiplied by so that its values lie in -1..1."""
     sizes = np.maximum(highs, -lows).astype(np.float64)
-    reference = sizes.max() ** (1 - channel_boost) * sizes**channel_boost
+    full = _full_size(sizes)
+    indices = _indices(flat, _scales(sizes, full, channel_boost), signed, gamma, clipped=full < sizes.max())
+    return Levels(indices.reshape(shape), float(lows.min()), float(highs.max()), signed, not_finite, full)
+
+
+def _full_size(sizes: NDArray[np.float64]) -> float:
+    """Return the largest value of the layer, or of its other channels where one in two hundred is far larger."""
+    largest = float(sizes.max())
+    if len(sizes) < 2:
+        return largest
+    outliers = max(1, len(sizes) // 200)
+    rest = float(np.partition(sizes, -outliers - 1)[-outliers - 1])
+    return rest if 0 < rest < largest / 4 else largest
+
+
+def _scales(sizes: NDArray[np.float64], full: float, channel_boost: float) -> NDArray[np.float64]:
+    """Return what each channel is multiplied by so that its values lie in -1..1, but for those of outliers."""
+    reference = full ** (1 - channel_boost) * sizes**channel_boost
     return 1 / np.where(reference > 1e-30, reference, np.inf)
 
 
-def _indices(flat: NDArray[np.float32], scales: NDArray[np.float64], signed: bool, gamma: float) -> NDArray[np.uint8]:
+def _indices(
+    flat: NDArray[np.float32], scales: NDArray[np.float64], signed: bool, gamma: float, clipped: bool
+) -> NDArray[np.uint8]:
     steps = 254 if gamma == 1 else _FINE_STEPS
     span = steps // 2 if signed else steps
     scaled = flat * (scales * span).astype(np.float32)[:, None]
+    if clipped:
+        np.clip(scaled, -span, span, out=scaled)
     scaled += np.float32((1 + span if signed else 1) + 0.5)
     if not signed:  # negative values, where the caller wants none shown
         np.maximum(scaled, 1, out=scaled)

@@ -50,7 +50,7 @@ def corners(pixels: Pixels, box: Box, colour: Colour, thickness: int, length: in
 
 
 def _around(pixels: Pixels, box: Box, thickness: int) -> Box:
-    """The box grown by the thickness, within the pixels."""
+    """Return the box grown by the thickness, within the pixels."""
     height, width = pixels.shape[:2]
     return Box(
         max(0, box.top - thickness),

@@ -99,7 +99,7 @@ def text_width(text: str, font: Font) -> int:
 
 @lru_cache(maxsize=2048)
 def fitted(text: str, font: Font, width: int, elide: Elide = "end") -> str:
-    """The text; where it is wider than `width` pixels, cut, with an ellipsis in place of one end.
+    """Return the text; where it is wider than `width` pixels, cut, with an ellipsis in place of one end.
 
     Empty where nothing fits. The end of an address matters more than its start: `elide="start"`.
     """
@@ -113,7 +113,7 @@ def fitted(text: str, font: Font, width: int, elide: Elide = "end") -> str:
 
 
 def _most(high: int, of_length: Callable[[int], str], font: Font, width: int) -> int:
-    """The largest number up to `high` whose text is no wider than `width`; 0 where none is."""
+    """Return the largest number up to `high` whose text is no wider than `width`; 0 where none is."""
     low = 0
     while low < high:
         middle = (low + high + 1) // 2
@@ -126,7 +126,7 @@ def _most(high: int, of_length: Callable[[int], str], font: Font, width: int) ->
 
 @lru_cache(maxsize=256)
 def wrapped(text: str, font: Font, width: int, most: int = 12) -> tuple[str, ...]:
-    """The text in at most `most` lines no wider than `width` pixels; cut text ends in an ellipsis.
+    """Return the text in at most `most` lines no wider than `width` pixels; cut text ends in an ellipsis.
 
     A word that is wider than a line goes on in the next.
     """
@@ -149,7 +149,8 @@ def wrapped(text: str, font: Font, width: int, most: int = 12) -> tuple[str, ...
 
 
 def _pieces(line: str, font: Font, width: int) -> list[str]:
-    """The line in pieces no wider than `width` pixels, cut behind a dot, a slash or the like where there is one."""
+    """Return the line in pieces no wider than `width` pixels, cut behind a dot, a slash or the like where there is
+    one."""
     pieces = []
     while len(line) > 1 and text_width(line, font) > width:
         kept = _beginning(line, font, width)
@@ -161,7 +162,7 @@ def _pieces(line: str, font: Font, width: int) -> list[str]:
 
 
 def _beginning(line: str, font: Font, width: int) -> int:
-    """How many letters of the line, one at least, are no wider than `width`."""
+    """Return how many letters of the line, one at least, are no wider than `width`."""
     return max(1, _most(min(len(line) - 1, _LONGEST), lambda count: line[:count], font, width))
 
 
@@ -181,7 +182,7 @@ def _printable(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def _metrics(font: Font) -> tuple[int, int, int]:
-    """Ascent, capital height, descent."""
+    """Return ascent, capital height, descent."""
     loaded = _loaded(font)
     top = loaded.getbbox("H", anchor="ls")[1]
     letters = loaded.getbbox("ÅÖgjpqy|", anchor="ls")
@@ -205,6 +206,6 @@ def _loaded(font: Font) -> ImageFont.FreeTypeFont:
 
 
 def _shipped(bold: bool) -> str:
-    """The font file of OpenCV's Linux packages; empty where there is none."""
+    """Return the font file of OpenCV's Linux packages; empty where there is none."""
     path = Path(cv2.__file__).parent / "qt" / "fonts" / f"DejaVuSansCondensed{'-Bold' if bold else ''}.ttf"
     return str(path) if path.is_file() else ""

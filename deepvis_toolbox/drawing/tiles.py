@@ -51,7 +51,7 @@ def resize_each(indices: NDArray[np.uint8], height: int, width: int, smooth: boo
 
 
 def _reduced(indices: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Maps at least twice too large, averaged down by a whole factor: much faster than the general way."""
+    """Return maps at least twice too large, averaged down by a whole factor: much faster than the general way."""
     count, old_height, old_width = indices.shape
     factor = min(old_height // height, old_width // width)
     while factor > 1 and (old_height % factor or old_width % factor):
@@ -74,7 +74,7 @@ def _method(old: int, new: int, smooth: bool) -> int:
 
 
 def _fill(cells: NDArray[np.uint8], tiles: NDArray[np.uint8]) -> None:
-    """Puts tiles (height, C, width) into cells (rows, height, columns, width), row by row."""
+    """Put tiles (height, C, width) into cells (rows, height, columns, width), row by row."""
     height, count, width = tiles.shape
     columns = cells.shape[2]
     full, rest = divmod(count, columns)

@@ -38,6 +38,7 @@ def set_layers(state: State, layers: tuple[Layer, ...]) -> None:
 
 
 def move_left(state: State, steps: int = 1) -> None:
+    """Move to the unit on the left; in the layer list, to the previous layer."""
     if state.view.cursor_area == "layers":
         previous_layer(state, steps)
     else:
@@ -45,6 +46,7 @@ def move_left(state: State, steps: int = 1) -> None:
 
 
 def move_right(state: State, steps: int = 1) -> None:
+    """Move to the unit on the right; in the layer list, to the next layer."""
     if state.view.cursor_area == "layers":
         next_layer(state, steps)
     else:
@@ -52,7 +54,8 @@ def move_right(state: State, steps: int = 1) -> None:
 
 
 def move_down(state: State, steps: int = 1) -> None:
-    """From the layer list into the tiles; there, down by rows (a last row that is shorter stops at its last unit)."""
+    """Move from the layer list into the tiles; there, down by rows (a last row that is shorter stops at its last
+    unit)."""
     if not state.layer:
         return
     if state.view.cursor_area == "layers":
@@ -65,7 +68,7 @@ def move_down(state: State, steps: int = 1) -> None:
 
 
 def move_up(state: State, steps: int = 1) -> None:
-    """Up by rows; from the top row back to the layer list."""
+    """Move up by rows; from the top row back to the layer list."""
     row = state.view.unit // state.facts.tile_columns
     if state.view.cursor_area == "tiles" and row > 0:
         select_unit(state, state.view.unit - min(steps, row) * state.facts.tile_columns)
@@ -74,28 +77,30 @@ def move_up(state: State, steps: int = 1) -> None:
 
 
 def previous_layer(state: State, steps: int = 1) -> None:
+    """Show the layer `steps` before, without moving the cursor."""
     _show_layer(state, state.view.layer_index - steps)
 
 
 def next_layer(state: State, steps: int = 1) -> None:
+    """Show the layer `steps` behind, without moving the cursor."""
     _show_layer(state, state.view.layer_index + steps)
 
 
 def select_layer(state: State, index: int) -> None:
-    """A click on a layer's name."""
+    """Answer a click on a layer's name."""
     state.view.cursor_area = "layers"
     _show_layer(state, index)
 
 
 def select_unit(state: State, unit: int) -> None:
-    """A click on a tile, or a step to it; kept within the layer."""
+    """Answer a click on a tile, or a step to it; kept within the layer."""
     if state.layer:
         state.view.cursor_area = "tiles"
         state.view.unit = state.view.wanted_unit = max(0, min(unit, state.layer.channels - 1))
 
 
 def scroll_layers(state: State, first: int) -> None:
-    """The wheel over the layer list: `first` is the first name shown."""
+    """Answer the wheel over the layer list: `first` is the first name shown."""
     state.view.layer_scroll = max(0, min(first, len(state.facts.layers) - 1))
 
 
@@ -127,7 +132,7 @@ def simple_backward() -> tuple[tuple[ChosenBackwardMode, BackwardView], ...]:
 
 
 def cycle_backward(state: State) -> None:
-    """Off, grad raw, grad norm, deconv raw, guided raw, …, off; from any other combination, off."""
+    """Choose the next of: off, grad raw, grad norm, deconv raw, guided raw, …, off; from any other combination, off."""
     view, combinations = state.view, simple_backward()
     now = (view.backward, view.backward_view)
     place = combinations.index(now) if now in combinations else -1
@@ -135,24 +140,27 @@ def cycle_backward(state: State) -> None:
 
 
 def cycle_backward_mode(state: State) -> None:
+    """Choose the next backward mode: off, grad, deconv, guided."""
     state.view.backward = _after(state.view.backward, chosen_backward_modes())
 
 
 def cycle_backward_view(state: State) -> None:
+    """Choose the next view of the backward result."""
     state.view.backward_view = _after(state.view.backward_view, tuple(BACKWARD_VIEWS))
 
 
 def _after(now: str, names: Sequence[str]) -> str:
-    """The name after `now`, in a circle."""
+    """Return the name after `now`, in a circle."""
     return names[(names.index(now) + 1) % len(names)]
 
 
 def toggle_frozen_origin(state: State) -> None:
-    """Freezes the origin at the selected unit, or lets it follow the selection again."""
+    """Freeze the origin at the selected unit, or let it follow the selection again."""
     state.view.frozen_origin = None if state.view.frozen_origin else state.origin
 
 
 def toggle_gradients(state: State) -> None:
+    """Show gradients in the tiles, or activations again."""
     state.view.show_gradients = not state.view.show_gradients
     if state.view.show_gradients and state.view.backward == "off":
         state.view.backward = "grad"
@@ -163,7 +171,8 @@ def toggle_gradients(state: State) -> None:
 
 
 def cycle_zoom(state: State) -> None:
-    """All tiles, the selected unit (in pattern mode its pictures), the backward result where there is one."""
+    """Choose the next of: all tiles, the selected unit (in pattern mode its pictures), the backward result where
+    there is one."""
     shown = [zoom for zoom in ZOOMS if zoom != "backward" or state.view.backward != "off"]
     place = shown.index(state.view.zoom) if state.view.zoom in shown else -1
     zoom_to(state, shown[(place + 1) % len(shown)])
@@ -175,7 +184,8 @@ def zoom_to(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> 
 
 
 def toggle_zoom(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> None:
-    """A double click: enlarge what was clicked, in the place of the tiles, or show all tiles again."""
+    """Answer the mouse: a double click: enlarge what was clicked, in the place of the tiles, or show all tiles
+    again."""
     if state.view.zoom != "tiles":
         zoom_to(state, "tiles")
     else:
@@ -183,36 +193,42 @@ def toggle_zoom(state: State, zoom: Zoom, pictures: UnitImageKind | None = None)
 
 
 def cycle_gamma(state: State) -> None:
+    """Choose the next gamma for faint values."""
     state.view.gamma_index = (state.view.gamma_index + 1) % len(GAMMAS)
 
 
 def cycle_channel_boost(state: State) -> None:
+    """Choose the next boost of each channel on its own."""
     state.view.channel_boost_index = (state.view.channel_boost_index + 1) % len(CHANNEL_BOOSTS)
 
 
 def toggle_labels(state: State) -> None:
+    """Show class labels, or hide them."""
     state.view.show_labels = not state.view.show_labels
 
 
 def toggle_help(state: State) -> None:
+    """Show the help, or hide it."""
     state.view.show_help = not state.view.show_help
 
 
 def toggle_timings(state: State) -> None:
+    """Show the timings, or hide them."""
     state.view.show_timings = not state.view.show_timings
 
 
 def toggle_unit_images(state: State) -> None:
+    """Show the selected unit's pictures, or hide them."""
     state.view.show_unit_images = not state.view.show_unit_images
 
 
 def toggle_pattern_preferred(state: State) -> None:
-    """Pattern mode: every tile shows its unit's preferred image."""
+    """Switch pattern mode: every tile shows its unit's preferred image."""
     _toggle_pattern(state, "regularized_opt")
 
 
 def toggle_pattern_top(state: State) -> None:
-    """Pattern mode with every unit's top image."""
+    """Switch pattern mode with every unit's top image."""
     _toggle_pattern(state, "max_im")
 
 
@@ -235,10 +251,12 @@ def want_pictures(state: State) -> None:
 
 
 def toggle_camera_frozen(state: State) -> None:
+    """Freeze the picture, or let it run."""
     state.view.camera_frozen = not state.view.camera_frozen
 
 
 def switch_source(state: State) -> None:
+    """Order the other of the two inputs."""
     if state.facts.sources < 2:
         state.facts.message = "there is one source only; give --input twice to switch between two"
     else:
@@ -246,14 +264,17 @@ def switch_source(state: State) -> None:
 
 
 def next_picture(state: State) -> None:
+    """Order the next picture."""
     state.orders.picture_steps += 1
 
 
 def previous_picture(state: State) -> None:
+    """Order the previous picture."""
     state.orders.picture_steps -= 1
 
 
 def toggle_stretch(state: State) -> None:
+    """Stretch pictures to a square, or crop them again."""
     state.view.stretch = not state.view.stretch
 
 
@@ -261,6 +282,7 @@ def toggle_stretch(state: State) -> None:
 
 
 def want_screenshot(state: State) -> None:
+    """Order a screenshot."""
     state.orders.screenshot = True
 
 
@@ -271,4 +293,5 @@ def reset(state: State) -> None:
 
 
 def quit_toolbox(state: State) -> None:
+    """Order the end of the program."""
     state.orders.quit = True

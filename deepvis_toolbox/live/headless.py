@@ -51,7 +51,7 @@ class HeadlessRun:
     """Gives what makes pictures on demand: one step for each frame."""
 
     def run(self, frames: int, script: Sequence[str] = ()) -> int:
-        """Processes `frames` frames, a key of `script` before each; returns how many there were.
+        """Process `frames` frames, a key of `script` before each; return how many there were.
 
         Fewer than asked for where the source ends or a key quits. `ToolboxError` where the source brings nothing.
         """
@@ -97,7 +97,7 @@ class HeadlessRun:
 
 
 def _grown(grower: Grower, request: Request, snapshot: Snapshot) -> Snapshot:
-    """The snapshot with one step more of the pictures that are made on demand."""
+    """Return the snapshot with one step more of the pictures that are made on demand."""
     grower.follow(request.growing)
     if grower.is_wanted:
         grower.step(show=True)
@@ -105,7 +105,7 @@ def _grown(grower: Grower, request: Request, snapshot: Snapshot) -> Snapshot:
 
 
 def _next_frame(switch: SourceSwitch) -> SourceFrame | None:
-    """The next frame; None where the source has ended."""
+    """Return the next frame; None where the source has ended."""
     for _ in range(READS_WITHOUT_FRAME):
         frame = switch.read()
         if frame is not None:

@@ -64,7 +64,7 @@ class KeyTable:
     """All keys of a window."""
 
     def __init__(self, bindings: Iterable[Binding]) -> None:
-        """Raises `ToolboxError` where one key means two things."""
+        """Raise `ToolboxError` where one key means two things."""
         self.bindings = tuple(bindings)
         self._by_name: dict[str, Binding] = {}
         for binding in self.bindings:

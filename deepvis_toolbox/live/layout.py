@@ -124,7 +124,7 @@ def hit(layout: Layout, scene: Scene, x: int, y: int) -> tuple[Pane, Hit] | None
 
 
 def _draw_safely(pane: Pane, pixels: Pixels, scene: Scene) -> None:
-    """One pane's failure is shown in its place; the others are drawn all the same."""
+    """Draw one pane's failure is shown in its place; the others are drawn all the same."""
     try:
         pane.draw(pixels, scene)
     except Exception as problem:
@@ -157,7 +157,7 @@ def _slots(width: int, height: int, shown: Sequence[Pane], look: Look) -> dict[S
 
 
 def _shares(box: Box, panes: Sequence[Pane], look: Look) -> dict[str, Box]:
-    """The panes' parts of a slot, from the top: fixed heights first, the rest in equal parts."""
+    """Return the panes' parts of a slot, from the top: fixed heights first, the rest in equal parts."""
     gap = look.px(look.gap)
     fixed = {pane.name: look.px(pane.fixed_height) for pane in panes if pane.fixed_height}
     others = max(1, len(panes) - len(fixed))

@@ -22,7 +22,7 @@ class Look(LookSettings):
     """The Gaussian of the view "norm blurred", in input pixels."""
 
     def px(self, size: float) -> int:
-        """A size at scale 1, in pixels of this window; never less than one pixel."""
+        """Return a size at scale 1, in pixels of this window; never less than one pixel."""
         return max(1, round(size * self.scale))
 
     def at_scale(self, scale: float) -> Look:
@@ -31,18 +31,22 @@ class Look(LookSettings):
 
     @cached_property
     def font(self) -> Font:
+        """The font of text."""
         return Font(self.px(self.text_size), path=self.font_path)
 
     @cached_property
     def bold(self) -> Font:
+        """The bold font of text."""
         return Font(self.px(self.text_size), bold=True, path=self.font_path)
 
     @cached_property
     def small(self) -> Font:
+        """The font of text of less weight."""
         return Font(self.px(self.small_size), path=self.font_path)
 
     @cached_property
     def large(self) -> Font:
+        """The font of headings."""
         return Font(self.px(self.large_size), path=self.font_path)
 
     @cached_property
@@ -57,7 +61,7 @@ class Look(LookSettings):
 
     @cached_property
     def gradient_palette(self) -> Palette:
-        """Negative red, positive green."""
+        """Negative and positive in colours that the colour-blind tell apart."""
         return ramp_palette(self.window, (self.negative, self.zero, self.positive))
 
     @cached_property
@@ -74,7 +78,8 @@ def look_from(section: LookSettings, blur_radius: float = 4.0) -> Look:
 
 
 def look_for(look: Look, width: int, height: int, scale: float | None = None) -> Look:
-    """The look for a window of `width` × `height` pixels; `scale` None: as large as the window's size suggests."""
+    """Return the look for a window of `width` × `height` pixels; `scale` None: as large as the window's size
+    suggests."""
     if scale is None:
         scale = min(width / REFERENCE_SIZE[0], height / REFERENCE_SIZE[1])
     bounded = min(max(scale, SCALE_RANGE[0]), SCALE_RANGE[1])

@@ -77,7 +77,7 @@ class MainLoop:
         self._size = (0, 0)
 
     def run(self) -> None:
-        """Until somebody quits or closes the window. Raises `ToolboxError` where the network cannot be loaded."""
+        """Run until somebody quits or closes the window. Raises `ToolboxError` where the network cannot be loaded."""
         try:
             while not self.state.orders.quit and self.window.is_open:
                 self.step()
@@ -86,7 +86,7 @@ class MainLoop:
                 self._shelf.close()
 
     def step(self) -> None:
-        """One round: what was pressed, what has come, what is to be drawn."""
+        """Do one round: what was pressed, what has come, what is to be drawn."""
         self._take_keys()
         self._take_clicks()
         self._meet_network()
@@ -113,13 +113,14 @@ class MainLoop:
             self._press(key)
 
     def _painted(self) -> None:
-        """The window system has had its turn: what was drawn is on the screen, and the next frame may be computed."""
+        """Note that the window system has had its turn: what was drawn is on the screen, and the next frame may be
+        computed."""
         if self._pace.is_drawing:
             self._pace.painted()
             self.session.inbox.window_is_ready()
 
     def _seconds_to_wait(self) -> float:
-        """How long a snapshot may be waited for before the window system has its turn again."""
+        """Return how long a snapshot may be waited for before the window system has its turn again."""
         if self._pace.is_drawing:
             return 0.0  # what was drawn last is not on the screen yet
         left = 0.0 if self._urgent else self._pace.seconds_left
@@ -144,7 +145,7 @@ class MainLoop:
             self._changed = self._urgent = True
 
     def _do_mouse(self, event: MouseEvent) -> None:
-        """What the pane under the mouse says of a click, a double click, or a turn of the wheel."""
+        """Do what the pane under the mouse says of a click, a double click, or a turn of the wheel."""
         found = self.painter.hit(self.state, event.x, event.y)
         if found is None:
             return

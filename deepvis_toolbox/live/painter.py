@@ -18,7 +18,7 @@ class Painter:
     """Remembers what it painted last, so that a click finds what was under it."""
 
     def __init__(self, look: Look | None = None, scale: float | None = None) -> None:
-        """`scale`: how large text and gaps are; None: as the window's size suggests."""
+        """Take `scale`: how large text and gaps are; None: as the window's size suggests."""
         self.look = look or Look()
         self.keys = key_table()
         self.pixels: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)

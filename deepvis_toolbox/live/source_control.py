@@ -11,13 +11,21 @@ from deepvis_toolbox.sources.reader import FrameReader
 class Switchable(Protocol):
     """What the source thread and the bare switch (headless) have in common."""
 
-    def toggle_source(self) -> None: ...
+    def toggle_source(self) -> None:
+        """Go to the other input."""
+        ...
 
-    def next_picture(self) -> None: ...
+    def next_picture(self) -> None:
+        """Go to the next picture."""
+        ...
 
-    def previous_picture(self) -> None: ...
+    def previous_picture(self) -> None:
+        """Go to the previous picture."""
+        ...
 
-    def freeze(self, frozen: bool) -> None: ...
+    def freeze(self, frozen: bool) -> None:
+        """Keep the last frame, or let the source run again."""
+        ...
 
 
 class SourceOrders:
@@ -28,6 +36,7 @@ class SourceOrders:
         self._frozen = False
 
     def follow(self, state: State) -> None:
+        """Give the source the orders that the state holds."""
         for _ in range(state.orders.switch_source):
             state.facts.source_index = (state.facts.source_index + 1) % state.facts.sources
             self._source.toggle_source()
@@ -49,12 +58,12 @@ class SourceControl:
         self._error = ""
 
     def follow(self, state: State) -> bool:
-        """Orders what the state asks for, shows the source's errors and notes; whether the state was changed."""
+        """Order what the state asks for, show the source's errors and notes; whether the state was changed."""
         self._orders.follow(state)
         status = self._reader.status
         changed = False
         if status.error != self._error:
             state.facts.error, self._error, changed = status.error, status.error, True
-        if status.note != state.facts.source_note:
-            state.facts.source_note, changed = status.note, True
+        if (status.note, status.gone) != (state.facts.source_note, state.facts.source_gone):
+            state.facts.source_note, state.facts.source_gone, changed = status.note, status.gone, True
         return changed

@@ -21,6 +21,7 @@ from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, View
+from deepvis_toolbox.live.window.screen import USUAL_WINDOW
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.settings.sections import Settings
@@ -75,7 +76,7 @@ class StartOptions:
 
 
 def run_live(options: StartOptions) -> bool:
-    """Opens the window and returns when it is closed; False where a thread was still busy then.
+    """Open the window and return when it is closed; False where a thread was still busy then.
 
     `ToolboxError` where there was no network to show.
     """
@@ -83,6 +84,7 @@ def run_live(options: StartOptions) -> bool:
     from deepvis_toolbox.live.pictures.shooter import Shooter
     from deepvis_toolbox.live.window.display import check_display
     from deepvis_toolbox.live.window.interrupt import interrupt_quits
+    from deepvis_toolbox.live.window.screen import window_size
     from deepvis_toolbox.live.window.window import Window
     from deepvis_toolbox.live.work.session import Session
     from deepvis_toolbox.live.work.worker import failure_sentence
@@ -98,7 +100,7 @@ def run_live(options: StartOptions) -> bool:
         session = Session(options.load, sources, options.start_unit, options.open_grower)
         session.start()
         try:
-            window = Window(window_settings.title, window_settings.width, window_settings.height)
+            window = Window(window_settings.title, *window_size(window_settings.width, window_settings.height))
             options.clock.mark("window")
             shooter = Shooter(Path(options.settings.live.screenshots), options.record_of_settings)
             stack.callback(shooter.close)
@@ -116,10 +118,11 @@ def run_live(options: StartOptions) -> bool:
 
 
 def run_headless(options: StartOptions) -> None:
-    """Processes `frames` frames (as many as the script has keys, one at least) and saves what was asked for."""
+    """Process `frames` frames (as many as the script has keys, one at least) and save what was asked for."""
     from deepvis_toolbox.live.headless import HeadlessRun
 
-    painter, size = options.painter(), (options.settings.window.width, options.settings.window.height)
+    settings = options.settings.window
+    painter, size = options.painter(), (settings.width or USUAL_WINDOW[0], settings.height or USUAL_WINDOW[1])
     script = painter.keys.parse_script(options.script)
     frames = max(1, len(script)) if options.frames is None else options.frames
     if frames < len(script):

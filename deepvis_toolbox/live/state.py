@@ -45,6 +45,8 @@ class Facts:
     """Which source is read now."""
     source_note: str = ""
     """What the source says about itself: `camera lost, retrying`."""
+    source_gone: bool = False
+    """The source's frames have stopped coming: what is shown is the last one."""
 
     has_unit_images: bool = False
     """Whether the model (or a setting) names a folder for unit images."""

@@ -76,6 +76,7 @@ def _add_window(parser: CommandParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command as the arguments say; return the exit status."""
     given = parser().parse_intermixed_args(arguments)  # sources may stand between flags
     given.input = [*given.sources, *given.input]
     if given.keys:
@@ -171,7 +172,7 @@ def _grower_opener(settings: Settings) -> OpenGrower:
 
 
 def _load(given: argparse.Namespace, settings: Settings) -> Network:
-    """Opens the network; called in the worker thread, where importing torch holds nobody up."""
+    """Open the network; called in the worker thread, where importing torch holds nobody up."""
     from deepvis_toolbox.opening.found_out import found_out
     from deepvis_toolbox.opening.loading import load_network
 
@@ -188,7 +189,7 @@ def _log_level(given: argparse.Namespace, settings: Settings) -> str:
 
 
 def _leave(status: int) -> NoReturn:
-    """Ends the process. A thread deep in a long computation, or in importing torch, is not waited for: Python's own way
+    """End the process. A thread deep in a long computation, or in importing torch, is not waited for: Python's own way
     out would pull the ground from under it."""
     if threading.active_count() > 1:
         sys.stdout.flush()
@@ -198,5 +199,5 @@ def _leave(status: int) -> NoReturn:
 
 
 def run() -> NoReturn:
-    """`deepvis` and `python run_toolbox.py`."""
+    """Run `deepvis` and `python run_toolbox.py`."""
     _leave(run_command(main))

@@ -22,7 +22,7 @@ class Pass:
     """One image and all that has been computed of it so far. Measurements read it; not for two threads at once."""
 
     def __init__(self, network: Network, image: RGBImage, values: torch.Tensor) -> None:
-        """`image`: the picture as the network sees it, RGB uint8 H×W×3; `values`: the same as network input,
+        """Take `image`: the picture as the network sees it, RGB uint8 H×W×3; `values`: the same as network input,
         float32 (1, C, H, W)."""
         self.network, self.image, self.values = network, image, values
         self._activations: dict[str, torch.Tensor] = {}
@@ -91,7 +91,7 @@ class Pass:
         return values[0].detach().to("cpu", torch.float32).contiguous().numpy()
 
     def _own_activation(self, unit: Unit) -> torch.Tensor:
-        """The live diff: the unit's own activation map, zero elsewhere."""
+        """Return the live diff: the unit's own activation map, zero elsewhere."""
         layers = self.network.layers
         layer = layers[layers.canonical(unit.layer)]
         if not 0 <= unit.channel < layer.channels:
@@ -106,7 +106,7 @@ class Pass:
         return all(name in self._activations for name in layers)
 
     def _recorded_as_far_as(self, layers: Sequence[str] | None) -> Recording:
-        """The recording, made anew where it does not reach the layers (None: all of them)."""
+        """Return the recording, made anew where it does not reach the layers (None: all of them)."""
         covered = self._recorded is None or (layers is not None and self._recorded.issuperset(layers))
         if self._recording is None or not covered:
             wanted = None if layers is None else _in_order({*layers, *(self._recorded or ())})
@@ -116,5 +116,5 @@ class Pass:
 
 
 def _in_order(layers: Collection[str]) -> list[str]:
-    """The same list for the same layers, so that the network's programs for them are found again."""
+    """Return the same list for the same layers, so that the network's programs for them are found again."""
     return sorted(layers)

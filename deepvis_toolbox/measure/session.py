@@ -80,7 +80,7 @@ class Session:
         return Taken(passes.image, answers, laps.milliseconds)
 
     def _pass_over(self, frame: RGBImage, stretch: bool, token: object) -> tuple[Pass, bool]:
-        """The picture's pass, and whether it is the last one's."""
+        """Return the picture's pass, and whether it is the last one's."""
         if self._pass and token is not None and self._seen == (token, stretch):
             return self._pass, True
         preprocessing = self.network.preprocessing

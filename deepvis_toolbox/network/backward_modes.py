@@ -59,13 +59,13 @@ def register_backward_mode(
 
 @register_backward_mode("deconv", passes_marked_layers=True)
 def deconv_rule(signal: torch.Tensor, _activation: torch.Tensor) -> torch.Tensor:
-    """max(signal, 0)."""
+    """Return max(signal, 0)."""
     return signal.clamp_min(0)
 
 
 @register_backward_mode("guided")
 def guided_rule(signal: torch.Tensor, activation: torch.Tensor) -> torch.Tensor:
-    """max(signal, 0) where the activation is positive, else 0."""
+    """Return max(signal, 0) where the activation is positive, else 0."""
     return torch.ops.aten.threshold_backward(signal.clamp_min(0), activation, 0)
 
 

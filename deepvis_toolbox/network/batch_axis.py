@@ -21,7 +21,7 @@ _NAMED = 3
 
 
 def squeeze_by_axes(graph_module: fx.GraphModule, two: Values) -> None:
-    """Gives every `squeeze()` the axes that it takes away from a batch of two: of one it would take the batch too."""
+    """Give every `squeeze()` the axes that it takes away from a batch of two: of one it would take the batch too."""
     for node in graph_module.graph.nodes:
         if node.op not in ("call_function", "call_method") or called_name(node) != "squeeze":
             continue
@@ -33,7 +33,7 @@ def squeeze_by_axes(graph_module: fx.GraphModule, two: Values) -> None:
 
 
 def lead_with_the_batch(graph_module: fx.GraphModule, two: Values | None, one: Values, *, alone: bool) -> list[str]:
-    """Moves the batch to the front of layers that have it elsewhere; takes the name off those of which that is not
+    """Move the batch to the front of layers that have it elsewhere; take the name off those of which that is not
     known, and off those that have no units to show. Gives a sentence for each thing left out.
 
     `two`: every node's value for two images, None where the network runs on one alone. `one`: for the first of them;
@@ -66,7 +66,8 @@ def _has_units(value: Any) -> TypeGuard[torch.Tensor]:
 
 
 def _axis_by_shapes(two: torch.Tensor, one: torch.Tensor) -> int | None:
-    """The one axis that is as long as the batch, with the same values for the same image; None where there is none."""
+    """Return the one axis that is as long as the batch, with the same values for the same image; None where there is
+    none."""
     if two.ndim != one.ndim:
         return None
     differing = [axis for axis in range(one.ndim) if two.shape[axis] != one.shape[axis]]
@@ -77,14 +78,14 @@ def _axis_by_shapes(two: torch.Tensor, one: torch.Tensor) -> int | None:
 
 
 def _axis_of_one(value: torch.Tensor) -> int | None:
-    """Where the only image is: the front, or nowhere (-1), where the value is a row of units without a batch."""
+    """Return where the only image is: the front, or nowhere (-1), where the value is a row of units without a batch."""
     if value.ndim == 1:
         return -1
     return 0 if value.shape[0] == 1 else None
 
 
 def _unfit(value: torch.Tensor, axis: int | None) -> str:
-    """Why a value cannot be a layer, or an empty string."""
+    """Return why a value cannot be a layer, or an empty string."""
     if axis is None:
         return "their first axis is not the batch"
     axes = value.ndim - (axis != -1)
@@ -94,7 +95,7 @@ def _unfit(value: torch.Tensor, axis: int | None) -> str:
 
 
 def _move_to_front(node: fx.Node, axis: int, two: Values | None, one: Values) -> None:
-    """Puts a pair of views behind a node, there and back; the layer is the value between them."""
+    """Put a pair of views behind a node, there and back; the layer is the value between them."""
     graph = node.graph
     readers = list(node.users)
     with graph.inserting_after(node):

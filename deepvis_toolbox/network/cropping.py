@@ -28,7 +28,7 @@ class Crop(NamedTuple):
 
 
 def unit_crop(node: fx.Node, place: tuple[int, int], input_shape: tuple[int, int, int]) -> Crop | None:
-    """The crop for the units of `node`'s value at a place; None where they see the whole image, or nearly."""
+    """Return the crop for the units of `node`'s value at a place; None where they see the whole image, or nearly."""
     seen = regions_below(node, (Span(place[0], place[0] + 1), Span(place[1], place[1] + 1)))
     strides = _strides(node, set(seen))
     if strides is None:
@@ -49,7 +49,8 @@ def unit_crop(node: fx.Node, place: tuple[int, int], input_shape: tuple[int, int
 
 
 def _strides(top: fx.Node, seen: set[fx.Node]) -> dict[fx.Node, tuple[int, int]] | None:
-    """How many input pixels lie between neighbours of each node's value; None where an operation is not local."""
+    """Return how many input pixels lie between neighbours of each node's value; None where an operation is not
+    local."""
     strides: dict[fx.Node, tuple[int, int]] = {}
     for node in top.graph.nodes:
         if node not in seen:

@@ -9,7 +9,7 @@ from deepvis_toolbox.words.device import parsed_device
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device, checked to be there. `auto`: the GPU where there is one (CUDA, then Apple's), else the CPU."""
+    """Return the device, checked to be there. `auto`: the GPU where there is one (CUDA, then Apple's), else the CPU."""
     word = parsed_device(name)
     if word == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
@@ -21,7 +21,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def widest_float(device: torch.device) -> torch.dtype:
-    """The float of most bits that the device has: float64, but for Apple's GPUs."""
+    """Return the float of most bits that the device has: float64, but for Apple's GPUs."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 

@@ -30,7 +30,7 @@ _ADVICE = (
 
 
 def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether two results are the same up to rounding."""
+    """Return whether two results are the same up to rounding."""
     if found.shape != wanted.shape:
         return False
     if not wanted.is_floating_point() or not wanted.numel():
@@ -44,7 +44,7 @@ def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
 
 
 def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> ToolboxError:
-    """The sentence that names the first module whose input or output differs, with the user's line."""
+    """Return the sentence that names the first module whose input or output differs, with the user's line."""
     calls = _calls_of(promise, graph_module)
     for node in graph_module.graph.nodes:
         if node.op != "call_module":
@@ -78,7 +78,7 @@ def _name(promise: Promise) -> str:
 
 
 def _calls_of(promise: Promise, graph_module: fx.GraphModule) -> dict[str, list[Call]]:
-    """Every call of a module that the graph calls too, in order, as the module itself makes them."""
+    """Return every call of a module that the graph calls too, in order, as the module itself makes them."""
     own = with_same_parameters(promise.module)
     for path, part in own.named_modules():
         if path in promise.overwriting:

@@ -31,7 +31,7 @@ class FoldedConvolutions:
         self._folded: dict[fx.Node, nn.Module] = {}
 
     def behind(self, convolution: fx.Node) -> fx.Node | None:
-        """The batch norm that alone reads this convolution, or None."""
+        """Return the batch norm that alone reads this convolution, or None."""
         if convolution.op != "call_module" or len(convolution.users) != 1:
             return None
         if not self._is_plain(convolution, nn.Conv2d):
@@ -48,7 +48,7 @@ class FoldedConvolutions:
         return type(module) is kind and is_plain(module)
 
     def __call__(self, convolution: fx.Node, norm: fx.Node) -> nn.Module:
-        """The one convolution that does the work of both."""
+        """Return the one convolution that does the work of both."""
         if norm not in self._folded:
             module, norm_module = self._modules[str(convolution.target)], self._modules[str(norm.target)]
             with torch.inference_mode(False), torch.no_grad():
@@ -115,7 +115,7 @@ class Program:
         self._release_after_last_use()
 
     def run(self, x: torch.Tensor, on_value: OnValue | None = None) -> Values:
-        """Computes every step for images `x` (N, C, H, W). `on_value` is called after each, with all live values."""
+        """Compute every step for images `x` (N, C, H, W). `on_value` is called after each, with all live values."""
         values: Values = {**self.constants, self.placeholder: x}
         if on_value:
             on_value(self.placeholder, values)

@@ -35,7 +35,7 @@ class FirstRun:
 def first_run(
     graph_module: fx.GraphModule, promise: Promise | None, make_program: MakeProgram, device: torch.device, name: str
 ) -> FirstRun:
-    """Runs the graph on two images and on one.
+    """Run the graph on two images and on one.
 
     Rewrites what would lose the batch. Raises `ToolboxError` where the graph does not run, or gives other values than
     the module did: `promise`, which a graph that was not made of a module has none of.
@@ -95,7 +95,7 @@ def _compared(
 
 
 def _is_as_promised_for_the_first(promise: Promise, graph_module: fx.GraphModule, values: Values) -> bool:
-    """Whether one image gives what the module gave for it beside another, and every layer can be shown as it is.
+    """Return whether one image gives what the module gave for it beside another, and every layer can be shown as it is.
 
     Most networks are so, and need no second look.
     """
@@ -125,7 +125,7 @@ def _hold_against(promise: Promise, graph_module: fx.GraphModule, values: Values
 
 
 def _first_that_mixes(graph_module: fx.GraphModule, two: Values, one: Values) -> fx.Node | None:
-    """The first node whose value for an image is another one beside a second image."""
+    """Return the first node whose value for an image is another one beside a second image."""
     for node in graph_module.graph.nodes:
         both, alone = two.get(node), one.get(node)
         if "layer" not in node.meta or not isinstance(both, torch.Tensor) or not isinstance(alone, torch.Tensor):

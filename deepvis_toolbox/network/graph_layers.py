@@ -36,11 +36,11 @@ class GraphLayers:
         """With what the graph tells beside it: which layer's pictures stand for those of the probabilities."""
 
     def nodes_of(self, layer: str) -> LayerNodes:
-        """The nodes that make a layer; `ToolboxError` where there is no such layer."""
+        """Return the nodes that make a layer; `ToolboxError` where there is no such layer."""
         return self.nodes[self.layers.canonical(layer)]
 
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
-        """As `Network.receptive_field`."""
+        """Do as `Network.receptive_field`."""
         described = self.layers[self.layers.canonical(layer)]
         if place is not None and described.is_spatial:
             height, width = described.shape[1:]
@@ -51,24 +51,24 @@ class GraphLayers:
         return receptive_field(self.nodes[described.name].value, where or described.centre, self._input_shape)
 
     def reachable(self, origin: str, layers: Sequence[str]) -> set[str]:
-        """Those of the layers that a signal from the origin may reach."""
+        """Return those of the layers that a signal from the origin may reach."""
         return reachable(self.nodes_of(origin), {name: self.nodes_of(name) for name in layers})
 
     def _views(self) -> dict[str, str]:
-        """{label layer that is the softmax of a layer of as many units: that layer}."""
+        """Return {label layer that is the softmax of a layer of as many units: that layer}."""
         sources = {name: self._source(name) for name in self.label_layers if self.layers[name].kind == "softmax"}
         return {name: source for name, source in sources.items() if source is not None}
 
     def _source(self, name: str) -> str | None:
-        """The layer that this one is made from, unit by unit; None where that is no listed layer of as many units."""
+        """Return the layer that this one is made from; None where that is no listed layer of as many units."""
         of_node = {nodes.value: each for each, nodes in self.nodes.items()}
         source = of_node.get(self.nodes[name].value.all_input_nodes[0])
         same_size = source is not None and self.layers[source].channels == self.layers[name].channels
         return source if same_size else None
 
     def _found_label_layers(self, labels: int) -> tuple[str, ...]:
-        """The last softmax over classes and what it is the softmax of; without one, a last flat layer of as many units
-        as there are labels, or a last linear one."""
+        """Return the last softmax over classes and what it is the softmax of; without one, a last flat layer of as many
+        units as there are labels, or a last linear one."""
         for name in reversed(self.layers):
             layer = self.layers[name]
             if any(size != 1 for size in layer.shape[1:]):

@@ -18,7 +18,8 @@ _OF_AUTOGRAD = ("Relu", "Hardtanh", "Threshold", "LeakyRelu", "Rrelu", "Silu", "
 
 
 def modules_with_hidden_rectifiers(graph_module: fx.GraphModule, values: Values) -> list[str]:
-    """The paths of such modules. A rectifier whose hooks change what it gives is none any more (`meta["operation"]`).
+    """Return the paths of such modules. A rectifier whose hooks change what it gives is none any more
+    (`meta["operation"]`).
 
     `values`: what each node gave for one image.
     """
@@ -57,12 +58,12 @@ _OWN = __name__.partition(".")[0] + "."
 
 
 def _calls_rectifier(module: nn.Module) -> bool:
-    """Whether a module keeps a rectifying function among its attributes, as torch's transformer layers do."""
+    """Return whether a module keeps a rectifying function among its attributes, as torch's transformer layers do."""
     return any(getattr(value, "__name__", "") in RECTIFIERS for value in vars(module).values() if callable(value))
 
 
 def _rectifies_on_the_way(node: fx.Node, module: nn.Module, values: Values) -> bool:
-    """Whether autograd finds a rectifier between what a module reads and what it gives."""
+    """Return whether autograd finds a rectifier between what a module reads and what it gives."""
     with torch.inference_mode(False), torch.enable_grad():
 
         def leaf(below: fx.Node) -> Any:

@@ -46,7 +46,7 @@ Modules = Mapping[str, nn.Module]
 
 
 def without_overwriting(graph_module: fx.GraphModule) -> None:
-    """Rewrites every in-place operation.
+    """Rewrite every in-place operation.
 
     Who reads the overwritten tensor later must see the new value, so its later readers are pointed at the new node.
     Raises `ToolboxError` with the user's line where that cannot be done: other views of the tensor are read later, or
@@ -71,7 +71,7 @@ def without_overwriting(graph_module: fx.GraphModule) -> None:
 
 
 def _set_out_of_place(graph: fx.Graph, modules: Modules) -> set[nn.Module]:
-    """Clears the flag of every module that the graph calls; gives those that had it."""
+    """Clear the flag of every module that the graph calls; give those that had it."""
     called = {modules[str(node.target)] for node in graph.nodes if node.op == "call_module"}
     overwriting = {module for module in called if getattr(module, "inplace", False)}
     for part in {part for module in called for part in module.modules()}:
@@ -81,7 +81,7 @@ def _set_out_of_place(graph: fx.Graph, modules: Modules) -> set[nn.Module]:
 
 
 def _make_out_of_place(node: fx.Node, modules: Modules, overwriting: set[nn.Module]) -> bool:
-    """Rewrites one node; True where it used to overwrite its first argument."""
+    """Rewrite one node; True where it used to overwrite its first argument."""
     if isinstance(node.kwargs.get("out"), fx.Node):
         raise _refused(node, "writes its result into a tensor; leave `out` away and use what is returned")
     if not node.args or not isinstance(node.args[0], fx.Node):
@@ -111,7 +111,7 @@ def _make_method_out_of_place(node: fx.Node) -> bool:
 
 
 def is_number(node: fx.Node) -> bool:
-    """Whether the node is a size, or computed from sizes alone."""
+    """Return whether the node is a size, or computed from sizes alone."""
     if node.op == "call_method":
         return node.target in ("size", "dim", "numel")
     if node.target is getattr:
@@ -120,7 +120,7 @@ def is_number(node: fx.Node) -> bool:
 
 
 def _may_view(node: fx.Node, modules: Modules) -> bool:
-    """Whether the node's value may be its first argument, or share memory with it."""
+    """Return whether the node's value may be its first argument, or share memory with it."""
     if node.op == "call_module":
         module = modules[str(node.target)]
         return isinstance(module, (nn.Identity, nn.Flatten, nn.Unflatten)) or _is_dropout(node, modules)
@@ -137,7 +137,7 @@ def _is_dropout(node: fx.Node, modules: Modules) -> bool:
 
 @cache
 def _views_by_signature(name: str) -> bool:
-    """Whether torch's own signatures of a function say that it may return a view of its input."""
+    """Return whether torch's own signatures of a function say that it may return a view of its input."""
     packet = getattr(torch.ops.aten, name, None)
     if packet is None or name in _OTHER_VIEWS:
         return name in _OTHER_VIEWS

@@ -51,14 +51,14 @@ class Network(ABC):
 
     @abstractmethod
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
-        """The activations of `layers` for images `x` (N, C, H, W): {name as given: (N, …)}.
+        """Return the activations of `layers` for images `x` (N, C, H, W): {name as given: (N, …)}.
 
         Runs no further than needed. Raises `ToolboxError` for an unknown layer or a wrong shape.
         """
 
     @abstractmethod
     def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()) -> None:
-        """A forward pass that hands each of `layers` to `visitor` as soon as it is computed, then lets it go.
+        """Run a forward pass that hands each of `layers` to `visitor` as soon as it is computed, then lets it go.
 
         Of the layers in `below_only` nothing but the value below the rectifier is wanted: an engine may hand that over
         as their value too, before the rectifier is computed. Tensors are overwritten after the visitor returns.
@@ -66,11 +66,11 @@ class Network(ABC):
 
     @abstractmethod
     def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
-        """A forward pass that is kept, as far as `layers` need (all, by default)."""
+        """Return a forward pass that is kept, as far as `layers` need (all, by default)."""
 
     @abstractmethod
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
-        """The input rectangle that can influence the layer's units at `place` (row, column), half open.
+        """Return the input rectangle that can influence the layer's units at `place` (row, column), half open.
 
         It may leave the image. Layers without places (flat ones) see the whole image.
         """
@@ -82,7 +82,7 @@ class Network(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Releases processes and memory. The network cannot be used afterwards."""
+        """Release processes and memory. The network cannot be used afterwards."""
 
     def backward(
         self,
@@ -92,7 +92,7 @@ class Network(ABC):
         mode: BackwardMode = "grad",
         at: Sequence[str] | None = None,
     ) -> dict[str, torch.Tensor]:
-        """What arrives at the layers `at` (by default the input) when `diff` starts at `origin`: {name: (N, …)}.
+        """Return what arrives at the layers `at` (by default the input) when `diff` starts at `origin`: {name: (N, …)}.
 
         `diff` has the shape of the origin's activations for `x`, (N, …), and enters below the origin's rectifier.
         Layers above the origin get zeros. Called again with the same images, it runs no forward pass again.
@@ -101,7 +101,7 @@ class Network(ABC):
         return self._recording_of(x).backward(origin, diff, mode, at)
 
     def _recording_of(self, x: torch.Tensor) -> Recording:
-        """The kept recording where the images are the same as in the last call, else a new one."""
+        """Return the kept recording where the images are the same as in the last call, else a new one."""
         kept: Recording | None = getattr(self, "_kept_recording", None)
         if kept is None or kept.input.shape != x.shape or not torch.equal(kept.input, x.to(kept.input)):
             kept = self.record(x)
@@ -109,7 +109,8 @@ class Network(ABC):
         return kept
 
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
-        """What computes value and gradient of the layer's units at a place, as often as gradient ascent needs them."""
+        """Return what computes value and gradient of the layer's units at a place, as often as gradient ascent needs
+        them."""
         return AscentPass(self, layer, place)
 
     def _check_images(self, x: torch.Tensor) -> None:
@@ -119,11 +120,11 @@ class Network(ABC):
             raise ToolboxError(f'network "{self.name}" takes images N×{wanted}, not {"×".join(map(str, x.shape))}')
 
     def preprocess(self, frame: Frame) -> torch.Tensor:
-        """An RGB uint8 frame H×W×3 as the network's input: float32 (1, C, H, W) on the network's device."""
+        """Return an RGB uint8 frame H×W×3 as the network's input: float32 (1, C, H, W) on the network's device."""
         return torch.from_numpy(self.preprocessing.to_input(frame))[None].to(self.device)
 
     def deprocess(self, x: torch.Tensor) -> Frame:
-        """Network input (N, C, H, W) or (C, H, W) back to RGB uint8, N×H×W×3, values clipped to 0–255."""
+        """Turn network input (N, C, H, W) or (C, H, W) back to RGB uint8, N×H×W×3, values clipped to 0–255."""
         images = x if x.ndim == 4 else x[None]
         return self.preprocessing.to_rgb(images.detach().to("cpu", torch.float32).numpy())
 
@@ -143,8 +144,8 @@ class Network(ABC):
         return self.label_layers[-1] if self.label_layers else None
 
     def probabilities(self, values: torch.Tensor) -> torch.Tensor:
-        """The probability layer's activations (N, …) as class probabilities (N, classes): the softmax of them where the
-        network itself ends without one."""
+        """Return the probability layer's activations (N, …) as class probabilities (N, classes): the softmax of them
+        where the network itself ends without one."""
         flat = values.flatten(1)
         name = self.probability_layer
         return flat if name and self.layers[name].kind == "softmax" else flat.softmax(1)

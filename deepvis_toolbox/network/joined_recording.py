@@ -35,7 +35,7 @@ class JoinedRecording(Recording):
 
 
 def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The batch (N, …) of which these are the parts."""
+    """Return the batch (N, …) of which these are the parts."""
     return parts[0] if len(parts) == 1 else torch.cat([*parts])
 
 

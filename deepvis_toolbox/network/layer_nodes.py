@@ -25,13 +25,13 @@ class LayerNodes:
 
 
 def operation(node: fx.Node) -> Operation:
-    """The node's classification, as `classify` left it."""
+    """Return the node's classification, as `classify` left it."""
     found: Operation = node.meta["operation"]
     return found
 
 
 def classify(graph_module: fx.GraphModule) -> None:
-    """Notes on every node what operation it is. Constants' shapes first: a convolution's window needs them."""
+    """Note on every node what operation it is. Constants' shapes first: a convolution's window needs them."""
     modules = dict(graph_module.named_modules())
     for node in graph_module.graph.nodes:
         if node.op == "get_attr":
@@ -40,7 +40,7 @@ def classify(graph_module: fx.GraphModule) -> None:
 
 
 def note_values(values: Mapping[fx.Node, Any]) -> None:
-    """Notes on every node what its value for one image is like: a tensor's shape, tensors in a list, or numbers."""
+    """Note on every node what its value for one image is like: a tensor's shape, tensors in a list, or numbers."""
     for node, value in values.items():
         if isinstance(value, torch.Tensor):
             node.meta["value_shape"] = tuple(value.shape)
@@ -51,7 +51,7 @@ def note_values(values: Mapping[fx.Node, Any]) -> None:
 
 
 def attribute(module: nn.Module, path: str) -> Any:
-    """The parameter, buffer or plain attribute at a dotted path."""
+    """Return the parameter, buffer or plain attribute at a dotted path."""
     found: Any = module
     for part in path.split("."):
         found = getattr(found, part)
@@ -61,7 +61,8 @@ def attribute(module: nn.Module, path: str) -> Any:
 def layer_table(
     graph_module: fx.GraphModule, values: Mapping[fx.Node, Any]
 ) -> tuple[list[Layer], dict[str, LayerNodes]]:
-    """The layers in order of computation, and their nodes. `values`: what each node gave for one image (1, …)."""
+    """Return the layers in order of computation, and their nodes. `values`: what each node gave for one image (1,
+    …)."""
     chains: dict[str, list[fx.Node]] = {}
     for node in graph_module.graph.nodes:
         if "layer" in node.meta:
@@ -96,7 +97,7 @@ def _kind_of(chain: list[fx.Node]) -> str:
 
 
 def needed_for(wanted: Iterable[fx.Node]) -> set[fx.Node]:
-    """These nodes and all below them."""
+    """Return these nodes and all below them."""
     needed: set[fx.Node] = set()
     waiting = list(wanted)
     while waiting:
@@ -108,7 +109,7 @@ def needed_for(wanted: Iterable[fx.Node]) -> set[fx.Node]:
 
 
 def reachable(origin: LayerNodes, layers: Mapping[str, LayerNodes]) -> set[str]:
-    """The names of those layers that a signal from the origin may reach, to be told by their value below alone.
+    """Return the names of those layers that a signal from the origin may reach, to be told by their value below alone.
 
     A rectifier above the origin, or beside it, is not among them, though its value below may be the origin's own.
     """

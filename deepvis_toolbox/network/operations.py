@@ -89,7 +89,7 @@ _OTHER_MODULES: dict[type[nn.Module], str] = {
 
 
 def operation_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Operation:
-    """Classifies a node. An operation that is not known is taken to see its whole input."""
+    """Classify a node. An operation that is not known is taken to see its whole input."""
     if node.op == "placeholder":
         return Operation("input")
     if node.meta.get("rectifier"):
@@ -102,7 +102,7 @@ def operation_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Operation:
 
 
 def called_name(node: fx.Node) -> str:
-    """The name of a called function or method, without underscores: `relu`, `add`."""
+    """Return the name of a called function or method, without underscores: `relu`, `add`."""
     if node.target in _DISPATCHED:
         return _DISPATCHED[node.target]
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
@@ -114,7 +114,7 @@ _DISPATCHED: dict[Any, str] = {F.max_pool2d: "max_pool2d", F.adaptive_max_pool2d
 
 
 def module_operation(module: nn.Module) -> Operation:
-    """Classifies what a module kept as one node computes."""
+    """Classify what a module kept as one node computes."""
     kind = getattr(type(module), "kind", None)
     if isinstance(kind, str):
         window = getattr(module, "window", None)
@@ -153,7 +153,7 @@ def _call_operation(node: fx.Node) -> Operation:
 
 
 def _keeps_places(index: Any) -> bool:
-    """Whether an index such as x[:, 3:5] takes channels only and leaves every place where it is."""
+    """Return whether an index such as x[:, 3:5] takes channels only and leave every place where it is."""
     whole = slice(None)
     return isinstance(index, tuple) and len(index) <= 2 and index[0] == whole and isinstance(index[-1], slice)
 
@@ -190,7 +190,7 @@ def _pad_window(padding: Any, repeats_border: bool) -> Window:
 
 
 def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple[Any, ...]) -> list[Any]:
-    """By name; numbers that forward computes, from a map's size say, as they came out for one image."""
+    """Return by name; numbers that forward computes, from a map's size say, as they came out for one image."""
     given = dict(zip(names, node.args[1:], strict=False)) | dict(node.kwargs)
     return [
         fx.node.map_arg(given.get(name, default), _number_of) for name, default in zip(names, defaults, strict=True)
@@ -202,7 +202,7 @@ def _number_of(node: fx.Node) -> Any:
 
 
 def _holds_nodes(*arguments: Any) -> bool:
-    """Whether some of them are computed by forward, and not known yet."""
+    """Return whether some of them are computed by forward, and not known yet."""
     found: list[fx.Node] = []
     fx.node.map_arg(arguments, found.append)
     return bool(found)

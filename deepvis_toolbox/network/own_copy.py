@@ -16,7 +16,8 @@ _WRAPPED_AS = {nn.DataParallel: "module", nn.parallel.DistributedDataParallel: "
 
 
 def own_copy(module: nn.Module) -> nn.Module:
-    """A copy that takes no gradients. Raises `ToolboxError` for a module that cannot be opened whatever it computes."""
+    """Return a copy that takes no gradients. Raises `ToolboxError` for a module that cannot be opened whatever it
+    computes."""
     module = _unwrapped(module)
     name = type(module).__name__
     if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
@@ -38,7 +39,7 @@ def own_copy(module: nn.Module) -> nn.Module:
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
-    """What is inside of torch.compile and of what spreads a module over several GPUs."""
+    """Return what is inside of torch.compile and of what spreads a module over several GPUs."""
     inside = getattr(module, "_orig_mod", None)  # as torch.compile calls it
     if not isinstance(inside, nn.Module):
         inside = getattr(module, _WRAPPED_AS.get(type(module), "_"), None)
@@ -70,7 +71,8 @@ def _check_parameters(module: nn.Module) -> None:
 
 
 def _computed_tensors(module: nn.Module) -> dict[int, torch.Tensor]:
-    """Weights that pruning, weight and spectral norm compute from others at every call; deepcopy would stop at them."""
+    """Return weights that pruning, weight and spectral norm compute from others at every call; deepcopy would stop
+    at them."""
     return {
         id(value): value.detach().clone()
         for part in module.modules()

@@ -36,5 +36,5 @@ class _PassedInDeconv(torch.autograd.Function):
 
 
 def passed_in_deconv(call: Call, switch: DeconvSwitch) -> Call:
-    """`call` with a backward pass that leaves the signal alone while the switch is on."""
+    """Return `call` with a backward pass that leaves the signal alone while the switch is on."""
     return lambda x: _PassedInDeconv.apply(x, call, switch)

@@ -9,7 +9,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether something else with the same values may stand for the module.
+    """Return whether something else with the same values may stand for the module.
 
     A hook may change what comes in or out; so may a weight that is computed anew at every call (pruning, weight and
     spectral norm), or a forward that was put on the module itself.
@@ -25,5 +25,5 @@ def is_plain(module: nn.Module) -> bool:
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether something is called before or after the module, going up or down."""
+    """Return whether something is called before or after the module, going up or down."""
     return any(getattr(module, hooks, None) for hooks in _HOOKS)

@@ -85,7 +85,7 @@ class Preprocessing:
         return np.float32(0) - self.mean_map, np.float32(255) - self.mean_map
 
     def identity(self) -> dict[str, Any]:
-        """Plain data that is equal for two of these where they do the same to every picture."""
+        """Return plain data that is equal for two of these where they do the same to every picture."""
         digest = hashlib.sha256()
         for values in (self.mean, self.scale, self.std):
             digest.update(np.ascontiguousarray(values, np.float32).tobytes())
@@ -97,13 +97,13 @@ class Preprocessing:
         }
 
     def to_input(self, frame: NDArray[np.uint8]) -> Floats:
-        """An RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
+        """Return an RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
             raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
         return np.ascontiguousarray(self.values_of(self.fit(frame)))
 
     def values_of(self, fitted: NDArray[np.uint8]) -> Floats:
-        """An RGB picture that has the input's size already, uint8 H×W×3, as network values, float32 (C, H, W).
+        """Return an RGB picture that has the input's size already, uint8 H×W×3, as network values, float32 (C, H, W).
 
         The result's memory is laid out channels last, as the picture's is.
         """
@@ -125,7 +125,7 @@ class Preprocessing:
         return np.ascontiguousarray(np.broadcast_to(values, self.input_shape).transpose(1, 2, 0))
 
     def fit(self, frame: NDArray[np.uint8], stretch: bool = False) -> NDArray[np.uint8]:
-        """The part of an RGB frame that the network sees, resized to the input's size, H×W×3.
+        """Return the part of an RGB frame that the network sees, resized to the input's size, H×W×3.
 
         With `stretch` all of the frame is seen, whatever its aspect.
         """
@@ -138,11 +138,12 @@ class Preprocessing:
         return cast(NDArray[np.uint8], cv2.resize(cropped, self.size[::-1], interpolation=method))
 
     def to_rgb(self, values: Floats) -> NDArray[np.uint8]:
-        """Network values (N, C, H, W) as RGB uint8 N×H×W×3, clipped to 0-255."""
+        """Return network values (N, C, H, W) as RGB uint8 N×H×W×3, clipped to 0-255."""
         return self.rgb_from_zero_centred(self.to_pixels(values))
 
     def rgb_from_zero_centred(self, pixels: Floats) -> NDArray[np.uint8]:
-        """Zero-centred pixels (…, C, H, W) as RGB uint8 …×H×W×3, clipped to 0-255; what is not a number turns black."""
+        """Return zero-centred pixels (…, C, H, W) as RGB uint8 …×H×W×3, clipped to 0-255; what is not a number turns
+        black."""
         shown = np.nan_to_num(pixels + self.mean_map, nan=0.0, posinf=255.0, neginf=0.0)
         rgb = np.moveaxis(np.rint(np.clip(shown, 0, 255)).astype(np.uint8), -3, -1)
         if self.channels == "gray":
@@ -150,7 +151,7 @@ class Preprocessing:
         return np.ascontiguousarray(rgb[..., ::-1] if self.channels == "BGR" else rgb)
 
     def to_pixels(self, values: Values) -> Values:
-        """Network values (…, C, H, W) as zero-centred pixels; NumPy array or tensor, as given."""
+        """Return network values (…, C, H, W) as zero-centred pixels; NumPy array or tensor, as given."""
         return cast(Values, values / self._gain_like(values))
 
     def _gain_like(self, values: Floats | torch.Tensor) -> Floats | torch.Tensor:
@@ -182,7 +183,8 @@ class Preprocessing:
 
 
 def centre_crop(frame: NDArray[np.uint8], size: tuple[int, int], fraction: float = 1.0) -> NDArray[np.uint8]:
-    """A view of the centre of a frame H×W×3: `fraction` of the largest rectangle with the aspect of `size` (H, W)."""
+    """Return a view of the centre of a frame H×W×3: `fraction` of the largest rectangle with the aspect of `size`
+    (H, W)."""
     height, width = frame.shape[:2]
     unit = min(height / size[0], width / size[1]) * fraction
     rows, columns = max(1, round(size[0] * unit)), max(1, round(size[1] * unit))

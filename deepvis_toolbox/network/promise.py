@@ -38,12 +38,12 @@ class Promise:
 
 
 def noise(count: int, input_shape: tuple[int, ...]) -> torch.Tensor:
-    """Images of standard normal values, (count, C, H, W), always the same ones."""
+    """Return images of standard normal values, (count, C, H, W), always the same ones."""
     return torch.randn(count, *input_shape, generator=torch.Generator().manual_seed(SEED))
 
 
 def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise | None:
-    """The module's answer; None where it does not run on such images, which its graph is then refused for.
+    """Return the module's answer; None where it does not run on such images, which its graph is then refused for.
 
     The module's buffers, attributes and lists, and the state of the random numbers, are left as they are.
     """
@@ -63,7 +63,7 @@ def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise 
 
 @contextmanager
 def state_kept(module: nn.Module) -> Iterator[None]:
-    """What a module keeps of a call (attributes, buffers, entries of lists and dicts) is as before afterwards."""
+    """Leave what a module keeps of a call (attributes, buffers, entries of lists and dicts) as it was before."""
     parts = list(module.modules())
     attributes = [dict(vars(part)) for part in parts]
     containers = [
@@ -88,12 +88,12 @@ def state_kept(module: nn.Module) -> Iterator[None]:
 
 
 def with_same_parameters(module: nn.Module) -> nn.Module:
-    """A copy with a state of its own, but for the parameters, which take no more memory."""
+    """Return a copy with a state of its own, but for the parameters, which take no more memory."""
     return copy.deepcopy(module, {id(parameter): parameter for parameter in module.parameters()})
 
 
 def tensors_in(output: Any) -> tuple[torch.Tensor, ...]:
-    """The tensors of an output: a tensor, or tuples, lists and dicts of them."""
+    """Return the tensors of an output: a tensor, or tuples, lists and dicts of them."""
     return tuple(leaf.detach() for leaf in _pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor))
 
 

@@ -29,7 +29,7 @@ class Proxy(fx.Proxy):
     """Records `x += y` as what it is; torch.fx would take it for `x = x + y`."""
 
     def is_tensor(self) -> bool:
-        """Whether it stands for a tensor; else for a number, or several tensors."""
+        """Return whether it stands for a tensor; else for a number, or several tensors."""
         node: fx.Node = self.node
         return not is_number(node) and str(getattr(node.target, "__name__", node.target)) not in _LISTS
 

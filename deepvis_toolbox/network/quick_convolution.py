@@ -20,7 +20,7 @@ _FEW_CHANNELS = 4
 
 
 def is_first_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    """Whether `FirstConvolution` can stand for the module."""
+    """Return whether `FirstConvolution` can stand for the module."""
     return (
         type(module) is nn.Conv2d
         and is_plain(module)
@@ -43,6 +43,7 @@ class FirstConvolution:
         self._by_phase: torch.Tensor | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the convolution of `x`, float32 (N, C, H, W)."""
         if not (torch.is_grad_enabled() and x.requires_grad):
             return self.module(x)
         return _Convolution.apply(x, self)

@@ -23,7 +23,7 @@ _PARTS = 4
 
 
 def is_quick_linear(module: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether `QuickLinear` can stand for the module."""
+    """Return whether `QuickLinear` can stand for the module."""
     return (
         type(module) is nn.Linear
         and is_plain(module)
@@ -42,6 +42,7 @@ class QuickLinear:
         self.module = module
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the linear layer's values for `x`, float32 (N, units)."""
         weight, bias = self.module.weight, self.module.bias
         if torch.is_grad_enabled() and x.requires_grad:
             return _Linear.apply(x, weight, bias)  # type: ignore[no-any-return]
@@ -60,7 +61,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _arriving_below(signal: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """signal @ weight, in whichever way reads less of the weights."""
+    """Return signal @ weight, in whichever way reads less of the weights."""
     flat = signal.reshape(-1, signal.shape[-1])
     picture, unit = flat.nonzero(as_tuple=True)
     units = flat.shape[1]

@@ -12,7 +12,7 @@ from deepvis_toolbox.network.quick_linear import QuickLinear, is_quick_linear
 
 
 def quickened(module: nn.Module) -> Callable[..., Any]:
-    """The module itself, or something with the same values and the same gradient at its input."""
+    """Return the module itself, or something with the same values and the same gradient at its input."""
     if is_first_convolution(module):
         return FirstConvolution(module)
     return QuickLinear(module) if is_quick_linear(module) else module

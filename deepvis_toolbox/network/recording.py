@@ -25,16 +25,16 @@ class Recording(ABC):
 
     @abstractmethod
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
-        """The layers' activations, each (N, …), detached. Runs nothing."""
+        """Return the layers' activations, each (N, …), detached. Runs nothing."""
 
     @abstractmethod
     def below_rectifier(self, layer: str) -> torch.Tensor:
-        """The layer's value below its rectifier (its own value where it has none), (N, …), detached."""
+        """Return the layer's value below its rectifier (its own value where it has none), (N, …), detached."""
 
     def backward(
         self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
     ) -> dict[str, torch.Tensor]:
-        """As `Network.backward`, without a forward pass."""
+        """Do as `Network.backward`, without a forward pass."""
         check_backward_mode(mode)
         shape = self._shape_below(origin)
         if tuple(diff.shape) != shape:
@@ -45,10 +45,10 @@ class Recording(ABC):
 
     @abstractmethod
     def _shape_below(self, origin: str) -> tuple[int, ...]:
-        """The shape (N, …) of the value where a backward pass from `origin` starts."""
+        """Return the shape (N, …) of the value where a backward pass from `origin` starts."""
 
     @abstractmethod
     def _arrived(
         self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
     ) -> dict[str, torch.Tensor]:
-        """What `backward` gives, once the mode and the shape of `diff` are known to be right."""
+        """Return what `backward` gives, once the mode and the shape of `diff` are known to be right."""

@@ -37,7 +37,7 @@ Form = tuple[str, Callable[..., Any], tuple[Any, ...]]
 
 
 def name_rectifiers(graph_module: fx.GraphModule) -> None:
-    """Notes on every node that computes a rectifier which kind it is (`meta["rectifier"]`)."""
+    """Note on every node that computes a rectifier which kind it is (`meta["rectifier"]`)."""
     modules = dict(graph_module.named_modules())
     used: set[fx.Node] = set()
     for node in list(graph_module.graph.nodes):
@@ -72,14 +72,15 @@ def _is_torchs_own(node: fx.Node) -> bool:
 
 
 def _plain(node: fx.Node) -> str:
-    """The called name, without the overload: `relu` for aten's relu.default."""
+    """Return the called name, without the overload: `relu` for aten's relu.default."""
     return called_name(node).partition(".")[0].rpartition("::")[2]
 
 
 def _rectifier_ending_with(
     node: fx.Node, graph_module: fx.GraphModule, modules: Mapping[str, nn.Module]
 ) -> tuple[Form, fx.Node, set[fx.Node]] | None:
-    """The form, the one tensor that it is a function of, and the expression's nodes; the shortest such expression."""
+    """Return the form, the one tensor that it is a function of, and the expression's nodes; the shortest such
+    expression."""
     position = {each: index for index, each in enumerate(node.graph.nodes)}
     members, waiting = {node}, _tensors_read(node)
     while 0 < len(members) <= _MOST_OPERATIONS and waiting:
@@ -111,7 +112,7 @@ def _may_be_within(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
 def _tried(
     members: set[fx.Node], source: fx.Node, graph_module: fx.GraphModule, modules: Mapping[str, nn.Module]
 ) -> dict[fx.Node, Any]:
-    """What the expression's nodes give for the probe; nothing where it does not go through."""
+    """Return what the expression's nodes give for the probe; nothing where it does not go through."""
     values: dict[fx.Node, Any] = {source: _PROBE}
     try:
         with torch.no_grad():

@@ -18,7 +18,7 @@ class Span(NamedTuple):
     end: int
 
     def hull(self, other: Span) -> Span:
-        """The smallest span that holds both."""
+        """Return the smallest span that holds both."""
         return Span(min(self.first, other.first), max(self.end, other.end))
 
 
@@ -27,7 +27,7 @@ Region = tuple[Span, Span]
 
 
 def receptive_field(node: fx.Node, place: tuple[int, int] | None, input_shape: tuple[int, int, int]) -> Rect:
-    """The input rectangle that can influence `node`'s value at a place; the whole image where it has no places.
+    """Return the input rectangle that can influence `node`'s value at a place; the whole image where it has no places.
 
     It leaves the image where a window hangs over the border, as far as the window does.
     """
@@ -45,7 +45,7 @@ def receptive_field(node: fx.Node, place: tuple[int, int] | None, input_shape: t
 
 
 def regions_below(node: fx.Node, region: Region) -> dict[fx.Node, Region]:
-    """For every node below, the part of its value that can influence `region` of `node`'s value."""
+    """Return, for every node below, the part of its value that can influence `region` of `node`'s value."""
     needed: dict[fx.Node, Region] = {node: region}
     for current in reversed(list(node.graph.nodes)):
         if current not in needed:
@@ -60,7 +60,7 @@ def regions_below(node: fx.Node, region: Region) -> dict[fx.Node, Region]:
 
 
 def size_of(node: fx.Node) -> tuple[int, int] | None:
-    """(rows, columns) of a node's value; (1, 1) where it has no places, None where it is no batch of images."""
+    """Return (rows, columns) of a node's value; (1, 1) where it has no places, None where it is no batch of images."""
     shape = node.meta.get("value_shape")
     if shape is None:  # a list of parts (chunk) has the places of what it was cut from
         parents = [parent for parent in node.all_input_nodes if parent.meta.get("value_shape") is not None]
@@ -91,7 +91,8 @@ def _region_of_input(node: fx.Node, parent: fx.Node, region: Region) -> Region:
 
 
 def _stretched(region: Region, input_size: tuple[int, int], output_size: tuple[int, int]) -> Region:
-    """The same places; all of an axis along which the input is one value that is used everywhere (or disagrees)."""
+    """Return the same places; all of an axis along which the input is one value that is used everywhere (or
+    disagrees)."""
     spans = [region[axis] if input_size[axis] == output_size[axis] else Span(0, input_size[axis]) for axis in (0, 1)]
     return spans[0], spans[1]
 
@@ -102,7 +103,7 @@ def _share(span: Span, input_size: int, output_size: int) -> Span:
 
 
 def _inside(span: Span, size: int) -> Span:
-    """The span with whatever leaves the value moved to its border."""
+    """Return the span with whatever leaves the value moved to its border."""
     return Span(min(max(span.first, 0), size - 1), min(max(span.end, 1), size))
 
 

@@ -8,14 +8,14 @@ import torch
 
 
 def swish(x: torch.Tensor, slope: float) -> torch.Tensor:
-    """x · sigmoid(slope · x), of any shape."""
+    """Return x · sigmoid(slope · x), of any shape."""
     if torch.is_grad_enabled() and x.requires_grad:
         return _Swish.apply(x, slope)  # type: ignore[no-any-return]
     return x * torch.sigmoid(slope * x)
 
 
 def quick_gelu(x: torch.Tensor) -> torch.Tensor:
-    """x · sigmoid(1.702 x)."""
+    """Return x · sigmoid(1.702 x)."""
     return swish(x, 1.702)
 
 

@@ -23,10 +23,11 @@ class GradientRunner(Recorder, Protocol):
     input_shape: tuple[int, int, int]
 
     def nodes_of(self, layer: str) -> LayerNodes:
-        """The graph's nodes that make a layer."""
+        """Return the graph's nodes that make a layer."""
 
     def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
-        """What computes a layer for images of any size; gives a copy of them that autograd follows, and the values."""
+        """Return what computes a layer for images of any size; give a copy of them that autograd follows, and the
+        values."""
 
 
 class TorchAscentPass(AscentPass):
@@ -41,7 +42,7 @@ class TorchAscentPass(AscentPass):
             self.region, self._place = crop
 
     def on_part(self, part: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
-        """As the base class says."""
+        """Do as the base class says."""
         with torch.inference_mode(False), torch.enable_grad(), full_precision(self._device):
             leaf, values = self._run(part)
             value, below = values[self._nodes.value].detach(), values[self._nodes.below]
@@ -52,7 +53,7 @@ class TorchAscentPass(AscentPass):
 
 
 def ascent_pass_on_torch(network: GradientRunner, layer: str, place: tuple[int, int] | None) -> AscentPass:
-    """On a crop where that computes the same as the whole image (tried once, on noise), else on the whole image."""
+    """Run on a crop where that computes the same as the whole image (tried once, on noise), else on the whole image."""
     full = TorchAscentPass(network, layer, place, None)
     if place is None or not network.layers[layer].is_spatial:
         return full

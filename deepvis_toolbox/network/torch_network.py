@@ -97,7 +97,8 @@ class TorchNetwork(Network):
         return TorchRecording(program, self._checked(x), self.layers, self._nodes, self._switch, self._opaque)
 
     def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
-        """What computes a layer for images of any size; gives a copy of them that autograd follows, and the values."""
+        """Return what computes a layer for images of any size; give a copy of them that autograd follows, and the
+        values."""
         program = self._program("gradient", {nodes.value, nodes.below})
 
         def run(x: torch.Tensor) -> tuple[torch.Tensor, Values]:
@@ -128,11 +129,11 @@ class TorchNetwork(Network):
             visitor(name, joined([value for value, _ in given]), joined(below) if below else None)
 
     def _parts(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
-        """What is run in one go: the batch, or each picture of it."""
+        """Return what is run in one go: the batch, or each picture of it."""
         return x.split(1) if self._takes_one and len(x) > 1 else (x,)
 
     def nodes_of(self, layer: str) -> LayerNodes:
-        """The graph's nodes that make a layer."""
+        """Return the graph's nodes that make a layer."""
         return self._described.nodes_of(layer)
 
     @property
@@ -162,7 +163,7 @@ class TorchNetwork(Network):
         return Program(self._graph_module, nodes, self._folded)
 
     def _recorded_nodes(self, names: Sequence[str]) -> list[fx.Node]:
-        """The named layers' nodes, and those of every layer that is computed on the way."""
+        """Return the named layers' nodes, and those of every layer that is computed on the way."""
         wanted = {node for name in names for node in (self._nodes[name].value, self._nodes[name].below)}
         waiting, computed = list(wanted), set()
         while waiting:
@@ -186,7 +187,7 @@ class TorchNetwork(Network):
         overwritable: frozenset[fx.Node] = frozenset(),
         **options: Any,
     ) -> Program:
-        """The program for a purpose and its nodes, from the last ones used where it is among them."""
+        """Return the program for a purpose and its nodes, from the last ones used where it is among them."""
         nodes = frozenset(wanted) | frozenset(keep)
         key = (purpose, nodes, overwritable)
         if key not in self._programs:

@@ -41,7 +41,7 @@ class TorchRecording(Recording):
         self._opaque = tuple(opaque)
 
     def _link(self, node: fx.Node, values: Values) -> None:
-        """Sees to it that a computed value is a tensor of its own in autograd's graph, and keeps those of rectifiers.
+        """See to it that a computed value is a tensor of its own in autograd's graph, and keeps those of rectifiers.
 
         A layer that only passes its input on must not share its gradient with the layers below. What depends on no
         image (a gate, or all that lies above a `detach`) has a gradient too, for the layers above it.
@@ -90,7 +90,8 @@ class TorchRecording(Recording):
         }
 
     def _arrival(self, name: str) -> torch.Tensor:
-        """The tensor whose gradient is asked for; zeros for one that was not computed, which lies above the origin."""
+        """Return the tensor whose gradient is asked for; zeros for one that was not computed, which lies above the
+        origin."""
         nodes = self._nodes_of(name)
         if nodes.below in self._values:
             found: torch.Tensor = self._values[nodes.below]
@@ -108,7 +109,7 @@ class TorchRecording(Recording):
         return found
 
     def _check_reachable(self, mode: BackwardMode) -> None:
-        """The mode's rule has to reach every rectifier."""
+        """Refuse a mode whose rule cannot reach every rectifier."""
         if RULES[mode].at_rectifiers and self._opaque:
             raise ToolboxError(
                 f'"{mode}" is not defined through {self._opaque[0]}, which hides a rectifier inside; use "grad"'

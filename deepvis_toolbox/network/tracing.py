@@ -30,7 +30,7 @@ class _LayerTracer(fx.Tracer):
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
     ) -> tuple[Any, list[Any]]:
-        """One image goes in; whatever else `forward` takes has its default value."""
+        """Take one image in; whatever else `forward` takes has its default value."""
         assert is_module
         assert concrete_args is None
         others = list(inspect.signature(root_fn).parameters.values())[2:]
@@ -53,7 +53,7 @@ class _LayerTracer(fx.Tracer):
 
 
 def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModule:
-    """The module's graph, in evaluation mode, on a copy of the module: the module itself is left as it is.
+    """Return the module's graph, in evaluation mode, on a copy of the module: the module itself is left as it is.
 
     Nodes that compute a layer carry `meta["layer"]`; nodes of a module whose class says `one_layer = True` share that
     module's name. Raises `ToolboxError` that names the line of the module which stopped the tracing.
@@ -90,7 +90,7 @@ _ADVICE = {
 
 
 def _why_untraceable(module: nn.Module, error: Exception) -> str:
-    """Names the user's own line that stopped the tracing, and what can be done about it."""
+    """Name the user's own line that stopped the tracing, and what can be done about it."""
     line, reason, name = line_of_error(error), reason_of(error), type(module).__name__
     if line is None:
         return f"{name} cannot be traced by torch.fx: {reason}"
@@ -107,7 +107,7 @@ def _why_untraceable(module: nn.Module, error: Exception) -> str:
 
 
 def _name_layers(graph_module: fx.GraphModule) -> None:
-    """Gives every computing node its layer's name: the module's path, or the scope and the function's name.
+    """Give every computing node its layer's name: the module's path, or the scope and the function's name.
 
     No two layers have one name, whatever the modules are called: a module's first use has its path, all others the
     next free number.
@@ -146,7 +146,7 @@ class _Names:
         self._next: Counter[str] = Counter()
 
     def take(self, name: str, *, is_path: bool) -> str:
-        """The name at its first use, then name_1, name_2, …, whichever of them is free."""
+        """Return the name at its first use, then name_1, name_2, …, whichever of them is free."""
         found = name
         while found in self._taken or (found in self._paths and not (is_path and found == name)):
             self._next[name] += 1
@@ -164,7 +164,7 @@ def _nodes_that_read_input(graph: fx.Graph) -> set[fx.Node]:
 
 
 def _one_layer_scope(node: fx.Node) -> str:
-    """The path of the outermost enclosing module that is shown as one layer, or an empty string.
+    """Return the path of the outermost enclosing module that is shown as one layer, or an empty string.
 
     Its class is asked, not the module: a GraphModule keeps only shells of the modules that contain others.
     """
@@ -175,7 +175,8 @@ def _one_layer_scope(node: fx.Node) -> str:
 
 
 def _use_of(node: fx.Node, group: str) -> int:
-    """Which call of a module used more than once the node belongs to: torch.fx numbers calls in the stack's keys."""
+    """Return which call of a module used more than once the node belongs to: torch.fx numbers calls in the stack's
+    keys."""
     for key, (path, _) in (node.meta.get("nn_module_stack") or {}).items():
         if path == group:
             _, at, number = str(key).rpartition("@")

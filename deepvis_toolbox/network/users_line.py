@@ -20,7 +20,7 @@ Line = tuple[str, int]
 
 
 def note_line(node: fx.Node) -> None:
-    """Notes on a node the line that is being traced."""
+    """Note on a node the line that is being traced."""
     frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(_NOT_THE_USERS):
         is_outside = frame.f_code.co_name == "trace" and frame.f_code.co_filename == _TRACING
@@ -31,18 +31,18 @@ def note_line(node: fx.Node) -> None:
 
 
 def line_of(node: fx.Node) -> Line | None:
-    """The line that made a traced node; None where there is none to name."""
+    """Return the line that made a traced node; None where there is none to name."""
     found: Line | None = node.meta.get("line")
     return found
 
 
 def line_of_error(error: BaseException) -> Line | None:
-    """The innermost line of the user's that an error passed."""
+    """Return the innermost line of the user's that an error passed."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(_NOT_THE_USERS)]
     return (own[-1].filename, own[-1].lineno or 0) if own else None
 
 
 def code_of(line: Line) -> str:
-    """What the line says."""
+    """Return what the line says."""
     return linecache.getline(*line).strip()

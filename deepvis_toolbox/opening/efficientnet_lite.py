@@ -42,7 +42,7 @@ INPUT_SIDE = 224
 
 
 def same_padding(kernel: int, stride: int, side: int) -> tuple[int, int]:
-    """TensorFlow's SAME padding of one side: (before, after); where the two differ, after is one larger."""
+    """Return TensorFlow's SAME padding of one side: (before, after); where the two differ, after is one larger."""
     total = max(0, (-(-side // stride) - 1) * stride + kernel - side)
     return total // 2, total - total // 2
 
@@ -119,7 +119,8 @@ class EfficientNetLite0(nn.Sequential):
 
 
 def efficientnet_lite0() -> EfficientNetLite0:
-    """The trained network, in evaluation mode. Raises `ToolboxError` where the package with the weights is missing."""
+    """Return the trained network, in evaluation mode. Raises `ToolboxError` where the package with the weights is
+    missing."""
     network = EfficientNetLite0()
     file = _weights_file()
     fill(network, renamed(read_state_dict(file)), str(file))
@@ -127,7 +128,8 @@ def efficientnet_lite0() -> EfficientNetLite0:
 
 
 def renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The package's state dict with our names: `_blocks.4._bn1.weight` is `block5.depthwise.norm.weight`, and so on."""
+    """Return the package's state dict with our names: `_blocks.4._bn1.weight` is `block5.depthwise.norm.weight`, and
+    so on."""
     return {_our_name(key): value for key, value in state.items()}
 
 

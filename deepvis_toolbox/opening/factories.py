@@ -28,7 +28,7 @@ class MadeModule:
 
 
 def make_module(factory: str, where: str, *, trained: bool = True) -> MadeModule:
-    """Calls the factory. `trained`: with the weights it publishes, where it is a library of trained networks.
+    """Call the factory. `trained`: with the weights it publishes, where it is a library of trained networks.
 
     Raises `ToolboxError` that starts with `where` when there is no such factory, it fails, or it returns no module.
     """
@@ -83,7 +83,7 @@ def _called(function: Callable[[], Any], factory: str, where: str) -> Any:
 
 
 def _downloaded(function: Callable[[], Any], factory: str, where: str) -> Any:
-    """As `_called`; these libraries download their weights, which is what fails most often."""
+    """Do as `_called`; these libraries download their weights, which is what fails most often."""
     try:
         return _called(function, factory, where)
     except ToolboxError as error:
@@ -91,7 +91,7 @@ def _downloaded(function: Callable[[], Any], factory: str, where: str) -> Any:
 
 
 def _own_line(error: Exception) -> str:
-    """The error in one line, with the last line of code that it passed."""
+    """Return the error in one line, with the last line of code that it passed."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     at = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames and not frames[-1].filename.startswith("<") else ""
     return f"{sentence_of(error)}{at}"
@@ -175,5 +175,5 @@ def _unknown(library: str, name: str, known: list[str], where: str) -> ToolboxEr
 
 
 def _in_pixel_units(values: Any) -> list[float]:
-    """From the libraries' 0-1 scale to pixels of 0-255."""
+    """Scale from the libraries' 0-1 scale to pixels of 0-255."""
     return [float(value) * 255 for value in values]

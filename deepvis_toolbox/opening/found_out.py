@@ -28,18 +28,18 @@ def network_from_files(
     engine: str = "torch",
     device: str = "auto",
 ) -> Network:
-    """The network of a user's Caffe files; everything else is found out. See `load_network`."""
+    """Return the network of a user's Caffe files; everything else is found out. See `load_network`."""
     return load_network(None, engine, device, prototxt=prototxt, weights=weights, mean=mean, labels=labels)
 
 
 def found_out(network: Network) -> list[str]:
-    """What was found out about a network opened from Caffe files, one sentence for each thing."""
+    """Return what was found out about a network opened from Caffe files, one sentence for each thing."""
     notes = (*network.description.notes, *network.notes)
     return [_input_line(network), _mean_line(network), *_class_lines(network), *notes]
 
 
 def save_model(network: Network, folder: str | Path) -> Path:
-    """Writes the model.yaml of a network opened from Caffe files into `folder`; gives its path.
+    """Write the model.yaml of a network opened from Caffe files into `folder`; give its path.
 
     The files stay where they are; the model.yaml names them relative to its folder. Raises `ToolboxError` where there
     is a model.yaml already, or nothing can be written.
@@ -121,7 +121,7 @@ def _input_section(network: Network, mean: Path | None, folder: Path) -> dict[st
 
 
 def _numbers(values: Any) -> list[float]:
-    """Float32 values as the shortest decimals that mean the same."""
+    """Return float32 values as the shortest decimals that mean the same."""
     return [float(str(value)) for value in np.asarray(values, np.float32).reshape(-1)]
 
 

@@ -50,7 +50,7 @@ def load_network(
     std: NumberOrNumbers | None = None,
     crop: float | None = None,
 ) -> Network:
-    """Opens a network.
+    """Open a network.
 
     `model`: a folder of models/, a path to a model.yaml or its folder, `torchvision:NAME`, `timm:NAME`, or
     `package.module:factory` (a function without arguments that returns an `nn.Module`). With `prototxt` and `weights`
@@ -90,8 +90,8 @@ def _described(model: str | Path | None, paths: dict[str, str], values: dict[str
 
 
 def _name_by_place(prototxt: Path) -> str:
-    """A network's name where none is given. What is kept under it (unit images) must not be another network's, so the
-    file has a part in it, unless it is called as such files usually are."""
+    """Return a network's name where none is given. What is kept under it (unit images) must not be another
+    network's, so the file has a part in it, unless it is called as such files usually are."""
     folder, file = prototxt.parent.name, prototxt.stem
     return folder if file.lower() in _USUAL_NAMES or file == folder else f"{folder}-{file}"
 
@@ -110,7 +110,7 @@ def _torch_network(model: ModelFile, device: torch.device) -> Network:
 
 
 def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescription:
-    """The description, where the model.yaml and the flags come before what the module's maker says."""
+    """Return the description, where the model.yaml and the flags come before what the module's maker says."""
     written = model.input.model_dump(exclude_unset=True)
     description = describe(model.changed({}, {**made.input, **written}))
     return description if description.labels else replace(description, labels=made.labels)
@@ -143,7 +143,7 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
 
 
 def _check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None:
-    """Whether pictures can be made the network's input, in the order of channels that is asked for."""
+    """Check whether pictures can be made the network's input, in the order of channels that is asked for."""
     if channel_count not in (1, 3):
         raise ToolboxError(
             f"{prototxt}: the network takes images of {channel_count} channels; pictures have 3, or 1 if they are grey"
@@ -157,7 +157,7 @@ def _check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> Non
 
 
 def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
-    """(C, H, W) where the model.yaml or a flag gives a size; C is 0 where it is for the weights to tell."""
+    """Return (C, H, W) where the model.yaml or a flag gives a size; C is 0 where it is for the weights to tell."""
     if model.input.size is None:
         return None
     channel_count = {None: 0, "gray": 1}.get(model.input.channels, 3)
@@ -165,13 +165,13 @@ def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
 
 
 def _files(model: ModelFile, prototxt: Path, weights: Path) -> NetworkFiles:
-    """Where the files of a Caffe network are."""
+    """Return where the files of a Caffe network are."""
     mean = model.path(model.input.mean) if isinstance(model.input.mean, str) else None
     return NetworkFiles(prototxt, weights, mean, model.path(model.labels) if model.labels else None)
 
 
 def _labelled(network: Network, model: ModelFile) -> Network:
-    """The network, once its labels are known to be as many as its classes."""
+    """Return the network, once its labels are known to be as many as its classes."""
     for name in network.label_layers if model.labels else ():
         classes = network.layers[name].channels
         if network.labels and classes != len(network.labels):
@@ -186,7 +186,7 @@ def _absolute(path: str | Path | None) -> str | None:
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """What was given, in plain Python values."""
+    """Return what was given, in plain Python values."""
     plain = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in values.items()}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in plain.items() if value is not None

@@ -35,7 +35,7 @@ def read_mean(path: Path) -> NDArray[np.float32]:
 
 
 def _mapped_array(path: Path, name: str) -> NDArray[Any]:
-    """The array in a .npy file, mapped, so that no memory is taken before its size is known."""
+    """Return the array in a .npy file, mapped, so that no memory is taken before its size is known."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a broken header makes NumPy fail in ways that it does not document

@@ -151,15 +151,15 @@ class ModelFile(Section):
         return self.name or self.folder.name
 
     def where(self, *key: str | int) -> str:
-        """Where a key was written, for error messages: `file:line`, or `the command line`."""
+        """Return where a key was written, for error messages: `file:line`, or `the command line`."""
         return self._where(key) if self._where else COMMAND_LINE
 
     def path(self, value: str) -> Path:
-        """A path written in the file."""
+        """Return a path written in the file."""
         return self.folder / Path(value).expanduser()
 
     def existing(self, what: str, value: str, *key: str) -> Path:
-        """A file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""
+        """Return a file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""
         path = self.path(value)
         if path.is_file():
             return path
@@ -167,7 +167,7 @@ class ModelFile(Section):
         raise ToolboxError(f"{self.where(*(key or (what,)))}: the network's {what} file {path} is not there{fetch}")
 
     def changed(self, changes: Mapping[str, Any], input_changes: Mapping[str, Any]) -> ModelFile:
-        """The same with values given on a command line instead; `ToolboxError` where they are not allowed."""
+        """Return the same with values given on a command line instead; `ToolboxError` where they are not allowed."""
         written = self.model_dump(exclude_unset=True)
         values = {**written, **changes, "input": {**written.get("input", {}), **input_changes}}
 
@@ -183,13 +183,13 @@ class ModelFile(Section):
 
 
 def read_model_file(path: Path) -> ModelFile:
-    """Reads and checks a model.yaml. A mistake is a `ToolboxError` with file, line, key, and what is allowed."""
+    """Read and check a model.yaml. A mistake is a `ToolboxError` with file, line, key, and what is allowed."""
     file = read_yaml(path)
     return _placed(validated(ModelFile, file.values, file.where), path.resolve().parent, file.where)
 
 
 def model_from_values(values: Mapping[str, Any]) -> ModelFile:
-    """A model described on a command line instead of in a file."""
+    """Return a model described on a command line instead of in a file."""
     return validated(ModelFile, values, lambda _: COMMAND_LINE)
 
 
@@ -201,7 +201,8 @@ def _placed(model: ModelFile, folder: Path | None, where: Where) -> ModelFile:
 def describe(
     model: ModelFile, size: tuple[int, int] | None = None, channel_count: int | None = None
 ) -> ModelDescription:
-    """The network's description, its mean and labels read. `size` and `channel_count`: what the network file tells."""
+    """Return the network's description, its mean and labels read. `size` and `channel_count`: what the network file
+    tells."""
     from deepvis_toolbox.network.description import ModelDescription, UnitImagesDescription
 
     pictures = model.unit_images
@@ -219,7 +220,8 @@ def describe(
 
 
 def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_count: int | None) -> Preprocessing:
-    """How pictures become the network's input; what model.yaml leaves out comes from the network file or is usual."""
+    """Return how pictures become the network's input; what model.yaml leaves out comes from the network file or is
+    usual."""
     from deepvis_toolbox.network.preprocessing import Preprocessing
 
     section = model.input
@@ -239,7 +241,7 @@ def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_cou
 
 
 def _check_units(model: ModelFile, mean: Any) -> None:
-    """Refuses the means of pixels of 0 to 1, which most of torch's own texts give: pixels here are 0 to 255."""
+    """Refuse the means of pixels of 0 to 1, which most of torch's own texts give: pixels here are 0 to 255."""
     section = model.input
     if isinstance(section.mean, str) or not all(0 < value < 1 for value in mean):
         return
@@ -263,7 +265,7 @@ def _usual_channels(framework: str, channel_count: int | None) -> Literal["RGB",
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """One class name a line, in the order of the units."""
+    """Return one class name a line, in the order of the units."""
     name = shown_path(path)
     if not path.is_file():
         raise ToolboxError(f"there is no labels file {name}")

@@ -13,7 +13,7 @@ FACTORIES = ("torchvision:NAME", "timm:NAME", "package.module:factory")
 
 
 def model_names() -> list[str]:
-    """The folders of models/, and of the user's own folders of models (DEEPVIS_MODELS), sorted."""
+    """Return the folders of models/, and of the user's own folders of models (DEEPVIS_MODELS), sorted."""
     return sorted({path.parent.name for folder in models_folders() for path in folder.glob(f"*/{MODEL_FILE}")})
 
 
@@ -23,12 +23,13 @@ def model_forms() -> str:
 
 
 def is_factory(model: str) -> bool:
-    """Whether the name is of the form `package.module:factory` (also `torchvision:NAME`), not a path."""
+    """Return whether the name is of the form `package.module:factory` (also `torchvision:NAME`), not a path."""
     return ":" in model and not Path(model).exists() and not model.endswith((".yaml", ".yml"))
 
 
 def model_path(model: str) -> Path:
-    """The model.yaml that a name, a folder or a file means. `ToolboxError` with the known names where there is none."""
+    """Return the model.yaml that a name, a folder or a file means. `ToolboxError` with the known names where there
+    is none."""
     try:
         return _found(model)
     except (OSError, RuntimeError, ValueError):  # a name too long for a file, ~nobody, a null character

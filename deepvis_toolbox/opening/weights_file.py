@@ -24,7 +24,7 @@ _WRAPPING = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoi
 
 
 def _numpy_numbers() -> list[Any]:
-    """What a NumPy number (the best accuracy so far, say) is made of in a file; it runs nothing of a user's."""
+    """Return what a NumPy number (the best accuracy so far, say) is made of in a file; it runs nothing of a user's."""
     types = {np.dtype, *(type(np.dtype(kind)) for kind in np.typecodes["AllFloat"] + np.typecodes["AllInteger"] + "?")}
     scalar: Any = np.float64(0).__reduce__()[0]
     return [*types, scalar, (scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
@@ -34,7 +34,7 @@ _NUMPY_NUMBERS = _numpy_numbers()
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a `.pt`/`.pth` file, by name, on the CPU; a checkpoint's own `state_dict` is unwrapped.
+    """Return the tensors of a `.pt`/`.pth` file, by name, on the CPU; a checkpoint's own `state_dict` is unwrapped.
 
     Nothing in the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
     """
@@ -53,7 +53,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
-    """Copies the tensors into the module. `ToolboxError` names what is missing, left over or of another shape."""
+    """Copy the tensors into the module. `ToolboxError` names what is missing, left over or of another shape."""
     wanted = module.state_dict()
     state = _named_as_in(wanted, state)
     problems = [
@@ -102,7 +102,8 @@ def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
 
 
 def _named_as_in(wanted: dict[str, Any], state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors under the module's own names, where the two differ by what either of them was wrapped in alone."""
+    """Return the tensors under the module's own names, where the two differ by what either of them was wrapped in
+    alone."""
     if wanted.keys() == state.keys():
         return state
     own = {_unwrapped(name): name for name in wanted}

@@ -38,12 +38,12 @@ class Summary:
 
 
 def store_of(net: Network, folder: str | None = None) -> UnitImageStore:
-    """The store in `folder`, or else the one that the network's model.yaml names, or `unit_images/<network>`."""
+    """Return the store in `folder`, or else the one that the network's model.yaml names, or `unit_images/<network>`."""
     return UnitImageStore.for_network(net.description, folder)
 
 
 def store_files(net: Network, store: UnitImageStore, suffix: str = ".png", group: str = "") -> StoreFiles:
-    """The names of pictures in the store of a network; `group` keeps runs that are compared apart."""
+    """Return the names of pictures in the store of a network; `group` keeps runs that are compared apart."""
     return StoreFiles(store, lambda layer: filled_place(None, layer, net), suffix, group)
 
 
@@ -55,7 +55,7 @@ def pictures_to_make(
     output: Output,
     summary: Summary,
 ) -> list[AscentTask]:
-    """The pictures that are not there yet. `summary` counts those that are, and says which must not be touched.
+    """Return the pictures that are not there yet. `summary` counts those that are, and says which must not be touched.
 
     `ToolboxError` where two pictures would have the same name, or the store holds another network's pictures.
     """
@@ -93,7 +93,7 @@ def make_pictures(
     batch_size: int | Literal["auto"] = "auto",
     watch: BatchWatch | None = None,
 ) -> Summary:
-    """Makes the pictures, writing each batch as soon as it is done; returns the summary, filled in.
+    """Make the pictures, writing each batch as soon as it is done; return the summary, filled in.
 
     Raises `ToolboxError` where the disk is full.
     """
@@ -108,7 +108,7 @@ def keep_pictures(
     output: Output,
     summary: Summary,
 ) -> Summary:
-    """Writes batches of pictures as they come; returns the summary, filled in.
+    """Write batches of pictures as they come; return the summary, filled in.
 
     What cannot be written is told there and the rest goes on; but on a full disk nothing that follows could be kept.
     """
@@ -137,7 +137,7 @@ def make_unit_images(
     batch_size: int | Literal["auto"] = "auto",
     overwrite: bool = False,
 ) -> Summary:
-    """Preferred images of units into the store, with their montages: what is there already is kept."""
+    """Make preferred images of units, into the store, with their montages: what is there already is kept."""
     output = Output(store_files(net, store), overwrite=overwrite)
     summary = Summary()
     pictures = pictures_to_make(net, units, seeds, settings, output, summary)
@@ -148,7 +148,7 @@ def make_unit_images(
 
 
 def _problem(picture: AscentTask, outcome: str, step: object) -> str:
-    """What the ascent that ended so after `step` steps has not reached; empty where all went well."""
+    """Return what the ascent that ended so after `step` steps has not reached; empty where all went well."""
     name = str(picture)
     if outcome == "zero gradient":
         return (

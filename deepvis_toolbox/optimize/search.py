@@ -42,7 +42,7 @@ SHEET = "contact_sheet.html"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Searches, or saves a row as a preset. -> exit status."""
+    """Search, or save a row as a preset. -> exit status."""
     given = parser().parse_args(arguments)
     begin_talking(given)
     if given.save_preset is not None:
@@ -74,7 +74,7 @@ def _trial(
     summary: Summary,
     progress: Progress,
 ) -> Trial:
-    """Makes one trial's pictures, unless they are there."""
+    """Make one trial's pictures, unless they are there."""
     parameters = sampled(given.seed, number, given.max_iter)
     settings = settings_from(parameters, f"trial {number}")
     files = store_files(net, UnitImageStore(folder), ".jpg", f"trial{number:04d}")

@@ -54,7 +54,7 @@ class OnDemand:
         seeds: Sequence[int] = SEEDS,
         maxes: Path | None = None,
     ) -> None:
-        """`settings`: the model's default preset, where it has one, unless given.
+        """Take `settings`: the model's default preset, where it has one, unless given.
 
         `maxes`: the result of a scan; with it, a unit's top images and their deconvs are made first.
         """
@@ -66,7 +66,7 @@ class OnDemand:
         self._begun: OrderedDict[Unit, _UnitPictures] = OrderedDict()
 
     def advance(self, unit: Unit) -> None:
-        """One more step for the unit; nothing where all is made. What fails is told by `growth`, not raised."""
+        """Do one more step for the unit; nothing where all is made. What fails is told by `growth`, not raised."""
         pictures = self._begun.get(unit)
         if pictures is None:
             (owner,) = owned_units(self._store, [checked_unit(unit, self._network.layers)])
@@ -79,12 +79,12 @@ class OnDemand:
         pictures.advance()
 
     def is_done(self, unit: Unit) -> bool:
-        """Whether all pictures of the unit are made and saved, or cannot be made."""
+        """Return whether all pictures of the unit are made and saved, or cannot be made."""
         pictures = self._begun.get(unit)
         return pictures is not None and pictures.done
 
     def growth(self, unit: Unit) -> Growth:
-        """How far the unit's pictures are."""
+        """Return how far the unit's pictures are."""
         pictures = self._begun.get(unit)
         if pictures is None:
             return Growth(unit, None, "beginning …")
@@ -99,7 +99,7 @@ class _TopImagePatches:
         self._read: TopImages | None = None
 
     def make(self, target: Target) -> list[str]:
-        """Writes the unit's top images and their deconvs; the problems met, a sentence each."""
+        """Write the unit's top images and their deconvs; the problems met, a sentence each."""
         if not isinstance(target, Unit):
             return []
         try:
@@ -112,7 +112,7 @@ class _TopImagePatches:
 
 
 def _came_with_it(store: UnitImageStore, unit: Unit, kind: UnitImageKind) -> bool:
-    """Whether the unit has pictures from an archive or from the model's author: on demand it gets no others."""
+    """Return whether the unit has pictures from an archive or from the model's author: on demand it gets no others."""
     if store.holds_published(kind, unit):
         return True
     made_here = store.montage_path(kind, unit).is_file()
@@ -120,7 +120,7 @@ def _came_with_it(store: UnitImageStore, unit: Unit, kind: UnitImageKind) -> boo
 
 
 def default_settings(network: Network) -> AscentSettings:
-    """The parameters that are used where nobody gives any."""
+    """Return the parameters that are used where nobody gives any."""
     return preset(network, DEFAULT) if DEFAULT in presets_of(network) else AscentSettings()
 
 
@@ -159,7 +159,7 @@ class _UnitPictures:
             self.note, self.done = sentence_of(error), True
 
     def montage(self) -> RGBImage | None:
-        """All finished pictures and the growing one, in the order of their seeds."""
+        """Return all finished pictures and the growing one, in the order of their seeds."""
         shown = list(self._finished.values())
         if self._growing is not None:
             image = self._growing[0].cpu().numpy()
@@ -171,7 +171,7 @@ class _UnitPictures:
         return montage3x3([*shown, *[to_come] * 9][:9])
 
     def _make(self) -> Iterator[None]:
-        """Each step of each picture; writes a picture when it is whole, the montage after the last."""
+        """Yield each step of each picture; write a picture when it is whole, the montage after the last."""
         problems: list[str] = []
         if self._top:
             self.note = "top images"

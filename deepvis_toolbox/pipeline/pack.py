@@ -25,7 +25,7 @@ SMALLEST_TILE = 8
 
 
 def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int, int]:
-    """Copies every unit's pictures, shrunk to at most `tile` pixels a side; (files, bytes) written.
+    """Copy every unit's pictures, shrunk to at most `tile` pixels a side; (files, bytes) written.
 
     A unit with one to four preferred images gets those, which are shown large; the others their 3×3 montage.
     `ToolboxError` where there are none, or one is damaged.

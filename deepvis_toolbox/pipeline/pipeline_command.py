@@ -66,12 +66,13 @@ def _add_method(parser: CommandParser) -> None:
 
 
 def _seeds_or_count(text: str, flag: str) -> int | list[int]:
-    """`--seeds 4` meant how many here before `--count` did, and still does; a list or a range is one of seeds."""
+    """Return `--seeds 4` meant how many here before `--count` did, and still does; a list or a range is one of
+    seeds."""
     return values.up_to(MOST_PREFERRED)(text, flag) if text.strip().isdecimal() else values.seeds(text, flag)
 
 
 def _seeds(given: argparse.Namespace) -> tuple[int, ...]:
-    """The preferred images' seeds."""
+    """Return the preferred images' seeds."""
     if given.seeds is None:
         return tuple(range(given.count or 1))
     if given.count is not None:
@@ -125,7 +126,7 @@ def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-d
 
 
 def _plan(stages, amounts: list[float], seconds: list[float]) -> dict[str, Any]:  # type: ignore[no-untyped-def]
-    """What is to be made, and the seconds that it takes, as plain data."""
+    """Return what is to be made, and the seconds that it takes, as plain data."""
     job = stages[0].job
     parts = [
         {"stage": stage.title, "amount": amount, "unit": stage.unit, "seconds": cost}
@@ -144,7 +145,7 @@ def _say_plan(plan: dict[str, Any]) -> None:
 
 
 def _made(stages, costs: list[float], given: argparse.Namespace) -> list[str]:  # type: ignore[no-untyped-def]
-    """Runs the stages; the problems, a sentence each."""
+    """Run the stages; the problems, a sentence each."""
     from deepvis_toolbox.pipeline.stages import Share
 
     problems: list[str] = []
@@ -181,7 +182,8 @@ def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignor
 
 
 def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
-    """Before hours of work: whether there is something to make of every unit, in a store that is this network's."""
+    """Check, before hours of work, whether there is something to make of every unit, in a store that is this
+    network's."""
     from deepvis_toolbox.optimize.method.targets import checked_target
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
 
@@ -194,7 +196,7 @@ def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-
 
 
 def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-def]
-    """Those asked for; of a layer that shows another layer's pictures, that layer's."""
+    """Return those asked for; of a layer that shows another layer's pictures, that layer's."""
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
     from deepvis_toolbox.words.unit import parse_units
 
@@ -206,7 +208,7 @@ def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-de
 
 
 def _spoken(seconds: float) -> str:
-    """A time as people say it."""
+    """Return a time as people say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 5400:

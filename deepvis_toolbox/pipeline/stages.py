@@ -64,19 +64,20 @@ class Stage(ABC):
 
     @abstractmethod
     def amount(self) -> int:
-        """How many things are left to do."""
+        """Return how many things are left to do."""
 
     def total(self) -> int:
-        """How much `run` advances its progress in all: where it also counts what was done before, more than is left."""
+        """Return how much `run` advances its progress in all: where it also counts what was done before, more than
+        is left."""
         return self.amount()
 
     @abstractmethod
     def seconds_each(self) -> float:
-        """How long one takes, tried out on a few."""
+        """Return how long one takes, tried out on a few."""
 
     @abstractmethod
     def run(self, progress: Progress) -> list[str]:
-        """Does it; `progress` advances by 1 for each thing. The problems met, a sentence each."""
+        """Do it; `progress` advances by 1 for each thing. The problems met, a sentence each."""
 
 
 class ScanStage(Stage):
@@ -188,7 +189,8 @@ class PreferredStage(Stage):
 
 
 def mean_over_layers(job: Job, left: Sequence[str], seconds_of: Callable[[str], float]) -> float:
-    """How long one of the things that are left takes; `left` are their layers, of which a few are tried, each once."""
+    """Return how long one of the things that are left takes; `left` are their layers, of which a few are tried, each
+    once."""
     in_order = sorted(left, key=job.layers.index)
     count = min(_TRIALS, len(in_order))
     chosen = [in_order[(2 * trial + 1) * len(in_order) // (2 * count)] for trial in range(count)]
@@ -207,13 +209,13 @@ class Share(Silence):
         self._whole, self._stage, self._seconds_each = whole, stage, seconds_each
 
     def advance(self, amount: float = 1) -> None:
-        """`amount` more of the stage's things are done."""
+        """Note that `amount` more of the stage's things are done."""
         self._whole.advance(amount * self._seconds_each)
 
     def note(self, text: str) -> None:
-        """What the stage says, with its name."""
+        """Show what the stage says, with its name."""
         self._whole.note(f"{self._stage.title}: {text}")
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self._whole.say(line)

@@ -35,7 +35,7 @@ class BatchScanner:
         self._sample = PlaceSample(self._clips, max(sampled, settings.batch_size)) if settings.statistics else None
 
     def take(self, batch: PictureBatch) -> None:
-        """Scans one batch. `ToolboxError` where it does not fit the device's memory."""
+        """Scan one batch. `ToolboxError` where it does not fit the device's memory."""
         if batch.readable.any():
             try:
                 with torch.inference_mode():
@@ -76,14 +76,14 @@ class BatchScanner:
         self._maxima.add(maxima)
 
     def flush(self) -> None:
-        """Brings the statistics up to date."""
+        """Bring the statistics up to date."""
         with torch.inference_mode():
             self._flush_maxima()
             if self._sample is not None:
                 self._flush_sample(self._sample)
 
     def _flush_maxima(self) -> None:
-        """A layer at a time, so that its values stay in the processor's cache."""
+        """Flush a layer at a time, so that its values stay in the processor's cache."""
         maxima = self._maxima.take()
         for name, units in self._index.slices.items():
             of_layer = maxima[:, units].contiguous()

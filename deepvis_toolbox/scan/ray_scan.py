@@ -52,7 +52,7 @@ def scan_on_ray(
     progress: Progress | None = None,
     **settings: Any,
 ) -> TopImages:
-    """As `scan`, on the Ray cluster at `address` (`local` starts one here; `auto` finds a running one).
+    """Do as `scan`, on the Ray cluster at `address` (`local` starts one here; `auto` finds a running one).
 
     `model` and the pictures must be found under the same paths (or URLs) on every machine. `actors`: how many networks,
     by default one a GPU of the cluster, or one for two CPUs. `ToolboxError` where Ray is missing or a worker fails.
@@ -79,7 +79,7 @@ class PartDecoder:
         self._batches = PictureBatches(pictures, preprocessing_from(preprocessing), batch_size)
 
     def __call__(self, row: Row) -> Row:
-        """Adds to a row (`first`, `last`) the batches' inputs, one after the other, and the reasons."""
+        """Add to a row (`first`, `last`) the batches' inputs, one after the other, and the reasons."""
         batches = [self._batches.read(number) for number in range(int(row["first"]), int(row["last"]))]
         reasons = {index: reason for batch in batches for index, reason in batch.reasons.items()}
         inputs = b"".join(batch.inputs.numpy().tobytes() for batch in batches)
@@ -100,7 +100,7 @@ class PartScanner:
         self._identity, self._calibration = identity, Calibration.from_record(calibration)
 
     def __call__(self, row: Row) -> Row:
-        """A part's tally, as bytes."""
+        """Return a part's tally, as bytes."""
         settings = settings_of(self._identity)
         tally = Tally(settings, self._calibration, self._identity["pictures"]["count"])
         scanner = BatchScanner(self._net, tally)
@@ -123,7 +123,7 @@ class PartScanner:
 
 
 def _scanned(ray: Any, run: ScanRun, model: str, loading: Row, preprocessing: Row, actors: int) -> Iterator[Row]:
-    """The parts that are left, as they come back from the cluster."""
+    """Return the parts that are left, as they come back from the cluster."""
     assert run.tally is not None
     parts = _parts(run.tally.left_of(*run.extent), actors)
     if not parts:
@@ -141,7 +141,7 @@ def _scanned(ray: Any, run: ScanRun, model: str, loading: Row, preprocessing: Ro
 
 
 def _parts(left: Sequence[range], actors: int) -> list[Row]:
-    """Runs of batches, four or more for each actor where there are enough."""
+    """Return runs of batches, four or more for each actor where there are enough."""
     batches = sum(len(numbers) for numbers in left)
     size = int(np.clip(batches // (4 * actors), 1, MOST_BATCHES_A_PART))
     return [
@@ -152,7 +152,7 @@ def _parts(left: Sequence[range], actors: int) -> list[Row]:
 
 
 def _collect(run: ScanRun, rows: Iterator[Row], checkpoint_every: int, progress: Progress) -> None:
-    """Adds the parts to the run's tally."""
+    """Add the parts to the run's tally."""
     assert run.tally is not None
     tally, size, since = run.tally, run.settings.batch_size, 0
     progress.advance(tally.batches_done * size)

@@ -27,7 +27,7 @@ MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pic
 
 
 def manifest_of(identity: dict[str, Any], tally: Tally) -> dict[str, Any]:
-    """What a manifest says beside the arrays, as plain data."""
+    """Return what a manifest says beside the arrays, as plain data."""
     return {
         "identity": identity,
         "calibration": tally.calibration.record(),
@@ -43,7 +43,7 @@ class ResultFolder:
         self.folder = Path(folder)
 
     def prepare(self, identity: dict[str, Any], pictures: PictureList) -> None:
-        """Makes the folder ready for this scan: new, or begun or finished by the same one."""
+        """Make the folder ready for this scan: new, or begun or finished by the same one."""
         check_writable(self.folder)
         remove_partial_files(self.folder)
         for record in filter(None, (self._record(MANIFEST), self._record(CHECKPOINT))):
@@ -55,16 +55,16 @@ class ResultFolder:
         self._write_pictures(pictures)
 
     def kept(self, device: torch.device) -> Tally | None:
-        """The tally of the finished scan, or of its last checkpoint; None where nothing was kept."""
+        """Return the tally of the finished scan, or of its last checkpoint; None where nothing was kept."""
         record = self.record()
         return None if record is None else self._tally(record, device)
 
     def record(self) -> dict[str, Any] | None:
-        """The manifest of the finished scan, or of its last checkpoint; None where nothing was kept."""
+        """Return the manifest of the finished scan, or of its last checkpoint; None where nothing was kept."""
         return self._record(MANIFEST) or self._record(CHECKPOINT)
 
     def write_checkpoint(self, identity: dict[str, Any], tally: Tally) -> None:
-        """Keeps the tally so far."""
+        """Keep the tally so far."""
         name = f"checkpoint-{tally.batches_done}.npz"
         self._write(CHECKPOINT, name, manifest_of(identity, tally), tally)
         for path in self.folder.glob("checkpoint-*.npz"):
@@ -72,7 +72,7 @@ class ResultFolder:
                 path.unlink()
 
     def write_result(self, identity: dict[str, Any], tally: Tally, pictures: PictureList) -> None:
-        """Writes the scan's (or the shard's) end and removes the checkpoint."""
+        """Write the scan's (or the shard's) end and remove the checkpoint."""
         self._write_pictures(pictures)
         self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": pictures.root}, tally)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -80,7 +80,7 @@ class ResultFolder:
             path.unlink()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
-        """The manifest, the arrays and the list of pictures. `ToolboxError` where there is no finished scan."""
+        """Return the manifest, the arrays and the list of pictures. `ToolboxError` where there is no finished scan."""
         record = self._record(MANIFEST)
         if record is None:
             begun = "; the scan in it has not ended: run it again" if self._record(CHECKPOINT) else ""
@@ -88,7 +88,7 @@ class ResultFolder:
         return record, self._arrays(record), self.read_pictures(record.get("root", ""))
 
     def read_pictures(self, root: str = "") -> PictureList:
-        """The list of pictures."""
+        """Return the list of pictures."""
         path = self.folder / PICTURES
         try:
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -97,7 +97,7 @@ class ResultFolder:
             raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {reason_of(error)}') from error
 
     def read_tally(self) -> tuple[dict[str, Any], Tally, PictureList]:
-        """The identity, the tally and the pictures of a finished scan or shard."""
+        """Return the identity, the tally and the pictures of a finished scan or shard."""
         record = self._record(MANIFEST)
         if record is None:
             raise ToolboxError(f'"{self.folder}" holds no finished part of a scan ({MANIFEST} is missing)')
@@ -163,7 +163,7 @@ class ResultFolder:
 
 
 def _check_record(record: dict[str, Any]) -> None:
-    """`KeyError` with the name of what a record lacks, `TypeError` where a part of it is something else."""
+    """Raise `KeyError` with the name of what a record lacks, `TypeError` where a part of it is something else."""
     identity = record["identity"]
     parts = (
         (record, ("arrays", "batches_done", "calibration", "skipped")),

@@ -47,7 +47,7 @@ class ScanSettings:
             raise ToolboxError(f"the batch size is {self.batch_size}; it must be 1 to 4096 pictures")
 
     def identity(self, net: Network, pictures: PictureList) -> dict[str, Any]:
-        """What the result depends on, as plain data: equal for all shards and restarts of one scan."""
+        """Return what the result depends on, as plain data: equal for all shards and restarts of one scan."""
         if not 0 < len(pictures) <= MOST_PICTURES:
             raise ToolboxError(f"a scan looks at 1 to {MOST_PICTURES} pictures, not {len(pictures)}")
         return {
@@ -67,18 +67,18 @@ class ScanSettings:
 
 
 def default_batch_size(net: Network) -> int:
-    """How many pictures a batch has unless it is said."""
+    """Return how many pictures a batch has unless it is said."""
     return BATCH_SIZE if net.device.type == "cpu" else ACCELERATOR_BATCH_SIZE
 
 
 def settings_of(identity: dict[str, Any]) -> ScanSettings:
-    """The settings that an identity was made from."""
+    """Return the settings that an identity was made from."""
     names = ("top", "bottom", "statistics", "correlations", "batch_size")
     return ScanSettings(UnitIndex.from_record(identity["layers"]), **{name: identity[name] for name in names})
 
 
 def versions() -> dict[str, str]:
-    """Of what computes the result."""
+    """Return the versions of what computes the result."""
     return {
         "deepvis_toolbox": __version__,
         "torch": torch.__version__,
@@ -88,6 +88,6 @@ def versions() -> dict[str, str]:
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """The first thing in which two identities differ, in words; empty where they are the same."""
+    """Return the first thing in which two identities differ, in words; empty where they are the same."""
     found = first_difference(other, one)
     return found.key.replace("_", " ") if found else ""

@@ -45,7 +45,7 @@ def scan(
     shard: tuple[int, int] = (0, 1),
     progress: Progress | None = None,
 ) -> TopImages:
-    """The `top` pictures that excite each unit of `layers` most, with places and values.
+    """Return the `top` pictures that excite each unit of `layers` most, with places and values.
 
     `paths`: picture files, `archive.tar::member` among them, or a `PictureList`; `labels`: a class index each.
     `layers`: names, groups or patterns, by default all but the input. `out`: a folder; a scan that was killed goes on
@@ -85,11 +85,11 @@ class ScanRun:
             self.tally = self.folder.kept(statistics_device(net))
 
     def batches(self, workers: int) -> PictureBatches:
-        """What decodes the list."""
+        """Return what decodes the list."""
         return PictureBatches(self.pictures, self.net.preprocessing, self.settings.batch_size, workers)
 
     def begin(self) -> Tally:
-        """The tally to go on with: the one that was kept, or a new one."""
+        """Return the tally to go on with: the one that was kept, or a new one."""
         if self.tally is None:
             with self.batches(0) as batches:
                 calibration = self.calibration(batches)
@@ -97,7 +97,7 @@ class ScanRun:
         return self.tally
 
     def go_on(self, batches: PictureBatches, checkpoint_every: int, progress: Progress) -> None:
-        """Scans what is not in the tally yet."""
+        """Scan what is not in the tally yet."""
         tally = self.begin()
         progress.advance(tally.batches_done * self.settings.batch_size)
         part = self._part_to_scan()
@@ -115,7 +115,8 @@ class ScanRun:
         self._added(part, scanner)
 
     def _part_to_scan(self) -> Tally:
-        """What a scanner adds to: the tally, if all that is left comes behind what is in it; else one to be merged."""
+        """Return what a scanner adds to: the tally, if all that is left comes behind what is in it; else one to be
+        merged."""
         tally = self.begin()
         left = tally.left_of(*self.extent)
         if not left or not tally.done or tally.done[-1][1] <= left[0].start:
@@ -123,7 +124,7 @@ class ScanRun:
         return Tally(self.settings, tally.calibration, len(self.pictures), statistics_device(self.net))
 
     def _added(self, part: Tally, scanner: BatchScanner) -> Tally:
-        """Brings what was scanned into the tally; what the scanner adds to next."""
+        """Bring what was scanned into the tally; what the scanner adds to next."""
         scanner.flush()
         tally = self.begin()
         if part is not tally:
@@ -131,7 +132,7 @@ class ScanRun:
         return self._part_to_scan()
 
     def calibration(self, batches: PictureBatches) -> Calibration:
-        """From the first batch of the whole list that holds a readable picture."""
+        """Return that from the first batch of the whole list that holds a readable picture."""
         first_reason = ""
         for number in range(batches.count):
             batch = batches.read(number)
@@ -141,7 +142,7 @@ class ScanRun:
         raise ToolboxError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
 
     def finish(self) -> TopImages:
-        """Writes the result and hands it back."""
+        """Write the result and hand it back."""
         assert self.tally is not None
         if self.folder is not None:
             self.folder.write_result(self.identity, self.tally, self.pictures)
@@ -149,7 +150,7 @@ class ScanRun:
 
 
 def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
-    """The first batch of a shard (i, n) and the one behind its last."""
+    """Return the first batch of a shard (i, n) and the one behind its last."""
     number, count = shard
     if count < 1 or not 0 <= number < count:
         raise ToolboxError(f"there is no shard {number}/{count}; the shards of n are 0/n to n-1/n")
@@ -157,12 +158,12 @@ def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
 
 
 def statistics_device(net: Network) -> torch.device:
-    """Where sums are kept: beside the network, or on the CPU where its device has no float64."""
+    """Return where sums are kept: beside the network, or on the CPU where its device has no float64."""
     return net.device if net.device.type == "cuda" else torch.device("cpu")
 
 
 def default_workers(pictures: PictureList) -> int:
-    """Decoding processes for a list: half of the cores, none for a handful of pictures."""
+    """Return decoding processes for a list: half of the cores, none for a handful of pictures."""
     if len(pictures) < _FEW_PICTURES or os.name == "nt":  # Windows cannot hand a nameless memory to another process
         return 0
     return max(1, min(16, (os.cpu_count() or 2) // 2))

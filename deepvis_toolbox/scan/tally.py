@@ -25,7 +25,7 @@ class Tally:
     def __init__(
         self, settings: ScanSettings, calibration: Calibration, pictures: int, device: torch.device | None = None
     ) -> None:
-        """`device`: where the statistics are kept, by default the CPU."""
+        """Take `device`: where the statistics are kept, by default the CPU."""
         index = settings.index
         self.device = device or torch.device("cpu")
         limits = torch.from_numpy(index.spread([calibration.limits[name] for name in index.names])).to(self.device)
@@ -41,7 +41,7 @@ class Tally:
         self.done: list[tuple[int, int]] = []
 
     def mark_done(self, first: int, last: int) -> None:
-        """Notes that batches `first` … `last` - 1 are in. `ToolboxError` where one of them was in already."""
+        """Note that batches `first` … `last` - 1 are in. `ToolboxError` where one of them was in already."""
         ranges = sorted([*self.done, (first, last)])
         joined: list[tuple[int, int]] = []
         for begin, end in ranges:
@@ -59,7 +59,7 @@ class Tally:
         return sum(end - begin for begin, end in self.done)
 
     def left_of(self, first: int, last: int) -> list[range]:
-        """Which of the batches `first` … `last` - 1 are not in, ascending."""
+        """Return which of the batches `first` … `last` - 1 are not in, ascending."""
         left = []
         for begin, end in [*self.done, (last, last)]:
             if first < min(begin, last):
@@ -68,7 +68,7 @@ class Tally:
         return left
 
     def merge(self, other: Tally) -> None:
-        """Adds another part of the same scan."""
+        """Add another part of the same scan."""
         for begin, end in other.done:
             self.mark_done(begin, end)
         self.tables = {name: table.merge(other.tables[name]) for name, table in self.tables.items()}
@@ -80,7 +80,7 @@ class Tally:
         self.skipped |= other.skipped
 
     def arrays(self) -> Arrays:
-        """Everything but `skipped` and `done`, as arrays by name; layers by their number."""
+        """Return everything but `skipped` and `done`, as arrays by name; layers by their number."""
         found: Arrays = {
             f"{table}.{name}": array for table, part in self.tables.items() for name, array in part.arrays().items()
         }
@@ -94,7 +94,7 @@ class Tally:
         return found
 
     def load(self, arrays: Mapping[str, NDArray]) -> None:
-        """Takes in what `arrays` gave."""
+        """Take in what `arrays` gave."""
         for name, table in self.tables.items():
             self.tables[name] = TopTable.from_arrays(_part(arrays, name), table.largest)
         self.maxima.load(_part(arrays, "maxima"))
@@ -111,5 +111,5 @@ def _part(arrays: Mapping[str, NDArray], name: str) -> Arrays:
 
 
 def _smallest(counts: NDArray[np.int64]) -> NDArray:
-    """Histograms in the smallest unsigned type that holds them: they are most of the file and small numbers."""
+    """Return histograms in the smallest unsigned type that holds them: they are most of the file and small numbers."""
     return counts.astype(np.min_scalar_type(int(counts.max(initial=0)))) if counts.ndim == 2 else counts

@@ -95,7 +95,7 @@ class TopImages(RankedImages):
 
     @classmethod
     def load(cls, folder: str | Path) -> TopImages:
-        """Reads what a scan wrote. `ToolboxError` where it is missing, unfinished or damaged."""
+        """Read what a scan wrote. `ToolboxError` where it is missing, unfinished or damaged."""
         manifest, arrays, pictures = ResultFolder(folder).read()
         try:
             if len(pictures) != manifest["identity"]["pictures"]["count"]:
@@ -141,17 +141,18 @@ class TopImages(RankedImages):
         return bool(self.manifest["batches_done"] == [[0, batches]])
 
     def statistics(self, layer: str) -> LayerStatistics:
-        """Statistics of each picture's maximum."""
+        """Return statistics of each picture's maximum."""
         return self._statistics("maxima", layer)
 
     def place_statistics(self, layer: str) -> LayerStatistics:
-        """Statistics over a fixed sample of places of every picture (at most 3×3). `ToolboxError` unless asked for."""
+        """Return statistics over a fixed sample of places of every picture (at most 3×3). `ToolboxError` unless
+        asked for."""
         if not self.manifest["identity"]["statistics"]:
             raise ToolboxError("the scan was made without statistics over places; scan again with --statistics")
         return self._statistics("places", layer)
 
     def correlation(self, layer: str) -> NDArray[np.float64]:
-        """Pearson's correlation between the units' maxima over the pictures, (C, C).
+        """Return Pearson's correlation between the units' maxima over the pictures, (C, C).
 
         NaN for units that never vary, or whose value was not a number for some picture.
 

@@ -28,7 +28,7 @@ def load_settings(
     overrides: Sequence[str] = (),
     flags: Mapping[str, str | None] | None = None,
 ) -> Settings:
-    """The effective settings.
+    """Return the effective settings.
 
     `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (of the working directory, else
     beside a checkout's scripts). `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a
@@ -74,7 +74,7 @@ def _take_model_settings(effective: GatheredValues, chosen: Settings) -> None:
 
 
 def _users_file() -> Path | None:
-    """`settings.yaml` in the user's configuration folder, where there is one."""
+    """Return `settings.yaml` in the user's configuration folder, where there is one."""
     folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     try:
         path = Path(folder).expanduser() / "deepvis-toolbox" / "settings.yaml"
@@ -89,7 +89,7 @@ def _local_file() -> Path | None:
 
 
 def _assigned(assignment: str) -> dict[str, Any]:
-    """`window.width=1200` as nested mappings."""
+    """Return `window.width=1200` as nested mappings."""
     key, equals, text = assignment.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):

@@ -15,7 +15,7 @@ from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 
 def _colour(value: Any) -> Any:
-    """`"#ffb326"` as well as [255, 179, 38]."""
+    """Return `"#ffb326"` as well as [255, 179, 38]."""
     if isinstance(value, str) and len(value) == 7 and value.startswith("#"):
         try:
             return tuple(bytes.fromhex(value[1:]))
@@ -63,8 +63,12 @@ class SourceSettings(Section):
 class WindowSettings(Section):
     """The window."""
 
-    width: int = Field(1500, ge=320, le=16384, description="Width when it opens, in pixels")
-    height: int = Field(930, ge=240, le=16384, description="Height when it opens, in pixels")
+    width: int | None = Field(
+        None, ge=320, le=16384, description="Width when it opens, in pixels; null: fits the screen (headless: 1500)"
+    )
+    height: int | None = Field(
+        None, ge=240, le=16384, description="Height when it opens, in pixels; null: fits the screen (headless: 930)"
+    )
     scale: float | None = Field(None, ge=0.5, le=8, description="Size of text and lines; null: fits the window")
     title: str = Field(
         "Deep Visualization Toolbox", min_length=1, max_length=200, description="What its title bar says"
@@ -90,8 +94,8 @@ class LookSettings(Section):
     zero: Colour = Field((4, 5, 7), description="An activation of zero")
     full: Colour = Field((255, 255, 255), description="The largest activation")
     below_zero: Colour = Field((64, 132, 232), description="The most negative activation")
-    negative: Colour = Field((255, 72, 62), description="The most negative gradient")
-    positive: Colour = Field((74, 222, 110), description="The largest gradient")
+    negative: Colour = Field((84, 148, 255), description="The most negative gradient")
+    positive: Colour = Field((255, 128, 44), description="The largest gradient")
     text_size: PixelSize = Field(14, description="Height of text")
     small_size: PixelSize = Field(12, description="Height of small text")
     large_size: PixelSize = Field(19, description="Height of large text")
@@ -151,5 +155,5 @@ class Settings(Section):
     _origins: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
 
     def origin(self, key: str) -> str:
-        """Where the value of a dotted key came from: `built-in`, `settings_local.yaml:3`, `--set`, …"""
+        """Return where the value of a dotted key came from: `built-in`, `settings_local.yaml:3`, `--set`, …"""
         return self._origins.get(tuple(key.split(".")), BUILT_IN)

@@ -14,7 +14,7 @@ from deepvis_toolbox.configuration.yaml_file import KeyPath, parse_value
 
 
 def leaves(section: BaseModel, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value below a section with its path, in the order of definition."""
+    """Yield every value below a section with its path, in the order of definition."""
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, BaseModel):
@@ -24,7 +24,8 @@ def leaves(section: BaseModel, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 
 def as_yaml(settings: Section, origin: Callable[[KeyPath], str]) -> str:
-    """The effective settings, as they could be written into settings_local.yaml, each with where it came from."""
+    """Return the effective settings, as they could be written into settings_local.yaml, each with where it came
+    from."""
     lines: list[str] = []
     section: tuple[str, ...] = ()
     for path, value in leaves(settings):
@@ -51,7 +52,7 @@ def _in_yaml(value: Any) -> str:
 
 
 def as_markdown(settings: type[Section]) -> str:
-    """The page docs/settings.md."""
+    """Return the page docs/settings.md."""
     return _INTRODUCTION + "\n".join(_rows(settings)) + "\n"
 
 

@@ -13,7 +13,7 @@ _AVIF_HEAD = 1 << 16
 
 
 def without_remarks(data: bytes) -> bytes | None:
-    """A PNG with only the chunks that its pixels need, an AVIF without its EXIF data; None where nothing can go.
+    """Return a PNG with only the chunks that its pixels need, an AVIF without its EXIF data; None where nothing can go.
 
     A PNG's orientation stays where its checksum is right.
     """
@@ -37,5 +37,5 @@ def _bare_png(data: bytes) -> bytes | None:
 
 
 def _is_sound(chunk: bytes) -> bool:
-    """Whether name and content match the checksum behind them."""
+    """Return whether name and content match the checksum behind them."""
     return len(chunk) >= 8 and zlib.crc32(chunk[:-4]) == int.from_bytes(chunk[-4:], "big")

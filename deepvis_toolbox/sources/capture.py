@@ -18,15 +18,20 @@ class Capture(Protocol):
     """The part of `cv2.VideoCapture` that is used here; tests put their own in its place."""
 
     def read(self) -> tuple[bool, Any]:
-        """Success, and a BGR uint8 picture."""
+        """Return success, and a BGR uint8 picture."""
 
-    def get(self, prop: int, /) -> float: ...
+    def get(self, prop: int, /) -> float:
+        """Return a property by OpenCV's number."""
+        ...
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        """Let the device or the file go."""
+        ...
 
 
 def open_video(address: str) -> Capture | None:
-    """The video file or stream at `address`, or None; a server that does not answer is given up after some seconds."""
+    """Return the video file or stream at `address`, or None; a server that does not answer is given up after some
+    seconds."""
     _be_quiet()
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
     if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
@@ -35,7 +40,7 @@ def open_video(address: str) -> Capture | None:
 
 
 def open_camera(device: int | str, width: int | None, height: int | None, fps: float | None) -> Capture | None:
-    """The camera with that number or path, or None. Sizes in pixels; the camera takes the nearest it has."""
+    """Return the camera with that number or path, or None. Sizes in pixels; the camera takes the nearest it has."""
     _be_quiet()
     capture = _opened(cv2.VideoCapture(device, camera_backend()))
     if capture is None:
@@ -55,18 +60,18 @@ def camera_backend() -> int:
 
 
 def frame_rate(capture: Capture, default: float = 25.0) -> float:
-    """Frames a second as the file says, where that makes sense; `default` otherwise."""
+    """Return frames a second as the file says, where that makes sense; `default` otherwise."""
     rate = capture.get(cv2.CAP_PROP_FPS)
     return rate if math.isfinite(rate) and 0.1 <= rate <= 240 else default
 
 
 def is_finite(capture: Capture) -> bool:
-    """Whether it has an end: a file rather than a live stream."""
+    """Return whether it has an end: a file rather than a live stream."""
     return capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
 
 
 def to_rgb(image: NDArray[np.uint8], mirror: bool = False) -> NDArray[np.uint8]:
-    """A captured picture (grey, BGR or BGRA) as RGB, left and right swapped where `mirror` says so."""
+    """Return a captured picture (grey, BGR or BGRA) as RGB, left and right swapped where `mirror` says so."""
     if image.ndim == 2 or image.shape[2] == 1:
         rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     else:
@@ -82,7 +87,8 @@ def _opened(capture: cv2.VideoCapture) -> cv2.VideoCapture | None:
 
 
 def _be_quiet() -> None:
-    """What OpenCV and FFmpeg print on each attempt, the toolbox says itself; their variables switch it on again."""
+    """Silence what OpenCV and FFmpeg print on each attempt, the toolbox says itself; their variables switch it on
+    again."""
     if "OPENCV_LOG_LEVEL" not in os.environ:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

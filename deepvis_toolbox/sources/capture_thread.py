@@ -22,7 +22,7 @@ class CaptureThread:
     def __init__(
         self, name: str, opener: Callable[[], Capture | None], *, replay: bool = True, retry_seconds: float = 1.0
     ) -> None:
-        """`replay`: a capture that has an end starts again there; otherwise the thread is `finished`."""
+        """Take `replay`: a capture that has an end starts again there; otherwise the thread is `finished`."""
         self._opener = opener
         self._replay = replay
         self._retry_seconds = retry_seconds
@@ -35,7 +35,7 @@ class CaptureThread:
         self._thread = threading.Thread(target=self._run, name=f"capture {name}", daemon=True)
 
     def start(self, timeout: float) -> bool:
-        """Opens the capture; False where that fails or takes longer than `timeout` seconds."""
+        """Open the capture; False where that fails or takes longer than `timeout` seconds."""
         self._thread.start()
         if not (self._attempted.wait(timeout) and self._ever_opened):
             self.stop()
@@ -47,11 +47,11 @@ class CaptureThread:
         return self._newest.get(timeout)
 
     def wake(self) -> None:
-        """Ends the wait of a thread in `newest`."""
+        """End the wait of a thread in `newest`."""
         self._newest.put(None)
 
     def stop(self) -> None:
-        """Ends the thread as soon as its device lets go; does not wait for that."""
+        """End the thread as soon as its device lets go; do not wait for that."""
         self._stopped.set()
         self._newest.close()
 
@@ -74,7 +74,7 @@ class CaptureThread:
             return None
 
     def _pump(self, capture: Capture) -> bool:
-        """Hands on pictures until there are no more; True where that is how it should be."""
+        """Hand on pictures until there are no more; True where that is how it should be."""
         finite = is_finite(capture)
         pacer = Pacer(frame_rate(capture)) if finite else None  # what is live comes at its own rate
         count = 0

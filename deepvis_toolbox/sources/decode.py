@@ -51,7 +51,7 @@ class UnreadablePicture(ToolboxError):  # noqa: N818 - named for what it is abou
 
 
 def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
-    """The picture in a file, or in the bytes of one, as RGB uint8 H×W×3, upright: the program's one reader.
+    """Return the picture in a file, or in the bytes of one, as RGB uint8 H×W×3, upright: the program's one reader.
 
     EXIF orientation is applied; 16 bits become 8 by value / 257; transparent pixels lie on mid grey; of an animation
     the first frame is taken. `UnreadablePicture` for everything that cannot be shown.
@@ -76,7 +76,7 @@ def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
 
 
 def begins_like_a_picture(path: Path) -> bool:
-    """Whether a file, whatever its name, has the head of a picture. Reads no further than that."""
+    """Return whether a file, whatever its name, has the head of a picture. Reads no further than that."""
     try:
         with open_regular(path) as file, Image.open(file, formats=_FORMATS):
             return True
@@ -158,7 +158,7 @@ def _to_rgb(picture: Image.Image, data: bytes, tags: Any) -> NDArray[np.uint8]:
 
 
 def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
-    """A TIFF's palette as it is meant, where it was written with 8 bits instead of 16."""
+    """Return a TIFF's palette as it is meant, where it was written with 8 bits instead of 16."""
     palette = colour_map(tags) if tags is not None and picture.mode in _TIFF_MODES_WITH_PALETTE else None
     if palette is not None:
         picture.load()
@@ -167,7 +167,7 @@ def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
 
 
 def _shallow_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
-    """H×W×3 or ×4 of a picture with up to 8 bits a channel."""
+    """Return H×W×3 or ×4 of a picture with up to 8 bits a channel."""
     if picture.mode == "LAB":
         return _from_lab(picture)
     level = grey_level(picture, data)
@@ -206,7 +206,7 @@ def _on_neutral_ground(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _turned_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Undoes the eight EXIF orientations: 5 to 8 lie on their side, 2, 4, 5 and 7 are mirrored as well."""
+    """Undo the eight EXIF orientations: 5 to 8 lie on their side, 2, 4, 5 and 7 are mirrored as well."""
     quarter_turns = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}.get(orientation, 0)
     turned = np.rot90(image, quarter_turns)
     mirrored = turned[:, ::-1] if orientation in (2, 4, 5, 7) else turned

@@ -12,12 +12,12 @@ _PNG_DEPTH = slice(24, 25)  # of the IHDR chunk
 
 
 def eight_bits(values: NDArray[np.generic], most: int = 65535) -> NDArray[np.uint8]:
-    """0–`most` to 0–255, both ends exact, rounded to the nearest."""
+    """Return 0–`most` to 0–255, both ends exact, rounded to the nearest."""
     return ((values.astype(np.uint32) * 255 + most // 2) // most).astype(np.uint8)
 
 
 def deep_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
-    """H×W×3 or ×4 of a picture with more than 8 bits a channel; None for the others."""
+    """Return H×W×3 or ×4 of a picture with more than 8 bits a channel; None for the others."""
     if picture.mode.startswith("I"):
         return _deep_grey(picture)
     if picture.format != "PNG" or data[_PNG_DEPTH] != b"\x10":
@@ -43,7 +43,8 @@ def _deep_grey(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def grey_level(picture: Image.Image, data: bytes) -> int | None:
-    """The transparent grey of a PNG of 2 or 4 bits, 0–255, which Pillow leaves on the file's scale; None elsewhere."""
+    """Return the transparent grey of a PNG of 2 or 4 bits, 0–255, which Pillow leaves on the file's scale; None
+    elsewhere."""
     hidden = picture.info.get("transparency")
     depth = data[_PNG_DEPTH]
     if picture.format != "PNG" or picture.mode != "L" or not isinstance(hidden, int) or depth not in (b"\2", b"\4"):

@@ -37,7 +37,7 @@ class Scene:
     end: View
 
     def view(self, progress: float) -> View:
-        """The view at `progress` from 0 to 1. The zoom is even to the eye: the same factor in each frame."""
+        """Return the view at `progress` from 0 to 1. The zoom is even to the eye: the same factor in each frame."""
         begin, end = self.begin, self.end
         width = begin.width * (end.width / begin.width) ** progress
         # The centre follows the zoom, so that the view glides towards one fixed point.
@@ -63,7 +63,7 @@ class DemoFilm:
         self._photographs: dict[str, NDArray[np.uint8]] = {}
 
     def frame(self, time: float) -> NDArray[np.uint8]:
-        """RGB 480×640×3 at `time`, counted in frames from the beginning; the film repeats itself."""
+        """Return RGB 480×640×3 at `time`, counted in frames from the beginning; the film repeats itself."""
         index, within = int(time // SCENE_FRAMES), time % SCENE_FRAMES
         image = self._look(index, within)
         if index == 0 or within >= DISSOLVE_FRAMES:
@@ -74,7 +74,7 @@ class DemoFilm:
         return np.asarray(cv2.addWeighted(image, share, before, 1 - share, 0.0), dtype=np.uint8)
 
     def scene_start(self, index: int) -> float:
-        """The time at which scene `index` alone is seen; before the first comes the last."""
+        """Return the time at which scene `index` alone is seen; before the first comes the last."""
         index = index % len(self._scenes) if index < 0 else index
         return float(index * SCENE_FRAMES + (DISSOLVE_FRAMES if index else 0))
 
@@ -103,7 +103,7 @@ class DemoFilm:
 
 
 def photograph_folder() -> Path:
-    """Where scikit-image keeps its photographs; found without importing it, which takes long."""
+    """Return where scikit-image keeps its photographs; found without importing it, which takes long."""
     package = importlib.util.find_spec("skimage")
     if package is None or package.origin is None:
         raise ToolboxError("the demo shows photographs of scikit-image, which is missing: pip install scikit-image")

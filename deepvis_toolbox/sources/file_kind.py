@@ -11,7 +11,8 @@ FileKind = Literal["picture", "list", "video"]
 
 
 def file_kind(path: Path) -> FileKind | None:
-    """What the file is most likely to be; None where `path` is not a file. Whether it is sound shows on opening."""
+    """Return what the file is most likely to be; None where `path` is not a file. Whether it is sound shows on
+    opening."""
     if not _is_file(path):
         return None
     if path.suffix.lower() in (".txt", ".lst"):

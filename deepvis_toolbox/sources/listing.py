@@ -26,13 +26,13 @@ class ListedPicture:
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
-    """A sort key that puts `img2` before `img10`, and does not mind capitals."""
+    """Return a sort key that puts `img2` before `img10`, and does not mind capitals."""
     parts = re.split(r"([0-9]+)", name.casefold())
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
 
 
 def folder_pictures(folder: Path) -> list[ListedPicture]:
-    """The pictures directly in `folder`, in natural order; hidden files are left out.
+    """Return the pictures directly in `folder`, in natural order; hidden files are left out.
 
     Told by their names' endings, or by their content where the name has none.
     """
@@ -45,7 +45,7 @@ def folder_pictures(folder: Path) -> list[ListedPicture]:
 
 
 def read_picture_list(path: Path, folder: Path | None = None) -> list[ListedPicture]:
-    """One picture a line: `FILE`, or `FILE CLASS_INDEX`, names in quotation marks or not.
+    """Return one picture a line: `FILE`, or `FILE CLASS_INDEX`, names in quotation marks or not.
 
     Empty lines and lines that begin with # say nothing. Files are relative to `folder`, by default the list's
     own. ToolboxError where it cannot be read or names nothing.
@@ -66,17 +66,18 @@ def _is_picture(folder: Path, name: str) -> bool:
 
 
 def is_picture_name(name: str) -> bool:
-    """Whether a file's name, or a member's, ends as those of pictures do."""
+    """Return whether a file's name, or a member's, end as those of pictures do."""
     return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def is_unnamed_picture(path: Path) -> bool:
-    """Whether a file without any ending to its name is a picture by its content. Never waits for a pipe."""
+    """Return whether a file without any ending to its name is a picture by its content. Never waits for a pipe."""
     return "." not in path.name and begins_like_a_picture(path)
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text file in UTF-8 or, with a byte order mark, UTF-16; other bytes stand for themselves in names.
+    """Return the lines of a text file in UTF-8 or, with a byte order mark, UTF-16; other bytes stand for themselves in
+    names.
 
     Only line feeds end a line, since a name may contain all the other characters that Python takes for an end.
     """
@@ -109,6 +110,6 @@ def _listed(line: str, folder: Path, where: str) -> ListedPicture:
 
 
 def _unquoted(name: str) -> str:
-    """A name without the quotation marks that programs put around names with blanks."""
+    """Return a name without the quotation marks that programs put around names with blanks."""
     quoted = len(name) > 2 and name[0] == name[-1] and name[0] in "\"'"
     return name[1:-1] if quoted else name

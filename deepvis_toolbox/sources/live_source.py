@@ -45,13 +45,14 @@ class LiveSource(Source):
         if image is None:
             self._explain_silence(waited=time.monotonic() - began >= patience)
             return None
-        self.note = ""
+        self.note, self.gone = "", False
         frame = SourceFrame(to_rgb(image, self._mirror), FrameInfo(self.name, self._number))
         self._number += 1
         return frame
 
     def _explain_silence(self, waited: bool) -> None:
         self.ended = self._capture.finished or not self._realtime
+        self.gone = self._capture.finished or self._capture.lost
         if self._capture.finished:
             self.note = f"{self.name} has ended"
         elif self._capture.lost:

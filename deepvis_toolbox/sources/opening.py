@@ -13,7 +13,7 @@ from deepvis_toolbox.sources.source import Source
 
 
 def open_source(text: str, options: SourceOptions | None = None) -> Source:
-    """The source that `text` means: `camera:0`, `demo`, a picture, a video, a folder, a list, a URL.
+    """Return the source that `text` means: `camera:0`, `demo`, a picture, a video, a folder, a list, a URL.
 
     Raises ToolboxError for anything else and for what cannot be opened; takes some seconds at most.
     """

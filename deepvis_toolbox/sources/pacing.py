@@ -15,7 +15,7 @@ class Pacer:
         self._interrupted = threading.Event()
 
     def wait(self) -> bool:
-        """Waits until the next frame is due. False where `interrupt` cut the wait short."""
+        """Wait until the next frame is due. False where `interrupt` cut the wait short."""
         now = time.monotonic()
         if now > self._due + self._period:
             self._due = now
@@ -25,5 +25,5 @@ class Pacer:
         return not interrupted
 
     def interrupt(self) -> None:
-        """Ends the wait of another thread, or its next one."""
+        """End the wait of another thread, or its next one."""
         self._interrupted.set()

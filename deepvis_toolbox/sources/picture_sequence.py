@@ -36,7 +36,8 @@ class PictureSequence(Source):
         return self._move(-1)
 
     def _refresh(self, step: int) -> None:
-        """Called before each move by `step`; where pictures come and go, brings `_pictures`, `_position` up to date."""
+        """Refresh the list before each move by `step`: where pictures come and go, bring `_pictures`, `_position` up
+        to date."""
 
     def _move(self, step: int) -> bool:
         self._refresh(step)
@@ -47,14 +48,16 @@ class PictureSequence(Source):
         return True
 
     def _first_readable(self) -> SourceFrame | None:
-        """The picture at the position, or the next one, in the direction of the last move, that can be decoded."""
-        self.note = ""
+        """Return the picture at the position, or the next one, in the direction of the last move, that can be
+        decoded."""
+        self.note, self.gone = "", False
         for _ in self._pictures:
             frame = self._decoded(self._pictures[self._position])
             if frame is not None:
                 self._number += 1
                 return frame
             self._position = (self._position + self._direction) % len(self._pictures)
+        self.gone = True
         self.note = f"none of the {len(self._pictures)} pictures of {self.name} can be read; {self.note}"
         return None
 

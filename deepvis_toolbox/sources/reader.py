@@ -35,6 +35,8 @@ class ReaderStatus:
     """Frames that nobody took before the next came."""
     note: str
     """The source's own line, such as `camera lost, retrying`; empty when all is well."""
+    gone: bool
+    """Its frames have stopped coming."""
     error: str
     """Why the last read failed; empty once one succeeded again."""
     frozen: bool
@@ -44,7 +46,8 @@ class FrameReader:
     """Reads the current one of `sources` in a thread of its own. Every method may be called from any thread."""
 
     def __init__(self, sources: Sequence[Source], mailbox: Mailbox[SourceFrame] | None = None) -> None:
-        """`sources`: at least one; `close` closes them. `mailbox`: where frames go; `frames` is a new one if left out.
+        """Take `sources`: at least one; `close` closes them. `mailbox`: where frames go; `frames` is a new one if left
+        out.
 
         A still picture is delivered once; it comes again only after something was switched, moved or unfrozen.
         """
@@ -59,10 +62,11 @@ class FrameReader:
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def close(self, timeout: float = 1.0) -> bool:
-        """Ends the thread and closes the sources and the mailbox; False where that takes longer than `timeout` s."""
+        """End the thread and close the sources and the mailbox; False where that takes longer than `timeout` s."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -75,24 +79,35 @@ class FrameReader:
         return not self._thread.is_alive()
 
     def toggle_source(self) -> None:
-        """Goes on with the next of the sources."""
+        """Go on with the next of the sources."""
         self._command(self._switch.toggle_source)
 
     def next_picture(self) -> None:
+        """Go to the next picture, at the thread's next turn."""
         self._command(self._switch.next_picture)
 
     def previous_picture(self) -> None:
+        """Go to the previous picture, at the thread's next turn."""
         self._command(self._switch.previous_picture)
 
     def freeze(self, frozen: bool) -> None:
-        """Stops reading, or goes on. What was delivered last stays the newest frame."""
+        """Stop reading, or go on. What was delivered last stays the newest frame."""
         self._frozen = frozen
         self._command(lambda: self._switch.freeze(frozen))
 
     @property
     def status(self) -> ReaderStatus:
+        """What the source says about itself now."""
         source = self._switch.current
-        return ReaderStatus(source.name, self._rate.rate, self.frames.dropped, source.note, self._error, self._frozen)
+        return ReaderStatus(
+            source.name,
+            self._rate.rate,
+            self.frames.dropped,
+            source.note,
+            source.gone,
+            self._error,
+            self._frozen,
+        )
 
     def _command(self, command: Callable[[], None]) -> None:
         with self._changed:
@@ -112,7 +127,7 @@ class FrameReader:
             self._switch.close()
 
     def _obey(self) -> None:
-        """Runs the commands that came since; here, so that sources are only ever touched by this thread."""
+        """Run the commands that came since; here, so that sources are only ever touched by this thread."""
         while self._commands:
             command = self._commands.popleft()
             try:

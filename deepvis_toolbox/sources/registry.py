@@ -15,5 +15,5 @@ SOURCES: Registry[type[Source]] = Registry("kind of input", home="deepvis_toolbo
 
 
 def register_source(kind: SourceClass) -> SourceClass:
-    """Class decorator: makes `--input` know this kind of source, under the form in which it is written."""
+    """Return a class decorator that makes `--input` know this kind of source, under the form in which it is written."""
     return SOURCES.add(kind.form, kind)

@@ -24,36 +24,39 @@ class Source(ABC):
     """`read` brings the same picture until `next` or `previous` is called."""
     ended: bool = False
     """There is nothing to read any more, unless `next` or `previous` brings something."""
+    gone: bool = False
+    """Its frames have stopped coming: lost, ended, or none of them can be read. The note says which."""
     note: str = ""
     """One line for the status line: `camera lost, retrying`, `skipped broken.jpg: truncated`, or empty."""
 
     @classmethod
     @abstractmethod
     def claims(cls, text: str) -> bool:
-        """Whether `text`, from the command line, means this kind of source. At most one kind says yes."""
+        """Return whether `text`, from the command line, means this kind of source. At most one kind says yes."""
 
     @classmethod
     @abstractmethod
     def open(cls, text: str, options: SourceOptions) -> Source:
-        """Opens what `text` names; ToolboxError where that fails. Never takes longer than some seconds."""
+        """Open what `text` names; ToolboxError where that fails. Never takes longer than some seconds."""
 
     @abstractmethod
     def read(self) -> SourceFrame | None:
-        """The next frame, waiting for it about a second at most. None: none now (`note` says why), or `ended`."""
+        """Return the next frame, waiting for it about a second at most. None: none now (`note` says why), or
+        `ended`."""
 
     def next(self) -> bool:
-        """Moves to the next picture; False where there is no such thing."""
+        """Move to the next picture; False where there is no such thing."""
         return False
 
     def previous(self) -> bool:
-        """Moves to the previous picture; False where there is no such thing."""
+        """Move to the previous picture; False where there is no such thing."""
         return False
 
     def interrupt(self) -> None:  # noqa: B027 - most sources never wait
-        """Makes a `read` that waits in another thread return at once."""
+        """Make a `read` that waits in another thread return at once."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing
-        """Gives back what the source holds. Nothing is read afterwards."""
+        """Give back what the source holds. Nothing is read afterwards."""
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ class SourceSwitch:
     """Used by one thread (headless), or inside a `FrameReader` (live), which has the same four verbs."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        """`sources`: at least one; the first is read first."""
+        """Take `sources`: at least one; the first is read first."""
         if not sources:
             raise ValueError("a switch needs at least one source")
         self._sources = tuple(sources)
@@ -27,6 +27,7 @@ class SourceSwitch:
 
     @property
     def frozen(self) -> bool:
+        """Whether the last frame is kept."""
         return self._frozen
 
     @property
@@ -35,7 +36,7 @@ class SourceSwitch:
         return self.current.ended or (self._last is not None and (self._frozen or self.current.is_still))
 
     def read(self) -> SourceFrame | None:
-        """The next frame of the current source; while frozen the last one again."""
+        """Return the next frame of the current source; while frozen the last one again."""
         if self._frozen and self._last is not None:
             return self._last
         frame = self.current.read()
@@ -44,27 +45,30 @@ class SourceSwitch:
         return frame
 
     def toggle_source(self) -> None:
-        """Goes to the next source; where it is frozen, one frame of that one is still read."""
+        """Go to the next source; where it is frozen, one frame of that one is still read."""
         if len(self._sources) > 1:
             self._index = (self._index + 1) % len(self._sources)
             self._last = None
 
     def next_picture(self) -> None:
+        """Go to the next picture, where there is one."""
         if self.current.next():
             self._last = None
 
     def previous_picture(self) -> None:
+        """Go to the previous picture, where there is one."""
         if self.current.previous():
             self._last = None
 
     def freeze(self, frozen: bool) -> None:
-        """Keeps the last frame for as long as `frozen` is set."""
+        """Keep the last frame for as long as `frozen` is set."""
         self._frozen = frozen
 
     def interrupt(self) -> None:
-        """Makes a `read` that waits in another thread return at once."""
+        """Make a `read` that waits in another thread return at once."""
         self.current.interrupt()
 
     def close(self) -> None:
+        """Close all sources."""
         for source in self._sources:
             source.close()

@@ -57,17 +57,17 @@ class _Layout:
 
 
 def is_tiff(data: bytes) -> bool:
-    """Whether the file begins as a TIFF does."""
+    """Return whether the file begins as a TIFF does."""
     return data[:4] in (b"II*\0", b"MM\0*", b"II+\0", _BIG_BACKWARDS)
 
 
 def is_known_tiff(data: bytes) -> bool:
-    """Whether its directory can be read: BigTIFF with the higher byte first cannot, by Pillow."""
+    """Return whether its directory can be read: BigTIFF with the higher byte first cannot, by Pillow."""
     return data[:4] != _BIG_BACKWARDS
 
 
 def read_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """The tags of a TIFF's first picture. Raises nearly anything where they are damaged."""
+    """Return the tags of a TIFF's first picture. Raises nearly anything where they are damaged."""
     file = io.BytesIO(data)
     head = file.read(8)
     tags = TiffImagePlugin.ImageFileDirectory_v2(head if 42 in head[2:4] else head + file.read(8))
@@ -77,7 +77,7 @@ def read_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
 
 
 def tiff_colours(data: bytes, tags: Any) -> TiffColours | None:
-    """The picture as RGB of 8 or 16 bits; None for the arrangements that Pillow reads as they are meant.
+    """Return the picture as RGB of 8 or 16 bits; None for the arrangements that Pillow reads as they are meant.
 
     Taken on here: 16 bits, planes apart, and samples beyond the colours, without or with a lossless compression.
     """
@@ -122,7 +122,7 @@ def _several(value: Any) -> tuple[int, ...]:
 
 
 def _samples(data: bytes, layout: _Layout) -> Samples:
-    """All samples, (H, W, S), of 8 or 16 bits."""
+    """Return all samples, (H, W, S), of 8 or 16 bits."""
     if not layout.apart:
         width = layout.width * layout.samples
         wide = _undo_predictor(_grey(data, layout, width, 0, 1), layout, layout.samples)
@@ -132,7 +132,8 @@ def _samples(data: bytes, layout: _Layout) -> Samples:
 
 
 def _grey(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> Samples:
-    """One plane of `planes`, or all samples side by side, as Pillow decodes a grey picture that is told of them."""
+    """Return one plane of `planes`, or all samples side by side, as Pillow decodes a grey picture that is told of
+    them."""
     file = io.BytesIO(_with_directory(data, layout, width, plane, planes))
     with TiffImagePlugin.TiffImageFile(file) as picture:
         pixels = np.asarray(picture)
@@ -142,7 +143,8 @@ def _grey(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> 
 
 
 def _with_directory(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> bytes:
-    """The same file with a directory that describes its samples as grey values; the old one is left where it is."""
+    """Return the same file with a directory that describes its samples as grey values; the old one is left where it
+    is."""
     tags = layout.tags
     told: dict[int, tuple[int, ...]] = {
         _WIDTH: (width,),
@@ -169,7 +171,7 @@ def _with_directory(data: bytes, layout: _Layout, width: int, plane: int, planes
 
 
 def _directory(told: dict[int, tuple[int, ...]], byte_order: str, start: int) -> bytes:
-    """A TIFF directory of 32-bit numbers, to lie at `start`."""
+    """Return a TIFF directory of 32-bit numbers, to lie at `start`."""
     entries, behind = b"", b""
     behind_start = start + 2 + 12 * len(told) + 4
     for tag, numbers in sorted(told.items()):
@@ -181,7 +183,7 @@ def _directory(told: dict[int, tuple[int, ...]], byte_order: str, start: int) ->
 
 
 def _undo_predictor(pixels: Samples, layout: _Layout, samples: int) -> Samples:
-    """Adds up what was stored as differences to the sample on the left, within each tile."""
+    """Add up what was stored as differences to the sample on the left, within each tile."""
     if layout.tags.get(_PREDICTOR, 1) != 2 or layout.tags.get(_COMPRESSION, 1) not in _WITH_PREDICTOR:
         return pixels
     step = int(layout.tags.get(_TILE_WIDTH, layout.width))
@@ -211,7 +213,8 @@ def _rgb(samples: Samples, layout: _Layout) -> Samples:
 
 
 def colour_map(tags: Any) -> NDArray[np.uint16] | None:
-    """A TIFF's palette, (N, 3), 0–65535; None where it has none. Old programs wrote 0–255: its largest value tells."""
+    """Return a TIFF's palette, (N, 3), 0–65535; None where it has none. Old programs wrote 0–255: its largest value
+    tells."""
     if _COLOUR_MAP not in tags:
         return None
     values = np.array(tags[_COLOUR_MAP], np.uint32).reshape(3, -1).T

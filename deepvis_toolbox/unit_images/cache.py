@@ -69,7 +69,7 @@ class _Entry:
         return int(self.answer.pixels.nbytes) if isinstance(self.answer, LayerTiles) else 200
 
     def may_have_changed(self, now: float) -> bool:
-        """Whether a picture may have been made since: by another program, or by the pipeline."""
+        """Return whether a picture may have been made since: by another program, or by the pipeline."""
         incomplete = isinstance(self.answer, Missing) or (
             isinstance(self.answer, LayerTiles) and self.answer.done and self.answer.missing > 0
         )
@@ -108,7 +108,7 @@ class UnitImageCache:
         self._thread.start()
 
     def get(self, kind: UnitImageKind, unit: Unit) -> RGBImage | Missing | Loading:
-        """The unit's 3×3 montage, RGB uint8, not to be written to; or why there is none. Never waits."""
+        """Return the unit's 3×3 montage, RGB uint8, not to be written to; or why there is none. Never waits."""
         key = _MontageKey(kind, unit)
         with self._work:
             entry = self._used(key)
@@ -121,7 +121,8 @@ class UnitImageCache:
             return LOADING if entry is None else entry.answer  # type: ignore[return-value]
 
     def get_tiles(self, kind: UnitImageKind, layer: str, units: int, size: int) -> LayerTiles | Loading:
-        """One picture of each of the layer's `units`, `size`×`size` pixels, as far as they are read. Never waits."""
+        """Return one picture of each of the layer's `units`, `size`×`size` pixels, as far as they are read. Never
+        waits."""
         key = _TilesKey(kind, layer, units, size)
         with self._work:
             entry = self._used(key)
@@ -134,7 +135,7 @@ class UnitImageCache:
             return LOADING if entry is None else entry.answer  # type: ignore[return-value]
 
     def forget(self, unit: Unit) -> None:
-        """Reads a unit's pictures anew when they are asked for: they have been made again."""
+        """Read a unit's pictures anew when they are asked for: they have been made again."""
         owner = self.store.owner(unit.layer)
         with self._work:
             for key in [key for key in self._kept if self.store.owner(key.layer) == owner]:
@@ -147,7 +148,7 @@ class UnitImageCache:
         return self._bytes
 
     def close(self) -> None:
-        """Ends the background thread."""
+        """End the background thread."""
         with self._work:
             self._closed = True
             self._work.notify()

@@ -27,18 +27,20 @@ class NetworkIdentity:
 
     @classmethod
     def of(cls, net: Network) -> NetworkIdentity:
-        """A network's. It reads all weights, the first time."""
+        """Return a network's. It reads all weights, the first time."""
         return cls(net.name, net.engine, net.weights_hash)
 
     def is_same(self, other: NetworkIdentity) -> bool:
-        """Whether it is the same network. The engines' hashes differ, so that between them only the name can tell."""
+        """Return whether it is the same network. The engines' hashes differ, so that between them only the name can
+        tell."""
         if self.engine != other.engine:
             return self.name == other.name
         return self.weights_sha256 == other.weights_sha256
 
 
 def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
-    """`ToolboxError` where the pictures in `folder` are another network's; a folder without a claim is anybody's."""
+    """Raise `ToolboxError` where the pictures in `folder` are another network's; a folder without a claim is
+    anybody's."""
     found = _read(folder)
     if found is not None and not found.is_same(network()):
         raise ToolboxError(
@@ -48,7 +50,7 @@ def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
 
 
 def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
-    """From now on the folder is this network's."""
+    """Note that from now on the folder is this network's."""
     write_json(folder / CLAIM, asdict(network()))
 
 

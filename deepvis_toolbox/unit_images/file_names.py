@@ -9,7 +9,8 @@ _ORDINARY = re.compile(r"[A-Za-z0-9._-]")
 
 
 def file_name_of(layer: str) -> str:
-    """A layer's name as a file name: letters, digits, `.`, `-` and `_` stay; other bytes of its UTF-8 become `%XX`.
+    """Return a layer's name as a file name: letters, digits, `.`, `-` and `_` stay; other bytes of its UTF-8 become
+    `%XX`.
 
     A leading dot is encoded too, so that no layer is called `..` or hides its folder. `layer_name_of` undoes it.
     """
@@ -18,7 +19,7 @@ def file_name_of(layer: str) -> str:
 
 
 def layer_name_of(file_name: str) -> str:
-    """The layer's name that `file_name_of` made this file name from."""
+    """Return the layer's name that `file_name_of` made this file name from."""
     return unquote(file_name, errors="strict")
 
 

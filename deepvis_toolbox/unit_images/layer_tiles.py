@@ -64,7 +64,7 @@ class TilesJob:
         self.done = False
 
     def advance(self) -> LayerTiles | None:
-        """Reads a little more; the tiles so far where it is time to show them, else None."""
+        """Read a little more; the tiles so far where it is time to show them, else None."""
         if self._left is None:
             self._left = self._begin()
         elif self._left:
@@ -76,7 +76,7 @@ class TilesJob:
         return LayerTiles(self._pixels.copy(), self._there.copy(), self.done, self._problem)
 
     def _begin(self) -> list[int]:
-        """The channels still to be read one by one, last first."""
+        """Return the channels still to be read one by one, last first."""
         units = len(self._pixels)
         if not self._there.any():  # where whole_layer.jpg is damaged or foreign, the units' own pictures serve
             tiles = self._tried(lambda: self._store.read_whole_layer(self._kind, self._layer, units))
@@ -87,11 +87,11 @@ class TilesJob:
         return [channel for channel in channels if channel < units and not self._there[channel]]
 
     def _read(self, channel: int) -> RGBImage | None:
-        """None, and an empty tile, where it cannot be read; the unit's own pane says why."""
+        """Return None, and an empty tile, where it cannot be read; the unit's own pane says why."""
         return self._tried(lambda: self._store.read_best(self._kind, Unit(self._layer, channel)))
 
     def _tried(self, read: Callable[[], T | None]) -> T | None:
-        """What `read` gives; None where it fails, whatever a disk or a file has in store."""
+        """Return what `read` gives; None where it fails, whatever a disk or a file has in store."""
         try:
             return read()
         except Exception as error:

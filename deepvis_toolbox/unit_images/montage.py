@@ -21,7 +21,8 @@ BACKGROUND = 30
 
 
 def montage3x3(images: Sequence[RGBImage]) -> RGBImage:
-    """Up to nine pictures, row by row, in one square of 3×3, one dark pixel between them; missing ones stay dark.
+    """Return up to nine pictures, row by row, in one square of 3×3, one dark pixel between them; missing ones stay
+    dark.
 
     `images`: each RGB uint8 H×W×3; where sizes differ, all are scaled to the first one's. -> (3H + 2)×(3W + 2)×3.
     """
@@ -29,7 +30,8 @@ def montage3x3(images: Sequence[RGBImage]) -> RGBImage:
 
 
 def montage_for_jpeg(images: Sequence[RGBImage]) -> RGBImage:
-    """As `montage3x3`, tiny pictures enlarged: JPEG would mix what is smaller than its blocks with its neighbours."""
+    """Do as `montage3x3`, tiny pictures enlarged: JPEG would mix what is smaller than its blocks with its
+    neighbours."""
     return montage3x3([enlarged(image, JPEG_TILE) for image in images])
 
 
@@ -50,7 +52,8 @@ def _montage(images: Sequence[RGBImage], side: int) -> RGBImage:
 def in_grid(
     images: Sequence[RGBImage], rows: int, columns: int, gap: int = 0, background: int = BACKGROUND
 ) -> RGBImage:
-    """The pictures row by row, all at the first one's size, with `gap` pixels of the grey `background` between them."""
+    """Return the pictures row by row, all at the first one's size, with `gap` pixels of the grey `background`
+    between them."""
     height, width = images[0].shape[:2]
     canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), background, np.uint8)
     for index, image in enumerate(images):
@@ -102,7 +105,7 @@ def whole_layer(tiles: Sequence[RGBImage]) -> RGBImage:
 
 
 def tiles_of_whole_layer(picture: RGBImage, units: int) -> RGBImage:
-    """The tiles of a `whole_layer.jpg` of `units` units: (units, H, W, 3), RGB uint8."""
+    """Return the tiles of a `whole_layer.jpg` of `units` units: (units, H, W, 3), RGB uint8."""
     side = _side(units)
     height, width = picture.shape[0] // side, picture.shape[1] // side
     if height < 1 or width < 1:
@@ -121,7 +124,7 @@ def enlarged(image: RGBImage, side: int) -> RGBImage:
 
 
 def shrunk_to(image: RGBImage, longest: int) -> RGBImage:
-    """The picture with a longer side of at most `longest` pixels; itself where it is no larger."""
+    """Return the picture with a longer side of at most `longest` pixels; itself where it is no larger."""
     longer = max(image.shape[:2])
     if longer <= longest:
         return image

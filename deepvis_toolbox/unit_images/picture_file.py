@@ -22,7 +22,7 @@ _HEAD_BYTES = 64
 
 
 def read_picture(path: Path) -> RGBImage:
-    """The picture, RGB uint8 H×W×3. `ToolboxError` where it is missing, unreadable, no picture or too large."""
+    """Return the picture, RGB uint8 H×W×3. `ToolboxError` where it is missing, unreadable, no picture or too large."""
     try:
         return decode_picture(path)
     except UnreadablePicture as error:
@@ -30,14 +30,14 @@ def read_picture(path: Path) -> RGBImage:
 
 
 def problem_with(error: Exception) -> str:
-    """A sentence about what kept somebody from reading pictures."""
+    """Return a sentence about what kept somebody from reading pictures."""
     if isinstance(error, OSError) and error.strerror:
         return f'cannot read "{error.filename}": {error.strerror}'
     return sentence_of(error)
 
 
 def write_picture(path: Path, image: RGBImage) -> None:
-    """Writes an RGB uint8 H×W×3 picture as its suffix says (.jpg or .png). `ToolboxError` where that is impossible."""
+    """Write an RGB uint8 H×W×3 picture as its suffix says (.jpg or .png). `ToolboxError` where that is impossible."""
     suffix = path.suffix.lower()
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
     written, data = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
@@ -47,7 +47,7 @@ def write_picture(path: Path, image: RGBImage) -> None:
 
 
 def is_published(path: Path) -> bool:
-    """Whether this is a JPEG file that `write_picture` did not write: one of an archive."""
+    """Return whether this is a JPEG file that `write_picture` did not write: one of an archive."""
     try:
         with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
@@ -57,6 +57,6 @@ def is_published(path: Path) -> bool:
 
 
 def _signed(jpeg: bytes) -> bytes:
-    """The JPEG file with the comment behind its first segment, where every decoder expects one."""
+    """Return the JPEG file with the comment behind its first segment, where every decoder expects one."""
     end = 4 + int.from_bytes(jpeg[4:6], "big")
     return jpeg[:end] + _SIGNATURE + jpeg[end:]

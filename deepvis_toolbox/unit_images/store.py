@@ -86,7 +86,7 @@ class UnitImageStore:
         folder: str | None = None,
         network: Callable[[], NetworkIdentity] | None = None,
     ) -> UnitImageStore:
-        """The store in `folder`, or else the one that the model.yaml names, or `unit_images/<name>` here."""
+        """Return the store in `folder`, or else the one that the model.yaml names, or `unit_images/<name>` here."""
         chosen = Path(folder).expanduser().resolve() if folder is not None else description.unit_images.folder
         if chosen is None:
             chosen = Path.cwd() / "unit_images" / file_name_of(description.name)
@@ -96,7 +96,8 @@ class UnitImageStore:
     def of_network(
         cls, description: ModelDescription, network: Callable[[], NetworkIdentity] | None = None
     ) -> UnitImageStore | None:
-        """The store that a network's model.yaml names (`unit_images: {folder, montage, shared}`); None without one."""
+        """Return the store that a network's model.yaml names (`unit_images: {folder, montage, shared}`); None
+        without one."""
         folder = description.unit_images.folder
         return None if folder is None else cls._laid_out_as(description, folder, network)
 
@@ -104,7 +105,8 @@ class UnitImageStore:
     def _laid_out_as(
         cls, description: ModelDescription, folder: Path, network: Callable[[], NetworkIdentity] | None
     ) -> UnitImageStore:
-        """A folder in the layout of the model; a folder `unit_images` beside its model.yaml came with the model."""
+        """Return a folder in the layout of the model; a folder `unit_images` beside its model.yaml came with the
+        model."""
         shipped = description.folder / SHIPPED if description.folder else None
         came_with_it = shipped if shipped and shipped.is_dir() and shipped != folder else None
         layout = description.unit_images
@@ -113,42 +115,44 @@ class UnitImageStore:
     # -- where things are ---------------------------------------------------------------------------------------
 
     def owner(self, layer: str) -> str:
-        """The layer whose pictures are shown for `layer`: itself, or the one it shares with, or is a view of."""
+        """Return the layer whose pictures are shown for `layer`: itself, or the one it shares with, or is a view of."""
         if layer in self.views and layer not in self.shared and not self._has_layer(layer):
             return self.views[layer]
         return self.shared.get(layer, layer)
 
     def _has_layer(self, layer: str) -> bool:
-        """Whether the layer has pictures of its own, of any kind."""
+        """Return whether the layer has pictures of its own, of any kind."""
         here = any(self.layer_folder(kind, layer).is_dir() for kind in UNIT_IMAGE_KINDS)
         return here or (self._shipped is not None and self._shipped._has_layer(layer))
 
     def owning_unit(self, unit: Unit) -> Unit:
-        """The unit whose pictures are shown for `unit`: itself, or the same channel of the layer it shares with."""
+        """Return the unit whose pictures are shown for `unit`: itself, or the same channel of the layer it shares
+        with."""
         owner = self.owner(unit.layer)
         return unit if owner == unit.layer else Unit(owner, unit.channel)
 
     def layer_folder(self, kind: UnitImageKind, layer: str) -> Path:
-        """The folder of a layer's own pictures, sharing left aside."""
+        """Return the folder of a layer's own pictures, sharing left aside."""
         return self.folder / kind / file_name_of(layer)
 
     def montage_path(self, kind: UnitImageKind, unit: Unit) -> Path:
-        """Where the unit's 3×3 montage is written."""
+        """Return where the unit's 3×3 montage is written."""
         ending = "_montage" if kind == "regularized_opt" else ""
         return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}{ending}.jpg"
 
     def single_path(self, kind: UnitImageKind, unit: Unit, tag: str, suffix: str = ".jpg") -> Path:
-        """Where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`, `_`, `-`."""
+        """Return where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`,
+        `_`, `-`."""
         if not _TAG.fullmatch(tag) or tag == "montage":
             raise ValueError(f'"{tag}" cannot be part of a file name here')
         return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}_{tag}{suffix}"
 
     def whole_layer_path(self, kind: UnitImageKind, layer: str) -> Path:
-        """Where the layer's one picture of all its units is written."""
+        """Return where the layer's one picture of all its units is written."""
         return self.layer_folder(kind, layer) / "whole_layer.jpg"
 
     def singles(self, kind: UnitImageKind, unit: Unit) -> list[Path]:
-        """The unit's single pictures in this store's own folder, in the order of their names."""
+        """Return the unit's single pictures in this store's own folder, in the order of their names."""
         owner = self.owning_unit(unit)
         start = f"{_stem(owner)}_"
         paths = self.layer_folder(kind, owner.layer).glob(f"{start}*")
@@ -159,16 +163,16 @@ class UnitImageStore:
         return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
 
     def has(self, kind: UnitImageKind, unit: Unit) -> bool:
-        """Whether there is a picture of the unit, its own, a shared or a shipped one."""
+        """Return whether there is a picture of the unit, its own, a shared or a shipped one."""
         here = self._montage_to_read(kind, unit).is_file() or bool(self.singles(kind, unit))
         return here or (self._shipped is not None and self._shipped.has(kind, self.owning_unit(unit)))
 
     def holds_published(self, kind: UnitImageKind, unit: Unit) -> bool:
-        """Whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
+        """Return whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
         return is_published(self._montage_to_read(kind, unit))
 
     def units(self, kind: UnitImageKind, layer: str) -> list[Unit]:
-        """The units of a layer that have pictures, ascending."""
+        """Return the units of a layer that have pictures, ascending."""
         return [Unit(layer, channel) for channel in sorted(self._channels(kind, self.owner(layer)))]
 
     def _channels(self, kind: UnitImageKind, layer: str) -> set[int]:
@@ -179,14 +183,15 @@ class UnitImageStore:
         return {int(match[1]) for match in found if match} | shipped
 
     def layers(self, kind: UnitImageKind) -> list[str]:
-        """The names of the layers that have a folder of pictures, sharing left aside."""
+        """Return the names of the layers that have a folder of pictures, sharing left aside."""
         shipped = self._shipped.layers(kind) if self._shipped else []
         return sorted({*(layer_name_of(name) for name in _names_in(self.folder / kind)), *shipped})
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def read(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
-        """The unit's 3×3 montage as it is shown, RGB uint8; a square of its singles where no montage was written.
+        """Return the unit's 3×3 montage as it is shown, RGB uint8; a square of its singles where no montage was
+        written.
 
         None where there is no picture. `ToolboxError` where the file is damaged, or of a network with other weights.
         """
@@ -213,7 +218,7 @@ class UnitImageStore:
         return None if montage is None else _cut(path, tiles_of_3x3, montage)[0]
 
     def read_whole_layer(self, kind: UnitImageKind, layer: str, units: int) -> RGBImage | None:
-        """The tiles of the layer's `whole_layer.jpg`, (units, H, W, 3) RGB uint8; None where there is none."""
+        """Return the tiles of the layer's `whole_layer.jpg`, (units, H, W, 3) RGB uint8; None where there is none."""
         self._check_shown()
         path = self.whole_layer_path(kind, self.owner(layer))
         if path.is_file():
@@ -223,17 +228,17 @@ class UnitImageStore:
     # -- writing ------------------------------------------------------------------------------------------------
 
     def check_network(self, net: Network) -> None:
-        """`ToolboxError` where the pictures here were made from other weights than this network's."""
+        """Raise `ToolboxError` where the pictures here were made from other weights than this network's."""
         check_claim(self.folder, lambda: NetworkIdentity.of(net))
 
     def claim(self, net: Network) -> None:
-        """As `check_network`; a folder without any pictures belongs to this network from now on."""
+        """Do as `check_network`; a folder without any pictures belongs to this network from now on."""
         self.check_network(net)
         if not any((self.folder / kind).exists() for kind in UNIT_IMAGE_KINDS):
             write_claim(self.folder, lambda: NetworkIdentity.of(net))
 
     def write_montage(self, kind: UnitImageKind, unit: Unit, montage: RGBImage) -> Path:
-        """Writes a 3×3 montage (RGB uint8) so that `read` gives it back; returns the path."""
+        """Write a 3×3 montage (RGB uint8) so that `read` gives it back; return the path."""
         path = self.montage_path(kind, unit)
         write_picture(path, as_lower_left_quarter(montage) if self._is_quartered(kind) else montage)
         return path
@@ -264,12 +269,12 @@ class UnitImageStore:
 
 
 def _stem(unit: Unit) -> str:
-    """How the names of all of a unit's files begin."""
+    """Return how the names of all of a unit's files begin."""
     return f"{file_name_of(unit.layer)}_{unit.channel:04d}"
 
 
 def _cut(path: Path, cut: Callable[[RGBImage], _Pieces], picture: RGBImage) -> _Pieces:
-    """A part of a file's picture; where it cannot be cut so, the error names the file."""
+    """Return a part of a file's picture; where it cannot be cut so, the error names the file."""
     try:
         return cut(picture)
     except ToolboxError as error:
@@ -277,6 +282,6 @@ def _cut(path: Path, cut: Callable[[RGBImage], _Pieces], picture: RGBImage) -> _
 
 
 def _names_in(folder: Path) -> Iterator[str]:
-    """The names in a folder; none where it is missing."""
+    """Yield the names in a folder; none where it is missing."""
     if folder.is_dir():
         yield from (path.name for path in folder.iterdir())

@@ -54,7 +54,7 @@ class ClassNames:
         return f'"{address}": "{name}" may be {", ".join(named)}{more}; write one of them'
 
     def _nearest(self, wanted: str, layer: str) -> str:
-        """A hint: the class whose name holds the text as a word, or is spelled most like it."""
+        """Return a hint: the class whose name holds the text as a word, or is spelled most like it."""
         names = {name: channel for channel, label in reversed(list(enumerate(self.labels))) for name in _names(label)}
         holding = [name for name in names if wanted and wanted in name.split()]
         near = holding or get_close_matches(wanted, list(names), n=1, cutoff=0.5)
@@ -77,7 +77,7 @@ def _begins_one_name(wanted: str, label: str) -> bool:
 
 
 def _names(label: str) -> Iterator[str]:
-    """The names in a label, which may be several with commas: `n01518878 ostrich, Struthio camelus`."""
+    """Give the names in a label, which may be several with commas: `n01518878 ostrich, Struthio camelus`."""
     yield from (_plain(name) for name in _SYNSET.sub("", label, count=1).split(","))
 
 

@@ -11,7 +11,7 @@ DEVICE_PATTERN = r"^(auto|cpu|mps|cuda(:\d+)?)$"
 
 
 def parsed_device(name: str) -> str:
-    """The device's name in lower case; `ToolboxError` where it is none."""
+    """Return the device's name in lower case; `ToolboxError` where it is none."""
     word = name.strip().lower()
     if not re.fullmatch(DEVICE_PATTERN, word):
         hint = nearest_name(word, ("auto", "cpu", "cuda", "mps"))

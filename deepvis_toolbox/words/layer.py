@@ -84,7 +84,8 @@ class Layers(Mapping[str, Layer]):
             self._aliases.pop(name, None)
 
     def canonical(self, name: str) -> str:
-        """The listed name that `name` means. Raises `ToolboxError` naming the nearest layer where there is none."""
+        """Return the listed name that `name` means. Raises `ToolboxError` naming the nearest layer where there is
+        none."""
         if name in self._layers:
             return name
         if name in self._aliases:

@@ -37,7 +37,7 @@ class Unit:
 
 
 def parse_units(address: str, layers: Layers, classes: ClassNames | None = None) -> list[Unit]:
-    """The units that an address means, in order, with the layers' listed names. `classes`: names that units have.
+    """Return the units that an address means, in order, with the layers' listed names. `classes`: their names.
 
     Raises `ToolboxError` that names the layer's range where a unit or a place does not exist, the nearest name where
     the layer or the class does not.
@@ -54,7 +54,7 @@ def parse_units(address: str, layers: Layers, classes: ClassNames | None = None)
 
 
 def parse_unit(address: str, layers: Layers, classes: ClassNames | None = None) -> Unit:
-    """The one unit that an address means; `ToolboxError` where it means several."""
+    """Return the one unit that an address means; `ToolboxError` where it means several."""
     units = parse_units(address, layers, classes)
     if len(units) != 1:
         raise ToolboxError(f'"{address}" means {len(units)} units; one is wanted here')
@@ -62,14 +62,14 @@ def parse_unit(address: str, layers: Layers, classes: ClassNames | None = None) 
 
 
 def checked_unit(unit: Unit, layers: Layers) -> Unit:
-    """The same unit with its layer's listed name; `ToolboxError` where the network does not have it."""
+    """Return the same unit with its layer's listed name; `ToolboxError` where the network does not have it."""
     layer = layers[layers.canonical(unit.layer)]
     checked_place(unit.place, layer, f"{unit.layer}:{unit.channel}")
     return parse_unit(str(unit), layers)
 
 
 def checked_place(place: object, layer: Layer, address: str) -> Place:
-    """The place, where the layer has it; `ToolboxError`, which names `address`, where it does not."""
+    """Return the place, where the layer has it; `ToolboxError`, which names `address`, where it does not."""
     if place is None or place == "mean":
         return cast(Place, place)
     if not (isinstance(place, tuple) and len(place) == 2 and all(isinstance(each, Integral) for each in place)):
@@ -114,7 +114,7 @@ def _parse_channels(text: str, layer: Layer, classes: ClassNames, address: str) 
 
 
 def _named_unit(name: str, layer: Layer, classes: ClassNames, address: str) -> Unit:
-    """The unit whose class has this name."""
+    """Return the unit whose class has this name."""
     channel = classes.channel(name, layer.name, address)
     _check_channel(channel, layer, address)
     return Unit(layer.name, channel)

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from deepvis_toolbox import ToolboxError
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.engine import CaffeNetwork
-from deepvis_toolbox.caffe.graph import build_graph
+from deepvis_toolbox.caffe.graph import build_graph, graph_of
 from deepvis_toolbox.caffe.process import Installation
+from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
@@ -81,7 +82,9 @@ def test_both_engines_start_and_arrive_at_the_same_place(kind: str, tmp_path: Pa
     assert real_caffe
     files = in_place_network(tmp_path, kind)
     ours = TorchNetwork(build_graph(*files), DESCRIPTION, torch.device("cpu"))
-    with CaffeNetwork(*files, build_graph(*files), DESCRIPTION, torch.device("cpu")) as theirs:
+    definition = read_prototxt(files[0])
+    hollow = graph_of(definition, files[1], hollow=True)
+    with CaffeNetwork(definition, files[1], hollow, DESCRIPTION, torch.device("cpu")) as theirs:
         x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
         for origin, at in (("conv", ["data"]), ("last", ["conv", "data"])):
             diff = torch.randn(2, *ours.layers[origin].shape, generator=torch.Generator().manual_seed(2))

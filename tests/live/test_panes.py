@@ -347,6 +347,7 @@ def texts(monkeypatch: pytest.MonkeyPatch, state: State, snapshot: Snapshot | No
         "error",
         "help_overlay",
         "layer_list",
+        "legend",
         "message",
         "selected",
         "status_line",
@@ -501,7 +502,7 @@ def test_numbers_in_the_status_line_do_not_move_other_columns() -> None:
     assert allowed[changed].all()
 
 
-def test_gradients_are_red_and_green_and_activations_are_not() -> None:
+def test_gradients_have_a_colour_for_each_sign_and_activations_are_light() -> None:
     values = np.zeros((16, 8, 8), np.float32)
     values[0], values[1] = -1, 1
     look = look_for(Look(), 1500, 930)
@@ -688,3 +689,33 @@ def test_the_scale_shows_each_value_in_the_colour_that_its_tile_has(signed: bool
     colour = shown.palette[int(shown.levels.indices[1, 0, 0]), 0].astype(int)
     assert np.abs(row[round(place * (length - 1))] - colour).max() <= 12
     assert np.abs(row[-1] - shown.palette[255, 0]).max() == 0
+
+
+@pytest.mark.parametrize("gamma_index", [0, 2])
+def test_one_unit_that_is_far_stronger_does_not_hide_the_others(
+    gamma_index: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).uniform(0.5, 1, (16, 8, 8)).astype(np.float32)
+    plain = maps.shown_maps(scene_of(state_at(gamma_index=gamma_index), snapshot_for(state_at(), values)))
+    values[3] *= 100
+    state = state_at(gamma_index=gamma_index)
+    shown = maps.shown_maps(scene_of(state, snapshot_for(state, values)))
+    assert plain
+    assert shown
+    others = [unit for unit in range(16) if unit != 3]
+    assert shown.levels.full == values[others].max()
+    assert np.abs(shown.levels.indices[others].astype(int) - plain.levels.indices[others]).max() <= 3
+    assert (shown.levels.indices[3] == 255).all()
+    assert "1+" in texts(monkeypatch, state, snapshot_for(state, values)).splitlines()
+
+
+def test_a_source_that_is_gone_has_a_badge_on_the_input_and_no_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_at(source_note="camera lost, retrying", source_gone=True, window_rate=30.0)
+    snapshot = snapshot_for(state)
+    written = texts(monkeypatch, state, snapshot).splitlines()
+    assert written.count("camera lost, retrying") == 2  # on the picture and in the status line
+    assert not {"24.3", "30.0"} & set(written)
+    pixels, boxes = drawn(state, snapshot)
+    assert (part(pixels, boxes["input"]) == np.array(Look().warning)).all(axis=2).any()
+    state.facts.source_gone = False
+    assert {"24.3", "30.0"} <= set(texts(monkeypatch, state, snapshot).splitlines())

@@ -40,7 +40,7 @@ def model_folder(folder: Path, settings: str) -> str:
 
 def test_without_files_and_flags_every_value_is_built_in() -> None:
     settings = load_settings()
-    assert settings.window.width == 1500
+    assert settings.window.width is None
     assert {settings.origin(".".join(path)) for path, _ in leaves(settings)} == {"built-in"}
 
 
@@ -67,7 +67,7 @@ def test_the_model_named_in_the_local_file_brings_its_own_settings(elsewhere: Pa
 
 
 def test_a_model_without_a_model_yaml_brings_no_settings() -> None:
-    assert load_settings("torchvision:alexnet").window.width == 1500
+    assert load_settings("torchvision:alexnet").window.width is None
 
 
 def test_the_users_own_file_goes_before_the_model_and_behind_the_local_file(elsewhere: Path) -> None:

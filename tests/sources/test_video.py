@@ -20,7 +20,7 @@ def test_headless_brings_every_frame_once_in_order_and_then_ends(video: Path) ->
         assert not source.ended
         assert source.read() is None
         assert source.ended
-        assert source.note == "clip.avi has ended"
+        assert (source.note, source.gone) == ("clip.avi has ended", True)
     assert [frame_number(frame.image) for frame in frames if frame] == list(range(VIDEO_FRAMES))
     assert [frame.info.number for frame in frames if frame] == list(range(VIDEO_FRAMES))
 

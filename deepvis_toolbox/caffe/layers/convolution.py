@@ -49,24 +49,24 @@ class _Convolving(ModuleLayer):
         return [writer.module(self.definition.name, self.module(), bottom) for bottom in bottoms]
 
     def axis_is_channels(self) -> None:
-        """Refuses any other `axis` than that of the channels."""
+        """Refuse any other `axis` than that of the channels."""
         if self.axis("axis", self.definition.convolution_param.axis, self.bottom) != 1:
             raise self.error("axis", "only two-dimensional layers over the channels (axis 1) are supported")
 
     @abstractmethod
     def weight_shape(self, channels: int) -> Shape:
-        """The shape of the stored weights."""
+        """Return the shape of the stored weights."""
 
     @abstractmethod
     def output_extent(self, extent: int, axis: int) -> int:
-        """How many rows (axis 0) or columns (axis 1) come out."""
+        """Return how many rows (axis 0) or columns (axis 1) come out."""
 
     def reach(self, axis: int) -> int:
-        """The extent of the dilated kernel."""
+        """Return the extent of the dilated kernel."""
         return self.dilation[axis] * (self.kernel[axis] - 1) + 1
 
     def filled(self, module: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
-        """The module with the stored weights, which it was made without."""
+        """Return the module with the stored weights, which it was made without."""
         module.weight = nn.Parameter(self.blobs[0], requires_grad=False)
         module.bias = nn.Parameter(self.blobs[1], requires_grad=False) if len(self.blobs) > 1 else None
         return module

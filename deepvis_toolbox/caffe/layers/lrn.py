@@ -73,7 +73,8 @@ class _AcrossChannelsNorm(torch.autograd.Function):
 
 
 def _sum_over_neighbours(x: torch.Tensor, size: int) -> torch.Tensor:
-    """The sum over `size` channels around each, fewer at the ends. Adding shifted blocks is fast in any layout."""
+    """Return the sum over `size` channels around each, fewer at the ends. Adding shifted blocks is fast in any
+    layout."""
     total = x.clone()
     for distance in range(1, min(size // 2, x.shape[1] - 1) + 1):
         total[:, distance:] += x[:, :-distance]
@@ -100,6 +101,7 @@ class WithinChannelNorm(nn.Module):
 
     @property
     def window(self) -> Window:
+        """The window over which it looks, as `operations` asks for it."""
         return Window((self.size, self.size), padding=(self.size // 2, self.size // 2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

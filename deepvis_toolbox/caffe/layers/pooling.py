@@ -90,6 +90,7 @@ class WidelyPaddedPool(nn.Module):
 
     @property
     def window(self) -> Window:
+        """The window over which it looks, as `operations` asks for it."""
         return Window(self.kernel, self.stride, self.padding)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -111,6 +112,7 @@ class StochasticPool(nn.Module):
 
     @property
     def window(self) -> Window:
+        """The window over which it looks, as `operations` asks for it."""
         return Window(self.kernel, self.stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

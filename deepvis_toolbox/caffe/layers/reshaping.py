@@ -53,7 +53,7 @@ class Reshape(LayerType):
         return [self._reshaped(sizes, start - 1, end - 1)]
 
     def _without_batch(self, sizes: list[int]) -> list[int]:
-        """The new sizes for one image, where the first of them is the batch: copied, or what is left over."""
+        """Return the new sizes for one image, where the first of them is the batch: copied, or what is left over."""
         rest = sizes[1:]
         copied = [self.bottom[i] if size == 0 and i < len(self.bottom) else size for i, size in enumerate(rest)]
         if sizes[:1] == [0] or (sizes[:1] == [-1] and math.prod(copied) == math.prod(self.bottom)):

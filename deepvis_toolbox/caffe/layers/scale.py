@@ -48,16 +48,16 @@ class _Affine(LayerType):
         return other
 
     def broadcast(self) -> Shape:
-        """The array's shape with ones where it is the same everywhere, batch left out."""
+        """Return the array's shape with ones where it is the same everywhere, batch left out."""
         ones_after = len(self.bottom) + 1 - self.first - len(self.covered)
         return (*(1,) * (self.first - 1), *self.covered, *(1,) * ones_after)
 
     def is_by_channel(self) -> bool:
-        """Whether there is one number for each channel of maps."""
+        """Return whether there is one number for each channel of maps."""
         return self.first == 1 and len(self.covered) == 1 and len(self.bottom) == 3
 
     def by_second_bottom(self, writer: GraphWriter, bottoms: list[fx.Node]) -> fx.Node:
-        """The second bottom, with axes of one added so that it spreads over the first."""
+        """Return the second bottom, with axes of one added so that it spreads over the first."""
         missing = len(self.bottom) - len(self.covered)
         if not missing:
             return bottoms[1]
@@ -117,7 +117,7 @@ class Bias(_Affine):
 
 
 def _channel_affine(scale: torch.Tensor, bias: torch.Tensor | None) -> nn.Module:
-    """A batch norm that does nothing but scale and shift, so that whatever folds batch norms folds this too."""
+    """Return a batch norm that does nothing but scale and shift, so that whatever folds batch norms folds this too."""
     scale = scale.reshape(-1)
     module = nn.BatchNorm2d(scale.numel(), eps=0.0)
     module.weight = nn.Parameter(scale, requires_grad=False)

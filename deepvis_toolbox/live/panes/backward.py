@@ -66,7 +66,7 @@ class BackwardPane(Pane):
         draw_result(body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
-        """A double click enlarges the result."""
+        """Answer the mouse: a double click enlarges the result."""
         return Hit(double_click=lambda state: actions.toggle_zoom(state, "backward"))
 
 
@@ -90,12 +90,12 @@ def draw_result(pixels: Pixels, scene: Scene) -> None:
 
 
 def _shown(scene: Scene) -> tuple[BackwardImage, InputGradient] | None:
-    """The newest picture that came, also where it answers what was asked before, and its question."""
+    """Return the newest picture that came, also where it answers what was asked before, and its question."""
     return scene.snapshot.newest(backward_question(scene.state), (BackwardImage,)) if scene.snapshot else None
 
 
 def _origin_text(scene: Scene) -> str:
-    """Where the picture that is shown started, which can lag behind the state."""
+    """Return where the picture that is shown started, which can lag behind the state."""
     view = scene.state.view
     if view.backward == "off" or scene.state.origin is None:
         return ""

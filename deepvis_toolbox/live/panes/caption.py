@@ -14,7 +14,7 @@ COMPUTING = "computing …"
 
 
 def waiting_for(state: State) -> str:
-    """Why there is no picture yet: the network, or what the source says about itself."""
+    """Return why there is no picture yet: the network, or what the source says about itself."""
     return state.facts.loading or state.facts.source_note or "waiting for the first picture …"
 
 
@@ -28,12 +28,12 @@ def missing_note(scene: Scene) -> str:
 
 
 def body_box(height: int, width: int, look: Look) -> Box:
-    """The part of a pane of this size that lies below its caption."""
+    """Return the part of a pane of this size that lies below its caption."""
     return Box(min(look.px(look.caption), height), 0, height, width)
 
 
 def body_of(pixels: Pixels, look: Look) -> Pixels:
-    """The pane's pixels below its caption."""
+    """Return the pane's pixels below its caption."""
     return pixels[body_box(pixels.shape[0], pixels.shape[1], look).top :]
 
 
@@ -46,7 +46,7 @@ def draw_caption(
     active: bool = False,
     elide: Elide = "end",
 ) -> None:
-    """Writes the title at the left and the detail at the right, on one baseline.
+    """Write the title at the left and the detail at the right, on one baseline.
 
     Where there is too little room, the title is cut as `elide` says, and the detail, mostly an address, at its start:
     the end is what tells units apart.
@@ -62,12 +62,12 @@ def draw_caption(
 
 
 def caption_baseline(look: Look) -> int:
-    """Where the caption's text stands."""
+    """Return where the caption's text stands."""
     return look.px(look.caption) - look.px(8)
 
 
 def draw_note(pixels: Pixels, look: Look, text: str, colour: Colour | None = None, font: Font | None = None) -> None:
-    """Writes a sentence in the middle of the pane: why there is nothing to see."""
+    """Write a sentence in the middle of the pane: why there is nothing to see."""
     font = font or look.font
     height, width = pixels.shape[:2]
     lines = wrapped(text, font, max(1, width - 2 * look.px(look.margin)), max(1, height // font.line_height))
@@ -78,8 +78,10 @@ def draw_note(pixels: Pixels, look: Look, text: str, colour: Colour | None = Non
         )
 
 
-def draw_badge(pixels: Pixels, look: Look, text: str, in_the_middle: bool = False) -> None:
-    """Writes a short sentence on a dark ground, at the bottom left of a picture or in its middle."""
+def draw_badge(
+    pixels: Pixels, look: Look, text: str, in_the_middle: bool = False, colour: Colour | None = None
+) -> None:
+    """Write a short sentence on a dark ground, at the bottom left of a picture or in its middle."""
     pad = look.px(6)
     width = min(text_width(text, look.small) + 2 * pad, pixels.shape[1])
     left, bottom = pad, pixels.shape[0] - pad
@@ -87,4 +89,12 @@ def draw_badge(pixels: Pixels, look: Look, text: str, in_the_middle: bool = Fals
         left, bottom = (pixels.shape[1] - width) // 2, (pixels.shape[0] + look.small.line_height) // 2
     ground = pixels[max(0, bottom - look.small.line_height) : bottom, left : left + width]
     clear(ground, look.window)
-    draw_text(ground, text, pad, look.small.ascent + look.px(2), look.small, look.text, width=max(0, width - 2 * pad))
+    draw_text(
+        ground,
+        text,
+        pad,
+        look.small.ascent + look.px(2),
+        look.small,
+        colour or look.text,
+        width=max(0, width - 2 * pad),
+    )

@@ -9,7 +9,7 @@ from deepvis_toolbox.live.look import Look
 
 
 def draw_card(pixels: Pixels, box: Box, look: Look, border: Colour | None = None) -> Pixels:
-    """Paints a card at the box, cut to the pixels; returns its inside."""
+    """Paint a card at the box, cut to the pixels; return its inside."""
     inside = pixels[max(0, box.top) : max(0, box.bottom), max(0, box.left) : max(0, box.right)]
     clear(inside, look.panel)
     line = look.px(1)

@@ -58,7 +58,7 @@ class ClassesPane(Pane):
                 _draw_class(pixels[top:bottom], class_name(state, index), float(probabilities[index]), place == 0, look)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
-        """A click goes to the unit of the class under the mouse."""
+        """Answer the mouse: a click goes to the unit of the class under the mouse."""
         answer, view = scene.answer(ClassProbabilities()), scene.state.view
         if answer is None or not view.show_labels or not scene.state.facts.label_layers:
             return Hit()
@@ -75,12 +75,12 @@ class ClassesPane(Pane):
 
 
 def _rows(height: int, look: Look) -> int:
-    """How many classes a strip of this height shows: as many as stand apart."""
+    """Return how many classes a strip of this height shows: as many as stand apart."""
     return max(1, min(CLASSES, height // (look.font.capital_height + look.px(6))))
 
 
 def _row(height: int, place: int, look: Look) -> tuple[int, int]:
-    """Top and bottom of a class's line."""
+    """Return top and bottom of a class's line."""
     rows = _rows(height, look)
     return place * height // rows, (place + 1) * height // rows
 

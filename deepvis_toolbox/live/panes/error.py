@@ -20,7 +20,7 @@ class ErrorPane(Pane):
     slot = Slot.OVERLAY
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:
-        """Shown while something is wrong."""
+        """Return whether something is wrong."""
         return bool(_text(state, snapshot))
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:

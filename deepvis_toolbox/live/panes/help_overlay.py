@@ -32,7 +32,7 @@ class HelpPane(Pane):
     keys = (Binding(("h",), actions.toggle_help, "Window", "this help on or off"),)
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
-        """Shown when a key asked for it."""
+        """Return whether a key asked for it."""
         return state.view.show_help
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
@@ -55,7 +55,7 @@ def _draw_card_of(groups: list[Group], pixels: Pixels, look: Look) -> None:
 
 
 def _fitting(groups: list[Group], height: int, width: int, look: Look) -> Look:
-    """The look, smaller where the help would not fit: what it says must be seen whole."""
+    """Return the look, smaller where the help would not fit: what it says must be seen whole."""
     while look.scale > SMALLEST_SCALE:
         needed = _size(_columns(groups, height, look), _column_width(groups, look), look)
         if needed[0] <= height and needed[1] <= width:
@@ -69,7 +69,7 @@ def _columns(groups: list[Group], height: int, look: Look) -> list[list[Group]]:
 
 
 def _size(columns: list[list[Group]], room: int, look: Look) -> tuple[int, int]:
-    """Height and width of the card whose columns are `room` wide."""
+    """Return height and width of the card whose columns are `room` wide."""
     pad = look.px(24)
     rows = max(sum(len(keys) + 2 for _, keys in column) - 1 for column in columns)
     return rows * _row(look) + 2 * pad, len(columns) * (room + pad) + pad
@@ -84,13 +84,13 @@ def _keys_width(groups: list[Group], look: Look) -> int:
 
 
 def _column_width(groups: list[Group], look: Look) -> int:
-    """Wide enough for the longest sentence."""
+    """Return the width for the longest sentence."""
     longest = max(text_width(binding.sentence, look.font) for _, keys in groups for binding in keys)
     return _keys_width(groups, look) + look.px(20) + longest
 
 
 def _in_columns(groups: list[Group], rows: int) -> list[list[Group]]:
-    """One column where all groups fit below each other, else two of about the same height."""
+    """Return one column where all groups fit below each other, else two of about the same height."""
     heights = [len(keys) + 2 for _, keys in groups]
     if sum(heights) - 1 <= rows or len(groups) == 1:
         return [groups]

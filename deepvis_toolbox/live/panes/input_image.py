@@ -7,7 +7,7 @@ from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
-from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note, waiting_for
+from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, waiting_for
 from deepvis_toolbox.live.panes.naming import class_name
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.scene import Scene
@@ -40,4 +40,7 @@ class InputPane(Pane):
             clear(body, look.panel)
             draw_note(body, look, waiting_for(state))
             return
-        paint_picture(body, snapshot.input_image)
+        box = paint_picture(body, snapshot.input_image)
+        if state.facts.source_gone:
+            place = body[box.top : box.bottom, box.left : box.right]
+            draw_badge(place, look, state.facts.source_note, colour=look.warning)

@@ -35,7 +35,8 @@ class LayerListPane(Pane):
         scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look))
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
-        """A click on a name shows that layer, and the list stays under the mouse; the wheel scrolls."""
+        """Answer the mouse: a click on a name shows that layer, and the list stays under the mouse; the wheel
+        scrolls."""
         state, look = scene.state, scene.look
         index, first = layer_at(height, state, look, y), first_row(state, height, look)
         last = max(0, len(state.facts.layers) - visible_rows(height, look))
@@ -71,13 +72,14 @@ def _draw(pixels: Pixels, state: State, look: Look) -> None:
 
 
 def visible_rows(height: int, look: Look) -> int:
-    """How many names a pane of this height shows."""
+    """Return how many names a pane of this height shows."""
     body = body_box(height, 0, look)
     return max(1, (body.height - 2 * _list_pad(look)) // look.px(look.row))
 
 
 def first_row(state: State, height: int, look: Look) -> int:
-    """The first name shown in a pane of this height: where the wheel put it, else so that the shown layer is seen."""
+    """Return the first name shown in a pane of this height: where the wheel put it, else so that the shown layer is
+    seen."""
     rows = visible_rows(height, look)
     last = max(0, len(state.facts.layers) - rows)
     wanted = state.view.layer_index - rows // 2 if state.view.layer_scroll is None else state.view.layer_scroll
@@ -85,7 +87,7 @@ def first_row(state: State, height: int, look: Look) -> int:
 
 
 def layer_at(height: int, state: State, look: Look, y: int) -> int | None:
-    """The layer whose name is in row `y` of a pane of this height; None where there is none."""
+    """Return the layer whose name is in row `y` of a pane of this height; None where there is none."""
     body = body_box(height, 0, look)
     number = (y - body.top - _list_pad(look)) // look.px(look.row)
     if not 0 <= number < visible_rows(height, look):
@@ -114,7 +116,8 @@ def _draw_row(pixels: Pixels, state: State, entry: Layer, is_shown: bool, look: 
 
 
 def _draw_name(pixels: Pixels, name: str, left: int, right: int, baseline: int, is_shown: bool, look: Look) -> None:
-    """The name, what precedes its last dot dimmed; where it is too long, its start is left out, not what differs."""
+    """Draw the name, what precedes its last dot dimmed; where it is too long, its start is left out, not what
+    differs."""
     group, dot, part = name.rpartition(".")
     head_room = max(0, right - left - text_width(part, look.font))
     left += draw_text(pixels, group + dot, left, baseline, look.font, look.dim, width=head_room, elide="start")

@@ -32,9 +32,17 @@ def draw_legend(pixels: Pixels, maps: ShownMaps, left: int, right: int, scene: S
     size = max(abs(levels.low), abs(levels.high))
     if scene.state.view.channel_boost or not size:
         return
-    low, high = (-size, size) if levels.signed else (0.0, levels.high)
-    draw_text(pixels, number_text(low), start + number - space, baseline, look.small, look.dim, "right")
-    draw_text(pixels, number_text(high), right - number + space, baseline, look.small, look.dim)
+    low, more = (-levels.full if levels.signed else 0.0), "+" if size > levels.full else ""  # more: some are larger
+    draw_text(
+        pixels,
+        number_text(low) + (more if low else ""),
+        start + number - space,
+        baseline,
+        look.small,
+        look.dim,
+        "right",
+    )
+    draw_text(pixels, number_text(levels.full) + more, right - number + space, baseline, look.small, look.dim)
 
 
 def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baseline: int, scene: Scene) -> None:
@@ -46,6 +54,6 @@ def _draw_scale(pixels: Pixels, maps: ShownMaps, left: int, length: int, baselin
 
 
 def _ramp(shape: tuple[int, int], gamma: float, signed: bool) -> NDArray[np.uint8]:
-    """Palette indices (H, W) of the values from one end of the scale to the other, evenly spaced."""
+    """Return palette indices (H, W) of the values from one end of the scale to the other, evenly spaced."""
     values = np.linspace(-1 if signed else 0, 1, shape[1], dtype=np.float32)
     return np.tile(to_levels(values[None, None, :], gamma, signed=signed).indices[0], (shape[0], 1))

@@ -19,7 +19,7 @@ class MessagePane(Pane):
     slot = Slot.OVERLAY
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
-        """Shown while there is a message."""
+        """Return whether there is a message."""
         return bool(state.facts.message)
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:

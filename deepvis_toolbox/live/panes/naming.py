@@ -9,27 +9,27 @@ ORIGIN_MARK = "◆"
 
 
 def class_name(state: State, index: int) -> str:
-    """The name of a class; its number where names are unknown."""
+    """Return the name of a class; its number where names are unknown."""
     return state.facts.labels[index] if 0 <= index < len(state.facts.labels) else f"class {index}"
 
 
 def unit_name(state: State, layer: str, unit: int) -> str:
-    """The class that a unit of a label layer stands for, else its channel."""
+    """Return the class that a unit of a label layer stands for, else its channel."""
     if layer in state.facts.label_layers:
         return class_name(state, unit)
     return f"channel {unit}"
 
 
 def number_text(value: float) -> str:
-    """Three digits, in as little room as they take: `0.124`, `-129`, `1.23e4`."""
+    """Return three digits, in as little room as they take: `0.124`, `-129`, `1.23e4`."""
     mantissa, e, exponent = f"{value:.3g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if e else mantissa
 
 
-WIDEST_NUMBER = "-0.000888"
-"""No number of float32's range is written wider."""
+WIDEST_NUMBER = "-0.000888+"
+"""No number of float32's range is written wider, with the sign that some values are larger."""
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as people write it: `32×112×112`."""
+    """Return a shape as people write it: `32×112×112`."""
     return "×".join(str(size) for size in shape)

@@ -50,7 +50,7 @@ class Pane:
     """Pixels at scale 1; 0: an equal share of what the others of its slot leave."""
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
-        """Whether the pane is to be seen at all."""
+        """Return whether the pane is to be seen at all."""
         return True
 
     def needs(self, state: State) -> Iterable[Question[Any]]:  # noqa: ARG002

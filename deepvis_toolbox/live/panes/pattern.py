@@ -12,7 +12,7 @@ from deepvis_toolbox.live.scene import Scene
 
 
 def draw_pattern(pixels: Pixels, grid: TileGrid, scene: Scene) -> None:
-    """Paints the pictures at the grid's places; says so where there are none, or not all."""
+    """Paint the pictures at the grid's places; say so where there are none, or not all."""
     state, look = scene.state, scene.look
     tiles = state.facts.pattern_tiles
     if state.view.pattern == "off":
@@ -32,7 +32,7 @@ def draw_pattern(pixels: Pixels, grid: TileGrid, scene: Scene) -> None:
 
 
 def _how(scene: Scene) -> str:
-    """Where it is said how to make them."""
+    """Return where it is said how to make them."""
     if scene.state.view.show_unit_images:
         return "the pane beside says how to make them"
     return f"{scene.keys.label_for(actions.toggle_unit_images)} shows how to make them"

@@ -45,7 +45,7 @@ class SelectedPane(Pane):
         draw_unit(body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
-        """A double click enlarges the unit."""
+        """Answer the mouse: a double click enlarges the unit."""
         return Hit(double_click=lambda state: actions.toggle_zoom(state, "unit"))
 
 
@@ -65,7 +65,7 @@ def draw_unit(pixels: Pixels, scene: Scene) -> None:
 
 
 def _note(values: NDArray[np.float32], is_gradient: bool) -> str:
-    """What the picture of these values does not say itself."""
+    """Return what the picture of these values does not say itself."""
     if not values.any():
         return f"{'gradient' if is_gradient else 'activation'} exactly zero"
     not_finite = int(values.size - np.isfinite(values).sum())
@@ -73,7 +73,7 @@ def _note(values: NDArray[np.float32], is_gradient: bool) -> str:
 
 
 def _draw_value(pixels: Pixels, scene: Scene, maps: ShownMaps) -> None:
-    """A unit without places: its name, its value, and where that lies among the layer's values."""
+    """Draw a unit without places: its name, its value, and where that lies among the layer's values."""
     state, look = scene.state, scene.look
     height, width = pixels.shape[:2]
     value, centre = float(maps.values.reshape(-1)[state.view.unit]), width // 2

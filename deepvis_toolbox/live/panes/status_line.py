@@ -51,8 +51,9 @@ def _source(state: State, snapshot: Snapshot | None) -> str:
     return f"{name} (frozen)" if state.view.camera_frozen and name else name
 
 
-def _rate(rate: float) -> str:
-    return f"{min(rate, 9999):.1f}" if rate > 0 else "–"
+def _rate(rate: float, state: State) -> str:
+    """Where the source has gone, the last rates say nothing any more."""
+    return f"{min(rate, 9999):.1f}" if rate > 0 and not state.facts.source_gone else "–"
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -62,9 +63,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("gamma", lambda state, _: f"{state.view.gamma:g}", 44, rank=3),
     Column("per channel", lambda state, _: f"{state.view.channel_boost:g}", 72, rank=3),
     Column("source", _source, 110, stretch=4, rank=2),
-    Column("shown fps", lambda state, _: _rate(state.facts.window_rate), 66, 0, 0, True),
-    Column("source fps", lambda _, snapshot: _rate(snapshot.source_rate if snapshot else 0), 62, 0, 4, True),
-    Column("network fps", lambda _, snapshot: _rate(snapshot.network_rate if snapshot else 0), 70, 0, 1, True),
+    Column("shown fps", lambda state, _: _rate(state.facts.window_rate, state), 66, 0, 0, True),
+    Column("source fps", lambda state, snapshot: _rate(snapshot.source_rate if snapshot else 0, state), 62, 0, 4, True),
+    Column(
+        "network fps", lambda state, snapshot: _rate(snapshot.network_rate if snapshot else 0, state), 70, 0, 1, True
+    ),
     Column("dropped", lambda _, snapshot: str(snapshot.dropped_frames if snapshot else 0), 54, 0, 4, True),
     Column("device", lambda _, snapshot: snapshot.device if snapshot else "", 52, 0, 5),
 )
@@ -92,7 +95,7 @@ class StatusPane(Pane):
 
 
 def _places(width: int, look: Look) -> list[tuple[Column, int, int]]:
-    """The columns that fit, each with its left edge and its width."""
+    """Return the columns that fit, each with its left edge and its width."""
     space, margin = look.px(16), look.px(look.margin)
     columns = list(COLUMNS)
     while len(columns) > 1 and _least(columns, look, space) > width - 2 * margin:

@@ -60,7 +60,7 @@ class TilesPane(Pane):
         Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
         Binding((), lambda _: None, "Mouse", "select the unit", "click a tile"),
         Binding((), lambda _: None, "Mouse", "next or previous layer", "wheel over tiles"),
-        Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative red, positive green)"),
+        Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative blue, positive orange)"),
         Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),
         Binding(("t",), actions.cycle_gamma, "Tiles", "boost faint values: gamma 1, 0.7, 0.5, 0.3"),
         Binding(("T",), actions.cycle_channel_boost, "Tiles", "boost each channel on its own: 0, 0.3, 0.5, 0.8, 1"),
@@ -103,7 +103,7 @@ class TilesPane(Pane):
             _draw_tiles(pixels, body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:
-        """A click selects a unit, a double click enlarges it, the wheel changes the layer."""
+        """Answer the mouse: a click selects a unit, a double click enlarges it, the wheel changes the layer."""
         grid = tile_grid(height, width, scene)
         unit = grid.tile_at(x, y - body_box(height, width, scene.look).top) if grid else None
         double_click = partial(actions.toggle_zoom, zoom="unit")
@@ -137,7 +137,7 @@ def _fitted(count: int, shape: tuple[int, int], pane: tuple[int, int], look: Loo
 
 
 def _map_shape(layer: Layer, scene: Scene) -> tuple[int, int]:
-    """Height and width of one map of the shown layer; (1, 1) for a flat layer."""
+    """Return height and width of one map of the shown layer; (1, 1) for a flat layer."""
     if scene.state.view.pattern != "off":
         return 1, 1
     maps = scene.answer(maps_question(scene.state))
@@ -187,7 +187,7 @@ def _title(state: State) -> str:
 
 
 def _note(maps: ShownMaps) -> str:
-    """What the tiles do not say themselves."""
+    """Return what the tiles do not say themselves."""
     if maps.levels.not_finite:
         return f"{maps.levels.not_finite} values are not finite; they are shown as zero"
     if maps.levels.low == maps.levels.high == 0:
@@ -196,7 +196,7 @@ def _note(maps: ShownMaps) -> str:
 
 
 def _draw_marks(pixels: Pixels, state: State, layer: str, grid: TileGrid, look: Look) -> None:
-    """The selection, and the frozen origin where it lies in this layer."""
+    """Draw the selection, and the frozen origin where it lies in this layer."""
     frozen = state.view.frozen_origin
     if frozen and frozen.layer == layer and frozen.channel < grid.count:
         box = grid.tile_rect(frozen.channel)

@@ -24,7 +24,7 @@ class TimingsPane(Pane):
     keys = (Binding(("5",), actions.toggle_timings, "Window", "timings on or off"),)
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
-        """Shown when a key asked for it."""
+        """Return whether a key asked for it."""
         return state.view.show_timings
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:

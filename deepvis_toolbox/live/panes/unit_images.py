@@ -38,7 +38,7 @@ class UnitImagesPane(Pane):
     )
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
-        """Shown unless a key hides it."""
+        """Return whether no key hides it."""
         return state.view.show_unit_images
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
@@ -49,7 +49,7 @@ class UnitImagesPane(Pane):
                 _draw_kind(part, kind, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
-        """A double click enlarges the pictures under the mouse."""
+        """Answer the mouse: a double click enlarges the pictures under the mouse."""
         kind = pictures_at(height, scene.look, y)
         if kind is None:
             return Hit()
@@ -57,19 +57,19 @@ class UnitImagesPane(Pane):
 
 
 def pictures_at(height: int, look: Look, y: int) -> UnitImageKind | None:
-    """The kind of pictures in row `y` of a pane of this height; None between them."""
+    """Return the kind of pictures in row `y` of a pane of this height; None between them."""
     return next((kind for kind, (top, bottom) in _rows(height, look).items() if top <= y < bottom), None)
 
 
 def _rows(height: int, look: Look) -> dict[UnitImageKind, tuple[int, int]]:
-    """Top and bottom of each kind's part of the pane."""
+    """Return top and bottom of each kind's part of the pane."""
     gap = look.px(look.gap)
     part = (height - 2 * gap) // 3
     return {kind: (place * (part + gap), place * (part + gap) + part) for place, kind in enumerate(TITLES)}
 
 
 def _growing(scene: Scene) -> ShownPicture | None:
-    """The selected unit's pictures that are being made just now."""
+    """Return the selected unit's pictures that are being made just now."""
     growth = scene.answer(growing_question(scene.state))
     if growth is None:
         return None
@@ -85,7 +85,7 @@ def _draw_kind(pixels: Pixels, kind: UnitImageKind, scene: Scene) -> None:
 
 
 def _whose(state: State) -> str:
-    """The unit whose pictures are shown; where it is not the selected one, that is said."""
+    """Return the unit whose pictures are shown; where it is not the selected one, that is said."""
     pictures = state.facts.unit_pictures
     borrowed = pictures is not None and pictures.address == state.address and pictures.owner
     return f"of {pictures.owner}" if pictures and borrowed else state.address
@@ -105,7 +105,7 @@ def draw_pictures(body: Pixels, kind: UnitImageKind, scene: Scene) -> None:
 
 
 def picture_of(state: State, kind: UnitImageKind) -> ShownPicture:
-    """What the state has of this kind for the selected unit; why there is nothing otherwise."""
+    """Return what the state has of this kind for the selected unit; why there is nothing otherwise."""
     if not state.layer:
         return ShownPicture(note=state.facts.loading or "the network is still loading")
     if not state.facts.has_unit_images:

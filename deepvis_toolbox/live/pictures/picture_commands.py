@@ -35,7 +35,7 @@ class PictureCommands:
 
 
 def _flags(given: list[tuple[str, str]]) -> list[str]:
-    """Each flag with its value; one that begins with a dash needs the equals sign."""
+    """Return each flag with its value; one that begins with a dash needs the equals sign."""
     words: list[str] = []
     for flag, value in given:
         words += [f"{flag}={value}"] if value.startswith("-") else [flag, value]

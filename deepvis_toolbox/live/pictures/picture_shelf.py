@@ -30,7 +30,7 @@ class PictureShelf:
         byte_limit: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`commands`: how pictures that are missing are made."""
+        """Take `commands`: how pictures that are missing are made."""
         self.store, self._commands = store, commands
         self._clock = clock
         self._news = threading.Event()
@@ -39,7 +39,7 @@ class PictureShelf:
         self._asked_at = 0.0
 
     def follow(self, state: State) -> bool:
-        """Puts the selected unit's pictures (the layer's, in pattern mode) into the state; True if new.
+        """Put the selected unit's pictures (the layer's, in pattern mode) into the state; True if new.
 
         Where some are missing, the cache is asked again from time to time: another program may have made them.
         """
@@ -78,7 +78,7 @@ class PictureShelf:
         return self._clock() - self._asked_at > SECONDS_UNTIL_LOOKING_AGAIN and _lacks_some(state)
 
     def settle(self, state: State, seconds: float = 10.0) -> None:
-        """As `follow`, and waits until all that the state wants is read: for headless runs."""
+        """Do as `follow`, and waits until all that the state wants is read: for headless runs."""
         deadline = time.monotonic() + seconds
         self.follow(state)
         while self._is_reading(state) and time.monotonic() < deadline:
@@ -91,11 +91,12 @@ class PictureShelf:
         return reading or (state.view.pattern != "off" and (tiles is None or not tiles.done))
 
     def forget(self, unit: Unit) -> None:
-        """A unit's pictures have been made anew."""
+        """Forget a unit's pictures, which have been made anew."""
         self._cache.forget(unit)
         self._news.set()
 
     def close(self) -> None:
+        """End the background thread that reads pictures."""
         self._cache.close()
 
     def __enter__(self) -> PictureShelf:
@@ -142,7 +143,7 @@ def _same_tiles(before: PatternTiles | None, now: PatternTiles | None) -> bool:
 def open_shelf(
     loaded: LoadedNetwork, *, commands: PictureCommands, folder: str | None, byte_limit: int
 ) -> PictureShelf:
-    """The shelf for a loaded network.
+    """Return the shelf for a loaded network.
 
     `folder`: the user's own choice, in place of the model.yaml's; its layout stays the model's.
     """

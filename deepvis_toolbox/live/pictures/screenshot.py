@@ -24,7 +24,7 @@ METADATA_KEY = "deepvis_toolbox"
 
 
 def screenshot_path(folder: Path, now: datetime) -> Path:
-    """A name in `folder` that is not taken: `deepvis 2026-01-31 12.30.05.png`."""
+    """Return a name in `folder` that is not taken: `deepvis 2026-01-31 12.30.05.png`."""
     stem = f"deepvis-{now:%Y-%m-%d-%H.%M.%S}"
     names = (folder / f"{stem}{'' if number == 0 else f'-{number}'}.png" for number in range(1000))
     return next(path for path in names if not path.exists())
@@ -33,7 +33,7 @@ def screenshot_path(folder: Path, now: datetime) -> Path:
 def save_screenshot(
     path: Path, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None, settings: Mapping[str, Any]
 ) -> None:
-    """Writes RGB pixels H×W×3 as a PNG. `ToolboxError` where that fails."""
+    """Write RGB pixels H×W×3 as a PNG. `ToolboxError` where that fails."""
     text = PngInfo()
     described = json.dumps(description(state, snapshot, settings), ensure_ascii=False)
     # What a file's name has that is no UTF-8 is written as JSON escapes it.
@@ -45,7 +45,7 @@ def save_screenshot(
 
 
 def description(state: State, snapshot: Snapshot | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What is needed to make the same picture again."""
+    """Return what is needed to make the same picture again."""
     frame = snapshot.frame if snapshot else None
     return {
         "unit": state.address,

@@ -23,14 +23,14 @@ class Shooter:
     """`shoot` returns at once; `outcome` tells how it went."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """`settings` are written into every picture's metadata."""
+        """Take `settings`, which are written into every picture's metadata."""
         self._folder = folder
         self._settings = settings
         self._outcomes: Mailbox[str] = Mailbox()
         self._thread: threading.Thread | None = None
 
     def shoot(self, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None) -> None:
-        """Saves a copy of RGB pixels H×W×3; one picture at a time, a second one waits for the first."""
+        """Save a copy of RGB pixels H×W×3; one picture at a time, a second one waits for the first."""
         self.close()
         path = screenshot_path(self._folder, datetime.now())
         job = (path, pixels.copy(), replace(state, view=replace(state.view), facts=replace(state.facts)), snapshot)
@@ -38,11 +38,11 @@ class Shooter:
         self._thread.start()
 
     def outcome(self) -> str | None:
-        """A sentence about the last picture, once."""
+        """Return a sentence about the last picture, once."""
         return self._outcomes.get(timeout=0)
 
     def close(self) -> None:
-        """Waits until the last picture is on the disk."""
+        """Wait until the last picture is on the disk."""
         if self._thread is not None:
             self._thread.join()
             self._thread = None

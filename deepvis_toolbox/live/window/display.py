@@ -18,7 +18,7 @@ _HEADLESS_HINT = "or start with --headless --snapshot out.png"
 
 
 def check_display() -> None:
-    """Raises `ToolboxError` where OpenCV cannot open a window: built without one, shadowed, or no display."""
+    """Raise `ToolboxError` where OpenCV cannot open a window: built without one, shadowed, or no display."""
     packages = opencv_packages()
     framework = cv2.currentUIFramework() if hasattr(cv2, "currentUIFramework") else ""
     if len(packages) > 1:
@@ -56,7 +56,7 @@ def _check_linux_display() -> None:
 
 
 def _choose_platform(platforms: Path) -> None:
-    """A platform that is asked for in the environment and that this Qt does not have gives way to X11.
+    """Let a platform that the environment asks for, and that this Qt does not have, give way to X11.
 
     Desktops ask for `wayland` for all their programs; their Xwayland shows X11's windows.
     """
@@ -68,7 +68,8 @@ def _choose_platform(platforms: Path) -> None:
 
 
 def _answers(display: str) -> bool:
-    """Whether a connection to the X server can be made; taken for granted where there is no libxcb to try it with."""
+    """Return whether a connection to the X server can be made; taken for granted where there is no libxcb to try it
+    with."""
     try:
         xcb = ctypes.CDLL("libxcb.so.1")
     except OSError:
@@ -83,6 +84,6 @@ def _answers(display: str) -> bool:
 
 
 def opencv_packages() -> list[str]:
-    """The installed Python packages that bring a `cv2` module; more than one shadow each other."""
+    """Return the installed Python packages that bring a `cv2` module; more than one shadow each other."""
     names = {(package.metadata["Name"] or "").lower().replace("_", "-") for package in metadata.distributions()}
     return sorted(name for name in names if name.startswith("opencv-") and "python" in name)

@@ -12,7 +12,7 @@ class DrawingPace:
     """For the thread that draws. Keys and clicks need not ask: what a person waits for is drawn at once."""
 
     def __init__(self, max_fps: float, clock: Clock = time.monotonic, used: Clock = time.thread_time) -> None:
-        """`used`: the processor time that this thread has taken, in seconds."""
+        """Take `used`: the processor time that this thread has taken, in seconds."""
         self.share = 1.0
         """How much of one processor this thread may take, 0 (exclusive) to 1."""
         self._shortest = 1.0 / max_fps
@@ -21,11 +21,11 @@ class DrawingPace:
         self._began: tuple[float, float] | None = None
 
     def drawing(self) -> None:
-        """A window is being drawn, from now on."""
+        """Note that a window is being drawn, from now on."""
         self._began = self._clock(), self._used()
 
     def painted(self) -> None:
-        """The window system has had its turn since; its painting is a part of what the drawing cost."""
+        """Note that the window system has had its turn since; its painting is a part of what the drawing cost."""
         if self._began is not None:
             began, used_before = self._began
             self._due = began + max(self._shortest, (self._used() - used_before) / self.share)

@@ -16,7 +16,7 @@ SIZE = (640, 160)
 
 
 def check_keys(tell: Callable[[str], None] = print) -> None:
-    """Tells about every key until `q` is pressed or the window is closed."""
+    """Tell about every key until `q` is pressed or the window is closed."""
     look = Look()
     window = Window("Keys", *SIZE)
     tell("press keys in the window; q or closing it quits")
@@ -34,6 +34,6 @@ def check_keys(tell: Callable[[str], None] = print) -> None:
 
 
 def describe_key(code: int, name: str) -> str:
-    """The code, the key's name, and what it does."""
+    """Return the code, the key's name, and what it does."""
     does = key_table().meaning(name) or "nothing"
     return f"code {code} (0x{code:x}): {name or 'a key without a name here'}; it does: {does}"

@@ -23,7 +23,7 @@ _GTK_SHIFT = 1
 
 
 def key_name(code: int, shift: bool | None = None) -> str:
-    """The key's name: a character, or `left`, `page down`, `escape`, …; named keys with Shift: `shift+left`.
+    """Return the key's name: a character, or `left`, `page down`, `escape`, …; named keys with Shift: `shift+left`.
 
     `shift` says whether Shift is down; None where only the code can tell. Empty for "no key" and unknown keys.
     """

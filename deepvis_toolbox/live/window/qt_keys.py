@@ -61,7 +61,7 @@ class QtKeys:
         return False
 
     def _notice(self, data: ctypes._Pointer[ctypes.c_void_p]) -> bool:
-        """Called for every event with [receiver, event, result]; False: Qt goes on as ever."""
+        """Notice an event; called for every one with [receiver, event, result]; False: Qt goes on as ever."""
         address = data[1]
         kind = ctypes.c_ushort.from_address(address + _KeyEvent.type.offset).value
         if kind == _KEY_RELEASE:

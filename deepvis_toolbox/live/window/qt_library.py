@@ -53,7 +53,7 @@ class _Argument(ctypes.Structure):
 
 
 def shift_was_down() -> bool | None:
-    """Whether Shift was down at the last event that Qt delivered; None where there is no Qt to ask."""
+    """Return whether Shift was down at the last event that Qt delivered; None where there is no Qt to ask."""
     modifiers = qt_function("keyboard_modifiers", ctypes.c_uint)
     return None if modifiers is None else bool(modifiers() & _SHIFT)
 
@@ -77,7 +77,7 @@ def forget_zoom() -> None:
 
 
 def _parent(qobject: int) -> int | None:
-    """A QObject's parent: its private data, behind the pointer to the virtual functions, holds it third."""
+    """Return a QObject's parent: its private data, behind the pointer to the virtual functions, holds it third."""
     pointer = ctypes.sizeof(ctypes.c_void_p)
     data = ctypes.c_void_p.from_address(qobject + pointer).value
     return ctypes.c_void_p.from_address(data + 2 * pointer).value if data else None
@@ -85,7 +85,7 @@ def _parent(qobject: int) -> int | None:
 
 @cache
 def qt_function(name: str, result: type[Any]) -> Any:
-    """A function of the Qt that this process has loaded, by its name in the table above, or None."""
+    """Return a function of the Qt that this process has loaded, by its name in the table above, or None."""
     library_name, *symbols = _SYMBOLS[name]
     library = _loaded(library_name)
     symbol = next((symbol for symbol in symbols if library is not None and hasattr(library, symbol)), None)

@@ -19,7 +19,7 @@ _WINDOWS_VK_SHIFT = 0x10
 
 
 def shift_query() -> ShiftQuery:
-    """A function that tells whether Shift was down at the last key press; it says None where nobody can tell.
+    """Return a function that tells whether Shift was down at the last key press; it says None where nobody can tell.
 
     To be called once a window is open, when the window system's library has been loaded.
     """

@@ -48,13 +48,13 @@ class Window:
         self._qt_keys = _qt_keys()
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
-        """Shows RGB pixels H×W×3; the screen follows at the next `wait_key_code`."""
+        """Show RGB pixels H×W×3; the screen follows at the next `wait_key_code`."""
         if self._picture is None or self._picture.shape != pixels.shape:
             self._picture = np.empty_like(pixels)
         cv2.imshow(self._title, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=self._picture))
 
     def wait_key_code(self, milliseconds: int) -> tuple[int, str]:
-        """Lets the window system work until a key is pressed, at most that long.
+        """Let the window system work until a key is pressed, at most that long.
 
         The key's number (one of `NO_KEY`: none was pressed) and its name, empty where it has none.
         """
@@ -69,7 +69,7 @@ class Window:
         return self._qt_keys.presses.popleft() if self._qt_keys.presses else (-1, "")
 
     def mouse_events(self) -> list[MouseEvent]:
-        """What the mouse did since the last call, oldest first."""
+        """Return what the mouse did since the last call, oldest first."""
         events = list(self._mouse)
         self._mouse.clear()
         return events
@@ -94,6 +94,7 @@ class Window:
             return False
 
     def close(self) -> None:
+        """Close the window."""
         if self.is_open:
             cv2.destroyWindow(self._title)
             cv2.waitKey(1)
@@ -110,13 +111,13 @@ class Window:
 
 @cache
 def _qt_keys() -> QtKeys | None:
-    """The queue of key presses, once a window is open; None where OpenCV's own key codes have to do."""
+    """Return the queue of key presses, once a window is open; None where OpenCV's own key codes have to do."""
     keys = QtKeys()
     return keys if keys.listen() else None
 
 
 def _turns(flags: int) -> int:
-    """Notches from a wheel event's flags, whose upper half is the signed way that the wheel went."""
+    """Return notches from a wheel event's flags, whose upper half is the signed way that the wheel went."""
     delta = (flags >> 16) & 0xFFFF
     delta -= 0x10000 if delta & 0x8000 else 0
     return round(delta / _ONE_TURN) or (1 if delta > 0 else -1)

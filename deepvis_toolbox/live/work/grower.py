@@ -66,13 +66,13 @@ class Grower:
             return Growth(unit, None, str(error), done=True)
 
     def after_frame(self) -> None:
-        """A frame has been answered: a step is made once the live view has had its share since the last one."""
+        """Note that a frame has been answered; make a step once the live view has had its share since the last one."""
         rest = self._step_seconds * (1 - SHARE) / SHARE
         if self.is_wanted and self._clock() - self._ended >= rest:
             self.step()
 
     def step(self, show: bool = False) -> bool:
-        """One step; True where it is time to show how far the pictures are (each time, with `show`)."""
+        """Return one step; True where it is time to show how far the pictures are (each time, with `show`)."""
         assert self._unit is not None
         began = self._clock()
         self._on_demand.advance(self._unit)
@@ -85,7 +85,7 @@ class Grower:
 
 
 def open_grower(network: Network, *, folder: str | None, maxes: str | None = None) -> Grower:
-    """Makes pictures of the network's units into the store that the window reads; `maxes`: a scan's result."""
+    """Make pictures of the network's units into the store that the window reads; `maxes`: a scan's result."""
 
     def make() -> OnDemand:
         from deepvis_toolbox.pipeline.on_demand import OnDemand  # not before somebody asks for pictures

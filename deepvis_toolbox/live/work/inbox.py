@@ -23,8 +23,8 @@ class Inbox(Mailbox[SourceFrame]):
     """A mailbox for frames that the window's request lies in, too; so one wait is enough for both."""
 
     def __init__(self, paced: bool = False) -> None:
-        """`paced`: a new frame is handed out only once the window has shown the last one (`window_is_ready`), so that
-        nothing is computed that nobody will see. A new request is, at once."""
+        """Take `paced`: a new frame is handed out only once the window has shown the last one (`window_is_ready`),
+        so that nothing is computed that nobody will see. A new request is, at once."""
         super().__init__()
         self._paced = paced
         self._window_is_ready = True
@@ -34,7 +34,7 @@ class Inbox(Mailbox[SourceFrame]):
         self._frames_in = RateMeter()
 
     def put(self, item: SourceFrame) -> bool:
-        """Leaves a frame, in place of one not processed yet. False where the inbox is closed."""
+        """Leave a frame, in place of one not processed yet. False where the inbox is closed."""
         with self._changed:
             self._frames_in.tick()
             return super().put(item)
@@ -47,14 +47,14 @@ class Inbox(Mailbox[SourceFrame]):
                 self._changed.notify()
 
     def window_is_ready(self) -> None:
-        """The window has shown what it was given; the next frame may be computed."""
+        """Note that the window has shown what it was given; the next frame may be computed."""
         with self._changed:
             if not self._window_is_ready:
                 self._window_is_ready = True
                 self._changed.notify()
 
     def next_work(self) -> Work | None:
-        """Waits for a new frame or a new request; None once the inbox is closed."""
+        """Wait for a new frame or a new request; None once the inbox is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._has_work())
             if self._closed or self._request is None:

@@ -45,7 +45,7 @@ class LoadedNetwork:
         return cls(*names, network.description, start, takes_all, _identity(network))
 
     def introduce(self, state: State) -> None:
-        """Lets the state list the layers and name the classes, and goes to the unit to start at."""
+        """Let the state list the layers and name the classes, and go to the unit to start at."""
         state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
         set_layers(state, self.layers)
         if self.start:

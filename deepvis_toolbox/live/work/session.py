@@ -38,11 +38,12 @@ class Session:
         self.reader = FrameReader(sources, self.inbox)
 
     def start(self) -> None:
+        """Start the threads."""
         self.worker.start()
         self.reader.start()
 
     def close(self, timeout: float = 1.5) -> bool:
-        """Ends both threads; False where one is still busy after `timeout` seconds (loading, a very slow network)."""
+        """End both threads; False where one is still busy after `timeout` seconds (loading, a very slow network)."""
         deadline = time.monotonic() + timeout
         self.inbox.close()
         self.snapshots.close()

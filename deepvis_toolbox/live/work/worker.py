@@ -77,7 +77,7 @@ class Worker(threading.Thread):
                     grower.after_frame()
 
     def _next_work(self, grower: Grower | None) -> Work | None:
-        """Waits for work; pictures grow meanwhile where they are wanted and nothing moves."""
+        """Wait for work; pictures grow meanwhile where they are wanted and nothing moves."""
         while grower and grower.is_wanted and not self._inbox.is_live and not self._inbox.is_ready:
             if grower.step():
                 self._publish(grower)
@@ -110,7 +110,7 @@ class Worker(threading.Thread):
 
 
 def failed_snapshot(work: Work, message: str) -> Snapshot:
-    """A snapshot that shows the picture and says what went wrong with it."""
+    """Return a snapshot that shows the picture and says what went wrong with it."""
     return Snapshot(work.request, work.frame.info, np.ascontiguousarray(work.frame.image), error=message)
 
 
@@ -123,7 +123,7 @@ def with_growth(snapshot: Snapshot, grower: Grower) -> Snapshot:
 
 
 def failure_sentence(worker: Worker) -> str:
-    """Why the thread has ended; empty while it lives, and where it was asked to end."""
+    """Return why the thread has ended; empty while it lives, and where it was asked to end."""
     if worker.failure is None:
         return ""
     what = "the network could not be loaded" if worker.loaded is None else "the network has stopped"

@@ -38,7 +38,7 @@ class _Wanted:
 
 
 def fetch_model(name: str, say: Say = print) -> None:
-    """Gets every file of a model: a folder of models/, or the path of a model.yaml. What is there already is checked.
+    """Get every file of a model: a folder of models/, or the path of a model.yaml. What is there already is checked.
 
     Raises `ToolboxError` that says for each file that could not be had why, and what to do by hand; the others are
     fetched all the same. A download that was broken off goes on where it stopped.
@@ -75,7 +75,7 @@ def _wanted(item: FetchItem, folder: Path) -> _Wanted:
 
 
 def _inside(folder: Path, relative: str) -> Path:
-    """A path below the model's folder; a model.yaml may not write anywhere else."""
+    """Return a path below the model's folder; a model.yaml may not write anywhere else."""
     path = (folder / relative).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ToolboxError(f'the model.yaml in {folder} asks to write "{relative}", which lies outside its folder')
@@ -83,7 +83,7 @@ def _inside(folder: Path, relative: str) -> Path:
 
 
 def _get(wanted: _Wanted, record: HashRecord, say: Say) -> None:
-    """Makes sure that the file is there and is the right one; unpacks it where it is an archive."""
+    """Make sure that the file is there and is the right one; unpack it where it is an archive."""
     if wanted.unpacked and record.is_unpacked(wanted.name) and wanted.unpacked.is_dir():
         say(f"{wanted.name}: already unpacked in {wanted.unpacked}")
         return
@@ -99,7 +99,7 @@ def _get(wanted: _Wanted, record: HashRecord, say: Say) -> None:
 
 
 def _unpack(wanted: _Wanted, folder: Path, was_here: bool) -> int:
-    """Unpacks the archive. A broken one that was fetched just now is removed; what a user put there never is."""
+    """Unpack the archive. A broken one that was fetched just now is removed; what a user put there never is."""
     try:
         return unpack(wanted.path, folder)
     except BrokenArchiveError as error:
@@ -120,7 +120,7 @@ def _check_present(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
 
 
 def _download(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
-    """Tries the addresses in turn until one gives the right file."""
+    """Try the addresses in turn until one gives the right file."""
     failures = []
     for address in wanted.addresses:
         try:
@@ -137,7 +137,7 @@ def _download(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
 
 
 def _downloaded(address: str, wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
-    """The file from one address, checked and in its place."""
+    """Return the file from one address, checked and in its place."""
     item = wanted.item
     download = Download(address, wanted.path, item.bytes, is_published=bool(item.sha1 or item.sha256))
     partial = download.run(say)

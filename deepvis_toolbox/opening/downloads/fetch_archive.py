@@ -26,7 +26,7 @@ class BrokenArchiveError(ToolboxError):
 
 
 def unpack(archive: Path, folder: Path) -> int:
-    """Unpacks `archive` (.tar, .tar.gz) into `folder`; gives the number of files. All of it, or nothing.
+    """Unpack `archive` (.tar, .tar.gz) into `folder`; give the number of files. All of it, or nothing.
 
     Raises `BrokenArchiveError` where it is broken, and `ToolboxError` where it has a link, a device or a path that
     leaves the folder, or is too large.

@@ -48,7 +48,7 @@ class Download:
         self._is_published = is_published
 
     def run(self, say: Callable[[str], None]) -> Path:
-        """Downloads; gives the partial file, now whole. `ToolboxError` with the reason where that is not possible."""
+        """Download; give the partial file, now whole. `ToolboxError` with the reason where that is not possible."""
         check_writable(self._target.parent)
         left = TRIES
         for _ in range(MOST_TRIES):
@@ -74,12 +74,12 @@ class Download:
         raise ToolboxError(f"the connection was broken off {MOST_TRIES} times")
 
     def finish(self) -> None:
-        """The file was found to be right: gives it its name."""
+        """Finish a file that was found to be right: give it its name."""
         self._partial.replace(self._target)
         self._source.unlink(missing_ok=True)
 
     def forget(self) -> None:
-        """The file was found to be wrong: the next try starts anew."""
+        """Forget a file that was found to be wrong: the next try starts anew."""
         self._partial.unlink(missing_ok=True)
         self._source.unlink(missing_ok=True)
 
@@ -120,7 +120,7 @@ class Download:
             raise OSError(f"the connection broke off after {have} of {total} bytes")
 
     def _total(self, response: Any, start: int) -> int | None:
-        """The whole file's length as the server tells; checked against the published one and the free disk."""
+        """Return the whole file's length as the server tells; checked against the published one and the free disk."""
         told = response.headers.get("Content-Length", "")
         total = start + int(told) if told.isdigit() else None
         if total is not None and self._length is not None and total != self._length:
@@ -137,7 +137,7 @@ class Download:
         return self._partial.stat().st_size if self._partial.is_file() else 0
 
     def _resumable(self) -> tuple[int, str]:
-        """How much is there of a file from the same address, and by what the server knows it again."""
+        """Return how much is there of a file from the same address, and by what the server knows it again."""
         try:
             known = json.loads(self._source.read_text("utf-8"))
             validator = str(known["validator"])
@@ -167,7 +167,7 @@ class _Pace:
         self._since, self._bytes = time.monotonic(), 0
 
     def count(self, received: int) -> None:
-        """So many bytes have come."""
+        """Note that so many bytes have come."""
         self._bytes += received
         fewest, seconds = SLOWEST
         if time.monotonic() - self._since < seconds:
@@ -178,12 +178,12 @@ class _Pace:
 
 
 def _continues(response: Any, start: int) -> bool:
-    """Whether the server goes on at `start`, and does not begin anew."""
+    """Return whether the server goes on at `start`, and do not begin anew."""
     return response.status == 206 and str(response.headers.get("Content-Range", "")).startswith(f"bytes {start}-")
 
 
 def _is_final(error: BaseException) -> bool:
-    """Whether trying again can change nothing: the wrong file, or a file:// address that is not there."""
+    """Return whether trying again can change nothing: the wrong file, or a file:// address that is not there."""
     reason = getattr(error, "reason", error)
     return isinstance(error, _WrongLengthError | ValueError) or isinstance(
         reason, FileNotFoundError | IsADirectoryError | PermissionError
@@ -202,6 +202,6 @@ def _reason(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    """What a server said, as a part of a sentence."""
+    """Return what a server said, as a part of a sentence."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable.split())[:200]

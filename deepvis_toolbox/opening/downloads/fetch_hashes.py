@@ -25,7 +25,7 @@ class FileHashes:
 
 
 def check_file(path: Path, item: FetchItem) -> FileHashes:
-    """The file's hashes. `ToolboxError` where it is empty, a web page, or not what is published of it."""
+    """Return the file's hashes. `ToolboxError` where it is empty, a web page, or not what is published of it."""
     hashes = _hashes(path)
     with path.open("rb") as file:
         start = file.read(256).lstrip().lower()
@@ -60,7 +60,7 @@ class HashRecord:
         self._entries: dict[str, dict[str, Any]] = _read(path) if path.is_file() else {}
 
     def check(self, name: str, hashes: FileHashes) -> None:
-        """Compares with the first time, where there was one."""
+        """Compare with the first time, where there was one."""
         known = self._entries.get(name)
         if known is not None and known["sha256"] != hashes.sha256:
             raise ToolboxError(
@@ -69,11 +69,11 @@ class HashRecord:
             )
 
     def is_unpacked(self, name: str) -> bool:
-        """Whether the archive was unpacked once."""
+        """Return whether the archive was unpacked once."""
         return bool(self._entries.get(name, {}).get("unpacked"))
 
     def note(self, name: str, hashes: FileHashes, is_unpacked: bool) -> None:
-        """Remembers a file that is known to be whole; an archive that was unpacked need not be kept."""
+        """Remember a file that is known to be whole; an archive that was unpacked need not be kept."""
         entry = {"sha256": hashes.sha256, "bytes": hashes.length, "unpacked": is_unpacked}
         if self._entries.get(name) != entry:
             self._entries[name] = entry

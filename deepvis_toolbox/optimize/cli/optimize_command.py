@@ -46,7 +46,7 @@ NOTHING_ASKED = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does what the flags say. -> exit status: 0, or 2 where some pictures could not be made."""
+    """Do what the flags say. -> exit status: 0, or 2 where some pictures could not be made."""
     parser = make_parser()
     if not (sys.argv[1:] if arguments is None else arguments):
         print(parser.brief(NOTHING_ASKED), file=sys.stderr)
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _runs(
     given: argparse.Namespace, net: Network, parameters: dict[str, Any], say: Say
 ) -> list[tuple[str, AscentSettings]]:
-    """(preset's name, settings) of the run; several to be compared. Flags go before what a preset says."""
+    """Return (preset's name, settings) of the run; several to be compared. Flags go before what a preset says."""
     if given.compare is not None:
         names = [name.strip() for name in given.compare.split(",") if name.strip()]
         if not names:
@@ -96,7 +96,7 @@ def _settings(values: dict[str, Any], preset: str | None) -> AscentSettings:
 
 
 def _output(given: argparse.Namespace, net: Network, group: str, settings: AscentSettings) -> Output:
-    """Where results go, tried before any work is done."""
+    """Return where results go, tried before any work is done."""
     if given.out is None:
         store = store_of(net, given.store)
         check_writable(store.folder)
@@ -155,7 +155,7 @@ def _report(summary: Summary, as_json: bool, say: Say) -> int:
 
 
 def run() -> None:
-    """`deepvis-optimize` and `python optimize_image.py`."""
+    """Run `deepvis-optimize` and `python optimize_image.py`."""
     sys.exit(run_command(main))
 
 

@@ -35,7 +35,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
 
 
 def make_parser() -> CommandParser:
-    """All flags; those of the method are left None where they are not given."""
+    """Return all flags; those of the method are left None where they are not given."""
     parser = CommandParser(
         "deepvis-optimize",
         "Makes preferred images of units by regularized gradient ascent (Yosinski et al. 2015, section 3).",
@@ -57,7 +57,7 @@ def make_parser() -> CommandParser:
 
 
 def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The method's parameters that were given as flags, read. `ToolboxError` where one cannot be read."""
+    """Return the method's parameters that were given as flags, read. `ToolboxError` where one cannot be read."""
     given = {name: getattr(arguments, name) for name in parameter_names() if getattr(arguments, name) is not None}
     return {
         name: text if not isinstance(text, str) else _READERS.get(name, values.number)(text, _flag(name))
@@ -117,12 +117,12 @@ def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None
 
 
 def _listed(registry: Registry[Any]) -> str:
-    """Each name with its sentence."""
+    """Return each name with its sentence."""
     return _plain("; ".join(registry.listed()))
 
 
 def _policies_parameters() -> str:
-    """How they are written, and what each step policy's mean."""
+    """Return how they are written, and what each step policy's mean."""
     told = (
         f"{name}: {', '.join(f'{key} ({meaning})' for key, meaning in policy.parameters.items())}"
         for name, policy in STEP_POLICIES.items()
@@ -131,7 +131,7 @@ def _policies_parameters() -> str:
 
 
 def _plain(text: str) -> str:
-    """A text that argparse prints as it is."""
+    """Return a text that argparse prints as it is."""
     return text.replace("%", "%%")
 
 

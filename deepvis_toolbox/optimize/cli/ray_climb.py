@@ -37,7 +37,7 @@ class Climber:
     def climb(
         self, part: Sequence[AscentTask], settings: AscentSettings, batch_size: int | Literal["auto"]
     ) -> list[Climbed]:
-        """A part's pictures, batch by batch."""
+        """Return a part's pictures, batch by batch."""
         return list(climbed_batches(self._net, part, settings, batch_size, Silence()))
 
 
@@ -49,7 +49,7 @@ def climbed_on_ray(
     batch_size: int | Literal["auto"],
     progress: Progress,
 ) -> Iterator[Climbed]:
-    """As `climbed_batches`, on the Ray cluster at `address` (`local`: one started here; `auto`: a running one).
+    """Do as `climbed_batches`, on the Ray cluster at `address` (`local`: one started here; `auto`: a running one).
 
     `open_network` is called in each worker. `ToolboxError` where Ray is missing or its workers fail.
     """

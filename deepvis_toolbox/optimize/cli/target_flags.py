@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 
 def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[Target], list[str]]:
-    """What to climb, and a sentence for each address that the network does not have.
+    """Return what to climb, and a sentence for each address that the network does not have.
 
     Raises `ToolboxError` where nothing is left to climb, or the flags do not fit together.
     """
@@ -46,7 +46,7 @@ def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[
 
 
 def _addresses(given: argparse.Namespace, net: Network) -> list[str]:
-    """Those after --units and of the layers after --layers; without both, what the original's flags name."""
+    """Return those after --units and of the layers after --layers; without both, what the original's flags name."""
     if not (given.units or given.layers):
         channel = DEFAULT_CHANNEL if given.push_channel is None else given.push_channel
         return [str(Unit(_layer(given, net), channel, given.push_spatial))]
@@ -55,7 +55,7 @@ def _addresses(given: argparse.Namespace, net: Network) -> list[str]:
 
 
 def _layer(given: argparse.Namespace, net: Network) -> str:
-    """The layer asked for, or the one that the classes' values come from."""
+    """Return the layer asked for, or the one that the classes' values come from."""
     if given.push_layer:
         return str(given.push_layer)
     if not net.label_layers:
@@ -80,7 +80,7 @@ def _without_units(given: argparse.Namespace, net: Network) -> Target:
 
 
 def _read_weights(path: Path) -> NDArray[np.float32]:
-    """A vector of weights: `.npy`, or numbers as text."""
+    """Return a vector of weights: `.npy`, or numbers as text."""
     try:
         data = read_regular(path, LARGEST_FILE)
         values = np.load(io.BytesIO(data), allow_pickle=False) if path.suffix == ".npy" else _numbers_in(data)

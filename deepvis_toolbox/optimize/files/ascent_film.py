@@ -25,7 +25,7 @@ BACKGROUND = 128
 
 @contextmanager
 def filming(net: Network, path: Path) -> Iterator[AscentFilm]:
-    """A film to be handed to the ascent as its watch; in its place on leaving, unless nothing was filmed.
+    """Yield a film to be handed to the ascent as its watch; in its place on leaving, unless nothing was filmed.
 
     `ToolboxError` where it cannot be written, such as on a full disk.
     """
@@ -51,7 +51,7 @@ class AscentFilm:
         x: torch.Tensor,
         objectives: torch.Tensor,  # noqa: ARG002
     ) -> None:
-        """As `preferred.BatchWatch`. A picture that has ended stays as it was."""
+        """Do as `preferred.BatchWatch`. A picture that has ended stays as it was."""
         if step == 0:
             self._shown = {}
         for row, image in zip(rows.tolist(), x.cpu().numpy(), strict=True):
@@ -61,7 +61,8 @@ class AscentFilm:
 
 
 def _side_by_side(pictures: Sequence[RGBImage]) -> RGBImage:
-    """Row by row in a square grid; sides even, as a film's format asks, and no larger than it allows."""
+    """Arrange the pictures row by row in a square grid; sides even, as a film's format asks, and no larger than it
+    allows."""
     columns = ceil(sqrt(len(pictures)))
     canvas = in_grid(pictures, ceil(len(pictures) / columns), columns, background=BACKGROUND)
     shrink = min(1.0, LARGEST_SIDE / max(canvas.shape))

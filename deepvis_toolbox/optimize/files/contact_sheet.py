@@ -38,7 +38,7 @@ class Trial:
 
 
 def contact_sheet(title: str, command: str, trials: Sequence[Trial]) -> str:
-    """The HTML; rows with the largest objective first. `command` tells how a row is saved as a preset."""
+    """Return the HTML; rows with the largest objective first. `command` tells how a row is saved as a preset."""
     rows = "\n".join(_row(trial) for trial in sorted(trials, key=lambda trial: -trial.objective))
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head><body>

@@ -25,7 +25,7 @@ PANEL = 9
 
 
 def write_montages(net: Network, files: PictureFiles, targets: Sequence[Target], problems: list[str]) -> list[Path]:
-    """Writes the montage of every unit that has pictures, and of every layer whose units all have one; their paths.
+    """Write the montage of every unit that has pictures, and of every layer whose units all have one; their paths.
 
     Nothing is done for files under the original's names, or for what is no unit. `problems` is told of damaged pictures
     and files that cannot be written; the other montages are written all the same.
@@ -42,7 +42,8 @@ def write_montages(net: Network, files: PictureFiles, targets: Sequence[Target],
 def write_comparison(
     panels: Sequence[tuple[str, PictureFiles]], targets: Sequence[Target], problems: list[str]
 ) -> list[Path]:
-    """For every target, one picture of its pictures under several presets: (title, the files of that run) each."""
+    """Write, for every target, one picture of its pictures under several presets: (title, the files of that run)
+    each."""
     runs = [(title, files) for title, files in panels if isinstance(files, StoreFiles)]
     written = [_told(problems, partial(_write_comparison, runs, target)) for target in dict.fromkeys(targets) if runs]
     return [path for path in written if path is not None]

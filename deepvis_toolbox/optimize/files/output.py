@@ -38,7 +38,8 @@ class Output:
     how_to_overwrite: str = "; --brave overwrites it"
 
     def finished(self, net: Network, picture: AscentTask, settings: AscentSettings) -> Record | None:
-        """The record of the picture where it is there already, made of the same network with the same parameters."""
+        """Return the record of the picture where it is there already, made of the same network with the same
+        parameters."""
         found = read_record(self._path(picture, INFO, RECORD_SUFFIX))
         whole = (
             found is not None
@@ -49,12 +50,13 @@ class Output:
         return found if whole else None
 
     def check_store(self, net: Network) -> None:
-        """`ToolboxError` where the store holds another network's pictures."""
+        """Raise `ToolboxError` where the store holds another network's pictures."""
         if isinstance(self.files, StoreFiles):
             self.files.store.check_network(net)
 
     def in_the_way(self, net: Network, picture: AscentTask, settings: AscentSettings) -> str:
-        """Why a picture may not be made: another one is there, made otherwise. Empty where nothing is in the way."""
+        """Return why a picture may not be made: another one is there, made otherwise. Empty where nothing is in the
+        way."""
         if self.overwrite:
             return ""
         path = self._path(picture, INFO, RECORD_SUFFIX)
@@ -63,7 +65,7 @@ class Output:
         return f'"{path}" is of another run ({other}){self.how_to_overwrite}' if other else ""
 
     def write(self, net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> None:
-        """Writes everything of one picture. `ToolboxError` where a file cannot be written."""
+        """Write everything of one picture. `ToolboxError` where a file cannot be written."""
         if isinstance(self.files, StoreFiles):
             self.files.store.claim(net)
         part, record = seen_part(net, picture.target), record_of(net, picture, settings, result)
@@ -84,7 +86,7 @@ class Output:
 
 
 def _write_arrays(path: Path, result: AscentResult) -> None:
-    """The images (zero-centred pixels) and traces as they are; no `majority` where there was none."""
+    """Write the images (zero-centred pixels) and traces as they are; no `majority` where there was none."""
     arrays = {name: getattr(result, name) for name in (*TRACES, "best", "last")}
     if result.majority is not None:
         arrays["majority"] = result.majority
@@ -93,7 +95,7 @@ def _write_arrays(path: Path, result: AscentResult) -> None:
 
 
 def _as_info(record: Record) -> str:
-    """The parameters and the results as lines, as the original's `info.txt`."""
+    """Return the parameters and the results as lines, as the original's `info.txt`."""
     settings, traces = record["settings"], record["traces"]
     unit = record["unit"]
     lines = [f"push_unit: {unit['address']}", f"rand_seed: {unit['seed']}"]

@@ -29,7 +29,7 @@ class PictureFiles(Protocol):
     """Of the pictures: `.png` or `.jpg`."""
 
     def path(self, picture: AscentTask, what: str, suffix: str) -> Path:
-        """Where the `what` of a picture is kept: `best_X`, `best_Xpm`, `info`, …"""
+        """Return where the `what` of a picture is kept: `best_X`, `best_Xpm`, `info`, …"""
 
 
 class StoreFiles:
@@ -47,22 +47,23 @@ class StoreFiles:
         self.group = file_name_of(group).replace("%", "-")
 
     def path(self, picture: AscentTask, what: str, suffix: str) -> Path:
-        """As the protocol says."""
+        """Do as the protocol says."""
         return self.named(picture.target, f"{self.tag(picture.target)}s{picture.seed:04d}_{what}", suffix)
 
     def named(self, target: Target, end: str, suffix: str = ".jpg") -> Path:
-        """A file of the target whose name ends so."""
+        """Return a file of the target whose name ends so."""
         if isinstance(target, Unit):
             return self.store.single_path(KIND, target, end, suffix)
         name = file_name_of(f"like-{target.name}" if isinstance(target, LikePicture) else target.name)
         return self.store.layer_folder(KIND, target.layer) / f"{file_name_of(target.layer)}_{name}_{end}{suffix}"
 
     def tag(self, target: Target) -> str:
-        """What comes before the seed: empty for a target at its default place, else such as `mean_` or `p3-7_`."""
+        """Return what comes before the seed: empty for a target at its default place, else such as `mean_` or
+        `p3-7_`."""
         return f"{self.group}_{self.place(target)}" if self.group else self.place(target)
 
     def place(self, target: Target) -> str:
-        """The part of the tag that says where; empty at the default place."""
+        """Return the part of the tag that says where; empty at the default place."""
         if isinstance(target, LikePicture) or target.place == self._default_place(target.layer):
             return ""
         return f"p{target.place[0]}-{target.place[1]}_" if isinstance(target.place, tuple) else "mean_"
@@ -74,12 +75,12 @@ class PrefixFiles:
     suffix = ".jpg"
 
     def __init__(self, prefix: str, template: str, settings: AscentSettings) -> None:
-        """Raises `ToolboxError` where the template asks for a name that does not exist."""
+        """Raise `ToolboxError` where the template asks for a name that does not exist."""
         self._prefix, self._template, self._settings = prefix, template, settings
         self.path(AscentTask(Unit("layer", 0), 0), "best_X", ".jpg")
 
     def path(self, picture: AscentTask, what: str, suffix: str) -> Path:
-        """As the protocol says."""
+        """Do as the protocol says."""
         values, template = self._values(picture), self._template
         if not isinstance(picture.target, Unit):  # it has a name where units have a number
             template = _NUMBER_OF_CHANNEL.sub("%(p.push_channel)s", template)
@@ -95,7 +96,7 @@ class PrefixFiles:
         return Path(f"{self._prefix}_{name}_{what}{suffix}")
 
     def _values(self, picture: AscentTask) -> dict[str, Any]:
-        """The original's parameter names."""
+        """Return the original's parameter names."""
         target = picture.target
         place = getattr(target, "place", None)
         numbers = {key: value for key, value in self._settings.as_record().items() if not isinstance(value, dict)}

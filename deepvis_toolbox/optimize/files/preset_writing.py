@@ -20,7 +20,7 @@ _SECTION = re.compile(r"^presets:[ \t]*(#.*)?\n", re.MULTILINE)
 
 
 def save_preset(path: Path, name: str, values: Mapping[str, Any]) -> None:
-    """Adds the preset to the model.yaml at `path`. `ToolboxError` where the name is taken or it cannot be written."""
+    """Add the preset to the model.yaml at `path`. `ToolboxError` where the name is taken or it cannot be written."""
     if not _NAME.fullmatch(name):
         raise ToolboxError(f'"{name}" cannot be a preset\'s name; use letters, digits, - and _')
     if name in PAPER_PRESETS:

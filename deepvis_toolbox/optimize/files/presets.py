@@ -52,12 +52,14 @@ DEFAULT = "default"
 
 
 def presets_of(net: Network) -> dict[str, dict[str, Any]]:
-    """The paper's presets and the model's own (`presets` in its model.yaml), which come first where names are equal."""
+    """Return the paper's presets and the model's own (`presets` in its model.yaml), which come first where names are
+    equal."""
     return {**PAPER_PRESETS, **{name: dict(values) for name, values in net.description.presets.items()}}
 
 
 def preset_values(net: Network, name: str) -> dict[str, Any]:
-    """A preset's parameters, checked. `ToolboxError` where there is none of that name or it has a wrong value."""
+    """Return a preset's parameters, checked. `ToolboxError` where there is none of that name or it has a wrong
+    value."""
     known = presets_of(net)
     if name not in known:
         hint = nearest_name(name, known) or f"; there are {', '.join(known)}"
@@ -67,5 +69,5 @@ def preset_values(net: Network, name: str) -> dict[str, Any]:
 
 
 def preset(net: Network, name: str) -> AscentSettings:
-    """A preset as settings."""
+    """Return a preset as settings."""
     return settings_from(preset_values(net, name), f'preset "{name}"')

@@ -26,7 +26,7 @@ Record = dict[str, Any]
 
 
 def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Record:
-    """What decides how a picture looks: two pictures with equal identities are the same picture."""
+    """Return what decides how a picture looks: two pictures with equal identities are the same picture."""
     target = picture.target
     place = list(target.place) if isinstance(target.place, tuple) else target.place
     unit: Record = {"layer": target.layer, "address": str(target), "seed": picture.seed, "place": place}
@@ -42,7 +42,7 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
 
 
 def record_of(net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> Record:
-    """The whole record, plain data for JSON."""
+    """Return the whole record, plain data for JSON."""
     part = seen_part(net, picture.target)
     return {
         "program": {"name": "deepvis-toolbox", "version": __version__},
@@ -61,7 +61,7 @@ def record_of(net: Network, picture: AscentTask, settings: AscentSettings, resul
 
 
 def as_text(record: Record) -> str:
-    """JSON with a line for each key, and one for each trace."""
+    """Return JSON with a line for each key, and one for each trace."""
     traces = ",\n".join(f"  {json.dumps(name)}: {json.dumps(trace)}" for name, trace in record["traces"].items())
     lines = [
         f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
@@ -72,7 +72,7 @@ def as_text(record: Record) -> str:
 
 
 def read_record(path: Path) -> Record | None:
-    """A record on disk; None where there is none or it is damaged, so that its picture is made again."""
+    """Return a record on disk; None where there is none or it is damaged, so that its picture is made again."""
     try:
         if path.stat().st_size > LARGEST_RECORD:
             return None
@@ -83,7 +83,8 @@ def read_record(path: Path) -> Record | None:
 
 
 def difference(record: Record, wanted: Record) -> str:
-    """The first thing in which a record on disk is not the wanted identity, in words; empty where they are the same."""
+    """Return the first thing in which a record on disk is not the wanted identity, in words; empty where they are
+    the same."""
     found = first_difference(record, wanted, depth=2)
     if found:
         return f"{found.key}: {found.there!r} there, {found.wanted!r} now"
@@ -91,7 +92,8 @@ def difference(record: Record, wanted: Record) -> str:
 
 
 def _unknown_setting(there: Any, wanted: Record) -> str:
-    """A parameter that the record has beside the wanted ones: of a regularizer that is off now, or not loaded."""
+    """Return a parameter that the record has beside the wanted ones: of a regularizer that is off now, or not
+    loaded."""
     unknown = [key for key in there if key not in wanted] if isinstance(there, dict) else []
     return f"{unknown[0]}: {there[unknown[0]]!r} there, off now" if unknown else ""
 

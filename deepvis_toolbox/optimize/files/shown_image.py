@@ -14,7 +14,7 @@ from deepvis_toolbox.words.layer import Rect
 
 
 def seen_part(net: Network, target: Target) -> Rect:
-    """The unit's receptive field inside the image; in a dimension where it exceeds the image, all of it."""
+    """Return the unit's receptive field inside the image; in a dimension where it exceeds the image, all of it."""
     height, width = net.input_shape[1:]
     place = getattr(target, "place", None)
     if not isinstance(place, tuple):
@@ -61,7 +61,7 @@ def _cut(image: PixelImage, part: Rect) -> PixelImage:
 
 
 def _as_picture(values: NDArray[np.floating], preprocessing: Preprocessing) -> RGBImage:
-    """Values of 0 to 1, (C, H, W) in the network's channel order, as a picture."""
+    """Return values of 0 to 1, (C, H, W) in the network's channel order, as a picture."""
     pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
     if preprocessing.channels == "gray":
         pixels = np.repeat(pixels, 3, axis=2)

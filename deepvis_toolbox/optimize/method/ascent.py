@@ -40,7 +40,7 @@ class _Seen:
     """(M,), the device's widest float: how much a step of size 1 gains, to first order."""
 
     def only(self, mask: torch.Tensor) -> _Seen:
-        """The pictures where `mask` (M,) is true."""
+        """Return the pictures where `mask` (M,) is true."""
         rows, x, progress = (each[mask] for each in (self.rows, self.x, self.progress))
         gradient = self.gradient.only(mask)
         direction = gradient.whole if self.is_along_gradient else self.direction[mask]
@@ -56,7 +56,7 @@ class Ascent:
     """x <- r_theta(x + eta * gradient) for a batch of pictures whose objectives lie on one layer."""
 
     def __init__(self, net: Network, objective: Objective, settings: AscentSettings, seeds: Sequence[int]) -> None:
-        """`seeds`: one for each picture; they choose the transformations of `robust`."""
+        """Take `seeds`: one for each picture; they choose the transformations of `robust`."""
         self._objective, self._settings = objective, settings
         self._space = PixelSpace(net.preprocessing, net.device)
         self._look = gradient_reader_for(net, objective, self._space)
@@ -68,12 +68,13 @@ class Ascent:
         )
 
     def run(self, start: torch.Tensor, watch: Watch | None = None) -> Journal:
-        """Climbs from `start` (N, C, H, W), zero-centred pixels, on the network's device; it is left as it is."""
+        """Climb from `start` (N, C, H, W), zero-centred pixels, on the network's device; it is left as it is."""
         *_, journal = self.climbing(start, watch)
         return journal
 
     def climbing(self, start: torch.Tensor, watch: Watch | None = None) -> Iterator[Journal]:
-        """As `run`, step by step: the same journal after every step, whole after the last. May be left at any step."""
+        """Do as `run`, step by step: the same journal after every step, whole after the last. May be left at any
+        step."""
         x = self._parametrization.image(start)
         rows = torch.arange(len(x), device=x.device)
         journal = Journal(x, self._settings.max_iter, self._settings.push_dir)
@@ -96,7 +97,7 @@ class Ascent:
         yield journal
 
     def _seen(self, rows: torch.Tensor, x: torch.Tensor, step: int) -> _Seen:
-        """One look, through this step's random transformation where there is one."""
+        """Return one look, through this step's random transformation where there is one."""
         all_of_them = self._objective.count in (None, len(rows))
         objective = self._objective if all_of_them else self._objective.only(rows)
         if self._robustness is None:
@@ -109,7 +110,7 @@ class Ascent:
         return _Seen(rows, x, reading, gradient, direction, _progress(gradient, direction))
 
     def _stepped(self, seen: _Seen, step: int) -> torch.Tensor:
-        """x + lr * gradient, then every regularizer in its order; what was seen may be overwritten."""
+        """Return x + lr * gradient, then every regularizer in its order; what was seen may be overwritten."""
         size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir)
         each_size = size.to(seen.x).reshape(-1, 1, 1, 1)
         if seen.is_along_gradient:
@@ -123,7 +124,7 @@ class Ascent:
 
 
 def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:
-    """The inner products (N,), in the widest float, in which the squares of tiny gradients do not vanish."""
+    """Return the inner products (N,), in the widest float, in which the squares of tiny gradients do not vanish."""
     part, wide = gradient.part_of(gradient.whole), widest_float(direction.device)
     if direction is gradient.whole:
         return torch.linalg.vector_norm(part.flatten(1), dim=1, dtype=wide).square()
@@ -131,12 +132,13 @@ def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:
 
 
 def _is_finite(seen: _Seen) -> torch.Tensor:
-    """Bool (M,). A sum is finite where all its parts are, and in the widest float those of float32 cannot overflow."""
+    """Return bool (M,). A sum is finite where all its parts are, and in the widest float those of float32 cannot
+    overflow."""
     return (seen.progress + seen.reading.objective + seen.reading.below).isfinite()
 
 
 def _without(seen: _Seen, ended: torch.Tensor, outcome: Outcome, journal: Journal) -> _Seen:
-    """The pictures that go on; the journal keeps why the others (bool (M,)) do not."""
+    """Return the pictures that go on; the journal keeps why the others (bool (M,)) do not."""
     if not ended.any():
         return seen
     journal.end(seen.rows[ended], seen.x[ended], outcome)

@@ -71,7 +71,7 @@ class AscentSettings:
         regularizers: Mapping[str, float] | None = None,
         **more_regularizers: float,
     ) -> None:
-        """`more_regularizers`: single parameters, which go before those in `regularizers`."""
+        """Take `more_regularizers`: single parameters, which go before those in `regularizers`."""
         chosen = {
             "lr_policy": lr_policy,
             "lr_params": {"lr": 1.0} if lr_params is None else lr_params,
@@ -93,7 +93,7 @@ class AscentSettings:
         return self
 
     def __getattr__(self, name: str) -> float:
-        """The parameters of regularizers are attributes as well."""
+        """Return the parameters of regularizers are attributes as well."""
         values: Mapping[str, float] = self.__dict__.get("regularizers", {})
         if name in values:
             return values[name]
@@ -122,7 +122,8 @@ def parameter_names() -> tuple[str, ...]:
 
 
 def settings_from(values: Mapping[str, Any], where: str) -> AscentSettings:
-    """Settings from plain data such as a preset; `ToolboxError` that names `where` for a key that does not exist."""
+    """Return settings from plain data such as a preset; `ToolboxError` that names `where` for a key that does not
+    exist."""
     known = parameter_names()
     for key in values:
         if key not in known:
@@ -134,7 +135,7 @@ def settings_from(values: Mapping[str, Any], where: str) -> AscentSettings:
 
 
 def _regularizer_values(given: Mapping[str, float]) -> dict[str, float]:
-    """Every regularizer's parameters, checked, the default where none is given."""
+    """Return every regularizer's parameters, checked, the default where none is given."""
     known = parameters_of_regularizers()
     for name in given:
         if name not in known:

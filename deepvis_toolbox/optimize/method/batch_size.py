@@ -23,7 +23,7 @@ MOST = {"cpu": 9, "cuda": 256}
 
 
 def automatic_batch_size(net: Network, target: Target) -> int:
-    """How many pictures of a target fit; `ToolboxError` where not even one does."""
+    """Return how many pictures of a target fit; `ToolboxError` where not even one does."""
     needed, free = bytes_per_picture(net, target), free_bytes(net.device)
     fitting = int(free * FREE_SHARE / needed)
     if fitting < 1:
@@ -35,7 +35,7 @@ def automatic_batch_size(net: Network, target: Target) -> int:
 
 
 def bytes_per_picture(net: Network, target: Target) -> int:
-    """An estimate from above of the memory that one more picture of a batch takes, in bytes.
+    """Return an estimate from above of the memory that one more picture of a batch takes, in bytes.
 
     All layers up to the target's count, whether or not it depends on them, and the whole image.
     """
@@ -46,7 +46,7 @@ def bytes_per_picture(net: Network, target: Target) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that can be used now: the accelerator's, or what the system and its control group leave."""
+    """Return memory that can be used now: the accelerator's, or what the system and its control group leave."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -58,7 +58,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 def _left_by_control_group() -> int:
-    """What a container's limit leaves (cgroup 2); a very large number where there is none."""
+    """Return what a container's limit leaves (cgroup 2); a very large number where there is none."""
     folder = Path("/sys/fs/cgroup")
     try:
         return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())

@@ -38,7 +38,7 @@ GradientReader = Callable[[torch.Tensor, Objective], tuple[Reading, ImageGradien
 
 
 def gradient_reader_for(net: Network, objective: Objective, space: PixelSpace) -> GradientReader:
-    """The fastest way to look at images with objectives on the same layer and place as `objective`.
+    """Return the fastest way to look at images with objectives on the same layer and place as `objective`.
 
     A unit at a place (or of a flat layer) is computed on the part of image and network that it can see; all others on
     the whole image, no further than their layer.
@@ -73,7 +73,7 @@ class _UnitLook:
 
 
 def _has_one_value(objective: UnitObjective) -> bool:
-    """Whether the objective is one of the layer's values, and no mean over many."""
+    """Return whether the objective is one of the layer's values, and no mean over many."""
     return objective.place is not None or len(objective.layer.shape) == 1
 
 

@@ -28,7 +28,7 @@ class Journal:
     """Traces, best, last and majority images of N pictures. `rows` are the pictures still climbing, by their index."""
 
     def __init__(self, start: torch.Tensor, steps: int, direction: int) -> None:
-        """`start`: (N, C, H, W), zero-centred pixels, as drawn."""
+        """Take `start`: (N, C, H, W), zero-centred pixels, as drawn."""
         count, device = len(start), start.device
         self._start, self._direction = start, direction
         self._traces = {
@@ -77,7 +77,7 @@ class Journal:
         self._last[rows] = x
 
     def results(self, targets: Sequence[Target], seeds: Sequence[int]) -> list[AscentResult]:
-        """One result for each picture, in order."""
+        """Return one result for each picture, in order."""
         traces = {name: trace.cpu().numpy() for name, trace in self._traces.items()}
         traces["std"] = _standard_deviation(traces["norm"], traces.pop("mean"), self._start[0].numel())
         best, last, majority = (_as_images(kept) for kept in (self._best, self._last, self._majority))
@@ -122,16 +122,17 @@ class Journal:
             self._became_max[rows[first]] = True
 
     def _of(self, kept: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """What is kept of some pictures, without a copy where it is all of them."""
+        """Return what is kept of some pictures, without a copy where it is all of them."""
         return kept if len(rows) == len(kept) else kept[rows]
 
 
 def _standard_deviation(norm: Trace, mean: Trace, count: int) -> Trace:
-    """Of `count` values from their norm and mean: on a CPU many times faster than torch's own of the values."""
+    """Return that of `count` values from their norm and mean: on a CPU many times faster than torch's own of the
+    values."""
     variance = norm.astype(np.float64) ** 2 / count - mean.astype(np.float64) ** 2
     return np.sqrt(np.maximum(variance, 0)).astype(np.float32)
 
 
 def _as_images(images: torch.Tensor) -> NDArray[np.float32]:
-    """A copy, since the journal goes on to write over its own."""
+    """Return a copy, since the journal goes on to write over its own."""
     return images.to("cpu", copy=True).numpy()

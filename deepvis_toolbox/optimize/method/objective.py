@@ -69,12 +69,12 @@ class UnitObjective(Objective):
     """One unit for each picture: at a place (row, column), or the mean over the whole channel (None)."""
 
     def __init__(self, layer: Layer, place: tuple[int, int] | None, channels: torch.Tensor, direction: int = 1) -> None:
-        """`channels`: int64 (N,). `direction`: 1 up, -1 down. A flat layer has the place None."""
+        """Take `channels`: int64 (N,). `direction`: 1 up, -1 down. A flat layer has the place None."""
         self.layer, self.place, self.channels, self.direction = layer, place, channels, direction
         self.count = len(channels)
 
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
-        """As the base class says."""
+        """Do as the base class says."""
         return self.read_units(self._at_place(values), self._at_place(below))
 
     def read_units(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
@@ -84,7 +84,7 @@ class UnitObjective(Objective):
         return Reading(values.gather(1, own)[:, 0], below.gather(1, own)[:, 0], largest, largest == self.channels)
 
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         maps = torch.zeros_like(as_maps(below, self.layer))
         rows = torch.arange(len(maps), device=maps.device)
         if self.place is None:
@@ -94,7 +94,7 @@ class UnitObjective(Objective):
         return from_maps(maps, self.layer)
 
     def only(self, rows: torch.Tensor) -> UnitObjective:
-        """As the base class says."""
+        """Do as the base class says."""
         return UnitObjective(self.layer, self.place, self.channels[rows], self.direction)
 
     def _at_place(self, values: torch.Tensor) -> torch.Tensor:
@@ -110,16 +110,16 @@ class DirectionObjective(Objective):
     """A weighted sum of a layer's units, at a place or as the mean over all: a direction in the layer's space."""
 
     def __init__(self, layer: Layer, place: tuple[int, int] | None, weights: torch.Tensor, direction: int = 1) -> None:
-        """`weights`: float32 (units,), the same for every picture."""
+        """Take `weights`: float32 (units,), the same for every picture."""
         self._units = UnitObjective(layer, place, torch.zeros(1, dtype=torch.int64), direction)
         self.layer, self.place, self.weights, self.direction = layer, place, weights, direction
 
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
-        """As the base class says."""
+        """Do as the base class says."""
         return _of_no_unit(self._units._at_place(values) @ self.weights, self._units._at_place(below) @ self.weights)
 
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         maps = torch.zeros_like(as_maps(below, self.layer))
         if self.place is None:
             maps[:] = self.weights[:, None] * (self.direction / maps.shape[2])
@@ -128,7 +128,7 @@ class DirectionObjective(Objective):
         return from_maps(maps, self.layer)
 
     def only(self, rows: torch.Tensor) -> DirectionObjective:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return self
 
 
@@ -137,21 +137,21 @@ class PictureObjective(Objective):
     relative to the code's own squared norm (Mahendran & Vedaldi 2014, equation 1). 0 is a perfect match."""
 
     def __init__(self, layer: Layer, code: torch.Tensor, direction: int = 1) -> None:
-        """`code`: (…), the layer's value below its rectifier for the picture."""
+        """Take `code`: (…), the layer's value below its rectifier for the picture."""
         self.layer, self.code, self.direction = layer, code, direction
         self._scale = code.square().sum().clamp_min(1e-12)
 
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         match = -(below - self.code).square().flatten(1).sum(1) / self._scale
         return _of_no_unit(match, match)
 
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return (below - self.code) * (-2 * self.direction / self._scale)
 
     def only(self, rows: torch.Tensor) -> PictureObjective:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return self
 
 
@@ -161,7 +161,8 @@ def _of_no_unit(objective: torch.Tensor, below: torch.Tensor) -> Reading:
 
 
 def _farthest(values: torch.Tensor, below: torch.Tensor, direction: int) -> torch.Tensor:
-    """The unit with the largest value (smallest for -1), (N,); equal ones are ranked by `below`, then by order."""
+    """Return the unit with the largest value (smallest for -1), (N,); equal ones are ranked by `below`, then by
+    order."""
     towards = values * direction
     ahead = towards == towards.amax(1, keepdim=True)
     return torch.where(ahead, below * direction, -torch.inf).argmax(1)

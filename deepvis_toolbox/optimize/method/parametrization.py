@@ -60,14 +60,14 @@ class PixelParametrization(Parametrization):
     """The parameters are the pixels."""
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
-        """Nothing is needed."""
+        """Take nothing: nothing is needed."""
 
     def image(self, parameters: torch.Tensor) -> torch.Tensor:
-        """As the base class says."""
+        """Do as the base class says."""
         return parameters
 
     def step(self, gradient: torch.Tensor) -> torch.Tensor:
-        """As the base class says."""
+        """Do as the base class says."""
         return gradient
 
 
@@ -80,11 +80,11 @@ class Fourier(Parametrization):
         self._weights = torch.tensor(_frequency_weights(self._size), dtype=torch.float32, device=device)
 
     def image(self, parameters: torch.Tensor) -> torch.Tensor:
-        """As the base class says."""
+        """Do as the base class says."""
         return self._filtered(parameters, self._weights)
 
     def step(self, gradient: torch.Tensor) -> torch.Tensor:
-        """As the base class says."""
+        """Do as the base class says."""
         return self._filtered(gradient, self._weights.square())
 
     def _filtered(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -104,16 +104,17 @@ class DecorrelatedFourier(Fourier):
         self._covariance = torch.tensor(covariance, dtype=torch.float32, device=device)
 
     def image(self, parameters: torch.Tensor) -> torch.Tensor:
-        """As the base class says."""
+        """Do as the base class says."""
         return torch.einsum("dc,nchw->ndhw", self._mixture, super().image(parameters))
 
     def step(self, gradient: torch.Tensor) -> torch.Tensor:
-        """As the base class says."""
+        """Do as the base class says."""
         return torch.einsum("dc,nchw->ndhw", self._covariance, super().step(gradient))
 
 
 def _frequency_weights(size: tuple[int, int]) -> NDArray[np.floating]:
-    """1 / f for the frequencies of `rfft2`, (H, W // 2 + 1), the mean of the squares over all frequencies being 1.
+    """Return 1 / f for the frequencies of `rfft2`, (H, W // 2 + 1), the mean of the squares over all frequencies being
+    1.
 
     The mean colour, f = 0, counts as the lowest frequency that the image can hold.
     """
@@ -124,7 +125,7 @@ def _frequency_weights(size: tuple[int, int]) -> NDArray[np.floating]:
 
 
 def _colour_covariance(preprocessing: Preprocessing) -> NDArray[np.floating]:
-    """The colours' covariance in the network's channel order; 1 for grey networks."""
+    """Return the colours' covariance in the network's channel order; 1 for grey networks."""
     if preprocessing.channels == "gray":
         return np.ones((1, 1))
     return COLOUR_COVARIANCE[::-1, ::-1].copy() if preprocessing.channels == "BGR" else COLOUR_COVARIANCE

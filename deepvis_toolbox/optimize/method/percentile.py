@@ -12,7 +12,7 @@ from deepvis_toolbox.network.device import widest_float
 
 
 def reaching_percentile_(values: torch.Tensor, percentile: float) -> torch.Tensor:
-    """`values` (N, …), overwritten: 0 where they lie strictly below their picture's `percentile`, else 1.
+    """Return `values` (N, …), overwritten: 0 where they lie strictly below their picture's `percentile`, else 1.
 
     `percentile`, 0 to 100, is `numpy.percentile`'s, interpolated linearly between the two order statistics next to it.
     No value lies between those two, so a comparison with one of them gives the same answer, and one selection is
@@ -31,21 +31,21 @@ def reaching_percentile_(values: torch.Tensor, percentile: float) -> torch.Tenso
 
 
 def _near_lower(lower: torch.Tensor, upper: torch.Tensor, fraction: float) -> torch.Tensor:
-    """The lower one where the interpolation, in double precision, does not leave it, else the upper one."""
+    """Return the lower one where the interpolation, in double precision, do not leave it, else the upper one."""
     wide_lower, wide_upper = (each.to(widest_float(each.device)) for each in (lower, upper))
     interpolated = wide_lower + (wide_upper - wide_lower) * fraction
     return torch.where(interpolated == wide_lower, lower, upper)
 
 
 def _order_statistic(rows: torch.Tensor, rank: int) -> torch.Tensor:
-    """The value of that rank (0: the smallest) of each row of float32, (N,)."""
+    """Return the value of that rank (0: the smallest) of each row of float32, (N,)."""
     if rows.device.type != "cpu":
         return torch.kthvalue(rows, rank + 1, dim=1).values
     return torch.tensor([_selected(row, rank) for row in rows.numpy()])
 
 
 def _selected(row: NDArray[np.float32], rank: int) -> np.float32:
-    """The value of that rank; NaN counts as largest.
+    """Return the value of that rank; NaN counts as largest.
 
     Where no sign bit is set, numbers are ordered as their bit patterns are. A selection among those is fast, but for
     many equal ones, as a clipping leaves zeros in every image: less one, they wrap around to the top, out of its way.

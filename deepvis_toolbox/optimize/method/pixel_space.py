@@ -32,5 +32,5 @@ class PixelSpace:
 
 
 def _bound(values: NDArray[np.float32], device: torch.device) -> torch.Tensor | float:
-    """A number where it is the same for all pixels, which is faster to clip to."""
+    """Return a number where it is the same for all pixels, which is faster to clip to."""
     return float(values.flat[0]) if (values == values.flat[0]).all() else torch.tensor(values, device=device)

@@ -50,7 +50,7 @@ def preferred_images(
     progress: Progress | None = None,
     watch: BatchWatch | None = None,
 ) -> list[AscentResult]:
-    """Regularized gradient ascent for every unit from every seed (Yosinski et al. 2015, section 3).
+    """Run regularized gradient ascent for every unit from every seed (Yosinski et al. 2015, section 3).
 
     `units`: `Unit`, `Direction` or `LikePicture`; a spatial unit without a place means the centre. `progress` advances
     by 1 for each picture. -> one result for each (unit, seed), all seeds of the first unit first.
@@ -77,7 +77,7 @@ def climbed_batches(
     progress: Progress,
     watch: BatchWatch | None = None,
 ) -> Iterator[tuple[list[AscentTask], list[AscentResult]]]:
-    """The pictures (with checked targets) batch by batch, each batch with its results as soon as it is done.
+    """Yield the pictures (with checked targets) batch by batch, each batch with its results as soon as it is done.
 
     A batch that does not fit the accelerator's memory is halved and tried again.
     """
@@ -111,7 +111,8 @@ def climb(
     progress: Progress,
     watch: BatchWatch | None = None,
 ) -> list[AscentResult]:
-    """One batch, all of whose targets have the same batch key. Advances `progress` by 1 for each picture in the end."""
+    """Return one batch, all of whose targets have the same batch key. Advances `progress` by 1 for each picture in
+    the end."""
     targets, seeds = [picture.target for picture in batch], [picture.seed for picture in batch]
     start = np.stack([start_of(seed) for seed in seeds])
     ascent = Ascent(net, objective_of(targets, net, settings.push_dir), settings, seeds)
@@ -135,7 +136,7 @@ def climb(
 
 
 def _batchable(pictures: Sequence[AscentTask]) -> Iterator[list[AscentTask]]:
-    """The pictures without repetition, grouped by what can climb together, in the order of first appearance."""
+    """Yield the pictures without repetition, grouped by what can climb together, in the order of first appearance."""
     groups: dict[object, list[AscentTask]] = {}
     for picture in dict.fromkeys(pictures):
         groups.setdefault(batch_key(picture.target), []).append(picture)

@@ -38,7 +38,7 @@ class Robustness:
         return there.detach(), lambda gradient: torch.autograd.grad(there, leaf, gradient)[0]
 
     def _affine(self, rows: torch.Tensor, step: int, shape: torch.Size) -> torch.Tensor:
-        """(N, 2, 3): from places in the transformed image to places in the image, both -1 to 1."""
+        """Return (N, 2, 3): from places in the transformed image to places in the image, both -1 to 1."""
         across, down, scaling, turning = self._draws[rows, step].unbind(1)
         angle = turning * (ROTATION * torch.pi / 180)
         size = torch.exp(-scaling * SCALING)

@@ -10,7 +10,7 @@ STEPS = 200
 
 
 def sampled(seed: int, trial: int, steps: int = STEPS) -> dict[str, Any]:
-    """The parameters of one trial: the same for a seed and a trial, whatever was sampled before.
+    """Return the parameters of one trial: the same for a seed and a trial, whatever was sampled before.
 
     Each regularizer is off in a part of the trials, as the paper's four chosen sets leave some of them off. Sizes whose
     order of magnitude is unknown (decay, steps) are drawn evenly over their logarithm.

@@ -32,24 +32,24 @@ def register_start(name: str) -> Callable[[Start], Start]:
 
 @register_start("mean_plus_rand")
 def _noise(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:  # noqa: ARG001
-    """The mean with a little normal noise."""
+    """Return the mean with a little normal noise."""
     return random.normal(0, SIGMA, shape)
 
 
 @register_start("randu")
 def _uniform(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:
-    """Uniform noise over all pixel values."""
+    """Return uniform noise over all pixel values."""
     return random.uniform(0, 255, shape) - mean
 
 
 @register_start("mean")
 def _mean(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:  # noqa: ARG001
-    """The mean itself."""
+    """Return the mean itself."""
     return np.zeros(shape)
 
 
 def start_image(start_at: str | NDArray[np.floating], seed: int, preprocessing: Preprocessing) -> Floats:
-    """The start image for a seed: float32 (C, H, W), zero-centred, pixel units, not yet clipped to 0-255.
+    """Return the start image for a seed: float32 (C, H, W), zero-centred, pixel units, not yet clipped to 0-255.
 
     `start_at`: a name of `STARTS`, `image:PATH`, or an array (C, H, W). Raises `ToolboxError` for a picture that cannot
     be read, an array of the wrong shape or with values that are not finite, and a seed outside 0 to 2**32 - 1.
@@ -65,7 +65,7 @@ def start_image(start_at: str | NDArray[np.floating], seed: int, preprocessing: 
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a picture file. `ToolboxError` where it cannot be read."""
+    """Return SHA-256 of a picture file. `ToolboxError` where it cannot be read."""
     try:
         with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

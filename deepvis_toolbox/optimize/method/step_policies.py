@@ -26,7 +26,7 @@ class StepPolicy(ABC):
 
     @abstractmethod
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:
-        """Step sizes (N,), of `progress`'s dtype.
+        """Return step sizes (N,), of `progress`'s dtype.
 
         `objective` (N,): the objectives now. `progress` (N,), positive: by how much the objective would
         change, to first order, for a step size of 1; the squared norm of the gradient. `direction`: 1 up, -1 down.
@@ -49,7 +49,8 @@ def register_step_policy(name: str) -> Callable[[type[PolicyClass]], type[Policy
 
 
 def step_policy(name: str, parameters: Mapping[str, float]) -> StepPolicy:
-    """The policy of that name. `ToolboxError` where it does not exist or its parameters are not the ones it needs."""
+    """Return the policy of that name. `ToolboxError` where it does not exist or its parameters are not the ones it
+    needs."""
     policy = STEP_POLICIES[name]
     wanted = ", ".join(policy.parameters)
     if not isinstance(parameters, Mapping) or set(parameters) != set(policy.parameters):
@@ -67,7 +68,7 @@ class Constant(StepPolicy):
     parameters: ClassVar = {"lr": "the step size"}
 
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return torch.full_like(progress, self.values["lr"])
 
 
@@ -81,7 +82,7 @@ class ProgressPolicy(StepPolicy):
     }
 
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return (self.values["desired_prog"] / progress).clamp(max=self.values["max_lr"])
 
 
@@ -96,7 +97,7 @@ class Progress01Policy(StepPolicy):
     }
 
     def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:
-        """As the base class says."""
+        """Do as the base class says."""
         remaining = (1 - objective if direction > 0 else objective).to(progress)
         desired = (self.values["late_prog_mult"] * remaining).clamp(max=self.values["early_prog"])
         return (desired / progress).clamp(max=self.values["max_lr"])

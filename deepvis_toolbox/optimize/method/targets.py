@@ -59,7 +59,8 @@ Target = Unit | Direction | LikePicture
 
 
 def checked_target(target: Target, net: Network) -> Target:
-    """The target with its layer's listed name and its place filled in. `ToolboxError` where the network lacks it."""
+    """Return the target with its layer's listed name and its place filled in. `ToolboxError` where the network lacks
+    it."""
     if isinstance(target, Unit):
         unit = checked_unit(target, net.layers)
         return Unit(unit.layer, unit.channel, filled_place(unit.place, unit.layer, net))
@@ -82,7 +83,7 @@ def batch_key(target: Target) -> Hashable:
 
 
 def objective_of(targets: Sequence[Target], net: Network, direction: int) -> Objective:
-    """The objectives of a batch: checked targets with equal batch keys."""
+    """Return the objectives of a batch: checked targets with equal batch keys."""
     first = targets[0]
     layer = net.layers[first.layer]
     if isinstance(first, LikePicture):
@@ -97,7 +98,8 @@ def objective_of(targets: Sequence[Target], net: Network, direction: int) -> Obj
 
 
 def filled_place(place: Place, layer_name: str, net: Network) -> Place:
-    """The centre of a spatial layer where none is given; the mean over a layer of tokens; None for a flat one."""
+    """Return the centre of a spatial layer where none is given; the mean over a layer of tokens; None for a flat
+    one."""
     layer = net.layers[layer_name]
     if layer.is_spatial:
         return layer.centre if place is None else place

@@ -35,19 +35,19 @@ class Calibration:
     clips: dict[str, Clip]
 
     def record(self) -> dict[str, Any]:
-        """As plain data; an endless clip's end is written as null."""
+        """Return it as plain data; an endless clip's end is written as null."""
         clips = {name: [low, None if math.isinf(high) else high] for name, (low, high) in self.clips.items()}
         return {"limits": self.limits, "clips": clips}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Calibration:
-        """What `record` wrote down."""
+        """Return what `record` wrote down."""
         clips = {name: (low, math.inf if high is None else high) for name, (low, high) in record["clips"].items()}
         return cls(dict(record["limits"]), clips)
 
 
 def calibrate(net: Network, index: UnitIndex, inputs: torch.Tensor) -> Calibration:
-    """Looks at network inputs, float32 (B, C, H, W): the readable pictures of the first batch that has one."""
+    """Look at network inputs, float32 (B, C, H, W): the readable pictures of the first batch that has one."""
     limits: dict[str, float] = {}
     clips: dict[str, Clip] = {}
     rectifiers = {layer.name: layer.rectifier for layer in index.layers}
@@ -63,7 +63,7 @@ def calibrate(net: Network, index: UnitIndex, inputs: torch.Tensor) -> Calibrati
 
 
 def _largest_finite(value: torch.Tensor) -> float:
-    """The largest magnitude among the numbers, 0 where there are none."""
+    """Return the largest magnitude among the numbers, 0 where there are none."""
     magnitude = value.abs()
     largest = float(magnitude.amax())
     if math.isfinite(largest):

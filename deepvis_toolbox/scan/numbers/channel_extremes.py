@@ -85,7 +85,7 @@ class ChannelExtremes:
         self._found: list[_Found] = []
 
     def __call__(self, name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
-        """Takes in one layer, as `Network.visit` hands it over."""
+        """Take in one layer, as `Network.visit` hands it over."""
         clipped = name in self._clips.of_layer
         paired = below is not None and not clipped and below.shape == value.shape
         grid = as_grid(below if clipped and below is not None else value)
@@ -109,7 +109,7 @@ class ChannelExtremes:
         return torch.clamp(self._ranked, self._clips.low, self._clips.high)
 
     def candidates(self) -> Candidates:
-        """What may enter the top, of all layers. What can be done for all layers at once is done here."""
+        """Return what may enter the top, of all layers. What can be done for all layers at once is done here."""
         found = self._found
         if not found:
             none, nothing = np.empty(0, np.int64), np.empty(0, np.float32)
@@ -129,7 +129,7 @@ class ChannelExtremes:
         return Candidates(unit.cpu().numpy(), picture.cpu().numpy(), value.cpu().numpy(), below, place)
 
     def _lines(self, grid: torch.Tensor) -> torch.Tensor:
-        """Each row's extremes (N, H, C), or each column's (N, W, C)."""
+        """Return each row's extremes (N, H, C), or each column's (N, W, C)."""
         if _is_read_by_columns(grid):
             whole_rows = grid.view(*grid.shape[:2], -1)
             return self._reduced(whole_rows, 1).view(len(grid), *grid.shape[2:])
@@ -146,7 +146,8 @@ class ChannelExtremes:
         return reduce(values, dimension, out=out)
 
     def _entering(self, extreme: torch.Tensor, threshold: torch.Tensor, paired: bool) -> torch.Tensor:
-        """A later picture enters by being better; where equal values are told apart below, also by being equal."""
+        """Return a later picture enters by being better; where equal values are told apart below, also by being
+        equal."""
         if self._largest:
             enters = extreme >= threshold if paired else extreme > threshold
         else:
@@ -164,7 +165,7 @@ class ChannelExtremes:
     def _places(
         self, grid: torch.Tensor, lines: torch.Tensor, picture: torch.Tensor, channel: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Row and column of the first place in row-major order that has the extreme value."""
+        """Return row and column of the first place in row-major order that has the extreme value."""
         of_lines = lines[picture, :, channel]
         line = self._position(of_lines)
         if not _is_read_by_columns(grid):
@@ -185,7 +186,8 @@ class ChannelExtremes:
         picture: torch.Tensor,
         channel: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Row, column and value of the most extreme value below the rectifier among the places with the extreme value.
+        """Return row, column and value of the most extreme value below the rectifier among the places with the extreme
+        value.
 
         The first place in row-major order where several are equal.
         """
@@ -201,12 +203,12 @@ class ChannelExtremes:
         return place // grid.shape[2], place % grid.shape[2], torch.cat(minors)
 
     def _position(self, values: torch.Tensor) -> torch.Tensor:
-        """The first position of the extreme value in each row."""
+        """Return the first position of the extreme value in each row."""
         return values.argmax(1) if self._largest else values.argmin(1)
 
 
 def _is_read_by_columns(grid: torch.Tensor) -> bool:
-    """Whether all columns are reduced side by side, as if they were channels.
+    """Return whether all columns are reduced side by side, as if they were channels.
 
     PyTorch's reduction takes 32 neighbours at a time and the rest one by one, many times more slowly.
     """

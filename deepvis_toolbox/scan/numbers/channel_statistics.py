@@ -34,12 +34,13 @@ def histogram_edges() -> NDArray[np.float64]:
 
 
 def summable_bits(values_a_unit: int) -> int:
-    """To how many bits a value is rounded so that the sum of this many squares fits into 63 bits."""
+    """Return to how many bits a value is rounded so that the sum of this many squares fits into 63 bits."""
     return min(_MOST_BITS, (62 - math.ceil(math.log2(max(2, values_a_unit)))) // 2)
 
 
 def rounded(values: torch.Tensor, limits: torch.Tensor, bits: int) -> torch.Tensor:
-    """Values (…, units) in steps of limit / 2^bits: whole numbers as float64; NaN is 0, what is beyond is clipped."""
+    """Return values (…, units) in steps of limit / 2^bits: whole numbers as float64; NaN is 0, what is beyond is
+    clipped."""
     largest = float(1 << bits)
     steps = values * (largest / limits).to(values.dtype)  # exact: they are powers of two
     return steps.round_().clamp_(-largest, largest).nan_to_num_(nan=0.0).double()
@@ -61,7 +62,7 @@ class ChannelStatistics:
         self._first_bins = torch.arange(units, dtype=torch.int32, device=device) * BINS
 
     def add(self, values: torch.Tensor, units: slice) -> None:
-        """Takes in rows of values of some of the units, float32 (R, C)."""
+        """Take in rows of values of some of the units, float32 (R, C)."""
         for rows in values.split(_ROWS_AT_ONCE if values.device.type == "cpu" else _ROWS_BY_ACCELERATOR):
             self._add_rows(rows, units)
 
@@ -69,7 +70,8 @@ class ChannelStatistics:
         sums, truths = self._sums, torch.empty_like(values)
 
         def count(compare: Callable[..., torch.Tensor], other: torch.Tensor | float) -> torch.Tensor:
-            """Of how many of each unit's values it is true; as numbers, since PyTorch is slow to compare into bool."""
+            """Return of how many of each unit's values it is true; as numbers, since PyTorch is slow to compare into
+            bool."""
             return compare(values, other, out=truths).sum(0).long()
 
         unknown = count(torch.ne, values)
@@ -84,12 +86,12 @@ class ChannelStatistics:
         sums["histogram"][units] += torch.bincount(known, minlength=values.shape[1] * BINS).view(-1, BINS)
 
     def merge(self, other: ChannelStatistics) -> None:
-        """Adds what another part of the same scan has seen."""
+        """Add what another part of the same scan has seen."""
         for name in self.NAMES:
             self._sums[name] += other._sums[name]
 
     def arrays(self) -> dict[str, NDArray[np.int64]]:
-        """The sums, int64 (units,), and the histogram (units, BINS)."""
+        """Return the sums, int64 (units,), and the histogram (units, BINS)."""
         return {name: self._sums[name].cpu().numpy() for name in self.NAMES}
 
     def load(self, arrays: Mapping[str, NDArray]) -> None:
@@ -99,7 +101,8 @@ class ChannelStatistics:
 
 
 def _bin_of(values: torch.Tensor) -> torch.Tensor:
-    """The histogram bin of each float32 value, int32, from its sign, its exponent and the first bit of its mantissa."""
+    """Return the histogram bin of each float32 value, int32, from its sign, its exponent and the first bit of its
+    mantissa."""
     bits = values.contiguous().view(torch.int32)
     size = (bits >> 22).bitwise_and_(0x1FF).sub_(2 * (127 + _FIRST_OCTAVE) - 1).clamp_(0, _STEPS_A_SIDE)
     sign = (bits >> 31).bitwise_or_(1)

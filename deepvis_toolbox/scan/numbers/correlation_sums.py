@@ -33,7 +33,7 @@ class CorrelationSums:
         self._rows = dict.fromkeys(self._sums, 0)
 
     def add(self, layer: str, maxima: torch.Tensor) -> None:
-        """Takes in a layer's maxima, float32 (R, C)."""
+        """Take in a layer's maxima, float32 (R, C)."""
         if layer not in self._sums:
             return
         for rows in maxima.split(_MOST_ROWS):
@@ -54,7 +54,7 @@ class CorrelationSums:
         return self._sums
 
     def merge(self, other: CorrelationSums) -> None:
-        """Adds what another part of the same scan has seen."""
+        """Add what another part of the same scan has seen."""
         for name, sums in other._settled().items():
             self._sums[name] += sums
 
@@ -69,7 +69,7 @@ class CorrelationSums:
 
 
 def _add_products(sums: torch.Tensor, steps: torch.Tensor) -> None:
-    """sums += stepsᵀ · steps, in strips that end at or right of the diagonal; what lies above it is of no use."""
+    """Do sums += stepsᵀ · steps, in strips that end at or right of the diagonal; what lies above it is of no use."""
     for end in range(_STRIP, len(sums) + _STRIP, _STRIP):
         sums[end - _STRIP : end, :end].addmm_(steps[:, end - _STRIP : end].T, steps[:, :end])
 

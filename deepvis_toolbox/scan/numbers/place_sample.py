@@ -25,16 +25,16 @@ class PlaceSample:
         self._unreadable: torch.Tensor | None = None
 
     def has_room_for(self, pictures: int) -> bool:
-        """Whether so many more pictures fit."""
+        """Return whether so many more pictures fit."""
         return self._pictures + pictures <= self._room
 
     def begin(self, readable: torch.Tensor) -> None:
-        """The next batch, bool (N,): which of its pictures count."""
+        """Begin the next batch, bool (N,): which of its pictures count."""
         self._pictures += len(readable)
         self._unreadable = None if bool(readable.all()) else ~readable
 
     def __call__(self, name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:
-        """Takes in one layer, as `Network.visit` hands it over."""
+        """Take in one layer, as `Network.visit` hands it over."""
         clip = self._clips.of_layer.get(name)
         grid = as_grid(below if clip and below is not None else value)
         rows, columns = (_on_device(size, grid.device) for size in grid.shape[1:3])
@@ -49,7 +49,7 @@ class PlaceSample:
             kept.view(pictures, places, units)[self._unreadable] = torch.nan
 
     def take(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """(layer, float32 (R, C)): a row each place of the pictures so far, NaN where one could not be read.
+        """Yield (layer, float32 (R, C)): a row each place of the pictures so far, NaN where one could not be read.
 
         Afterwards it is empty.
         """
@@ -64,6 +64,6 @@ def _on_device(size: int, device: torch.device) -> torch.Tensor:
 
 
 def sampled_places(size: int) -> list[int]:
-    """Which of `size` rows or columns are looked at."""
+    """Return which of `size` rows or columns are looked at."""
     count = min(size, PLACES_A_SIDE)
     return [int(place) for place in (2 * np.arange(count) + 1) * size // (2 * count)]

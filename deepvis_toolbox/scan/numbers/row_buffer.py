@@ -16,7 +16,7 @@ class RowBuffer:
         self._filled = 0
 
     def has_room_for(self, count: int) -> bool:
-        """Whether so many more rows fit."""
+        """Return whether so many more rows fit."""
         return self._filled + count <= len(self._rows)
 
     def add(self, rows: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,7 @@ class TopTable:
 
     @classmethod
     def empty(cls, units: int, top: int, largest: bool = True) -> TopTable:
-        """A table without entries."""
+        """Return a table without entries."""
         return cls(np.full((units, top), _NOBODY), np.full((units, top), _packed_picture(-1, -1)), largest)
 
     @classmethod
@@ -45,7 +45,8 @@ class TopTable:
         return cls(keys, _packed_picture(arrays["images"].astype(np.int64), arrays["places"].astype(np.int64)), largest)
 
     def arrays(self) -> dict[str, NDArray]:
-        """`values`, `below` float32, `images`, `places` (row-major) int32, (units, N); NaN and -1 for missing ones."""
+        """Return `values`, `below` float32, `images`, `places` (row-major) int32, (units, N); NaN and -1 for missing
+        ones."""
         values, below = _values_of(self._keys, self.largest)
         images = (self._pictures // _HALF).astype(np.int32)
         return {
@@ -56,7 +57,8 @@ class TopTable:
         }
 
     def thresholds(self, by_below: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """What a value must pass to enter, float32 (units,); infinitely bad while there is room. Smallest: negated.
+        """Return what a value must pass to enter, float32 (units,); infinitely bad while there is room. Smallest:
+        negated.
 
         `by_below` (units,), always the same: whether the unit's values are ranked by the value below the rectifier
         alone. What is returned is the table's own, and valid until the next entry.
@@ -69,7 +71,7 @@ class TopTable:
         return self._thresholds
 
     def insert(self, found: Candidates, first_picture: int) -> None:
-        """Takes in a batch's candidates. Their pictures come after all that are in the table."""
+        """Take in a batch's candidates. Their pictures come after all that are in the table."""
         order = np.argsort(found.unit, kind="stable")  # quick: layer by layer they are in order
         units = found.unit[order]
         keys = _keys_of(found.value, found.below, self.largest)[order]
@@ -81,7 +83,7 @@ class TopTable:
             self._insert_few(units[now], keys[now], pictures[now], occurrence[now] - turn)
 
     def _insert_few(self, units: Integers, keys: Integers, pictures: Integers, occurrence: Integers) -> None:
-        """Puts in entries, behind those that are as good. `occurrence`: each one's number among its unit's own."""
+        """Put in entries, behind those that are as good. `occurrence`: each one's number among its unit's own."""
         begins = np.flatnonzero(occurrence == 0)
         rows, top = units[begins], self._keys.shape[1]
         own = np.repeat(np.arange(len(rows)), np.diff(begins, append=len(units)))
@@ -96,7 +98,7 @@ class TopTable:
         self._keys[rows], self._pictures[rows] = (np.take_along_axis(joined, best, 1) for joined in old_and_new)
 
     def merge(self, other: TopTable) -> TopTable:
-        """The best of both; no picture is in both."""
+        """Return the best of both; no picture is in both."""
         keys = np.concatenate([self._keys, other._keys], axis=1)
         pictures = np.concatenate([self._pictures, other._pictures], axis=1)
         by_picture = np.argsort(pictures, axis=1, kind="stable")
@@ -106,18 +108,18 @@ class TopTable:
 
 
 def _packed_picture(picture: Integers | int, place: Integers | int) -> Integers:
-    """Picture and place in one integer; -1 stays the smallest of each."""
+    """Return picture and place in one integer; -1 stays the smallest of each."""
     return np.asarray(picture, np.int64) * _HALF + np.asarray(place, np.int64) + 1
 
 
 def _keys_of(values: NDArray[np.float32], below: NDArray[np.float32], largest: bool) -> Integers:
-    """One integer an entry that orders like (value, value below), larger for better ones."""
+    """Return one integer an entry that orders like (value, value below), larger for better ones."""
     sign = np.float32(1 if largest else -1)
     return _ordered(values * sign) * _HALF + _ordered(below * sign)
 
 
 def _values_of(keys: Integers, largest: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Value and value below of keys; both zeros come back as 0."""
+    """Return value and value below of keys; both zeros come back as 0."""
     minor = (keys + _HALF // 2) % _HALF - _HALF // 2
     sign = np.float32(1 if largest else -1)
     values, below = (_unordered(part) * sign + np.float32(0) for part in ((keys - minor) // _HALF, minor))
@@ -125,7 +127,7 @@ def _values_of(keys: Integers, largest: bool) -> tuple[NDArray[np.float32], NDAr
 
 
 def _ordered(values: NDArray[np.float32]) -> Integers:
-    """Integers of 32 bits in the order of the floats; both zeros are one."""
+    """Return integers of 32 bits in the order of the floats; both zeros are one."""
     bits = (np.asarray(values, np.float32) + np.float32(0)).view(np.int32)
     return (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)
 

@@ -48,7 +48,7 @@ class UnitIndex:
         return np.repeat(np.asarray(per_layer, np.float64), [layer.channels for layer in self.layers])
 
     def record(self) -> list[dict[str, Any]]:
-        """The layers as plain data."""
+        """Return the layers as plain data."""
         return [
             {"name": layer.name, "kind": layer.kind, "shape": list(layer.shape), "rectifier": layer.rectifier}
             for layer in self.layers
@@ -56,12 +56,13 @@ class UnitIndex:
 
     @classmethod
     def from_record(cls, record: Iterable[dict[str, Any]]) -> UnitIndex:
-        """What `record` wrote down."""
+        """Return what `record` wrote down."""
         return cls(tuple(Layer(r["name"], r["kind"], tuple(r["shape"]), r["rectifier"]) for r in record))
 
 
 def chosen_layers(layers: Layers, patterns: Sequence[str] | None) -> list[str]:
-    """The listed names that names, groups' names or patterns with `*` and `?` mean; all but the input by default.
+    """Return the listed names that names, groups' names or patterns with `*` and `?` mean; all but the input by
+    default.
 
     In the network's order, each once. `ToolboxError` for one that means nothing.
     """

@@ -62,7 +62,7 @@ def write_patches(
     options: PatchOptions | None = None,
     progress: Progress | None = None,
 ) -> PatchSummary:
-    """Makes `max_im` and `max_deconv` of the units, from a scan of the same network.
+    """Make `max_im` and `max_deconv` of the units, from a scan of the same network.
 
     A unit of a layer that shows another layer's pictures stands for that layer's. What an archive has is left as it is.
     `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not scanned, the
@@ -93,14 +93,15 @@ def write_patches(
 
 
 def owned_units(store: UnitImageStore, units: Sequence[Unit]) -> list[Unit]:
-    """The units whose pictures the store shows for these, each once: those of shared layers are another layer's."""
+    """Return the units whose pictures the store shows for these, each once: those of shared layers are another
+    layer's."""
     return list(dict.fromkeys(Unit(store.owner(unit.layer), unit.channel) for unit in units))
 
 
 def patches_to_make(
     top: TopImages, owned: Sequence[Unit], store: UnitImageStore, options: PatchOptions
 ) -> list[tuple[Unit, list[TopEntry]]]:
-    """Those of the units whose patches are not there yet, with what they are made of.
+    """Return those of the units whose patches are not there yet, with what they are made of.
 
     `ToolboxError` where a unit's layer was not scanned.
     """
@@ -113,7 +114,7 @@ def patches_to_make(
 
 
 def info_path(store: UnitImageStore, unit: Unit) -> Path:
-    """Where the unit's JSON lines are: a line for each of its top images, best first."""
+    """Return where the unit's JSON lines are: a line for each of its top images, best first."""
     montage = store.montage_path("max_im", unit)
     return montage.with_name(f"{montage.stem}_info.jsonl")
 
@@ -125,7 +126,8 @@ class _UnitWriter:
         self._top, self._store, self._options = top, store, options
 
     def is_there(self, unit: Unit, entries: Sequence[TopEntry]) -> bool:
-        """Whether nothing is to be made: the patches are there without a problem, or an archive has the unit's."""
+        """Return whether nothing is to be made: the patches are there without a problem, or an archive has the
+        unit's."""
         if any(self._store.holds_published(kind, unit) for kind in _KINDS):
             return True
         try:

@@ -49,7 +49,7 @@ class Patch:
 
 
 def entries_of(top: TopImages, unit: Unit, count: int) -> list[TopEntry]:
-    """The unit's first `count` entries; fewer where there were fewer pictures."""
+    """Return the unit's first `count` entries; fewer where there were fewer pictures."""
     images, values, places = (part[unit.layer][unit.channel] for part in (top.images, top.values, top.places))
     return [
         TopEntry(_at(unit, int(row), int(column)), rank, int(images[rank]), float(values[rank]))
@@ -59,7 +59,7 @@ def entries_of(top: TopImages, unit: Unit, count: int) -> list[TopEntry]:
 
 
 def _at(unit: Unit, row: int, column: int) -> Unit:
-    """The unit at a place as a scan records it: -1 where the layer has none."""
+    """Return the unit at a place as a scan records it: -1 where the layer has none."""
     return Unit(unit.layer, unit.channel, (row, column) if row >= 0 else None)
 
 
@@ -79,7 +79,7 @@ class PatchMaker:
         self._reader = PictureReader(net.preprocessing)
 
     def patches(self, entries: Sequence[TopEntry], batch_size: int = 8) -> Iterator[Patch]:
-        """The entries' patches, in order; entries of one layer are computed together."""
+        """Yield the entries' patches, in order; entries of one layer are computed together."""
         begin = 0
         while begin < len(entries):
             batch = [
@@ -127,7 +127,7 @@ class PatchMaker:
 
 
 def _ones_at(value: torch.Tensor, entries: Sequence[TopEntry]) -> tuple[torch.Tensor, list[float]]:
-    """A diff that is 1 at each entry's unit and place in its picture, and the values there."""
+    """Return a diff that is 1 at each entry's unit and place in its picture, and the values there."""
     start = torch.zeros_like(value)
     found = []
     for index, entry in enumerate(entries):
@@ -138,7 +138,7 @@ def _ones_at(value: torch.Tensor, entries: Sequence[TopEntry]) -> tuple[torch.Te
 
 
 def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
-    """Where in a picture's value of the layer the unit lies; a scan keeps no place but of spatial layers."""
+    """Return where in a picture's value of the layer the unit lies; a scan keeps no place but of spatial layers."""
     if value.ndim == 1:
         return (unit.channel,)
     if isinstance(unit.place, tuple):
@@ -150,7 +150,7 @@ def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
 
 
 def _change_since(entry: TopEntry, recomputed: float, largest: float) -> str:
-    """A sentence where the activation is not the recorded one; float noise between batch sizes is none."""
+    """Return a sentence where the activation is not the recorded one; float noise between batch sizes is none."""
     if abs(recomputed - entry.value) <= 1e-4 * max(largest, abs(entry.value)):
         return ""
     channel = Unit(entry.unit.layer, entry.unit.channel)
@@ -161,14 +161,15 @@ def _change_since(entry: TopEntry, recomputed: float, largest: float) -> str:
 
 
 def shown_rect(field: Rect, height: int, width: int) -> Rect:
-    """The part that is shown of a picture of height×width: the field, or the whole side where the field exceeds it."""
+    """Return the part that is shown of a picture of height×width: the field, or the whole side where the field
+    exceeds it."""
     top, bottom = (field.top, field.bottom) if field.bottom - field.top <= height else (0, height)
     left, right = (field.left, field.right) if field.right - field.left <= width else (0, width)
     return Rect(top, left, bottom, right)
 
 
 def cut_out(image: NDArray, rect: Rect, padding: float) -> NDArray:
-    """The rectangle of an image (H, W, channels); what lies outside the image is `padding`."""
+    """Return the rectangle of an image (H, W, channels); what lies outside the image is `padding`."""
     height, width = image.shape[:2]
     cut = np.full((rect.bottom - rect.top, rect.right - rect.left, image.shape[2]), padding, image.dtype)
     top, bottom = max(rect.top, 0), min(rect.bottom, height)

@@ -26,7 +26,7 @@ _CLASS_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 def archive_pictures(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
-    """The pictures of an archive as (name below `relative`, class index or -1), in its order.
+    """Yield the pictures of an archive as (name below `relative`, class index or -1), in its order.
 
     Those of an archive within it stand in its place. What is left out is said in `notes`. `ToolboxError` where the
     archive cannot be read at all.
@@ -84,7 +84,8 @@ def _inner_pictures(outer: Members, name: str, what: str, relative: str, notes: 
 
 
 def _label_beside(archive: Members, name: str, classes: set[str]) -> int:
-    """The class index in the picture's `.cls` file, -1 where there is none. `ToolboxError` where it cannot be read."""
+    """Return the class index in the picture's `.cls` file, -1 where there is none. `ToolboxError` where it cannot be
+    read."""
     folder, slash, base = name.rpartition("/")
     key = folder + slash + base.partition(".")[0]
     if key not in classes:

@@ -91,26 +91,27 @@ class TarMembers:
         """What is not sound in the archive, a few words each, to be read behind its name."""
 
     def names(self) -> list[str]:
-        """The files in the archive, in its order."""
+        """Return the files in the archive, in its order."""
         return list(self._extents)
 
     def __contains__(self, name: str) -> bool:
         return name in self._extents
 
     def read(self, name: str) -> bytes:
-        """A member's bytes. KeyError where there is none, ValueError where it is too large."""
+        """Return a member's bytes. KeyError where there is none, ValueError where it is too large."""
         offset, size = self._extents[name]
         _check_size(size)
         self._file.seek(offset)
         return self._file.read(size)
 
     def open(self, name: str) -> tuple[IO[bytes], int]:
-        """A member as a file, and its size, valid as long as the archive is open. KeyError where there is none."""
+        """Return a member as a file, and its size, valid as long as the archive is open. KeyError where there is
+        none."""
         offset, size = self._extents[name]
         return io.BufferedReader(_Window(self._file, offset, size)), size
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()
 
 
@@ -130,20 +131,22 @@ class ZipMembers:
         self._links = {info.filename for info in infos if stat.S_ISLNK(info.external_attr >> 16)}
 
     def names(self) -> list[str]:
-        """The files in the archive, in its order."""
+        """Return the files in the archive, in its order."""
         return list(self._names)
 
     def __contains__(self, name: str) -> bool:
         return name in self._archive.NameToInfo
 
     def read(self, name: str) -> bytes:
-        """A member's bytes. KeyError where there is none, ValueError where it claims or turns out to be too large."""
+        """Return a member's bytes. KeyError where there is none, ValueError where it claims or turns out to be too
+        large."""
         info = self._archive.getinfo(self._target(name))
         _check_size(info.file_size)
         return self._archive.read(info)
 
     def open(self, name: str) -> tuple[IO[bytes], int]:
-        """A member as a file, and its size, valid as long as the archive is open. KeyError where there is none."""
+        """Return a member as a file, and its size, valid as long as the archive is open. KeyError where there is
+        none."""
         info = self._archive.getinfo(self._target(name))
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             return io.BytesIO(self.read(name)), info.file_size
@@ -153,7 +156,7 @@ class ZipMembers:
         return io.BufferedReader(_Window(self._file, start, info.file_size)), info.file_size
 
     def _target(self, name: str) -> str:
-        """The member that a link leads to, in the end."""
+        """Return the member that a link leads to, in the end."""
         for _ in range(len(self._links)):
             if name not in self._links or self._archive.getinfo(name).file_size > _MOST_LINK_BYTES:
                 break
@@ -162,7 +165,7 @@ class ZipMembers:
         return name
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._archive.close()
         self._file.close()
 
@@ -176,12 +179,12 @@ Members = TarMembers | ZipMembers | CutZipMembers
 
 
 def is_archive_name(name: str) -> bool:
-    """Whether the name is that of an archive that can be read in place."""
+    """Return whether the name is that of an archive that can be read in place."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def open_archive(path: Path) -> Members:
-    """The members of an archive. `ToolboxError` where it is missing or damaged."""
+    """Return the members of an archive. `ToolboxError` where it is missing or damaged."""
     try:
         file = open_regular(path)
         return _members(file, path.name, os.fstat(file.fileno()).st_size)
@@ -190,7 +193,8 @@ def open_archive(path: Path) -> Members:
 
 
 def open_inner(outer: Members, name: str) -> Members:
-    """The members of an archive that is a member of another, open as long as that is. `ToolboxError` as above."""
+    """Return the members of an archive that is a member of another, open as long as that is. `ToolboxError` as
+    above."""
     try:
         file, size = outer.open(name)
         return _members(file, name, size)
@@ -218,7 +222,7 @@ def _members(file: IO[bytes], name: str, size: int) -> Members:
 
 
 def read_member(members: Members, name: str) -> bytes:
-    """A member's bytes. `ToolboxError` with the reason where that is impossible."""
+    """Return a member's bytes. `ToolboxError` with the reason where that is impossible."""
     try:
         return members.read(name)
     except KeyError:
@@ -228,7 +232,7 @@ def read_member(members: Members, name: str) -> bytes:
 
 
 def split_member(name: str) -> tuple[str, str] | None:
-    """(archive, member) of a picture inside an archive; None for a file of its own.
+    """Return (archive, member) of a picture inside an archive; None for a file of its own.
 
     Folders, archives and members may have the separator in their names: the archive is the first part that is a file.
     """
@@ -248,7 +252,7 @@ class ArchiveReader:
         self._open: OrderedDict[tuple[str, ...], Members] = OrderedDict()
 
     def read(self, archive: str, member: str) -> bytes:
-        """A member's bytes. `ToolboxError` with the reason where that is impossible."""
+        """Return a member's bytes. `ToolboxError` with the reason where that is impossible."""
         outer = self._kept((archive,))
         if member in outer:
             return read_member(outer, member)
@@ -270,7 +274,8 @@ class ArchiveReader:
 
 
 def split_inner(outer: Members, member: str) -> tuple[str, str] | None:
-    """(archive, member) of a picture in an archive that is itself a member of `outer`; None where there is none."""
+    """Return (archive, member) of a picture in an archive that is itself a member of `outer`; None where there is
+    none."""
     parts = member.split(SEPARATOR)
     joined = (SEPARATOR.join(parts[:count]) for count in range(1, len(parts)))
     archive = next((name for name in joined if is_archive_name(name) and name in outer), None)

@@ -65,7 +65,8 @@ class CutZipMembers:
             position = end
 
     def _measured(self, start: int, method: int) -> tuple[_Place, int] | None:
-        """A deflated member whose header does not know its size, and where it ends; None where it is not whole."""
+        """Return a deflated member whose header does not know its size, and where it ends; None where it is not
+        whole."""
         if method != zipfile.ZIP_DEFLATED:
             return None
         engine, size, checksum, packed = zlib.decompressobj(-zlib.MAX_WBITS), 0, 0, 0
@@ -90,11 +91,12 @@ class CutZipMembers:
         return name in self._places
 
     def names(self) -> list[str]:
-        """The whole files in the archive, in its order."""
+        """Return the whole files in the archive, in its order."""
         return list(self._places)
 
     def read(self, name: str) -> bytes:
-        """A member's bytes. KeyError where there is none; ValueError, BadZipFile, zlib.error where it is not sound."""
+        """Return a member's bytes. KeyError where there is none; ValueError, BadZipFile, zlib.error where it is not
+        sound."""
         place = self._places[name]
         if max(place.size, place.packed) > MAX_FILE_BYTES:
             raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
@@ -109,10 +111,10 @@ class CutZipMembers:
         return data
 
     def open(self, name: str) -> tuple[IO[bytes], int]:
-        """A member as a file, and its size. KeyError where there is none."""
+        """Return a member as a file, and its size. KeyError where there is none."""
         data = self.read(name)
         return io.BytesIO(data), len(data)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._file.close()

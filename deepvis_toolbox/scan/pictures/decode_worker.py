@@ -21,18 +21,18 @@ from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 
 
 def preprocessing_record(preprocessing: Preprocessing) -> dict[str, Any]:
-    """The preprocessing as plain data, every float exact."""
+    """Return the preprocessing as plain data, every float exact."""
     arrays = {name: np.asarray(getattr(preprocessing, name), np.float32).tolist() for name in ("mean", "scale", "std")}
     return {"size": preprocessing.size, "channels": preprocessing.channels, "crop": preprocessing.crop, **arrays}
 
 
 def preprocessing_from(record: dict[str, Any]) -> Preprocessing:
-    """The preprocessing that `preprocessing_record` wrote down."""
+    """Return the preprocessing that `preprocessing_record` wrote down."""
     return Preprocessing(**{**record, "size": tuple(record["size"])})
 
 
 def main() -> None:
-    """Serves until stdin ends."""
+    """Serve until stdin ends."""
     descriptor, size = int(sys.argv[1]), int(sys.argv[2])
     ignore_remarks_about_pictures()
     cv2.setNumThreads(1)  # the processes share the cores among themselves

@@ -30,7 +30,7 @@ _APPLE_DOUBLE = "._"
 
 
 def is_of_the_system(member: str) -> bool:
-    """Whether a member of an archive was put beside the pictures by a system, and is no picture itself."""
+    """Return whether a member of an archive was put beside the pictures by a system, and is no picture itself."""
     *folders, name = member.split("/")
     return name.startswith(_APPLE_DOUBLE) or any(folder.casefold() in _SYSTEM_FOLDERS for folder in folders)
 
@@ -50,11 +50,11 @@ class FolderWalk:
         self._errors: list[str] = []
 
     def files(self) -> Iterator[str]:
-        """The files' names, relative to the root."""
+        """Yield the files' names, relative to the root."""
         yield from self._below("", self._real_root)
 
     def notes(self) -> list[str]:
-        """What was left out, a sentence each; complete once `files` has ended."""
+        """Return what was left out, a sentence each; complete once `files` has ended."""
         return [*self._errors, *(f"{count} {what}" for what, count in self._left_out.items())]
 
     def _below(self, folder: str, real: str) -> Iterator[str]:
@@ -88,7 +88,7 @@ class FolderWalk:
         return not hidden
 
     def _entered(self, entry: os.DirEntry[str], real: str) -> str | None:
-        """The real path of a folder that is to be read; None for one that is not."""
+        """Return the real path of a folder that is to be read; None for one that is not."""
         if entry.name.casefold() in _SYSTEM_FOLDERS:
             self._left_out["folders of the system (__MACOSX, @eaDir, #recycle and the like) are left out"] += 1
             return None
@@ -104,7 +104,7 @@ class FolderWalk:
         return self._once(entry, target)
 
     def _once(self, entry: os.DirEntry[str], target: str) -> str | None:
-        """`target`, where no link has led there before."""
+        """Return `target`, where no link has led there before."""
         found = entry.stat()
         key = (found.st_dev, found.st_ino)
         if key in self._followed:
@@ -122,7 +122,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_walked(root: str, path: str) -> bool:
-    """Whether a folder is read anyway, as it lies below the root and is not hidden."""
+    """Return whether a folder is read anyway, as it lies below the root and is not hidden."""
     return _contains(root, path) and not any(
         part.startswith(".") or part.casefold() in _SYSTEM_FOLDERS for part in path[len(root) :].split("/")
     )

@@ -67,14 +67,14 @@ class PictureBatches:
         self._pool = _DecodingPool(preprocessing, batch_size, workers) if workers else None
 
     def read(self, number: int) -> PictureBatch:
-        """One batch, decoded here and now."""
+        """Return one batch, decoded here and now."""
         listed = self._listed(number)
         inputs = np.empty((len(listed.paths), *self._preprocessing.input_shape), np.float32)
         reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, listed.paths, strict=True)]
         return _batch(listed, inputs, reasons)
 
     def __call__(self, numbers: Iterable[int]) -> Iterator[PictureBatch]:
-        """The batches with these numbers, in this order."""
+        """Yield the batches with these numbers, in this order."""
         if self._pool is None:
             yield from map(self.read, numbers)
             return
@@ -87,7 +87,7 @@ class PictureBatches:
         return _ListedBatch(number, first, [self._pictures.path(index) for index in range(first, last)])
 
     def close(self) -> None:
-        """Ends the processes."""
+        """End the processes."""
         if self._pool is not None:
             self._pool.close()
 
@@ -136,7 +136,7 @@ class _DecodingPool:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decoding")
 
     def decode(self, batches: Iterable[_ListedBatch]) -> Iterator[_Decoded]:
-        """Each batch's pictures, in order; the array is overwritten after the next one is asked for."""
+        """Yield each batch's pictures, in order; the array is overwritten after the next one is asked for."""
         waiting: deque[tuple[_ListedBatch, int, Future[list[str | None]]]] = deque()
         source = iter(batches)
         while True:
@@ -177,7 +177,7 @@ class _DecodeProcess:
         self._process = self._start()
 
     def decode(self, offset: int, paths: list[str]) -> list[str | None]:
-        """Decodes into the shared memory from `offset` on; a reason for each picture that cannot be read."""
+        """Decode into the shared memory from `offset` on; a reason for each picture that cannot be read."""
         reasons = self._ask(offset, paths)
         if reasons is not None:
             return reasons
@@ -187,7 +187,7 @@ class _DecodeProcess:
         return [reason for reasons in one_by_one for reason in reasons]
 
     def _ask(self, offset: int, paths: list[str]) -> list[str | None] | None:
-        """The worker's answer; None where it died on the way (then there is a new one)."""
+        """Return the worker's answer; None where it died on the way (then there is a new one)."""
         try:
             _pipe(self._process.stdin).write(json.dumps({"offset": offset, "paths": paths}) + "\n")
             _pipe(self._process.stdin).flush()
@@ -235,7 +235,7 @@ def _pipe(stream: IO[str] | None) -> IO[str]:
 
 
 def _shared_descriptor(size: int) -> int:
-    """A file descriptor of `size` bytes of memory that has no name, so that nothing is left behind by a kill."""
+    """Return a file descriptor of `size` bytes of memory that has no name, so that nothing is left behind by a kill."""
     try:
         if hasattr(os, "memfd_create"):
             descriptor = os.memfd_create("picture batches")

@@ -42,7 +42,7 @@ class PictureList:
 
     @classmethod
     def of_paths(cls, paths: Sequence[str | Path], labels: Sequence[int | None] | None = None) -> PictureList:
-        """The list of given paths, with a label each or none at all."""
+        """Return the list of given paths, with a label each or none at all."""
         if labels is not None and len(labels) != len(paths):
             raise ToolboxError(f"{len(paths)} pictures but {len(labels)} labels")
         known = [NO_LABEL if label is None else int(label) for label in labels] if labels is not None else None
@@ -52,7 +52,7 @@ class PictureList:
         return len(self.names)
 
     def path(self, index: int) -> str:
-        """Where a picture is."""
+        """Return where a picture is."""
         return os.path.join(self.root, self.names[index]) if self.root else self.names[index]  # noqa: PTH118
 
     @property
@@ -70,7 +70,8 @@ class PictureList:
 
 
 def list_pictures(images: str | Path, list_file: str | Path | None = None) -> PictureList:
-    """The pictures below a folder, sorted by name, and those in tar and zip archives in it, in the archives' order.
+    """Return the pictures below a folder, sorted by name, and those in tar and zip archives in it, in the archives'
+    order.
 
     Files without an ending to their names are told by their content. Links to folders are followed.
 

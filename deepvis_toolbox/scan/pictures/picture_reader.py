@@ -22,7 +22,7 @@ class PictureReader:
         self._archives = ArchiveReader()
 
     def read_into(self, slot: NDArray[np.float32], path: str) -> str | None:
-        """Fills `slot` (C, H, W) with the network's input; or with zeros, and returns why, as a few words."""
+        """Fill `slot` (C, H, W) with the network's input; or with zeros, and return why, as a few words."""
         try:
             slot[...] = self._preprocessing.to_input(self.frame(path))
         except UnreadablePicture as error:
@@ -37,7 +37,7 @@ class PictureReader:
         return reason
 
     def frame(self, path: str) -> NDArray[np.uint8]:
-        """The picture, RGB uint8 H×W×3. `ToolboxError` with the reason where it cannot be read."""
+        """Return the picture, RGB uint8 H×W×3. `ToolboxError` with the reason where it cannot be read."""
         if is_url(path):
             return decode_picture(read_url(path))
         inside = None if os.path.exists(path) else split_member(path)  # noqa: PTH110 - a path may look like a member's

@@ -14,12 +14,12 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE)
 
 
 def is_url(path: str) -> bool:
-    """Whether the path is an address in an object store."""
+    """Return whether the path is an address in an object store."""
     return bool(_URL.fullmatch(path))
 
 
 def read_url(url: str) -> bytes:
-    """A file's bytes. `ToolboxError` with the reason where it cannot be read."""
+    """Return a file's bytes. `ToolboxError` with the reason where it cannot be read."""
     try:
         files, path = _file_system(url)
         with files.open_input_file(path) as file:
@@ -31,7 +31,7 @@ def read_url(url: str) -> bytes:
 
 
 def list_url(url: str) -> list[str]:
-    """The files below an address, relative to it, sorted. `ToolboxError` where it cannot be listed."""
+    """Return the files below an address, relative to it, sorted. `ToolboxError` where it cannot be listed."""
     from pyarrow.fs import FileSelector, FileType
 
     try:

@@ -48,7 +48,7 @@ class SeekableGzip(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves to a place; what lies between is unpacked with the next reading."""
+        """Move to a place; what lies between is unpacked with the next reading."""
         if whence == io.SEEK_END:
             raise io.UnsupportedOperation("the end is not known")
         self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
@@ -58,7 +58,7 @@ class SeekableGzip(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Fills the buffer as far as the file reaches."""
+        """Fill the buffer as far as the file reaches."""
         size = len(buffer)
         self._go_near(self._position)
         skipped = self._position - self._here.unpacked
@@ -78,13 +78,13 @@ class SeekableGzip(io.RawIOBase):
         return filled
 
     def _go_near(self, target: int) -> None:
-        """Goes to the last known place before `target`, unless the decompression stands between the two."""
+        """Go to the last known place before `target`, unless the decompression stands between the two."""
         known = self._places[bisect_right([place.unpacked for place in self._places], target) - 1]
         if not known.unpacked <= self._here.unpacked <= target:
             self._here = known.copy()
 
     def _unpack(self, most: int) -> bytes:
-        """The next bytes, up to `most`; empty at the end. The place is kept now and then."""
+        """Return the next bytes, up to `most`; empty at the end. The place is kept now and then."""
         here = self._here
         while True:
             if here.engine is None:  # between two joined files, or at the end; zeros may fill up
@@ -108,7 +108,7 @@ class SeekableGzip(io.RawIOBase):
                 return piece
 
     def _fill(self) -> bool:
-        """Reads on; whether there was anything."""
+        """Read on; whether there was anything."""
         self._file.seek(self._here.packed)
         self._here.rest = self._file.read(_PACKED_CHUNK)
         self._here.packed += len(self._here.rest)

@@ -91,7 +91,7 @@ class _Scan:
             self._index.notes.append(f"{len(self._sparse)} sparse members are left out, such as {self._sparse[0]}")
 
     def _headers(self) -> Iterator[tarfile.TarInfo]:
-        """The headers, each with `position` behind it; the caller moves `position` behind the member's bytes."""
+        """Yield the headers, each with `position` behind it; the caller moves `position` behind the member's bytes."""
         lost_from: int | None = None
         while True:
             self._file.seek(self.position)
@@ -127,7 +127,7 @@ class _Scan:
             self._index.notes.append("is cut off within a member's header")
 
     def _skip_sparse(self, block: bytes) -> None:
-        """Moves behind the blocks that continue a sparse member's header."""
+        """Move behind the blocks that continue a sparse member's header."""
         more = block[_MORE_SPARSE]
         while more:
             self._file.seek(self.position)
@@ -136,7 +136,7 @@ class _Scan:
             self.position += _BLOCK
 
     def _skip_zeros(self) -> None:
-        """Moves over a long end of zeros in large steps."""
+        """Move over a long end of zeros in large steps."""
         while True:
             self._file.seek(self.position)
             chunk = self._file.read(_CHUNK)
@@ -146,7 +146,7 @@ class _Scan:
                 return
 
     def _take(self, header: tarfile.TarInfo, names: _Names) -> _Names:
-        """Notes one member; what it says of the next one is returned."""
+        """Note one member; what it says of the next one is returned."""
         kind, start = header.type, self.position
         size = header.size if names.size is None else names.size
         linked = kind in (tarfile.LNKTYPE, tarfile.SYMTYPE)
@@ -180,7 +180,7 @@ class _Scan:
         self._index.members[name] = extent
 
     def _reaches(self, end: int) -> bool:
-        """Whether the archive has the bytes up to `end`."""
+        """Return whether the archive has the bytes up to `end`."""
         if self._length is not None:
             return end <= self._length
         self._file.seek(end - 1)
@@ -199,7 +199,7 @@ class _Scan:
         return self._file.read(size)
 
     def resolve_links(self) -> None:
-        """Gives each link the place of the file that it leads to; takes those away that lead to none."""
+        """Give each link the place of the file that it leads to; take those away that lead to none."""
         members = self._index.members
         sound = {posixpath.normpath(name): name for name in members if name not in self._links}
         links = {posixpath.normpath(name): target for name, target in self._links.items()}
@@ -221,7 +221,7 @@ class _Scan:
 
 
 def _header(block: bytes) -> tarfile.TarInfo | None:
-    """The member that the block is the header of; None where its checksum or its numbers are wrong."""
+    """Return the member that the block is the header of; None where its checksum or its numbers are wrong."""
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError):
@@ -234,7 +234,8 @@ def _text(name: bytes) -> str:
 
 
 def _with_records(names: _Names, content: bytes) -> _Names:
-    """What a pax header says: records of `LENGTH KEY=VALUE` and a line feed. Reading ends at the first damaged one."""
+    """Return what a pax header says: records of `LENGTH KEY=VALUE` and a line feed. Reading ends at the first
+    damaged one."""
     while content:
         length, blank, _ = content.partition(b" ")
         if not blank or not length.isdigit() or not len(length) + 1 < int(length) <= len(content):

@@ -45,7 +45,7 @@ class CameraSource(LiveSource):
 
 
 def first_camera() -> int | None:
-    """The number of the first camera that opens, or None; quick and quiet where there is none."""
+    """Return the number of the first camera that opens, or None; quick and quiet where there is none."""
     found: list[int] = []
     # In a thread of its own, as a driver may take its time; what is not found in time counts as not there.
     prober = threading.Thread(target=lambda: found.extend(_opening_cameras()), name="look for a camera", daemon=True)
@@ -64,7 +64,7 @@ def _opening_cameras() -> list[int]:
 
 
 def _numbers_here() -> list[int]:
-    """The camera numbers worth a try; on Linux without asking any driver."""
+    """Return the camera numbers worth a try; on Linux without asking any driver."""
     if sys.platform != "linux":
         return [0]
     return [int(path.name.removeprefix("video")) for path in _devices() if path.name.removeprefix("video").isdecimal()]

@@ -73,7 +73,7 @@ class VideoSource(Source):
             self._rewind()
             image = self._decoded()
         if image is None:
-            self.ended = True
+            self.ended = self.gone = True
             self.note = f"{self.name} has ended" if self._number else f"{self.name}: no frame can be decoded"
         return image
 
@@ -87,7 +87,7 @@ class VideoSource(Source):
         return np.asarray(image, dtype=np.uint8)
 
     def _rewind(self) -> None:
-        """Opens the file again: seeking to the start is not exact with every codec."""
+        """Open the file again: seeking to the start is not exact with every codec."""
         self.close()
         self._capture = self._reopen()
         self._number_in_pass = 0

@@ -26,7 +26,7 @@ class Blur(Regularizer):
         self.every = every
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         if step % self.every:
             return x
         once = _convolved(x, -2, self.kernel, torch.empty_like(x))
@@ -34,14 +34,14 @@ class Blur(Regularizer):
 
 
 def gaussian_kernel(sigma: float) -> list[float]:
-    """The weights of a one-dimensional Gaussian, 2 * radius + 1 of them, their sum 1."""
+    """Return the weights of a one-dimensional Gaussian, 2 * radius + 1 of them, their sum 1."""
     radius = int(TRUNCATE * sigma + 0.5)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return [float(weight) for weight in weights / weights.sum()]
 
 
 def _convolved(x: torch.Tensor, axis: int, kernel: list[float], total: torch.Tensor) -> torch.Tensor:
-    """A sum of shifted images, written over `total` unless the kernel is wider than the image.
+    """Return a sum of shifted images, written over `total` unless the kernel is wider than the image.
 
     On a CPU many times faster than a depthwise convolution with so few weights.
     """
@@ -60,7 +60,7 @@ def _convolved(x: torch.Tensor, axis: int, kernel: list[float], total: torch.Ten
 
 
 def _mirrored(x: torch.Tensor, axis: int, radius: int) -> torch.Tensor:
-    """The image continued by `radius` at both ends: (d c b a | a b c d | d c b a), as often as needed."""
+    """Return the image continued by `radius` at both ends: (d c b a | a b c d | d c b a), as often as needed."""
     size = x.shape[axis]
     index = torch.arange(-radius, size + radius, device=x.device) % (2 * size)
     return x.index_select(axis, torch.minimum(index, 2 * size - 1 - index))

@@ -38,7 +38,7 @@ class SignedContributions(Regularizer):
         self.percentile = percentile
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return x.mul_(reaching_percentile_(benefit(x, gradient), self.percentile)[:, None])
 
 
@@ -52,5 +52,5 @@ class AbsoluteContributions(Regularizer):
         self.percentile = percentile
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return x.mul_(reaching_percentile_(benefit(x, gradient).abs_(), self.percentile)[:, None])

@@ -18,5 +18,5 @@ class Decay(Regularizer):
         self.decay = decay
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return x.mul_(1 - self.decay)

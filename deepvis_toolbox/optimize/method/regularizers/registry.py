@@ -25,7 +25,7 @@ class Regularizer(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
 
     def __init__(self, *values: float) -> None:
-        """`values`: checked, in the order of `parameters`."""
+        """Take `values`: checked, in the order of `parameters`."""
         self.values = {each.name: value for each, value in zip(self.parameters, values, strict=True)}
 
     @abstractmethod
@@ -48,7 +48,7 @@ OTHER_PARAMETERS = ("lr_policy", "lr_params", "max_iter", "push_dir", "start_at"
 
 
 def _admit(regularizer: type[Regularizer], others: Mapping[str, type[Regularizer]]) -> None:
-    """Refuses one that nothing could switch on, or whose parameter is another's."""
+    """Refuse one that nothing could switch on, or whose parameter is another's."""
     if not getattr(regularizer, "parameters", ()):
         raise ToolboxError(f'the regularizer "{regularizer.name}" declares no parameters; one must switch it on')
     taken = {*OTHER_PARAMETERS, "regularizers", *(each.name for other in others.values() for each in other.parameters)}

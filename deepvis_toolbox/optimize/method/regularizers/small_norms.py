@@ -21,12 +21,12 @@ class SmallNorms(Regularizer):
         self.percentile = percentile
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return x.mul_(reaching_percentile_(_squared_norms(x), self.percentile)[:, None])
 
 
 def _squared_norms(x: torch.Tensor) -> torch.Tensor:
-    """The pixels' squared norms (N, H, W), of which the same ones lie below a percentile as of the norms.
+    """Return the pixels' squared norms (N, H, W), of which the same ones lie below a percentile as of the norms.
 
     A sum of channels: torch's own norm over a strided axis is slow on a CPU.
     """

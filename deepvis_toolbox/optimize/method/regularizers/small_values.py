@@ -19,5 +19,5 @@ class SmallValues(Regularizer):
         self.percentile = percentile
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         return x.mul_(reaching_percentile_(x.abs(), self.percentile))

@@ -24,7 +24,7 @@ class TotalVariation(Regularizer):
         self.weight = weight
 
     def apply(self, x: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
-        """As the base class says."""
+        """Do as the base class says."""
         down, right = torch.zeros_like(x), torch.zeros_like(x)
         down[..., :-1, :] = x.diff(dim=-2)
         right[..., :-1] = x.diff(dim=-1)
