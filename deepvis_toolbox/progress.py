@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 10.0
+_ROUNDING = 1e-6
+"""So little short of a whole one, it is finished."""
 
 
 class Progress(Protocol):
@@ -56,17 +59,28 @@ class Silence:
         """Close nothing."""
 
 
+class _Tqdm(tqdm):  # type: ignore[type-arg] # no iterable
+    """A bar whose words are those of the lines below: what is finished, and the time left at the whole run's pace.
+
+    tqdm's own time left follows the last moment's pace, and jumps where batches differ.
+    """
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        known: dict[str, Any] = super().format_dict
+        known |= _told(float(known["n"]), float(known["total"]), float(known["elapsed"]), str(known["unit"]))
+        return known
+
+
 class _Bar:
     """A tqdm bar."""
 
     def __init__(self, total: float, what: str, unit: str, stream: IO[str]) -> None:
-        layout = (
-            "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} [{elapsed}, {remaining} left, {rate_fmt}{postfix}]"
-        )
-        self._bar = tqdm(total=total, desc=what, unit=f" {unit}", file=stream, dynamic_ncols=True, bar_format=layout)
+        layout = "{desc}: {percentage:3.0f}%|{bar}| {done} [{elapsed}, {left}, {pace}{postfix}]"
+        self._bar = _Tqdm(total=total, desc=what, unit=unit, file=stream, dynamic_ncols=True, bar_format=layout)
 
     def advance(self, amount: float = 1) -> None:
-        self._bar.update(amount)
+        self._bar.update(min(amount, self._bar.total - self._bar.n))  # parts of pictures add up to a little more
 
     def note(self, text: str) -> None:
         self._bar.set_postfix_str(text, refresh=False)
@@ -91,7 +105,7 @@ class _Lines:
         self._began = self._shown = time.monotonic()
 
     def advance(self, amount: float = 1) -> None:
-        self._done += amount
+        self._done = min(self._done + amount, self._total)
         if time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
             self._show()
 
@@ -110,13 +124,17 @@ class _Lines:
     def _show(self) -> None:
         self._shown = time.monotonic()
         elapsed = self._shown - self._began
-        rate = self._done / elapsed if elapsed > 0 else 0.0
-        parts = [f"{self._done:.0f}/{self._total:.0f}", f"{rate:.3g} {self._unit}/s"]
-        if 0 < self._done < self._total:
-            parts.append(f"{_clock(elapsed * (self._total / self._done - 1))} left")
-        else:
-            parts.append(f"took {_clock(elapsed)}")
+        told = _told(self._done, self._total, elapsed, self._unit)
+        under_way = 0 < self._done < self._total
+        parts = [told["done"], told["pace"], told["left"] if under_way else f"took {_clock(elapsed)}"]
         self.say(f"{self._what}: {', '.join([*parts, self._note] if self._note else parts)}")
+
+
+def _told(done: float, total: float, elapsed: float, unit: str) -> dict[str, str]:
+    """Say what is finished (parts are not), the pace, and the time left at that pace."""
+    left = _clock(elapsed * (total / done - 1)) if 0 < done <= total else "?"
+    pace = f"{done / elapsed if elapsed > 0 else 0.0:.3g} {unit}/s"
+    return {"done": f"{math.floor(done + _ROUNDING)}/{total:.0f}", "left": f"{left} left", "pace": pace}
 
 
 def _clock(seconds: float) -> str:

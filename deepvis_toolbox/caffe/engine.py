@@ -60,6 +60,7 @@ class CaffeNetwork(Network):
         classify(graph_module)
         self._described = GraphLayers(graph_module, values_without_data(graph_module), self.description)
         self.layers, self.label_layers = self._described.layers, self._described.label_layers
+        self.description = self._described.description
 
     def _check_shapes(self) -> None:
         """Caffe and the toolbox's own reader must agree on what the network is."""

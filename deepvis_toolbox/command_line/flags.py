@@ -48,7 +48,8 @@ def add_unit_flags(parser: CommandParser, default: str) -> None:
     """Add `--units` (a list of addresses) and `--layers` (patterns); `default`: what is taken without them."""
     group = parser.group("units")
     add_flag(group, "--units", reader=values.addresses, nargs="+", action="extend", metavar="ADDRESS",
-             help=f"layer:unit, :0-9,12, :all, layer:unit@row,column or @mean (default: {default})")  # fmt: skip
+             help="layer:unit, layer:class, :0-9,12, :all, layer:unit@row,column or @mean "
+             f"(default: {default})")  # fmt: skip
     add_layer_flag(parser, "all units of these layers")
 
 

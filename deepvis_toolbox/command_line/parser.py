@@ -57,17 +57,26 @@ class CommandParser(argparse.ArgumentParser):
                 formatter.add_arguments(self._named[name]._group_actions)
                 formatter.end_section()
         width = formatter._width
-        written = [self.prog + " " + arguments for arguments, _ in self.examples]
-        column = min(70, max(map(len, written), default=0))
-        examples = [
-            f"  {line:<{column}}   ({what})" if what else f"  {line}"
-            for line, (_, what) in zip(written, self.examples, strict=True)
-        ]
         note = ["", textwrap.fill(self.note, width)] if self.note else []
         lists = [part for heading, table in self.lists.items() for part in ("", f"{heading}:", *_indented(table))]
         sentence = textwrap.fill(self.description or "", width)
         flags = formatter.format_help().strip("\n")
-        return "\n".join([sentence, "", "examples:", *examples, "", flags, *note, *lists, ""])
+        return "\n".join([sentence, "", *self._examples(), "", flags, *note, *lists, ""])
+
+    def brief(self, *notes: str) -> str:
+        """Return what a command says that is called without arguments and does nothing then: the sentence, `notes`, the
+        examples."""
+        told = [textwrap.fill(text, self._get_formatter()._width) for text in (self.description or "", *notes)]
+        return "\n\n".join([*told, "\n".join(self._examples()), f"{self.prog} --help lists all flags."])
+
+    def _examples(self) -> list[str]:
+        written = [self.prog + " " + arguments for arguments, _ in self.examples]
+        column = min(70, max(map(len, written), default=0))
+        lines = (
+            f"  {line:<{column}}   ({what})" if what else f"  {line}"
+            for line, (_, what) in zip(written, self.examples, strict=True)
+        )
+        return ["examples:", *lines]
 
     def error(self, message: str) -> NoReturn:
         """End the command as after every mistake: one sentence, status 2."""

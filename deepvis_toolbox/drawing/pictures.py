@@ -10,6 +10,9 @@ from deepvis_toolbox.drawing.colours import Palette, Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.tiles import colourise
 
+TINY = 12
+"""Pixels: a picture whose longer side is shorter is shown pixel by pixel."""
+
 
 def fitted_box(shape: tuple[int, int], pane: tuple[int, int]) -> Box:
     """Return where a picture of `shape` (height, width) lies in a `pane` (height, width), all in pixels.
@@ -23,9 +26,12 @@ def fitted_box(shape: tuple[int, int], pane: tuple[int, int]) -> Box:
 
 
 def paint_picture(pixels: Pixels, picture: NDArray[np.uint8]) -> Box:
-    """Paint an RGB picture, uint8 (H, W, 3), into the pane `pixels`, uint8 (H', W', 3); return the box it fills."""
+    """Paint an RGB picture, uint8 (H, W, 3), into the pane `pixels`, uint8 (H', W', 3); return the box it fills.
+
+    A picture of a few pixels stays one of squares: smoothed, its colours would be those of no pixel.
+    """
     box = fitted_box(picture.shape[:2], pixels.shape[:2])
-    _resize_into(pixels[box.top : box.bottom, box.left : box.right], picture, smooth=True)
+    _resize_into(pixels[box.top : box.bottom, box.left : box.right], picture, smooth=max(picture.shape[:2]) >= TINY)
     return box
 
 

@@ -28,6 +28,7 @@ from deepvis_toolbox.settings.sections import Settings
 from deepvis_toolbox.sources.kinds.camera import first_camera
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.shown_url import settings_without_secrets
 from deepvis_toolbox.sources.source import Source
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class StartOptions:
 
     @property
     def record_of_settings(self) -> dict[str, Any]:
-        """The settings as plain data, which every screenshot's metadata holds."""
-        return self.settings.model_dump(mode="json")
+        """The settings as plain data, which every screenshot's metadata holds, without passwords."""
+        return dict(settings_without_secrets(self.settings.model_dump(mode="json")))
 
     @property
     def start_unit(self) -> str:

@@ -39,8 +39,8 @@ def parser() -> CommandParser:
         "deepvis",
         "Opens the live toolbox: a camera or files in, what every layer of a convnet computes on the screen.",
         [
-            ("--input camera:0 --input pictures/", "the key c switches between the two"),
-            ('--headless --input cat.jpg --script "right down b" --snapshot out.png', ""),
+            ("camera:0 pictures/", "the key c switches between the two"),
+            ('cat.jpg --headless --script "right down b" --snapshot out.png', ""),
         ],
         lists={"inputs": INPUT_FORMS, "backward modes": BACKWARD_MODES, "backward views": BACKWARD_VIEWS},
     )
@@ -51,9 +51,10 @@ def parser() -> CommandParser:
                          help="write the model.yaml of --prototxt and --weights, and do nothing else")  # fmt: skip
     network.add_argument("--fetch", metavar="NAME", help="download the files of a model, and do nothing else")
     units = parser.group("units")
-    units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at, such as block3.add:7")
+    units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
     pictures = parser.group("pictures in")
-    pictures.add_argument("--input", action="append", metavar="SOURCE",
+    pictures.add_argument("sources", nargs="*", metavar="SOURCE", help="the same as --input SOURCE")
+    pictures.add_argument("--input", action="append", default=[], metavar="SOURCE",
                           help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip
     _add_window(parser)
     add_settings_flags(parser)
@@ -76,7 +77,8 @@ def _add_window(parser: CommandParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command as the arguments say; return the exit status."""
-    given = parser().parse_args(arguments)
+    given = parser().parse_intermixed_args(arguments)  # sources may stand between flags
+    given.input = [*given.sources, *given.input]
     if given.keys:
         return _check_keys()
     if given.fetch:
@@ -85,8 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
     if given.snapshot and given.snapshot.suffix.lower() != ".png":
         raise ToolboxError(f"--snapshot {given.snapshot}: it is written as a PNG, so its name must end in .png")
-    if len(given.input or []) > 2:
-        raise ToolboxError("--input may be given twice at most; a folder or a list holds many pictures")
+    if len(given.input) > 2:
+        raise ToolboxError(
+            f"{len(given.input)} inputs are named; the window takes two at most; a folder or a list holds many pictures"
+        )
     options = _options(given)
     if given.save_model:
         return _save_model(options, given.save_model)
@@ -140,7 +144,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
     return StartOptions(
         load=lambda: _load(given, settings),
         settings=settings,
-        inputs=given.input or (),
+        inputs=given.input,
         goto=given.goto or "",
         script=given.script,
         frames=given.frames,

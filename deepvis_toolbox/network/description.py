@@ -20,6 +20,8 @@ class UnitImagesDescription:
     montage: MontageLayout = "1x1"
     shared: Mapping[str, str] = field(default_factory=dict)
     """{layer: the layer whose pictures it shows}."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """{layer: the layer whose pictures it shows while it has none of its own}: found out, for probabilities."""
 
 
 @dataclass(frozen=True)

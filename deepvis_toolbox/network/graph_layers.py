@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import fx
@@ -30,6 +31,9 @@ class GraphLayers:
         self._input_shape = description.preprocessing.input_shape
         named = tuple(map(self.layers.canonical, description.label_layers))
         self.label_layers = named or self._found_label_layers(len(description.labels))
+        pictures = replace(description.unit_images, views=self._views())
+        self.description = replace(description, unit_images=pictures)
+        """With what the graph tells beside it: which layer's pictures stand for those of the probabilities."""
 
     def nodes_of(self, layer: str) -> LayerNodes:
         """Return the nodes that make a layer; `ToolboxError` where there is no such layer."""
@@ -50,18 +54,28 @@ class GraphLayers:
         """Return those of the layers that a signal from the origin may reach."""
         return reachable(self.nodes_of(origin), {name: self.nodes_of(name) for name in layers})
 
+    def _views(self) -> dict[str, str]:
+        """Return {label layer that is the softmax of a layer of as many units: that layer}."""
+        sources = {name: self._source(name) for name in self.label_layers if self.layers[name].kind == "softmax"}
+        return {name: source for name, source in sources.items() if source is not None}
+
+    def _source(self, name: str) -> str | None:
+        """Return the layer that this one is made from; None where that is no listed layer of as many units."""
+        of_node = {nodes.value: each for each, nodes in self.nodes.items()}
+        source = of_node.get(self.nodes[name].value.all_input_nodes[0])
+        same_size = source is not None and self.layers[source].channels == self.layers[name].channels
+        return source if same_size else None
+
     def _found_label_layers(self, labels: int) -> tuple[str, ...]:
-        """Return the last softmax over classes and what it is the softmax of; without one, a last flat layer of as
-        many units as there are labels, or a last linear one."""
-        of_node = {nodes.value: name for name, nodes in self.nodes.items()}
+        """Return the last softmax over classes and what it is the softmax of; without one, a last flat layer of as many
+        units as there are labels, or a last linear one."""
         for name in reversed(self.layers):
             layer = self.layers[name]
             if any(size != 1 for size in layer.shape[1:]):
                 continue
             if layer.kind == "softmax":
-                source = of_node.get(self.nodes[name].value.all_input_nodes[0])
-                same_size = source is not None and self.layers[source].channels == layer.channels
-                return (source, name) if source is not None and same_size else (name,)
+                source = self._source(name)
+                return (name,) if source is None else (source, name)
         last = next(self.layers[name] for name in reversed(self.layers) if self.layers[name].kind != "argmax")
         named = len(last.shape) == 1 and last.channels == labels
         return (last.name,) if named or last.kind == "linear" else ()

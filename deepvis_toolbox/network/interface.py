@@ -15,6 +15,7 @@ from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
+from deepvis_toolbox.words.class_names import ClassNames
 from deepvis_toolbox.words.layer import Layers, Rect
 
 Frame = NDArray[np.uint8]
@@ -131,6 +132,11 @@ class Network(ABC):
     def input_name(self) -> str:
         """The name of the input layer."""
         return next(iter(self.layers))
+
+    @property
+    def class_names(self) -> ClassNames:
+        """The classes' names, for addresses such as `fc:ostrich`."""
+        return ClassNames(self.labels, self.label_layers)
 
     @property
     def probability_layer(self) -> str | None:

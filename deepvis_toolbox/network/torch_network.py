@@ -44,7 +44,6 @@ class TorchNetwork(Network):
         self.preprocessing = description.preprocessing
         self.input_shape = description.preprocessing.input_shape
         self.labels = description.labels
-        self.description = description
         self._graph_module = graph_module.eval().requires_grad_(False).to(device)
         _lay_out_channels_last(graph_module)
         self._passes_lrn = description.deconv_passes_lrn
@@ -58,7 +57,7 @@ class TorchNetwork(Network):
         self._opaque = modules_with_hidden_rectifiers(graph_module, tried.values)
         self._described = GraphLayers(self._graph_module, tried.values, description)
         self.layers, self._nodes = self._described.layers, self._described.nodes
-        self.label_layers = self._described.label_layers
+        self.label_layers, self.description = self._described.label_layers, self._described.description
 
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         nodes = {name: self._nodes[self.layers.canonical(name)].value for name in named_layers(layers)}

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(given.out or Path("search") / file_name_of(net.name))
         check_writable(folder)
         addresses = [*given_addresses(given), *(f"{layer}:all" for layer in net.layers.matching(given.layers or ()))]
-        units = [unit for address in addresses for unit in parse_units(address, net.layers)]
+        units = [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
         pictures = [AscentTask(checked_target(unit, net), 0) for unit in dict.fromkeys(units)]
         trials, summary = [], Summary()
         with FolderLock(folder), progress_of(given, given.count * len(pictures), "search", "picture") as progress:

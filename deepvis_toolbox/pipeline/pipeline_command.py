@@ -19,6 +19,7 @@ from deepvis_toolbox.command_line.flags import (
     add_unit_flags,
     given_addresses,
 )
+from deepvis_toolbox.command_line.going_on import add_yes_flag, may_go_on
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
@@ -64,6 +65,7 @@ def _add_method(parser: CommandParser) -> None:
     group.add_argument("--accept-versions", action="store_true",
                        help="go on with a scan although updates give other numbers")  # fmt: skip
     group.add_argument("--estimate", action="store_true", help="only say how long it would take")
+    add_yes_flag(parser)
 
 
 def _seeds_or_count(text: str, flag: str) -> int | list[int]:
@@ -112,6 +114,9 @@ def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-d
     record = _plan(stages, amounts, seconds)
     if not given.json:
         _say_plan(record)
+    if not given.estimate and not may_go_on(record["seconds"], _spoken(record["seconds"]), given.yes):
+        note("nothing was made")
+        return 2
     if not given.estimate:
         with FolderLock(job.store.folder):
             record["problems"] = _made(stages, costs, given)
@@ -213,7 +218,7 @@ def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-de
     addresses = given_addresses(given)
     if given.layers or not addresses:
         addresses += [f"{layer}:all" for layer in chosen_layers(net.layers, given.layers)]
-    units = [unit for address in addresses for unit in parse_units(address, net.layers)]
+    units = [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
     return list(dict.fromkeys(store.owning_unit(unit) for unit in units))
 
 

@@ -112,7 +112,7 @@ class LookSettings(Section):
 class LiveSettings(Section):
     """What is shown when the window opens, and how."""
 
-    goto: str | None = Field(None, description="Address of the unit to start at, such as conv5:151")
+    goto: str | None = Field(None, description="Address of the unit to start at, such as conv5:151 or fc:ostrich")
     backward: Mode = Field("off", description="Backward mode at the start")
     backward_view: View = Field("raw", description="How its result is shown")
     blur_radius: float = Field(4.0, gt=0, le=100, description="Gaussian blur of the view norm blurred, in input pixels")

@@ -21,7 +21,9 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
 from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
 from deepvis_toolbox.unit_images.montage import (
+    JPEG_TILE,
     as_lower_left_quarter,
+    enlarged,
     lower_left_quarter,
     square_montage,
     tiles_of_3x3,
@@ -55,7 +57,8 @@ class UnitImageStore:
     `montage`: `2x2` where the `regularized_opt` montages are the authors' 2×2 of 3×3 (the lower-left one is shown).
     `shared`: {layer: the layer whose pictures it shows}, for example {"pool1": "conv1"}. `shipped`: a folder that is
     read where this store has no picture, and never written to. `network`: whose pictures are shown; those that were
-    made from other weights are an error. Without it, all are shown.
+    made from other weights are an error. Without it, all are shown. `views`: as `shared`, for layers that have no
+    pictures of their own, here or shipped: probabilities show those of the values that they are made from.
     """
 
     def __init__(
@@ -65,13 +68,15 @@ class UnitImageStore:
         shared: Mapping[str, str] | None = None,
         shipped: str | Path | None = None,
         network: Callable[[], NetworkIdentity] | None = None,
+        views: Mapping[str, str] | None = None,
     ) -> None:
         if montage not in MONTAGE_LAYOUTS:
             raise ToolboxError(f'unit_images: montage is "1x1" or "2x2", not "{montage}"')
         self.folder = Path(folder)
         self.montage = montage
         self.shared = dict(shared or {})
-        self._shipped = UnitImageStore(shipped, shared=shared) if shipped is not None else None
+        self.views = dict(views or {})
+        self._shipped = UnitImageStore(shipped) if shipped is not None else None
         self._network = network
 
     @classmethod
@@ -105,13 +110,20 @@ class UnitImageStore:
         shipped = description.folder / SHIPPED if description.folder else None
         came_with_it = shipped if shipped and shipped.is_dir() and shipped != folder else None
         layout = description.unit_images
-        return cls(folder, layout.montage, layout.shared, came_with_it, network)
+        return cls(folder, layout.montage, layout.shared, came_with_it, network, layout.views)
 
     # -- where things are ---------------------------------------------------------------------------------------
 
     def owner(self, layer: str) -> str:
-        """Return the layer whose pictures are shown for `layer`: itself, or the one it shares with."""
+        """Return the layer whose pictures are shown for `layer`: itself, or the one it shares with, or is a view of."""
+        if layer in self.views and layer not in self.shared and not self._has_layer(layer):
+            return self.views[layer]
         return self.shared.get(layer, layer)
+
+    def _has_layer(self, layer: str) -> bool:
+        """Return whether the layer has pictures of its own, of any kind."""
+        here = any(self.layer_folder(kind, layer).is_dir() for kind in UNIT_IMAGE_KINDS)
+        return here or (self._shipped is not None and self._shipped._has_layer(layer))
 
     def owning_unit(self, unit: Unit) -> Unit:
         """Return the unit whose pictures are shown for `unit`: itself, or the same channel of the layer it shares
@@ -153,7 +165,7 @@ class UnitImageStore:
     def has(self, kind: UnitImageKind, unit: Unit) -> bool:
         """Return whether there is a picture of the unit, its own, a shared or a shipped one."""
         here = self._montage_to_read(kind, unit).is_file() or bool(self.singles(kind, unit))
-        return here or (self._shipped is not None and self._shipped.has(kind, unit))
+        return here or (self._shipped is not None and self._shipped.has(kind, self.owning_unit(unit)))
 
     def holds_published(self, kind: UnitImageKind, unit: Unit) -> bool:
         """Return whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
@@ -190,8 +202,8 @@ class UnitImageStore:
             return _cut(path, lower_left_quarter, picture) if self._is_quartered(kind) else picture
         singles = self.singles(kind, unit)[:9]
         if singles:
-            return square_montage([read_picture(single) for single in singles])
-        return self._shipped.read(kind, unit) if self._shipped else None
+            return square_montage([enlarged(read_picture(single), JPEG_TILE) for single in singles])
+        return self._shipped.read(kind, self.owning_unit(unit)) if self._shipped else None
 
     def read_best(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
         """Return the first picture of the unit's montage, RGB uint8 (H, W, 3), for a tile; None where there is none."""
@@ -201,7 +213,7 @@ class UnitImageStore:
             singles = self.singles(kind, unit)
             if singles:
                 return read_picture(singles[0])
-            return self._shipped.read_best(kind, unit) if self._shipped else None
+            return self._shipped.read_best(kind, self.owning_unit(unit)) if self._shipped else None
         montage = self.read(kind, unit)
         return None if montage is None else _cut(path, tiles_of_3x3, montage)[0]
 
@@ -211,7 +223,7 @@ class UnitImageStore:
         path = self.whole_layer_path(kind, self.owner(layer))
         if path.is_file():
             return _cut(path, partial(tiles_of_whole_layer, units=units), read_picture(path))
-        return self._shipped.read_whole_layer(kind, layer, units) if self._shipped else None
+        return self._shipped.read_whole_layer(kind, self.owner(layer), units) if self._shipped else None
 
     # -- writing ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,7 @@
-"""How people write units: `layer:unit`, `layer:unit@row,col`, `layer:unit@mean`, `layer:all`, `layer:0-99,120`."""
+"""How people write units: `layer:unit`, `layer:unit@row,col`, `layer:unit@mean`, `layer:all`, `layer:0-99,120`.
+
+In a label layer a class's name stands for its unit: `fc:ostrich`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from numbers import Integral
 from typing import Literal, cast
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.class_names import ClassNames
 from deepvis_toolbox.words.layer import Layer, Layers
 
 Place = tuple[int, int] | Literal["mean"] | None
@@ -32,25 +36,26 @@ class Unit:
         return f"{self.layer}:{self.channel}@{where}"
 
 
-def parse_units(address: str, layers: Layers) -> list[Unit]:
-    """Return the units that an address means, in order, with the layers' listed names.
+def parse_units(address: str, layers: Layers, classes: ClassNames | None = None) -> list[Unit]:
+    """Return the units that an address means, in order, with the layers' listed names. `classes`: their names.
 
     Raises `ToolboxError` that names the layer's range where a unit or a place does not exist, the nearest name where
-    the layer does not.
+    the layer or the class does not.
     """
-    name, colon, rest = address.strip().rpartition(":")
-    if not colon or not name:
-        forms = "layer:unit, layer:unit@row,col, layer:all or layer:0-9"
-        raise ToolboxError(f'"{address}" is not an address; write {forms}')
+    classes = classes or ClassNames()
+    name, rest = _divided(address.strip(), layers)
     layer = layers[layers.canonical(name)]
+    if classes.is_class(rest, layer.name):  # before it is divided: names may hold commas and signs
+        return [_named_unit(rest, layer, classes, address)]
     channels, at, where = rest.partition("@")
     place = _parse_place(where, layer, address) if at else None
-    return [Unit(layer.name, channel, place) for channel in _parse_channels(channels.strip(), layer, address)]
+    found = _parse_channels(channels.strip(), layer, classes, address)
+    return [Unit(layer.name, channel, place) for channel in found]
 
 
-def parse_unit(address: str, layers: Layers) -> Unit:
+def parse_unit(address: str, layers: Layers, classes: ClassNames | None = None) -> Unit:
     """Return the one unit that an address means; `ToolboxError` where it means several."""
-    units = parse_units(address, layers)
+    units = parse_units(address, layers, classes)
     if len(units) != 1:
         raise ToolboxError(f'"{address}" means {len(units)} units; one is wanted here')
     return units[0]
@@ -79,21 +84,45 @@ def checked_place(place: object, layer: Layer, address: str) -> Place:
     return row, column
 
 
-def _parse_channels(text: str, layer: Layer, address: str) -> list[int]:
+def _divided(address: str, layers: Layers) -> tuple[str, str]:
+    """(layer, what is said of its units), at the last colon that stands behind a layer's name, or else the last one."""
+    colons = [match.start() for match in re.finditer(":", address)]
+    at = next((colon for colon in reversed(colons) if address[:colon] in layers), colons[-1] if colons else 0)
+    if not at:
+        forms = "layer:unit, layer:unit@row,col, layer:all or layer:0-9"
+        raise ToolboxError(f'"{address}" is not an address; write {forms}')
+    return address[:at], address[at + 1 :].strip()
+
+
+def _parse_channels(text: str, layer: Layer, classes: ClassNames, address: str) -> list[int]:
     if text == "all":
         return list(range(layer.channels))
+    if classes.is_class(text, layer.name):
+        return [_named_unit(text, layer, classes, address).channel]
     channels: list[int] = []
-    for part in text.split(","):
-        match = _RANGE.fullmatch(part.strip())
+    for part in (each.strip() for each in text.split(",")):
+        match = _RANGE.fullmatch(part)
         if not match:
-            raise ToolboxError(f'"{part}" in "{address}" is neither a unit, a range such as 0-9, nor "all"')
+            channels.append(_named_unit(part, layer, classes, address).channel)
+            continue
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise ToolboxError(f'the range "{part}" in "{address}" runs backwards')
-        if last >= layer.channels:
-            raise ToolboxError(f'layer "{layer.name}" has units 0 to {layer.channels - 1}; "{address}" asks for {last}')
+        _check_channel(last, layer, address)
         channels.extend(range(first, last + 1))
     return list(dict.fromkeys(channels))
+
+
+def _named_unit(name: str, layer: Layer, classes: ClassNames, address: str) -> Unit:
+    """Return the unit whose class has this name."""
+    channel = classes.channel(name, layer.name, address)
+    _check_channel(channel, layer, address)
+    return Unit(layer.name, channel)
+
+
+def _check_channel(channel: int, layer: Layer, address: str) -> None:
+    if channel >= layer.channels:
+        raise ToolboxError(f'layer "{layer.name}" has units 0 to {layer.channels - 1}; "{address}" asks for {channel}')
 
 
 def _parse_place(text: str, layer: Layer, address: str) -> Place:

@@ -11,6 +11,7 @@ import shlex
 import sys
 import tomllib
 import warnings
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -148,15 +149,19 @@ def _check_files(arguments: list[str]) -> None:
 def _parse(program: str | Path, words: list[str]) -> None:
     """Runs the program with these words as far as its parser. `program`: a script, a module, or module:function."""
     errors = io.StringIO()
-    real = argparse.ArgumentParser.parse_args
+    ways = {name: getattr(argparse.ArgumentParser, name) for name in ("parse_args", "parse_intermixed_args")}
 
-    def parse_and_stop(self: argparse.ArgumentParser, *args: Any, **options: Any) -> Any:
-        real(self, *args, **options)
-        raise _ParsedError
+    def stopping(way: Callable[..., Any]) -> Callable[..., Any]:
+        def parse_and_stop(self: argparse.ArgumentParser, *args: Any, **options: Any) -> Any:
+            way(self, *args, **options)
+            raise _ParsedError
+
+        return parse_and_stop
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # runpy's, of modules that are imported already
-        patch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+        for name, way in ways.items():
+            patch.setattr(argparse.ArgumentParser, name, stopping(way))
         patch.setattr(sys, "argv", list(words))
         try:
             _run(program, patch)
@@ -164,7 +169,8 @@ def _parse(program: str | Path, words: list[str]) -> None:
             return
         except SystemExit as ended:
             said = errors.getvalue().strip()
-            if len(words) == 1 and "required" in said:  # a sentence names the program, without its arguments
+            asks_for_more = "required" in said or "Without arguments nothing is made" in said
+            if len(words) == 1 and asks_for_more:  # a sentence names the program, without its arguments
                 return
             pytest.fail(f"status {ended.code}: {said.splitlines()[-1:]}")
     pytest.fail("the program never read its arguments")

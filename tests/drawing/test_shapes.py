@@ -98,6 +98,15 @@ def test_a_picture_of_one_colour_fills_its_box() -> None:
     assert covered(pixels).sum() == box.height * box.width
 
 
+def test_a_picture_of_a_few_pixels_is_painted_in_their_colours_and_no_others() -> None:
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (3, 3, 3)).astype(np.uint8)
+    pixels = np.zeros((90, 120, 3), np.uint8)
+    box = paint_picture(pixels, picture)
+    squares = np.repeat(np.repeat(picture, 30, 0), 30, 1)
+    np.testing.assert_array_equal(pixels[box.top : box.bottom, box.left : box.right], squares)
+
+
 def test_a_map_is_painted_in_its_palette_and_never_in_the_gaps_colour() -> None:
     palette = ramp_palette(RED, ((0, 0, 0), (255, 255, 255)))
     pixels = blank()

@@ -18,9 +18,9 @@ from deepvis_toolbox.words.unit import Unit
 from tests.nets import Classic, Residual, opened
 
 
-def shown_in_window(net: TorchNetwork, folder: Path) -> State:
+def shown_in_window(net: TorchNetwork, folder: Path, unit: str = "conv1:2") -> State:
     state = State()
-    loaded = LoadedNetwork.of(net, "conv1:2")
+    loaded = LoadedNetwork.of(net, unit)
     loaded.introduce(state)
     with open_shelf(loaded, commands=PictureCommands("classic"), folder=str(folder), byte_limit=1 << 20) as shelf:
         shelf.settle(state)
@@ -41,6 +41,26 @@ def test_pictures_of_other_weights_are_not_shown_and_the_pane_says_whose_they_ar
         assert shown.image is None
         assert "other weights (Classic" in shown.note
         assert not shown.command
+
+
+def test_probabilities_show_the_pictures_of_what_they_are_made_from_and_say_so(tmp_path: Path) -> None:
+    net = opened(Classic())
+    assert net.label_layers == ("fc", "prob")  # found: nobody named them
+    store = UnitImageStore(tmp_path)
+    store.write_montage("regularized_opt", Unit("fc", 2), montage3x3([np.full((16, 16, 3), 90, np.uint8)]))
+    shown = shown_in_window(net, tmp_path, "prob:2").facts.unit_pictures
+    assert shown is not None
+    assert shown.owner == "fc:2"
+    np.testing.assert_array_equal(shown.shown["regularized_opt"].image, store.read("regularized_opt", Unit("fc", 2)))
+    assert shown.shown["max_im"].command.endswith("--units fc:2")
+    own = shown_in_window(net, tmp_path, "fc:2").facts.unit_pictures
+    assert own is not None
+    assert own.owner == ""
+
+
+def test_no_other_layer_lends_its_pictures() -> None:
+    assert opened(Classic()).description.unit_images.views == {"prob": "fc"}
+    assert opened(Residual()).description.unit_images.views == {}  # ends without a softmax
 
 
 def test_the_command_shown_for_a_layer_that_shows_anothers_pictures_makes_those(tmp_path: Path) -> None:

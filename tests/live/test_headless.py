@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -64,6 +66,33 @@ def test_script_plays_a_key_before_each_frame_and_the_picture_says_what_made_it(
         made_by = json.loads(picture.text["deepvis_toolbox"])  # type: ignore[attr-defined]
     assert (made_by["unit"], made_by["backward"], made_by["zoom"]) == ("conv2:3", "grad", "unit")
     assert made_by["settings"]["device"] == "cpu"
+
+
+def test_sources_stand_anywhere_without_a_flag(photos: Path, video: Path, tmp_path: Path) -> None:
+    assert toolbox("--input", str(video), "--script", "c", "--frames", "1", "--snapshot", "flag.png") == 0
+    assert toolbox(str(video), "--script", "c", "--frames", "1", "--snapshot", "plain.png") == 0
+    assert toolbox(str(photos), "--script", "c c", "--snapshot", "two.png", str(video)) == 0
+    flag, plain, two = (Image.open(tmp_path / name) for name in ("flag.png", "plain.png", "two.png"))
+    np.testing.assert_array_equal(np.asarray(plain), np.asarray(flag))
+    sources = [json.loads(picture.text["deepvis_toolbox"])["source"] for picture in (flag, plain, two)]  # type: ignore[attr-defined]
+    assert "steps" in sources[1]
+    assert sources[0] == sources[1]
+    assert "cat" in sources[2] or "coffee" in sources[2]  # the first one named, which is come back to
+
+
+@pytest.mark.parametrize(
+    "where", ["rtsp://me:hunter2@camera.example:554/live?token=hunter2", "rtsp://me:hunter2@[::1/live"]
+)
+def test_a_picture_that_is_passed_on_does_not_tell_the_password_of_a_stream(
+    where: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert toolbox(str(photos), "--set", f'sources.input=["{where}"]', "--snapshot", "out.png") == 0
+    assert b"hunter2" not in (tmp_path / "out.png").read_bytes()
+    with Image.open(tmp_path / "out.png") as picture:
+        (shown,) = json.loads(picture.text["deepvis_toolbox"])["settings"]["sources"]["input"]  # type: ignore[attr-defined]
+    assert shown in ("rtsp://camera.example:554/live", "rtsp://…")
+    assert toolbox(where) == 2
+    assert "hunter2" not in capsys.readouterr().err
 
 
 def test_record_writes_every_window_as_a_video(video: Path, tmp_path: Path) -> None:
@@ -141,7 +170,9 @@ def test_memory_stays_flat(video: Path, load_small: Callable[[], Any]) -> None:
         (["--script", "down sideways", "--input", "demo"], "sideways"),
         (["--script", "down down", "--frames", "1", "--input", "demo"], "too few"),
         (["--record", "out.gif", "--input", "demo"], "must end in"),
-        (["--input", "demo", "--input", "demo", "--input", "demo"], "twice"),
+        (["--input", "demo", "--input", "demo", "--input", "demo"], "two at most"),
+        (["a.jpg", "b.jpg", "--frames", "1", "c.jpg"], "3 inputs are named; the window takes two at most"),
+        (["nothing-here.jpg"], '"nothing-here.jpg"'),
         (["--set", "window.wdth=3", "--input", "demo"], "width"),
         (["--input-size", "big", "--input", "demo"], "big"),
         (["--std", "a,b", "--input", "demo"], "--std"),
@@ -184,7 +215,9 @@ def test_a_number_of_frames_that_is_none_is_explained(capsys: pytest.CaptureFixt
 def test_the_address_that_the_help_gives_exists(default_network: Any) -> None:
     action = next(action for action in run_toolbox.parser()._actions if action.dest == "goto")
     assert action.help is not None
-    parse_unit(action.help.rpartition(" ")[2], default_network.layers)
+    by_number, by_class = action.help.partition(": ")[2].split(", ")
+    parse_unit(by_number, default_network.layers)
+    parse_unit(by_class, default_network.layers, default_network.class_names)
 
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -198,8 +231,16 @@ def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize(
     "environment",
-    [{}, {"DISPLAY": ":54321"}, {"DISPLAY": "nonsense"}, {"WAYLAND_DISPLAY": "wayland-0"}],
-    ids=["none", "unreachable", "nonsense", "wayland"],
+    [
+        {},
+        {"DISPLAY": ":54321"},
+        {"DISPLAY": "nonsense"},
+        {"WAYLAND_DISPLAY": "wayland-0"},
+        {"WAYLAND_DISPLAY": "wayland-0", "QT_QPA_PLATFORM": "wayland"},
+        {"QT_QPA_PLATFORM": "offscreen"},
+        {"QT_QPA_PLATFORM": "xcb", "DISPLAY": ":54321"},
+    ],
+    ids=["none", "unreachable", "nonsense", "wayland", "Qt on wayland", "Qt off screen", "Qt on X"],
 )
 def test_no_display_is_one_sentence_and_status_2(environment: dict[str, str]) -> None:
     process = start("--input", "demo", **environment)
@@ -239,6 +280,51 @@ def test_keys_tells_of_every_key_also_of_those_it_has_no_name_for(display: Displ
     assert process.returncode == 0, err
     assert f"code {0xFFC0} (0xffc0): a key without a name here; it does: nothing" in out
     assert "code 97 (0x61): a key without a name here" in out
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("platform", ["wayland", "offscreen", "wayland;eglfs", "nonsense", "wayland;xcb", "xcb"])
+def test_a_platform_that_qt_lacks_gives_way_to_the_display_there_is(display: Display, platform: str) -> None:
+    process = start("--keys", DISPLAY=display.name, QT_QPA_PLATFORM=platform)
+    display.xdotool("search", "--sync", "--onlyvisible", "--name", "^Keys$")
+    assert _quit_by_keys(process, display, "q")[0] == 0
+
+
+def _quit_by_keys(process: subprocess.Popen[str], display: Display, *keys: str) -> tuple[int, str]:
+    """Presses the keys until the program ends; its status, and what it told."""
+    display.xdotool("mousemove", "300", "80")
+    deadline = time.monotonic() + 20
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        display.xdotool("key", *keys)
+        time.sleep(0.5)
+    out, err = process.communicate()
+    return process.returncode, out + err
+
+
+@pytest.mark.display
+@pytest.mark.parametrize("layout", ["us", "ru", "gr", "il", "ara"])
+def test_letter_keys_are_those_at_their_place_whatever_the_keyboard_writes(display: Display, layout: str) -> None:
+    with keyboard(display, layout):
+        process = start("--keys", DISPLAY=display.name)
+        display.xdotool("search", "--sync", "--onlyvisible", "--name", "^Keys$")
+        status, told = _quit_by_keys(process, display, "40", "54", "24")  # the keycodes of d, c, q
+    assert status == 0, told
+    for name in ("d", "c"):
+        assert re.search(rf"code \d+ \(0x\w+\): {name}; it does: ", told), told
+
+
+@contextmanager
+def keyboard(display: Display, layout: str) -> Iterator[None]:
+    """The display's keyboard in another layout."""
+    if shutil.which("setxkbmap") is None or shutil.which("xkbcomp") is None:
+        pytest.skip("setxkbmap is missing")
+    environment = {**os.environ, "DISPLAY": display.name}
+    subprocess.run(["setxkbmap", "-layout", layout], check=True, env=environment)
+    try:
+        yield
+    finally:
+        subprocess.run(["setxkbmap", "-layout", "us"], check=True, env=environment)
 
 
 @contextmanager

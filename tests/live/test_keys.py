@@ -10,6 +10,7 @@ from deepvis_toolbox.live.keys import Binding, KeyTable
 from deepvis_toolbox.live.layout import key_table
 from deepvis_toolbox.live.window.key_check import describe_key
 from deepvis_toolbox.live.window.key_codes import key_name
+from deepvis_toolbox.live.window.letter_keys import LetterKeys
 
 KEYS = key_table()
 
@@ -46,6 +47,26 @@ def test_every_key_of_the_original_is_there() -> None:
 )  # fmt: skip
 def test_key_codes_of_qt_gtk_macos_and_windows(code: int, shift: bool | None, name: str) -> None:
     assert key_name(code, shift) == name
+
+
+@pytest.mark.parametrize(
+    ("presses", "named"),
+    [
+        ([(0x6CA, 24), (0x6C3, 54), (0x6D9, 26)], "qce"),  # Russian
+        ([(ord(";"), 24), (0x7E3, 40)], "qd"),  # Greek, whose q is a semicolon
+        ([(ord("/"), 24), (0xCE2, 40), (ord("'"), 25)], "qdw"),  # Hebrew
+        ([(0x10010E5, 24)], "q"),  # Georgian, a letter by its number in Unicode
+        ([(ord("a"), 38), (ord("'"), 24), (ord("x"), 56)], "a'x"),  # Dvorak's apostrophe
+        ([(0x2B9, 31)], "i"),  # Turkish, i without its dot
+        ([(ord("q"), 38), (ord("a"), 24)], "qa"),  # French: Latin letters count by themselves
+        ([(ord("5"), 14), (0xFF51, 113), (0x6CA, 24), (ord("8"), 17)], ["5", "left", "q", "8"]),
+    ],
+)
+def test_a_letter_key_is_known_by_its_place_where_it_writes_no_latin_letter(
+    presses: list[tuple[int, int]], named: list[str] | str
+) -> None:
+    keys = LetterKeys()
+    assert [key_name(keys.keysym(*press), shift=False) for press in presses] == list(named)
 
 
 def test_script_takes_the_table_s_names_and_common_spellings() -> None:

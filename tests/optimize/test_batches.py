@@ -6,6 +6,7 @@ import torch
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
 from deepvis_toolbox.optimize.method import batch_size, preferred
 from deepvis_toolbox.optimize.method.batch_size import automatic_batch_size, bytes_per_picture, free_bytes
+from deepvis_toolbox.progress import Silence
 from tests.optimize.networks import linear_network, rectified_network
 
 SETTINGS = AscentSettings(max_iter=2)
@@ -37,6 +38,34 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(monkeypatch):
         monkeypatch, linear_network(), [Unit("fc", c) for c in range(5)], [0, 1], most=3, batch_size=8
     )
     assert sizes == [2, 2, 2, 2, 2]
+
+
+class Counted(Silence):
+    def __init__(self):
+        self.done, self.notes = 0.0, []
+
+    def advance(self, amount=1):
+        self.done += amount
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_a_batch_that_is_done_again_is_counted_once():
+    shown, met = Counted(), []
+
+    def full_at_the_second_step(batch, step, *_):
+        if step == 1 and len(batch) > 1:
+            met.append(len(batch))
+            raise torch.OutOfMemoryError
+
+    units = [Unit("fc", channel) for channel in range(3)]
+    preferred_images(
+        linear_network(), units, [0], SETTINGS, batch_size=3, progress=shown, watch=full_at_the_second_step
+    )
+    assert met == [3]
+    assert abs(shown.done - 3) < 1e-9
+    assert shown.notes[-1].startswith(f"fc:2, step {SETTINGS.max_iter}/{SETTINGS.max_iter}: ")
 
 
 def test_one_picture_that_does_not_fit_is_one_clear_sentence(monkeypatch):

@@ -238,6 +238,18 @@ def test_a_mistake_ends_the_program_with_status_2_and_one_line():
     assert ended.stderr.count("\n") == 1
 
 
+def test_without_arguments_it_tells_what_it_would_make_and_makes_nothing(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, ROOT / "optimize_image.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout, list(tmp_path.iterdir())) == (2, "", [])
+    told = " ".join(ended.stderr.split())
+    assert "the default unit is made, number 130 of the classes, from seed 0" in told
+    for arguments, _ in make_parser().examples:
+        assert f"optimize_image.py {arguments}" in told
+    assert told.endswith("optimize_image.py --help lists all flags.")
+
+
 def test_the_film_has_a_frame_for_every_step(tmp_path):
     assert run("--units", "fc:0-2", "--seeds", "0,1", "--video", str(tmp_path / "film.mp4"), output=tmp_path) == 0
     film = cv2.VideoCapture(str(tmp_path / "film.mp4"))

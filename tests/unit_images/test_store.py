@@ -16,7 +16,7 @@ from deepvis_toolbox.network.description import ModelDescription, UnitImagesDesc
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.unit_images import UnitImageStore, file_name_of, layer_name_of, montage3x3
 from deepvis_toolbox.unit_images.claim import CLAIM, NetworkIdentity, write_claim
-from deepvis_toolbox.unit_images.montage import tiles_of_whole_layer, whole_layer
+from deepvis_toolbox.unit_images.montage import tiles_of_3x3, tiles_of_whole_layer, whole_layer
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
 from tests.nets import Classic, Residual, opened
@@ -96,6 +96,35 @@ def test_a_layer_can_show_another_layers_pictures(tmp_path):
     assert store.units("max_im", "pool1") == [Unit("pool1", 4)]
     assert np.array_equal(store.read("max_im", Unit("pool1", 4)), store.read("max_im", Unit("conv1", 4)))
     assert store.read_whole_layer("max_im", "pool1", 5).shape == (5, 20, 28, 3)
+
+
+def test_tiny_single_pictures_are_shown_with_each_pixel_a_square(tmp_path):
+    store = UnitImageStore(tmp_path)
+    pictures = [np.random.default_rng(seed).integers(0, 256, (3, 3, 3)).astype(np.uint8) for seed in range(9)]
+    for seed, picture in enumerate(pictures):
+        store.write_single("regularized_opt", Unit("stem", 2), f"{seed:04d}", picture, ".png")
+    tiles = tiles_of_3x3(store.read("regularized_opt", Unit("stem", 2)))
+    for tile, picture in zip(tiles, pictures, strict=True):
+        assert tile.shape == (30, 30, 3)
+        np.testing.assert_array_equal(tile, np.kron(picture, np.ones((10, 10, 1), np.uint8)))
+
+
+def test_a_view_of_a_layer_shows_that_layers_pictures_until_it_has_its_own(tmp_path):
+    shipped = UnitImageStore(tmp_path / "shipped")
+    shipped.write_montage("max_im", Unit("fc", 4), montage3x3(flat_pictures(2)))
+    shipped.write_whole_layer("max_im", "fc", whole_layer(flat_pictures(5)))
+    store = UnitImageStore(tmp_path / "made", shipped=tmp_path / "shipped", views={"prob": "fc"})
+    assert store.owning_unit(Unit("prob", 4)) == Unit("fc", 4)
+    assert store.has("max_im", Unit("prob", 4))
+    assert store.units("max_im", "prob") == [Unit("prob", 4)]
+    assert np.array_equal(store.read("max_im", Unit("prob", 4)), store.read("max_im", Unit("fc", 4)))
+    assert np.array_equal(store.read_best("max_im", Unit("prob", 4)), store.read_best("max_im", Unit("fc", 4)))
+    assert store.read_whole_layer("max_im", "prob", 5).shape == (5, 20, 28, 3)
+    store.write_montage("regularized_opt", Unit("prob", 3), montage3x3([flat_pictures(9)[8]]))
+    assert store.owning_unit(Unit("prob", 4)) == Unit("prob", 4)
+    assert store.read_best("regularized_opt", Unit("prob", 3)).mean() > 200
+    assert not store.has("max_im", Unit("prob", 4))  # never some of one layer and some of the other
+    assert store.read_whole_layer("max_im", "prob", 5) is None
 
 
 def test_single_pictures_serve_where_no_montage_was_written(tmp_path):

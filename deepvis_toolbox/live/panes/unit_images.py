@@ -78,10 +78,17 @@ def _growing(scene: Scene) -> ShownPicture | None:
 
 def _draw_kind(pixels: Pixels, kind: UnitImageKind, scene: Scene) -> None:
     look = scene.look
-    draw_caption(pixels, look, TITLES[kind], scene.state.address if kind == "regularized_opt" else "")
+    draw_caption(pixels, look, TITLES[kind], _whose(scene.state) if kind == "regularized_opt" else "")
     body = body_of(pixels, look)
     clear(body, look.panel)
     draw_pictures(body, kind, scene)
+
+
+def _whose(state: State) -> str:
+    """Return the unit whose pictures are shown; where it is not the selected one, that is said."""
+    pictures = state.facts.unit_pictures
+    borrowed = pictures is not None and pictures.address == state.address and pictures.owner
+    return f"of {pictures.owner}" if pictures and borrowed else state.address
 
 
 def draw_pictures(body: Pixels, kind: UnitImageKind, scene: Scene) -> None:

@@ -63,9 +63,13 @@ class PictureShelf:
             unit = Unit(state.layer.name, state.view.unit)
             shown: Shown = {kind: self._shown(kind, unit) for kind in UNIT_IMAGE_KINDS}
             changed |= state.facts.unit_pictures is None or not _same(state.facts.unit_pictures.shown, shown)
-            state.facts.unit_pictures = UnitPictures(state.address, shown)
+            state.facts.unit_pictures = UnitPictures(state.address, shown, self._owner(unit))
         former, state.facts.pattern_tiles = state.facts.pattern_tiles, self._pattern(state)
         return changed or not _same_tiles(former, state.facts.pattern_tiles)
+
+    def _owner(self, unit: Unit) -> str:
+        owner = self.store.owning_unit(unit)
+        return "" if owner == unit else str(owner)
 
     def _command_for(self, kind: UnitImageKind, unit: Unit) -> str:
         return self._commands.command_for(kind, self.store.owning_unit(unit))

@@ -29,6 +29,8 @@ class UnitPictures:
 
     address: str = ""
     shown: dict[UnitImageKind, ShownPicture] = field(default_factory=dict)
+    owner: str = ""
+    """The address of the unit whose pictures these are, where that is another one."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 from importlib import metadata
@@ -12,6 +13,7 @@ import cv2
 
 from deepvis_toolbox.errors import ToolboxError
 
+_log = logging.getLogger(__name__)
 _HEADLESS_HINT = "or start with --headless --snapshot out.png"
 
 
@@ -35,10 +37,13 @@ def check_display() -> None:
 
 
 def _check_linux_display() -> None:
-    """Qt ends the program where it cannot connect, so the connection is tried first."""
-    needs_x = (Path(cv2.__file__).parent / "qt" / "plugins").is_dir()  # OpenCV's wheels: their Qt speaks X only
+    """Qt ends the program where it cannot connect, or has no such platform, so both are seen to first."""
+    platforms = Path(cv2.__file__).parent / "qt" / "plugins" / "platforms"
+    needs_x = platforms.is_dir()  # OpenCV's wheels: their Qt speaks X only
     display = os.environ.get("DISPLAY")
-    if os.environ.get("QT_QPA_PLATFORM", "xcb") != "xcb" or (os.environ.get("WAYLAND_DISPLAY") and not needs_x):
+    if needs_x:
+        _choose_platform(platforms)
+    elif os.environ.get("QT_QPA_PLATFORM", "xcb") != "xcb" or os.environ.get("WAYLAND_DISPLAY"):
         return
     if not display:
         wayland = ", and OpenCV's windows need X11 or Xwayland" if os.environ.get("WAYLAND_DISPLAY") else ""
@@ -48,6 +53,18 @@ def _check_linux_display() -> None:
         raise ToolboxError(
             f'the display "{display}" (DISPLAY) does not answer or refuses us: start it on a desktop, {_HEADLESS_HINT}'
         )
+
+
+def _choose_platform(platforms: Path) -> None:
+    """Let a platform that the environment asks for, and that this Qt does not have, give way to X11.
+
+    Desktops ask for `wayland` for all their programs; their Xwayland shows X11's windows.
+    """
+    asked = os.environ.get("QT_QPA_PLATFORM", "")
+    names = [name.partition(":")[0] for name in asked.split(";")]
+    if asked and not any((platforms / f"libq{name}.so").is_file() for name in names):
+        _log.debug("QT_QPA_PLATFORM=%s is not in OpenCV's Qt; its window is opened with X11", asked)
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
 
 
 def _answers(display: str) -> bool:

@@ -12,6 +12,7 @@ import ctypes
 from collections import deque
 
 from deepvis_toolbox.live.window.key_codes import key_name
+from deepvis_toolbox.live.window.letter_keys import LetterKeys
 from deepvis_toolbox.live.window.qt_library import qt_function
 
 _EVENT_NOTIFY = 0  # QInternal::EventNotifyCallback
@@ -44,6 +45,7 @@ class QtKeys:
     def __init__(self) -> None:
         self.presses: deque[tuple[int, str]] = deque(maxlen=64)
         """(X11 keysym, the key's name or nothing), oldest first."""
+        self._letters = LetterKeys()
         self._last: tuple[int, int, int] | None = None
         self._callback = _Callback(self._notice)
 
@@ -74,5 +76,6 @@ class QtKeys:
             return
         self._last = identity
         is_shortcut = bool(event.modifiers & (_CONTROL | _ALT))  # means nothing here, as keys without a name
-        name = "" if is_shortcut else key_name(event.keysym, bool(event.modifiers & _SHIFT))
+        keysym = self._letters.keysym(event.keysym, event.scan_code)
+        name = "" if is_shortcut else key_name(keysym, bool(event.modifiers & _SHIFT))
         self.presses.append((event.keysym, name))

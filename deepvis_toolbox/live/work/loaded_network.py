@@ -39,7 +39,7 @@ class LoadedNetwork:
     @classmethod
     def of(cls, network: Network, goto: str = "") -> LoadedNetwork:
         """`goto`: an address, or empty. `ToolboxError` where the network has no such unit."""
-        start = parse_unit(goto, network.layers) if goto else None
+        start = parse_unit(goto, network.layers, network.class_names) if goto else None
         takes_all = network_takes_all(network.device.type)
         names = (network.name, tuple(network.layers.values()), network.labels, network.label_layers)
         return cls(*names, network.description, start, takes_all, _identity(network))

@@ -19,7 +19,7 @@ from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
-from deepvis_toolbox.optimize.cli.target_flags import targets_of
+from deepvis_toolbox.optimize.cli.target_flags import DEFAULT_CHANNEL, targets_of
 from deepvis_toolbox.optimize.files.ascent_film import filming
 from deepvis_toolbox.optimize.files.montages import write_comparison, write_montages
 from deepvis_toolbox.optimize.files.output import Output
@@ -40,10 +40,19 @@ from deepvis_toolbox.unit_images.store import COMPARED
 
 Say = Callable[[str], None]
 
+NOTHING_ASKED = (
+    "Without arguments nothing is made. Name units, as in the examples; with other flags alone the default unit is "
+    f"made, number {DEFAULT_CHANNEL} of the classes, from seed 0."
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the flags say. -> exit status: 0, or 2 where some pictures could not be made."""
-    given = make_parser().parse_args(arguments)
+    parser = make_parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        print(parser.brief(NOTHING_ASKED), file=sys.stderr)
+        return 2
+    given = parser.parse_args(arguments)
     begin_talking(given)
     say = _say_on_stderr
     if given.caffe_root is not None:

@@ -36,7 +36,7 @@ def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[
     problems: list[str] = []
     for address in _addresses(given, net):
         try:
-            units += parse_units(address, net.layers)
+            units += parse_units(address, net.layers, net.class_names)
         except ToolboxError as error:
             problems.append(str(error))
     if not units:

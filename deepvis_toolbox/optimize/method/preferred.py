@@ -122,13 +122,17 @@ def climb(
 
     def tell(step: int, rows: torch.Tensor, x: torch.Tensor, objectives: torch.Tensor) -> None:
         nonlocal advanced
-        progress.note(f"{batch[0].target} step {step + 1}: {float(objectives[0]):.4g}")
+        progress.note(f"{batch[0].target}, step {step + 1}/{settings.max_iter}: {float(objectives[0]):.4g}")
         progress.advance(len(batch) / settings.max_iter)
         advanced += len(batch) / settings.max_iter
         if watch:
             watch(batch, step, rows, x, objectives)
 
-    journal = ascent.run(torch.from_numpy(start).to(net.device), tell)
+    try:
+        journal = ascent.run(torch.from_numpy(start).to(net.device), tell)
+    except torch.OutOfMemoryError:
+        progress.advance(-advanced)  # it is done again, in smaller batches
+        raise
     progress.advance(len(batch) - advanced)
     return journal.results(targets, seeds)
 

@@ -74,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.layers or not addresses:
             layers = chosen_layers(net.layers, given.layers) if given.layers else top.layers
             addresses += [f"{layer}:all" for layer in layers]
-        units = owned_units(store, [unit for address in addresses for unit in parse_units(address, net.layers)])
+        units = owned_units(
+            store, [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
+        )
         settings = PatchOptions(given.count, looks, given.singles, given.tile, given.batch_size)
         store.check_network(net)
         with FolderLock(store.folder), progress_of(given, len(units), "cropping", "units") as progress:

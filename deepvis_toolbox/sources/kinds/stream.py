@@ -12,6 +12,7 @@ from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import register_source
+from deepvis_toolbox.sources.shown_url import is_url, without_secrets
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.words.inputs import INPUT_FORMS
 
@@ -30,12 +31,12 @@ class StreamSource(LiveSource):
 
     @classmethod
     def claims(cls, text: str) -> bool:
-        return "://" in text
+        return is_url(text)
 
     @classmethod
     def open(cls, text: str, options: SourceOptions) -> Source:
         _check_scheme(text)
-        name = f"stream {_without_secrets(text)}"
+        name = f"stream {without_secrets(text)}"
         if not options.realtime:  # every frame in order: a stream is then read like a file
             return _opened_as_file(text, name, options)
         source = cls(name, partial(open_video, text), options)
@@ -54,27 +55,20 @@ def _opened_as_file(url: str, name: str, options: SourceOptions) -> VideoSource:
 def _check_scheme(url: str) -> None:
     scheme, _, rest = url.partition("://")
     if scheme.lower() == "file":
-        raise ToolboxError(f"{url}: give a file by its path, without file://")
+        raise ToolboxError(f"{without_secrets(url)}: give a file by its path, without file://")
     if scheme.lower() not in SCHEMES:
         hint = nearest_name(scheme, SCHEMES)
         raise ToolboxError(f'"{scheme}://" is no kind of stream that is known{hint}; known: {", ".join(SCHEMES)}')
     try:
         host, _ = urlsplit(url).hostname, urlsplit(url).port
     except ValueError as error:
-        raise ToolboxError(f"{url} is not a valid URL: {reason_of(error)}") from error
+        raise ToolboxError(f"{without_secrets(url)} is not a valid URL: {reason_of(error)}") from error
     if not rest or (scheme.lower() in PORTS and not host):
-        raise ToolboxError(f"{url} is not a valid URL: it names no host")
-
-
-def _without_secrets(url: str) -> str:
-    """Return scheme, host and path: names and passwords have no place in a status line or a screenshot."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+        raise ToolboxError(f"{without_secrets(url)} is not a valid URL: it names no host")
 
 
 def _why_closed(url: str) -> str:
-    shown = _without_secrets(url)
+    shown = without_secrets(url)
     parts = urlsplit(url)
     port = parts.port or PORTS.get(parts.scheme)
     if parts.scheme in PORTS and parts.hostname and port:
