@@ -86,7 +86,9 @@ def test_pictures_stand_at_the_grids_places_and_missing_ones_are_plain() -> None
         box = grid.tile_rect(index)
         tile = pixels[box.top : box.bottom, box.left : box.right]
         assert (tile == (pictures[index] if there[index] else (1, 2, 3))).all()
-    assert (pixels[8:10, :28] == (4, 5, 6)).all() and (pixels[10:18, 20:28] == (4, 5, 6)).all(), "as around the grid"
+    assert (pixels[8:10, :28] == (4, 5, 6)).all(), "gaps are as around the grid"
+    assert (pixels[10:18, 20:28] == (4, 5, 6)).all(), "and so are places without a tile"
     assert (pixels[18:] == 99).all(), "nothing outside the grid is touched"
-    paint_pictures(pixels, np.full((5, 4, 4, 3), 70, np.uint8), there, grid, (1, 2, 3), (4, 5, 6))  # of another size: resized
+    other_size = np.full((5, 4, 4, 3), 70, np.uint8)
+    paint_pictures(pixels, other_size, there, grid, (1, 2, 3), (4, 5, 6))
     assert (pixels[:8, :8] == 70).all()
