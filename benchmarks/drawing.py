@@ -25,6 +25,7 @@ from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, InputGradient, LayerMaps, Maps, Probabilities
+from deepvis_toolbox.process_tuning import tune_process
 from deepvis_toolbox.sources.frame import FrameInfo
 from deepvis_toolbox.words.layer import Layer
 
@@ -85,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--threads", type=int, default=1, help="threads that OpenCV may use (1: the network has the rest)"
     )
     given = parser.parse_args(arguments)
+    tune_process()  # as the window does: its large arrays come from kept memory
     cv2.setNumThreads(given.threads)
     print(f"A window of {SIZE[0]}×{SIZE[1]}, OpenCV with {given.threads} thread(s), {given.rounds} rounds")
     print(f"{'layer':16}{'shape':>14}{'median':>10}{'95 %':>10}{'processor':>12}{'gamma 0.5':>12}   ms")

@@ -10,6 +10,9 @@ from deepvis_toolbox.drawing.colours import Palette, Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.tiles import colourise
 
+NEARLY_THE_SAME = 0.9
+"""Averaging over areas, the slow way to shrink, only below this share of the size; above, it changes nothing to see."""
+
 TINY = 12
 """Pixels: a picture whose longer side is shorter is shown pixel by pixel."""
 
@@ -48,6 +51,6 @@ def _resize_into(target: NDArray[np.uint8], source: NDArray[np.uint8], smooth: b
     if not target.size:
         return
     height, width = target.shape[:2]
-    shrinks = height < source.shape[0]
+    shrinks = height < NEARLY_THE_SAME * source.shape[0]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC if smooth else cv2.INTER_NEAREST
     target[...] = cv2.resize(source, (width, height), interpolation=method)
