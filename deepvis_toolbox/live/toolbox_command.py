@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, NoReturn  # noqa: E402
 
 from deepvis_toolbox.command_line import values  # noqa: E402
 from deepvis_toolbox.command_line.ending import run_command  # noqa: E402
-from deepvis_toolbox.command_line.flags import add_network_flags, add_settings_flags, add_talk_flags  # noqa: E402
+from deepvis_toolbox.command_line.flags import (  # noqa: E402
+    add_network_flags,
+    add_settings_flags,
+    add_store_flag,
+    add_talk_flags,
+)
 from deepvis_toolbox.command_line.opened_network import loading_options, written_flags  # noqa: E402
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
 from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
@@ -70,6 +75,7 @@ def _add_window(parser: CommandParser) -> None:
     group.add_argument("--headless", action="store_true", help="draw without a window, every frame in order")
     add_flag(group, "--frames", reader=values.positive, metavar="N", help="stop after so many frames")
     group.add_argument("--script", default="", metavar='"KEYS"', help="keys to press, one for each frame; wait: none")
+    add_store_flag(parser, aliases=[])
     results = parser.group("results out")
     results.add_argument("--snapshot", type=Path, metavar="FILE.png", help="save the last window (with --headless)")
     results.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the windows as a video")
@@ -139,7 +145,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
 
     flags = {"engine": given.engine, "device": given.device}
     local = Path(given.settings) if given.settings else None
-    settings = load_settings(given.model, local, overrides=given.overrides, flags=flags)
+    settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, store=given.store)
     log_to(settings.log.file, _log_level(given, settings))
     return StartOptions(
         load=lambda: _load(given, settings),

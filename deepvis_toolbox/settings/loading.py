@@ -27,12 +27,13 @@ def load_settings(
     local: Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, str | None] | None = None,
+    store: str | None = None,
 ) -> Settings:
     """Return the effective settings.
 
     `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (of the working directory, else
     beside a checkout's scripts). `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a
-    flag of their own, `--key`; None where it is not given.
+    flag of their own, `--key`; None where it is not given. `store`: as `--store`, for `unit_images.folder`.
     Raises `ToolboxError` that names file, line, key and the allowed values for what is unknown or wrong.
     """
     set_by_user = GatheredValues()
@@ -45,6 +46,8 @@ def load_settings(
     for key, value in {"model": model, **(flags or {})}.items():
         if value is not None:
             set_by_user.take({key: str(value)}, lambda path: f"--{path[0]}")
+    if store is not None:
+        set_by_user.take({"unit_images": {"folder": store}}, lambda _: "--store")
     effective = GatheredValues()
     _take_model_settings(effective, _checked(set_by_user))
     effective.take(set_by_user.values, set_by_user.where)

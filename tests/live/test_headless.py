@@ -68,6 +68,15 @@ def test_script_plays_a_key_before_each_frame_and_the_picture_says_what_made_it(
     assert made_by["settings"]["device"] == "cpu"
 
 
+def test_store_says_whose_unit_images_are_shown(photos: Path, tmp_path: Path) -> None:
+    for store in ("first", "second"):
+        assert toolbox("--input", str(photos), "--store", store, "--snapshot", f"{store}.png") == 0
+    first, second = (np.asarray(Image.open(tmp_path / f"{store}.png")) for store in ("first", "second"))
+    where = np.nonzero((first != second).any(axis=(0, 2)))[0]
+    assert where.size, "the commands that make what is missing name the store"
+    assert where.min() > first.shape[1] // 2, "nothing but the unit images' pane differs"
+
+
 def test_sources_stand_anywhere_without_a_flag(photos: Path, video: Path, tmp_path: Path) -> None:
     assert toolbox("--input", str(video), "--script", "c", "--frames", "1", "--snapshot", "flag.png") == 0
     assert toolbox(str(video), "--script", "c", "--frames", "1", "--snapshot", "plain.png") == 0

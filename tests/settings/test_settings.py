@@ -237,3 +237,9 @@ def test_a_flag_of_its_own_is_named_where_its_value_is_wrong() -> None:
         load_settings(flags={"device": "gpu", "engine": None})
     settings = load_settings(overrides=["device=cuda"], flags={"device": "cpu"})
     assert (settings.device, settings.origin("device")) == ("cpu", "--device")
+
+
+def test_store_is_the_unit_images_folder_before_what_set_says() -> None:
+    settings = load_settings(overrides=["unit_images.folder=there"], store="a: b")
+    assert settings.unit_images.folder == "a: b"
+    assert settings.origin("unit_images.folder") == "--store"
