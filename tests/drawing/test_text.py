@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from deepvis_toolbox.drawing import text as text_module
 from deepvis_toolbox.drawing.text import ELLIPSIS, Font, draw_text, fitted, text_width, wrapped
 from deepvis_toolbox.errors import ToolboxError
 
@@ -118,16 +120,24 @@ def test_any_string_can_be_drawn(text: str) -> None:
     assert not pixels[:, 210:].any() or len(text) >= 40
 
 
-def test_without_the_shipped_fonts_pillows_own_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    from deepvis_toolbox.drawing import text as text_module
+@pytest.fixture
+def nothing_kept() -> Iterator[None]:
+    """Before and after the test, no font and no piece of text is kept from another one."""
+    kept = [value for value in vars(text_module).values() if hasattr(value, "cache_clear")]
+    for function in kept:
+        function.cache_clear()
+    yield
+    for function in kept:
+        function.cache_clear()
 
+
+@pytest.mark.usefixtures("nothing_kept")
+def test_without_the_shipped_fonts_pillows_own_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_module, "_shipped", lambda _: "")
-    font = Font(17, bold=True)  # a size that no other test has cached
+    font = Font(17, bold=True)
     pixels = np.zeros((40, 200, 3), np.uint8)
     assert draw_text(pixels, "Hello 123", 5, 30, font, WHITE) > 40
     assert ink(pixels)[2] == 30
-    text_module._loaded.cache_clear()
-    text_module._metrics.cache_clear()
 
 
 def test_a_font_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
