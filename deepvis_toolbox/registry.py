@@ -30,8 +30,8 @@ class Registry(Generic[Member]):
     `noun` is what a member is called in messages. `home` is a package whose modules enter the built-in members when
     they are imported; that happens when the table is first looked at, so that a registry costs nothing until then.
     `words`: the table of the same names and their meanings, where they must be known without the members; a name that
-    is added here is entered there as well. `admit(member, members)` raises `ToolboxError` for a member that does not go
-    with those that are there.
+    is added here is entered there as well. `admit(name, member, members)` raises `ToolboxError` for a member that does
+    not go with those that are there. `sets_name`: an entered class gets its name as its attribute `name`.
     """
 
     def __init__(
@@ -39,15 +39,16 @@ class Registry(Generic[Member]):
         noun: str,
         home: str = "",
         words: Registry[Word] | None = None,
-        admit: Callable[[Member, Mapping[str, Member]], None] | None = None,
+        admit: Callable[[str, Member, Mapping[str, Member]], None] | None = None,
+        sets_name: bool = False,
     ) -> None:
         self.noun = noun
-        self._home, self._words, self._admit = home, words, admit
+        self._home, self._words, self._admit, self._sets_name = home, words, admit, sets_name
         self._is_loaded, self._is_loading, self._lock = not home, False, RLock()
         self._members: dict[str, Member] = {}
 
     def add(self, name: str, member: Added) -> Added:
-        """Return enter `member`, and return it. Raise `ToolboxError` where the name is taken or cannot be one."""
+        """Enter `member`, and return it. Raise `ToolboxError` where the name is taken or cannot be one."""
         entered: Any = member
         if self._home and not _module_of(member).startswith(f"{self._home}."):
             self._load()  # the built-in ones come first
@@ -59,7 +60,9 @@ class Registry(Generic[Member]):
                 f'there is a {self.noun} "{name}" already{f" ({there})" if there else ""}; choose another name'
             )
         if self._admit is not None:
-            self._admit(entered, self._members)
+            self._admit(name, entered, self._members)
+        if self._sets_name:
+            entered.name = name
         self._members[name] = entered
         if self._words is not None and name not in self._words:
             self._words.add(name, Word(self.meaning(name)))

@@ -12,13 +12,14 @@ from torch import fx
 from deepvis_toolbox.caffe.engine_recording import CaffeRecording
 from deepvis_toolbox.caffe.graph import values_without_data
 from deepvis_toolbox.caffe.loaded_caffe import LoadedCaffe
-from deepvis_toolbox.caffe.process import Floats, find_caffe
+from deepvis_toolbox.caffe.process import find_caffe
 from deepvis_toolbox.caffe.prototxt import Prototxt
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.layer_nodes import classify
+from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Rect, named_layers
 
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import torch
 
 from deepvis_toolbox.caffe.loaded_caffe import LoadedCaffe
-from deepvis_toolbox.caffe.process import Floats, Step
+from deepvis_toolbox.caffe.process import Step
 from deepvis_toolbox.caffe.process_passes import check_caffe_mode
 from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import named_layers
 
 

@@ -264,6 +264,6 @@ def blob_shapes(prototxt: Path, input_shape: tuple[int, int, int] | None = None)
 
 
 def values_without_data(graph_module: fx.GraphModule) -> dict[fx.Node, torch.Tensor]:
-    """Return what each node of a network's graph gives for one image (1, …): tensors that have a shape and no data."""
+    """Return what each node of the graph gives for one image, (1, …) float32: tensors that have a shape and no data."""
     nodes = [node for node in graph_module.graph.nodes if node.op != "output"]
     return {node: torch.empty((1, *node.meta["shape"]), device="meta") for node in nodes}

@@ -6,10 +6,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepvis_toolbox.caffe.process import CaffeProcess, Floats, Installation, Step
+from deepvis_toolbox.caffe.process import CaffeProcess, Installation, Step
 from deepvis_toolbox.caffe.process_definition import caffe_definition
 from deepvis_toolbox.caffe.process_passes import CaffeLayer, Passes
 from deepvis_toolbox.caffe.prototxt import Prototxt
+from deepvis_toolbox.words.images import Floats
 
 
 class LoadedCaffe:
@@ -54,7 +55,7 @@ class LoadedCaffe:
         """What Caffe says of its blobs, batch first."""
 
     def run(self, steps: Sequence[Step], arrays: Sequence[Floats] = ()) -> list[Floats]:
-        """Carry out steps in the process, for the recording that holds it."""
+        """Carry out steps in the process, for the recording that holds it; arrays are float32, shaped as blobs."""
         try:
             return self._process.run(steps, arrays)
         except BaseException:  # how far it came is not known

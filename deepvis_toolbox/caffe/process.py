@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
+from deepvis_toolbox.words.images import Floats
 
-Floats = NDArray[np.float32]
 Step = tuple[Any, ...]
 """One step of a `run`: the name of a `Worker.step_…` and its arguments."""
 
@@ -104,11 +103,14 @@ class CaffeProcess:
         return self._process.poll() is None
 
     def run(self, steps: Sequence[Step], arrays: Sequence[Floats] = ()) -> list[Floats]:
-        """Carry out steps in the worker; give what its `get_…` steps copied, in order."""
+        """Carry out steps in the worker; give what its `get_…` steps copied, in order: float32, shaped as the blobs."""
         return self.call("run", arrays, steps=[list(step) for step in steps])[1]
 
     def call(self, command: str, arrays: Sequence[Floats] = (), **header: Any) -> tuple[dict[str, Any], list[Floats]]:
-        """Send one command and wait for its answer. `ToolboxError` where Caffe refused it or died of it."""
+        """Send one command and wait for its answer; arrays are float32, of any shape.
+
+        `ToolboxError` where Caffe refused it or died of it.
+        """
         try:
             self._send({"command": command, **header}, arrays)
             answer, results = self._receive()

@@ -57,7 +57,7 @@ class Passes:
         return needed
 
     def forward(self, layers: Collection[int]) -> list[Step]:
-        """Return runs these layers in order."""
+        """Return the steps that run these layers in order."""
         return [("forward", first, last) for first, last in _ranges(sorted(layers))]
 
     def backward(self, origin: int, targets: Collection[int], mode: BackwardMode) -> tuple[list[Step], set[int]]:

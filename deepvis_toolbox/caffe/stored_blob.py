@@ -47,7 +47,7 @@ class StoredBlob:
         return sum(end - start for start, end in self.parts) // self.value_type.itemsize
 
     def read(self) -> NDArray[np.float32]:
-        """Return the values, float32, in the stored shape: the only copy that is made of them."""
+        """Return the values, float32 of the stored shape (`shape`): the only copy that is made of them."""
         values = np.empty(self.count, np.float32)
         filled = 0
         for start, end in self._pieces():

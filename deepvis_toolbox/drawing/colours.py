@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 """RGB uint8, H×W×3: the window, or a pane's view into it, to be painted over."""
 
 Palette = NDArray[np.uint8]
-"""(256, 1, 3): index 0 is what is no value (gaps), 1 to 255 the values."""
+"""RGB uint8 (256, 1, 3): index 0 is what is no value (gaps), 1 to 255 the values."""
 
 
 def ramp_palette(gap: Colour, stops: Sequence[Colour]) -> Palette:

@@ -89,7 +89,7 @@ def why_gradient_is_zero(passes: Pass, origin: Unit) -> str:
 
 
 def channels_first(layer: Layer, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return values of a layer as maps: (C, H, W) and (C,) as they are; tokens (T, D) as D maps over their grid."""
+    """Return a layer's values, float32, as maps: (C, H, W) and (C,) as they are; tokens (T, D) as D maps on a grid."""
     if not layer.is_tokens:
         return values
     tokens = values.shape[0]

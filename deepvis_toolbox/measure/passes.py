@@ -68,7 +68,7 @@ class Pass:
     def gradients(
         self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
     ) -> dict[str, torch.Tensor]:
-        """Return what arrives at the layers `at` when `diff`, shaped as the origin's activations, starts there."""
+        """Return what arrives at the layers `at`, float32 (1, …), from a `diff` shaped as the origin's activations."""
         return self._recorded_as_far_as([origin]).backward(origin, diff, mode, at)
 
     def unit_gradient(self, need: GradientNeed) -> torch.Tensor:
@@ -87,7 +87,7 @@ class Pass:
 
     @staticmethod
     def on_cpu(values: torch.Tensor) -> NDArray[np.float32]:
-        """Return the image's own values, float32, without the batch dimension; contiguous, never written to again."""
+        """Return the image's own values of (1, …), float32 (…); contiguous, never written to again."""
         return values[0].detach().to("cpu", torch.float32).contiguous().numpy()
 
     def _own_activation(self, unit: Unit) -> torch.Tensor:

@@ -21,7 +21,7 @@ class Recorder(Protocol):
         """The name of the input layer."""
 
     def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
-        """Return a forward pass that is kept."""
+        """Return a forward pass that is kept, of network values float32 (N, C, H, W)."""
 
 
 class UnitGradients(NamedTuple):

@@ -59,13 +59,13 @@ def register_backward_mode(
 
 @register_backward_mode("deconv", passes_marked_layers=True)
 def deconv_rule(signal: torch.Tensor, _activation: torch.Tensor) -> torch.Tensor:
-    """Return max(signal, 0)."""
+    """Return max(signal, 0), float32, in the same shape."""
     return signal.clamp_min(0)
 
 
 @register_backward_mode("guided")
 def guided_rule(signal: torch.Tensor, activation: torch.Tensor) -> torch.Tensor:
-    """Return max(signal, 0) where the activation is positive, else 0."""
+    """Return max(signal, 0) where the activation is positive, else 0; float32, all of the same shape."""
     return torch.ops.aten.threshold_backward(signal.clamp_min(0), activation, 0)
 
 
@@ -73,7 +73,7 @@ def guided_rule(signal: torch.Tensor, activation: torch.Tensor) -> torch.Tensor:
 def rectifiers_obey(mode: BackwardMode, rectified: Iterable[torch.Tensor]) -> Iterator[None]:
     """While it lasts, a backward pass through each tensor's rectifier follows `mode`. Leaves no hook behind.
 
-    `rectified`: the rectifiers' outputs, each the result of one recorded operation.
+    `rectified`: the rectifiers' outputs, float32 (N, …), each the result of one recorded operation.
     """
     rule = RULES[mode].at_rectifiers
     handles = [_obey(rule, tensor) for tensor in rectified] if rule else []

@@ -30,7 +30,7 @@ _ADVICE = (
 
 
 def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Return whether two results are the same up to rounding."""
+    """Return whether two results, tensors of any shape and dtype, are the same up to rounding."""
     if found.shape != wanted.shape:
         return False
     if not wanted.is_floating_point() or not wanted.numel():

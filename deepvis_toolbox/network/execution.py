@@ -115,7 +115,7 @@ class Program:
         self._release_after_last_use()
 
     def run(self, x: torch.Tensor, on_value: OnValue | None = None) -> Values:
-        """Compute every step for images `x` (N, C, H, W). `on_value` is called after each, with all live values."""
+        """Compute all steps for images, float32 (N, C, H, W). `on_value` is called after each, with all live values."""
         values: Values = {**self.constants, self.placeholder: x}
         if on_value:
             on_value(self.placeholder, values)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.ascent_pass import AscentPass
@@ -16,10 +14,8 @@ from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
 from deepvis_toolbox.words.class_names import ClassNames
+from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Layers, Rect
-
-Frame = NDArray[np.uint8]
-"""One RGB picture, uint8, H×W×3."""
 
 Visitor = Callable[[str, torch.Tensor, torch.Tensor | None], None]
 """Called as visitor(layer name, value (N, …), value below the layer's rectifier (N, …) or None)."""
@@ -60,13 +56,14 @@ class Network(ABC):
     def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor, below_only: Collection[str] = ()) -> None:
         """Run a forward pass that hands each of `layers` to `visitor` as soon as it is computed, then lets it go.
 
+        `x`: network values, float32 (N, C, H, W).
         Of the layers in `below_only` nothing but the value below the rectifier is wanted: an engine may hand that over
         as their value too, before the rectifier is computed. Tensors are overwritten after the visitor returns.
         """
 
     @abstractmethod
     def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
-        """Return a forward pass that is kept, as far as `layers` need (all, by default)."""
+        """Return a forward pass that is kept, of float32 (N, C, H, W), as far as `layers` need (all, by default)."""
 
     @abstractmethod
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
@@ -119,11 +116,11 @@ class Network(ABC):
             wanted = "×".join(map(str, self.input_shape))
             raise ToolboxError(f'network "{self.name}" takes images N×{wanted}, not {"×".join(map(str, x.shape))}')
 
-    def preprocess(self, frame: Frame) -> torch.Tensor:
+    def preprocess(self, frame: RGBImage) -> torch.Tensor:
         """Return an RGB uint8 frame H×W×3 as the network's input: float32 (1, C, H, W) on the network's device."""
         return torch.from_numpy(self.preprocessing.to_input(frame))[None].to(self.device)
 
-    def deprocess(self, x: torch.Tensor) -> Frame:
+    def deprocess(self, x: torch.Tensor) -> RGBImage:
         """Turn network input (N, C, H, W) or (C, H, W) back to RGB uint8, N×H×W×3, values clipped to 0–255."""
         images = x if x.ndim == 4 else x[None]
         return self.preprocessing.to_rgb(images.detach().to("cpu", torch.float32).numpy())

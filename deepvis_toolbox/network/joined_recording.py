@@ -37,7 +37,7 @@ class JoinedRecording(Recording):
 
 
 def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return the batch (N, …) of which these are the parts."""
+    """Return the batch, float32 (N, …), of which these are the parts."""
     return parts[0] if len(parts) == 1 else torch.cat([*parts])
 
 

@@ -190,7 +190,7 @@ def _pad_window(padding: Any, repeats_border: bool) -> Window:
 
 
 def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple[Any, ...]) -> list[Any]:
-    """Return by name; numbers that forward computes, from a map's size say, as they came out for one image."""
+    """Return the arguments by name; numbers that forward computes, say from a map's size, as they are for one image."""
     given = dict(zip(names, node.args[1:], strict=False)) | dict(node.kwargs)
     return [
         fx.node.map_arg(given.get(name, default), _number_of) for name, default in zip(names, defaults, strict=True)

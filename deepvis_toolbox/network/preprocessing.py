@@ -81,7 +81,7 @@ class Preprocessing:
 
     @property
     def zero_centred_range(self) -> tuple[Floats, Floats]:
-        """What black and white are as zero-centred pixels: float32, shaped as `mean_map`."""
+        """What black and white are as zero-centred pixels: float32 (C, 1, 1) or (C, H, W), as `mean_map`."""
         return np.float32(0) - self.mean_map, np.float32(255) - self.mean_map
 
     def identity(self) -> dict[str, Any]:
@@ -183,7 +183,7 @@ class Preprocessing:
 
 
 def centre_crop(frame: NDArray[np.uint8], size: tuple[int, int], fraction: float = 1.0) -> NDArray[np.uint8]:
-    """Return a view of the centre of a frame H×W×3: `fraction` of the largest rectangle with the aspect of `size`
+    """Return a view of a frame's centre, uint8 H×W×3: `fraction` of the largest rectangle with the aspect of `size`
     (H, W)."""
     height, width = frame.shape[:2]
     unit = min(height / size[0], width / size[1]) * fraction

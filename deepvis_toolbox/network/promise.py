@@ -38,7 +38,7 @@ class Promise:
 
 
 def noise(count: int, input_shape: tuple[int, ...]) -> torch.Tensor:
-    """Return images of standard normal values, (count, C, H, W), always the same ones."""
+    """Return images of standard normal values, float32 (count, C, H, W), always the same ones."""
     return torch.randn(count, *input_shape, generator=torch.Generator().manual_seed(SEED))
 
 
@@ -93,7 +93,7 @@ def with_same_parameters(module: nn.Module) -> nn.Module:
 
 
 def tensors_in(output: Any) -> tuple[torch.Tensor, ...]:
-    """Return the tensors of an output: a tensor, or tuples, lists and dicts of them."""
+    """Return the tensors of an output, of any shape and dtype: a tensor, or tuples, lists and dicts of them."""
     return tuple(leaf.detach() for leaf in _pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor))
 
 

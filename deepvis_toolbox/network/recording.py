@@ -29,7 +29,7 @@ class Recording(ABC):
 
     @abstractmethod
     def below_rectifier(self, layer: str) -> torch.Tensor:
-        """Return the layer's value below its rectifier (its own value where it has none), (N, …), detached."""
+        """Return the layer's value below its rectifier (its own where it has none), float32 (N, …), detached."""
 
     def backward(
         self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None

@@ -8,14 +8,14 @@ import torch
 
 
 def swish(x: torch.Tensor, slope: float) -> torch.Tensor:
-    """Return x · sigmoid(slope · x), of any shape."""
+    """Return x · sigmoid(slope · x), float32, in the same shape."""
     if torch.is_grad_enabled() and x.requires_grad:
         return _Swish.apply(x, slope)  # type: ignore[no-any-return]
     return x * torch.sigmoid(slope * x)
 
 
 def quick_gelu(x: torch.Tensor) -> torch.Tensor:
-    """Return x · sigmoid(1.702 x)."""
+    """Return x · sigmoid(1.702 x), float32, in the same shape."""
     return swish(x, 1.702)
 
 

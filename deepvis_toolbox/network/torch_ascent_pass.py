@@ -26,8 +26,10 @@ class GradientRunner(Recorder, Protocol):
         """Return the graph's nodes that make a layer."""
 
     def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
-        """Return what computes a layer for images of any size; give a copy of them that autograd follows, and the
-        values."""
+        """Return what computes a layer for images of any size, float32 (N, C, H, W).
+
+        It gives a copy of them that autograd follows, and the values.
+        """
 
 
 class TorchAscentPass(AscentPass):

@@ -99,8 +99,10 @@ class TorchNetwork(Network):
         return TorchRecording(program, self._checked(x), self.layers, self._nodes, self._switch, self._opaque)
 
     def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
-        """Return what computes a layer for images of any size; give a copy of them that autograd follows, and the
-        values."""
+        """Return what computes a layer for images of any size, float32 (N, C, H, W).
+
+        It gives a copy of them that autograd follows, and the values.
+        """
         program = self._program("gradient", {nodes.value, nodes.below})
 
         def run(x: torch.Tensor) -> tuple[torch.Tensor, Values]:

@@ -41,7 +41,7 @@ class TorchRecording(Recording):
         self._opaque = tuple(opaque)
 
     def _link(self, node: fx.Node, values: Values) -> None:
-        """See to it that a computed value is a tensor of its own in autograd's graph, and keeps those of rectifiers.
+        """See to it that a computed value is a tensor of its own in autograd's graph, and keep those of rectifiers.
 
         A layer that only passes its input on must not share its gradient with the layers below. What depends on no
         image (a gate, or all that lies above a `detach`) has a gradient too, for the layers above it.

@@ -128,8 +128,10 @@ def efficientnet_lite0() -> EfficientNetLite0:
 
 
 def renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the package's state dict with our names: `_blocks.4._bn1.weight` is `block5.depthwise.norm.weight`, and
-    so on."""
+    """Return the package's state dict, tensors of any shape and dtype, with our names.
+
+    `_blocks.4._bn1.weight` is `block5.depthwise.norm.weight`, and so on.
+    """
     return {_our_name(key): value for key, value in state.items()}
 
 

@@ -34,9 +34,10 @@ _NUMPY_NUMBERS = _numpy_numbers()
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """Return the tensors of a `.pt`/`.pth` file, by name, on the CPU; a checkpoint's own `state_dict` is unwrapped.
+    """Return the tensors of a `.pt`/`.pth` file, of any shape and dtype, by name, on the CPU.
 
-    Nothing in the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
+    A checkpoint's own `state_dict` is unwrapped. Nothing in the file is executed. Raises `ToolboxError` where the file
+    is missing, too large or no state dict.
     """
     _check_size(path)
     if path.name.lower().endswith(_OF_CAFFE):
@@ -53,7 +54,10 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
-    """Copy the tensors into the module. `ToolboxError` names what is missing, left over or of another shape."""
+    """Copy the tensors, shaped as the module's and of any dtype, into it.
+
+    `ToolboxError` names what is missing, left over or of another shape.
+    """
     wanted = module.state_dict()
     state = _named_as_in(wanted, state)
     problems = [

@@ -69,8 +69,7 @@ def _add_method(parser: CommandParser) -> None:
 
 
 def _seeds_or_count(text: str, flag: str) -> int | list[int]:
-    """Return `--seeds 4` meant how many here before `--count` did, and still does; a list or a range is one of
-    seeds."""
+    """Return seeds, or how many of them: `--seeds 4` meant that here before there was `--count`, and still does."""
     return values.up_to(MOST_PREFERRED)(text, flag) if text.strip().isdecimal() else values.seeds(text, flag)
 
 

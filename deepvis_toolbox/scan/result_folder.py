@@ -100,7 +100,10 @@ class ResultFolder:
             path.unlink()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
-        """Return the manifest, the arrays and the list of pictures. `ToolboxError` where there is no finished scan."""
+        """Return the manifest, the arrays (shapes and dtypes as in `Tally.arrays`) and the list of pictures.
+
+        `ToolboxError` where there is no finished scan.
+        """
         record = self._record(MANIFEST)
         if record is None:
             begun = "; the scan in it has not ended: run it again" if self._record(CHECKPOINT) else ""

@@ -113,7 +113,7 @@ class ScanRun:
         return self.tally is None or bool(self.tally.left_of(*self.extent))
 
     def close(self) -> None:
-        """Leaves the folder to other runs."""
+        """Leave the folder to other runs."""
         if self._lock is not None:
             self._lock.release()
 
@@ -171,7 +171,7 @@ class ScanRun:
         return self._part_to_scan()
 
     def calibration(self, batches: PictureBatches) -> Calibration:
-        """Return that from the first batch of the whole list that holds a readable picture."""
+        """Return the calibration by the first batch of the whole list that holds a readable picture."""
         first_reason = ""
         for number in range(batches.count):
             batch = batches.read(number)

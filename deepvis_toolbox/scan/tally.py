@@ -80,7 +80,10 @@ class Tally:
         self.skipped |= other.skipped
 
     def arrays(self) -> Arrays:
-        """Return everything but `skipped` and `done`, as arrays by name; layers by their number."""
+        """Return everything but `skipped` and `done`, as arrays by name; layers by their number.
+
+        Shapes (units, …) and dtypes are those of the tables and sums; counts are in the smallest that holds them.
+        """
         found: Arrays = {
             f"{table}.{name}": array for table, part in self.tables.items() for name, array in part.arrays().items()
         }
@@ -94,7 +97,7 @@ class Tally:
         return found
 
     def load(self, arrays: Mapping[str, NDArray]) -> None:
-        """Take in what `arrays` gave."""
+        """Take in what `arrays` gave, in its shapes; the dtype of whole numbers may be any that holds them."""
         for name, table in self.tables.items():
             self.tables[name] = TopTable.from_arrays(_part(arrays, name), table.largest)
         self.maxima.load(_part(arrays, "maxima"))

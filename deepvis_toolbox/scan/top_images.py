@@ -152,7 +152,7 @@ class TopImages(RankedImages):
         return self._statistics("places", layer)
 
     def correlation(self, layer: str) -> NDArray[np.float64]:
-        """Return Pearson's correlation between the units' maxima over the pictures, (C, C).
+        """Return Pearson's correlation between the units' maxima over the pictures, float64 (C, C).
 
         NaN for units that never vary, or whose value was not a number for some picture.
 

@@ -15,7 +15,7 @@ from deepvis_toolbox.words.inputs import INPUT_FORMS
 
 
 def _colour(value: Any) -> Any:
-    """Return `"#ffb326"` as well as [255, 179, 38]."""
+    """Return [255, 179, 38] for `"#ffb326"`; other values as they are."""
     if isinstance(value, str) and len(value) == 7 and value.startswith("#"):
         try:
             return tuple(bytes.fromhex(value[1:]))

@@ -12,12 +12,12 @@ _PNG_DEPTH = slice(24, 25)  # of the IHDR chunk
 
 
 def eight_bits(values: NDArray[np.generic], most: int = 65535) -> NDArray[np.uint8]:
-    """Return 0–`most` to 0–255, both ends exact, rounded to the nearest."""
+    """Scale 0–`most` to uint8 0–255, in the same shape, both ends exact, rounded to the nearest."""
     return ((values.astype(np.uint32) * 255 + most // 2) // most).astype(np.uint8)
 
 
 def deep_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8] | None:
-    """Return H×W×3 or ×4 of a picture with more than 8 bits a channel; None for the others."""
+    """Return uint8 H×W×3 or ×4 of a picture with more than 8 bits a channel; None for the others."""
     if picture.mode.startswith("I"):
         return _deep_grey(picture)
     if picture.format != "PNG" or data[_PNG_DEPTH] != b"\x10":

@@ -213,7 +213,7 @@ def _rgb(samples: Samples, layout: _Layout) -> Samples:
 
 
 def colour_map(tags: Any) -> NDArray[np.uint16] | None:
-    """Return a TIFF's palette, (N, 3), 0–65535; None where it has none. Old programs wrote 0–255: its largest value
+    """Return a TIFF's palette, uint16 (N, 3); None where it has none. Old programs wrote 0–255: its largest value
     tells."""
     if _COLOUR_MAP not in tags:
         return None

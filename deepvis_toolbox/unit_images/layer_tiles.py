@@ -87,7 +87,7 @@ class TilesJob:
         return [channel for channel in channels if channel < units and not self._there[channel]]
 
     def _read(self, channel: int) -> RGBImage | None:
-        """Return None, and an empty tile, where it cannot be read; the unit's own pane says why."""
+        """Return the unit's picture; None, for an empty tile, where it cannot be read; the unit's own pane says why."""
         return self._tried(lambda: self._store.read_best(self._kind, Unit(self._layer, channel)))
 
     def _tried(self, read: Callable[[], T | None]) -> T | None:

@@ -59,8 +59,9 @@ def test_help_opens_with_one_sentence_and_two_examples_then_groups_in_one_order(
 @pytest.mark.parametrize("command", PARSERS)
 def test_the_examples_of_the_help_are_commands_that_can_be_given(command: str) -> None:
     parser = PARSERS[command]()
+    assert len(parser.examples) >= 2
     for arguments, _ in parser.examples:
-        parser.parse_args(shlex.split(arguments.partition(">")[0]))
+        assert parser.parse_args(shlex.split(arguments.partition(">")[0]))
 
 
 @pytest.mark.parametrize("command", OPENS_A_NETWORK)

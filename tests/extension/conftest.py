@@ -15,6 +15,18 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 
+NAME_A_MODEL = [
+    "run_toolbox.py",
+    "optimize_image.py",
+    "settings.py",
+    "find_maxes/find_max_acts.py",
+    "find_maxes/crop_max_patches.py",
+    "-m deepvis_toolbox.pipeline",
+    "-m deepvis_toolbox.optimize.search",
+]
+"""The commands that `--model` is given to."""
+COMMANDS = [*NAME_A_MODEL, "find_maxes/merge.py", "-m deepvis_toolbox.pipeline.pack"]
+
 NETWORK = '''
 """A network with two rectifiers, the same every time."""
 import torch

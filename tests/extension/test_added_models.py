@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-COMMANDS = [
-    "run_toolbox.py",
-    "optimize_image.py",
-    "settings.py",
-    "find_maxes/find_max_acts.py",
-    "find_maxes/crop_max_patches.py",
-    "-m deepvis_toolbox.pipeline",
-    "-m deepvis_toolbox.optimize.search",
-]
+from .conftest import NAME_A_MODEL
 
 
 @pytest.mark.parametrize("how", ["nets/mine", "nets/mine/model.yaml", "mine"])
@@ -27,7 +19,7 @@ def test_a_command_opens_a_model_by_its_folder_its_file_or_its_name(users, how: 
     assert done.stdout.startswith("1 picture made")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAME_A_MODEL)
 def test_help_lists_the_program_s_models_and_the_user_s(users, command: str) -> None:
     (users.path / "small").rename(users.path / "quirkynet")
     told = users.run(command, "--help", DEEPVIS_MODELS=str(users.path)).stdout

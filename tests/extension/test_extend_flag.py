@@ -10,17 +10,7 @@ import pytest
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.extensions import extended, load_extension, load_extensions, loaded_extensions
 
-COMMANDS = [
-    "run_toolbox.py",
-    "optimize_image.py",
-    "settings.py",
-    "find_maxes/find_max_acts.py",
-    "find_maxes/crop_max_patches.py",
-    "find_maxes/merge.py",
-    "-m deepvis_toolbox.pipeline",
-    "-m deepvis_toolbox.pipeline.pack",
-    "-m deepvis_toolbox.optimize.search",
-]
+from .conftest import COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

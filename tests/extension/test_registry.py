@@ -98,7 +98,7 @@ print(json.dumps([before, table.listed()]))
 
 
 def test_a_member_that_does_not_go_with_the_others_is_refused_and_not_entered() -> None:
-    def admit(word: Word, others: Mapping[str, Word]) -> None:
+    def admit(_: str, word: Word, others: Mapping[str, Word]) -> None:
         if word.meaning in [other.meaning for other in others.values()]:
             raise ToolboxError(f'"{word.meaning}" is said of another fruit')
 
@@ -107,6 +107,22 @@ def test_a_member_that_does_not_go_with_the_others_is_refused_and_not_entered() 
     with pytest.raises(ToolboxError, match='"green" is said of another fruit'):
         table.add("lime", Word("green"))
     assert list(table) == ["pear"]
+
+
+def test_a_class_gets_its_name_when_it_is_entered_and_keeps_it_when_another_one_is_refused() -> None:
+    class Pear:
+        name: str
+
+    class Quince:
+        name: str
+
+    table: Registry[type] = Registry("fruit", sets_name=True)
+    assert table.register("pear")(Pear) is Pear
+    assert Pear.name == "pear"
+    table.add("quince", Quince)
+    with pytest.raises(ToolboxError, match='there is a fruit "quince" already'):
+        table.add("quince", Pear)
+    assert Pear.name == "pear"
 
 
 def test_a_thread_that_looks_while_another_one_loads_sees_the_whole_table(users) -> None:

@@ -99,6 +99,7 @@ class SteepSwish(nn.Module):
         self.beta = beta
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the result for values of any shape, float32, in the same shape."""
         return swish(x, self.beta)
 
 
@@ -156,6 +157,7 @@ class Step(nn.Module):
         self.threshold = threshold
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return 1 or 0 for values of any shape, float32, in the same shape."""
         return _Step.apply(x, self.threshold)
 
 

@@ -94,6 +94,7 @@ class ScaledSum(nn.Module):
     elementwise = True
 
     def forward(self, factor: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the sum, float32 (N, C, H, W); `factor` is (N, C) or (N, C, 1, 1), `x` and `y` are (N, C, H, W)."""
         return factor.reshape(*factor.shape[:2], 1, 1) * x + y
 
 
@@ -108,6 +109,7 @@ class WeightedSum(nn.Module):
         self.coefficients = tuple(coefficients)
 
     def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """Return the sum of values of one shape, float32."""
         result = xs[0] * self.coefficients[0]
         for x, coefficient in zip(xs[1:], self.coefficients[1:], strict=True):
             result = torch.add(result, x, alpha=coefficient)
@@ -121,6 +123,7 @@ class Maximum(nn.Module):
     elementwise = True
 
     def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        """Return the largest of values of one shape, float32."""
         result = torch.where(xs[0] > xs[1], xs[0], xs[1])
         for x in xs[2:]:
             result = torch.where(x > result, x, result)

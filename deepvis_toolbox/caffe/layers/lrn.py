@@ -47,6 +47,7 @@ class AcrossChannelsNorm(nn.Module):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the normalized maps of float32 (N, C, H, W), in the same shape."""
         return _AcrossChannelsNorm.apply(x, self.size, self.alpha, self.beta, self.k)
 
 
@@ -105,5 +106,6 @@ class WithinChannelNorm(nn.Module):
         return Window((self.size, self.size), padding=(self.size // 2, self.size // 2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the normalized maps of float32 (N, C, H, W), in the same shape."""
         mean = F.avg_pool2d(x * x, self.size, 1, self.size // 2)
         return x * (1 + self.alpha * mean).pow(-self.beta)

@@ -48,6 +48,7 @@ class MeanVarianceNorm(nn.Module):
         self.axes, self.divides, self.eps = axes, divides, eps
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the normalized values of float32 (N, C, …), in four dimensions at least."""
         x = x.reshape(x.shape + (1,) * (4 - x.ndim))
         if not self.divides:
             return x - x.mean(self.axes, keepdim=True)
@@ -87,4 +88,5 @@ class LengthNorm(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the normalized maps of float32 (N, C, H, W), in the same shape."""
         return x * torch.rsqrt(x.square().sum(self.axes, keepdim=True) + self.eps) * self.scale

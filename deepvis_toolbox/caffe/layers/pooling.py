@@ -94,6 +94,7 @@ class WidelyPaddedPool(nn.Module):
         return Window(self.kernel, self.stride, self.padding)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the pooled maps, float32 (N, C, H', W'), of (N, C, H, W)."""
         top, left = self.padding
         padded = F.pad(x, (left, left, top, top), value=float("-inf") if self.takes_max else 0.0)
         pool = F.max_pool2d if self.takes_max else F.avg_pool2d
@@ -116,6 +117,7 @@ class StochasticPool(nn.Module):
         return Window(self.kernel, self.stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the pooled maps, float32 (N, C, H', W'), of (N, C, H, W)."""
         sums = F.avg_pool2d(x, self.kernel, self.stride, ceil_mode=True, divisor_override=1)
         squares = F.avg_pool2d(x * x, self.kernel, self.stride, ceil_mode=True, divisor_override=1)
         return squares / (sums + torch.finfo(torch.float32).tiny)

@@ -71,6 +71,7 @@ class PowerOf(nn.Module):
         self.power, self.scale, self.shift = power, scale, shift
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the result for values of any shape, float32, in the same shape."""
         line = x * self.scale + self.shift
         return line if self.power == 1 else line.pow(self.power)
 
@@ -86,6 +87,7 @@ class Exponential(nn.Module):
         self.scale, self.shift = scale, shift
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the result for values of any shape, float32, in the same shape."""
         return torch.exp(x * self.scale + self.shift)
 
 
@@ -100,4 +102,5 @@ class Logarithm(nn.Module):
         self.factor, self.scale, self.shift = factor, scale, shift
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the result for values of any shape, float32, in the same shape."""
         return torch.log(x * self.scale + self.shift) * self.factor

@@ -38,6 +38,7 @@ class Reduce(nn.Module):
         self.operation, self.first, self.coefficient = operation, first, coefficient
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return one number for what lies behind the axes that stay, float32; `x` has any shape."""
         flat = x.flatten(self.first)
         if self.operation == "sum of absolute values":
             flat = flat.abs()

@@ -139,5 +139,6 @@ class AffineBy(nn.Module):
         self.register_buffer("bias", bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scaled values of float32 (N, C, …), in the same shape."""
         scaled = x if self.scale is None else x * self.scale
         return scaled if self.bias is None else scaled + self.bias

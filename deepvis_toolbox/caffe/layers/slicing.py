@@ -103,6 +103,7 @@ class Part(nn.Module):
         return Window((1, 1), padding=(-down_and_right.get(2, 0), -down_and_right.get(3, 0)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the part, a view of the same dtype; `x` has any shape with these axes."""
         for axis, (offset, size) in enumerate(zip(self.offsets, self.sizes, strict=True), self.first):
             x = x.narrow(axis, offset, size)
         return x

@@ -55,6 +55,7 @@ class Largest(nn.Module):
         self.k, self.axis, self.gives_values, self.shape = k, axis, gives_values, shape
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return places or values of the largest, float32, of values (N, …)."""
         flat = x.detach() if self.axis else x.detach().flatten(1)
         axis = self.axis or 1
         flipped = flat.flip(axis)

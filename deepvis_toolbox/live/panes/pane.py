@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -40,7 +41,7 @@ class Hit:
     """Called with the state and the notches that the wheel was turned by; up is above zero."""
 
 
-class Pane:
+class Pane(ABC):
     """One part of the window. Panes hold nothing: what is kept between drawings lies in `scene.kept`."""
 
     name: ClassVar[str]
@@ -61,9 +62,9 @@ class Pane:
         """Return fields of `State.facts` that follow from how much room the pane has, which keys need to know."""
         return {}
 
+    @abstractmethod
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw over all of `pixels`, RGB uint8 H×W×3; overlays over a part of it. Changes nothing else."""
-        raise NotImplementedError
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """Return what lies at a pixel of a pane of this size."""

@@ -78,7 +78,7 @@ class PictureShelf:
         return self._clock() - self._asked_at > SECONDS_UNTIL_LOOKING_AGAIN and _lacks_some(state)
 
     def settle(self, state: State, seconds: float = 10.0) -> None:
-        """Do as `follow`, and waits until all that the state wants is read: for headless runs."""
+        """Do as `follow`, and wait until all that the state wants is read: for headless runs."""
         deadline = time.monotonic() + seconds
         self.follow(state)
         while self._is_reading(state) and time.monotonic() < deadline:

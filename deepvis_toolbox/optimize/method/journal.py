@@ -13,6 +13,7 @@ from deepvis_toolbox.optimize.method.result import AscentResult, Outcome
 from deepvis_toolbox.optimize.method.targets import Target
 
 Trace = NDArray[np.float32]
+"""float32 (N,): a number for each picture, at one step."""
 _TRACES = {
     "objective": torch.float32,
     "below": torch.float32,
@@ -64,7 +65,7 @@ class Journal:
         self._keep_first_majority(rows, x, reading.is_max)
 
     def end(self, rows: torch.Tensor, x: torch.Tensor, outcome: Outcome) -> None:
-        """Pictures `rows` (M,) climb no further, for this reason; `x` (M, C, H, W) are their last images.
+        """Pictures `rows` (M,) climb no further, for this reason; `x`, float32 (M, C, H, W), are their last images.
 
         Where an image is not finite itself, the best one before it counts as its last.
         """
@@ -127,8 +128,7 @@ class Journal:
 
 
 def _standard_deviation(norm: Trace, mean: Trace, count: int) -> Trace:
-    """Return that of `count` values from their norm and mean: on a CPU many times faster than torch's own of the
-    values."""
+    """Return the standard deviation of `count` values from their norm and mean: much faster than torch's on a CPU."""
     variance = norm.astype(np.float64) ** 2 / count - mean.astype(np.float64) ** 2
     return np.sqrt(np.maximum(variance, 0)).astype(np.float32)
 

@@ -42,17 +42,12 @@ class Parametrization(ABC):
 
 ParametrizationClass = TypeVar("ParametrizationClass", bound=Parametrization)
 
-PARAMETRIZATIONS: Registry[type[Parametrization]] = Registry("parametrization")
+PARAMETRIZATIONS: Registry[type[Parametrization]] = Registry("parametrization", sets_name=True)
 
 
 def register_parametrization(name: str) -> Callable[[type[ParametrizationClass]], type[ParametrizationClass]]:
     """Return a decorator that makes a parametrization known by its name; its docstring's first line explains it."""
-
-    def enter(parametrization: type[ParametrizationClass]) -> type[ParametrizationClass]:
-        parametrization.name = name
-        return PARAMETRIZATIONS.add(name, parametrization)
-
-    return enter
+    return PARAMETRIZATIONS.register(name)
 
 
 @register_parametrization("pixels")

@@ -35,17 +35,12 @@ class StepPolicy(ABC):
 
 PolicyClass = TypeVar("PolicyClass", bound=StepPolicy)
 
-STEP_POLICIES: Registry[type[StepPolicy]] = Registry("step policy")
+STEP_POLICIES: Registry[type[StepPolicy]] = Registry("step policy", sets_name=True)
 
 
 def register_step_policy(name: str) -> Callable[[type[PolicyClass]], type[PolicyClass]]:
     """Return a decorator that makes a step policy known by its name; its docstring's first line explains it."""
-
-    def enter(policy: type[PolicyClass]) -> type[PolicyClass]:
-        policy.name = name
-        return STEP_POLICIES.add(name, policy)
-
-    return enter
+    return STEP_POLICIES.register(name)
 
 
 def step_policy(name: str, parameters: Mapping[str, float]) -> StepPolicy:

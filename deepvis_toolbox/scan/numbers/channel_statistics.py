@@ -22,7 +22,7 @@ _MOST_BITS = 20
 
 
 def histogram_edges() -> NDArray[np.float64]:
-    """Return the edges of every histogram, float64 (BINS + 1,): two bins an octave, 2^e and 1.5 * 2^e.
+    """Return the edges of every histogram, float64 (bins + 1,): two bins an octave, 2^e and 1.5 * 2^e.
 
     They run from 2^-16 to 2^10 on both sides of zero.
     Positive bins contain their lower edge, negative ones their upper in size; the one in the middle holds what is
@@ -34,7 +34,7 @@ def histogram_edges() -> NDArray[np.float64]:
 
 
 def summable_bits(values_a_unit: int) -> int:
-    """Return to how many bits a value is rounded so that the sum of this many squares fits into 63 bits."""
+    """Return the number of bits to which a value is rounded, so that the sum of this many squares fits into 63 bits."""
     return min(_MOST_BITS, (62 - math.ceil(math.log2(max(2, values_a_unit)))) // 2)
 
 
@@ -70,8 +70,7 @@ class ChannelStatistics:
         sums, truths = self._sums, torch.empty_like(values)
 
         def count(compare: Callable[..., torch.Tensor], other: torch.Tensor | float) -> torch.Tensor:
-            """Return of how many of each unit's values it is true; as numbers, since PyTorch is slow to compare into
-            bool."""
+            """Return how many of each unit's values it is true of; into floats, as PyTorch is slow to fill bool."""
             return compare(values, other, out=truths).sum(0).long()
 
         unknown = count(torch.ne, values)
@@ -95,7 +94,7 @@ class ChannelStatistics:
         return {name: self._sums[name].cpu().numpy() for name in self.NAMES}
 
     def load(self, arrays: Mapping[str, NDArray]) -> None:
-        """Take what `arrays` gave, int64, in place of the sums so far."""
+        """Take what `arrays` gave, int64 (units,) and (units, BINS), in place of the sums so far."""
         for name in self.NAMES:
             self._sums[name] = torch.from_numpy(np.array(arrays[name], np.int64)).to(self._limits.device)
 

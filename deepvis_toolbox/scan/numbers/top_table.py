@@ -39,7 +39,7 @@ class TopTable:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray], largest: bool = True) -> TopTable:
-        """Return the table that `arrays` came from, whose text says their shapes and types."""
+        """Return the table that `arrays` came from: float32 and int32, (units, N), as it says."""
         keys = _keys_of(arrays["values"], arrays["below"], largest)
         keys[np.asarray(arrays["images"]) < 0] = _NOBODY
         return cls(keys, _packed_picture(arrays["images"].astype(np.int64), arrays["places"].astype(np.int64)), largest)

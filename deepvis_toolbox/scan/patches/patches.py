@@ -176,7 +176,7 @@ def shown_rect(field: Rect, height: int, width: int) -> Rect:
 
 
 def cut_out(image: NDArray, rect: Rect, padding: float) -> NDArray:
-    """Return the rectangle of an image (H, W, channels); what lies outside the image is `padding`."""
+    """Return the rectangle of an image (H, W, channels), of its dtype; what lies outside the image is `padding`."""
     height, width = image.shape[:2]
     cut = np.full((rect.bottom - rect.top, rect.right - rect.left, image.shape[2]), padding, image.dtype)
     top, bottom = max(rect.top, 0), min(rect.bottom, height)

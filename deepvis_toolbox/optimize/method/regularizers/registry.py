@@ -47,18 +47,18 @@ OTHER_PARAMETERS = ("lr_policy", "lr_params", "max_iter", "push_dir", "start_at"
 """The parameters of `AscentSettings` that are no regularizer's; none of these may have their names."""
 
 
-def _admit(regularizer: type[Regularizer], others: Mapping[str, type[Regularizer]]) -> None:
+def _admit(name: str, regularizer: type[Regularizer], others: Mapping[str, type[Regularizer]]) -> None:
     """Refuse one that nothing could switch on, or whose parameter is another's."""
     if not getattr(regularizer, "parameters", ()):
-        raise ToolboxError(f'the regularizer "{regularizer.name}" declares no parameters; one must switch it on')
+        raise ToolboxError(f'the regularizer "{name}" declares no parameters; one must switch it on')
     taken = {*OTHER_PARAMETERS, "regularizers", *(each.name for other in others.values() for each in other.parameters)}
     for parameter in regularizer.parameters:
         if parameter.name in taken:
-            raise ToolboxError(f'the regularizer "{regularizer.name}": there is a parameter "{parameter.name}" already')
+            raise ToolboxError(f'the regularizer "{name}": there is a parameter "{parameter.name}" already')
 
 
 REGULARIZERS: Registry[type[Regularizer]] = Registry(
-    "regularizer", home="deepvis_toolbox.optimize.method.regularizers", admit=_admit
+    "regularizer", home="deepvis_toolbox.optimize.method.regularizers", admit=_admit, sets_name=True
 )
 
 
@@ -69,8 +69,9 @@ def register_regularizer(name: str, position: float) -> Callable[[type[Regulariz
     """
 
     def enter(regularizer: type[RegularizerClass]) -> type[RegularizerClass]:
-        regularizer.name, regularizer.position = name, position
-        return REGULARIZERS.add(name, regularizer)
+        REGULARIZERS.add(name, regularizer)
+        regularizer.position = position
+        return regularizer
 
     return enter
 
