@@ -201,13 +201,13 @@ def main() -> None:
         scan.tally.done.clear()
     memory_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     measured = measure(net, runs, batches, 8)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before
     report(measured, min(measured[name] for name in of_modules), min(measured[name] for name in of_forward))
     some = batches[: max(1, options.plain_pictures // batch_size)]
     fresh = scanner(net, None, batches[0], size, False)
     beside = measure(net, {"plain": plain(net, all_layers), "scan": flushing(fresh, some[-1])}, some, 1)
     print(f"plain version: {beside['plain']:.2f} ms a picture; the scan beside it {beside['scan']:.2f}")
     print(f"over the plain version: {beside['plain'] / measured['scan, all layers']:.1f}×")
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before
     print(f"peak memory grew by {grown / 1024:.0f} MiB over {size} pictures, {len(scanners)} scans at once")
 
 

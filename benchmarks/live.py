@@ -41,8 +41,8 @@ from deepvis_toolbox.live.state import State  # noqa: E402
 from deepvis_toolbox.live.window.window import Window  # noqa: E402
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # noqa: E402
 from deepvis_toolbox.live.work.grower import OpenGrower, open_grower  # noqa: E402
+from deepvis_toolbox.live.work.live_work import LiveWork  # noqa: E402
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork  # noqa: E402
-from deepvis_toolbox.live.work.session import Session  # noqa: E402
 from deepvis_toolbox.network.interface import Network  # noqa: E402
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame  # noqa: E402
 from deepvis_toolbox.sources.options import SourceOptions  # noqa: E402
@@ -175,11 +175,11 @@ def bare_loop(backward: bool, preprocess: bool, seconds: float) -> float:
 @contextmanager
 def live_loop(backward: bool, open_grower: OpenGrower | None = None) -> Iterator[MainLoop]:
     """A real window with its threads, and a camera quicker than the network."""
-    session = Session(load, [PictureLoop(160.0)], open_grower=open_grower)
-    session.start()
+    work = LiveWork(load, [PictureLoop(160.0)], open_grower=open_grower)
+    work.start()
     state = State()
     window = Window("Benchmark", *SIZE)
-    loop = MainLoop(session, window, Painter(), state, Shooter(Path(), {}))
+    loop = MainLoop(work, window, Painter(), state, Shooter(Path(), {}))
     while not state.facts.layers:
         loop.step()
     go_to(state, Unit(UNIT_LAYER, 1))
@@ -188,12 +188,12 @@ def live_loop(backward: bool, open_grower: OpenGrower | None = None) -> Iterator
         yield loop
     finally:
         window.close()
-        session.close(5)
+        work.close(5)
 
 
 def live_rate(loop: MainLoop, seconds: float) -> tuple[float, float]:
     """Frames that the worker has answered and windows, a second."""
-    answered = count_calls(loop.session.snapshots, "put")
+    answered = count_calls(loop.work.snapshots, "put")
     _run_for(loop, 1.0)
     first, drawn, started = answered(), loop.drawn, time.perf_counter()
     _run_for(loop, seconds)

@@ -96,6 +96,8 @@ class Seen:
 
     def line(self) -> str:
         """Return rate, spacing and age in one line."""
+        if len(self.appeared) < 2:
+            return f"nothing was seen; {self.torn} torn looks"
         gaps = np.diff(self.appeared) * 1000
         ages = (self.appeared - self.handed_over) * 1000
         rate = (len(self.appeared) - 1) / (self.appeared[-1] - self.appeared[0])
@@ -179,12 +181,14 @@ def measure(rate: float, backward: str, seconds: float, root: Path) -> Seen:
             f"numbered:{rate:g}",
         ]
         command += ["--goto", UNIT, "--set", f"live.backward={backward}", "--set", f"window.width={SIZE[0]}"]
-        program = subprocess.Popen(command, env={**os.environ, "DISPLAY": display.name}, cwd=folder)
+        command += ["--set", f"window.height={SIZE[1]}"]
         try:
-            return look_on(display, times, seconds, warm_up=8.0)
+            with subprocess.Popen(command, env={**os.environ, "DISPLAY": display.name}, cwd=folder) as program:
+                try:
+                    return look_on(display, times, seconds, warm_up=8.0)
+                finally:
+                    program.terminate()
         finally:
-            program.terminate()
-            program.wait(10)
             display.process.terminate()
             display.process.wait()
 

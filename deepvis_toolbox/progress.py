@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Protocol
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 10.0
+Say = Callable[[str], None]
+"""Tells the user a line."""
 _ROUNDING = 1e-6
 """So little short of a whole one, it is finished."""
 

@@ -49,7 +49,7 @@ class LoadedCaffe:
             answer, _ = self._process.call("load", prototxt=str(path), weights=str(self._weights.resolve()))
         layers = [CaffeLayer(name, kind, tuple(read), tuple(written)) for name, kind, read, written in answer["layers"]]
         passed = {layer.name for layer in layers if self._passes_lrn and layer.type == "LRN"}
-        self.passes = Passes(layers, passed | self._definition.passed)
+        self.passes = Passes(layers, passed | self._definition.passed, self._definition.rectifiers)
         self._blobs = {name: index for index, (name, _) in enumerate(answer["blobs"])}
         self.blob_shapes = {name: tuple(shape) for name, shape in answer["blobs"]}
         """What Caffe says of its blobs, batch first."""

@@ -20,7 +20,6 @@ from deepvis_toolbox.caffe.prototxt import Prototxt
 from deepvis_toolbox.errors import ToolboxError
 
 _RECTIFIERS = ("ReLU", "ReLU6", "Swish")
-"""Below which a pass starts, in place or not."""
 
 _OF_FORKS = {
     "pooling_param": ("force_pad",),
@@ -42,6 +41,8 @@ class Definition:
     """Layers that end in a rectifier, or have one before an in-place end: the blob below that rectifier."""
     passed: frozenset[str]
     """Names of Caffe layers through which a deconv signal passes unchanged (`deconv_ignore`)."""
+    rectifiers: frozenset[str]
+    """Names of Caffe layers that backward modes have a rule for: those that are rectifiers to the engine torch."""
 
 
 def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_fields: Collection[str]) -> Definition:
@@ -71,10 +72,16 @@ def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_f
             copy.type = "Convolution"  # the same, where Caffe has no quicker way
         copy.bottom[:], copy.top[:] = blobs.read(layer.bottom), blobs.write(layer.top)
         in_place = layer.type in IN_PLACE_ACTIVATIONS and layer.top[0] in layer.bottom
-        if in_place or layer.type in _RECTIFIERS:
+        if in_place or _is_rectifier(layer):
             below.setdefault(layer.top[0], copy.bottom[0])
     passed = frozenset(layer.name for layer in kept if layer.deconv_ignore or layer.lrn_param.deconv_ignore)
-    return Definition(text_format.MessageToString(net), blobs.input_blob, below, passed)
+    rectifiers = frozenset(layer.name for layer in kept if _is_rectifier(layer))
+    return Definition(text_format.MessageToString(net), blobs.input_blob, below, passed, rectifiers)
+
+
+def _is_rectifier(layer: Any) -> bool:
+    """Return whether a pass starts below this layer, in place or not, and backward modes have a rule for it."""
+    return layer.type in _RECTIFIERS or (layer.type == "Clip" and layer.clip_param.min == 0)
 
 
 class _Unfolded:

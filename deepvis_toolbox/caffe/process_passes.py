@@ -39,12 +39,15 @@ class CaffeLayer:
 class Passes:
     """Plans passes over `layers`, which are in Caffe's order of computation, each blob written by one and read by one.
 
-    In a deconv, the signal passes the layers named in `passed` unchanged.
+    The layers named in `rectifiers` follow the backward mode's rule. In a deconv, the signal passes the layers named in
+    `passed` unchanged.
     """
 
-    def __init__(self, layers: Sequence[CaffeLayer], passed: Collection[str] = ()) -> None:
+    def __init__(
+        self, layers: Sequence[CaffeLayer], passed: Collection[str] = (), rectifiers: Collection[str] = ()
+    ) -> None:
         self._layers = list(layers)
-        self._passed = frozenset(passed)
+        self._passed, self._rectifiers = frozenset(passed), frozenset(rectifiers)
 
     def needed_for(self, blobs: Iterable[int]) -> set[int]:
         """Return the layers (indices) that must run for these blobs to hold their values."""
@@ -95,7 +98,7 @@ class Passes:
 
     def _special(self, layer: CaffeLayer, mode: BackwardMode) -> Step | None:
         """Return what a backward mode does in place of the layer's own backward pass, if anything."""
-        if mode != "grad" and layer.type == "ReLU":
+        if mode != "grad" and layer.name in self._rectifiers:
             return ("rectify_diff", layer.tops[0], layer.bottoms[0], mode == "guided")
         if mode == "deconv" and layer.name in self._passed:
             return ("copy_diff", layer.tops[0], layer.bottoms[0])

@@ -127,7 +127,7 @@ class Worker:
         self.net._backward(first, last)
 
     def step_rectify_diff(self, top: int, bottom: int, is_guided: bool) -> None:
-        """Stand in for a ReLU's backward pass: the positive part of the signal, guided: where the ReLU was on too."""
+        """Stand in for a rectifier's backward pass: the positive part of the signal, guided: where it was on too."""
         above = self.net._blobs[top]
         signal = np.maximum(above.diff, 0)
         if is_guided:

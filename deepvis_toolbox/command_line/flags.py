@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.extend_flag import add_extend_flag
@@ -62,6 +63,11 @@ def add_layer_flag(parser: CommandParser, meaning: str) -> None:
 def given_addresses(given: argparse.Namespace) -> list[str]:
     """Return the addresses after `--units`, however they were divided."""
     return [address for several in given.units or () for address in several]
+
+
+def addresses_with(given: argparse.Namespace, layers: Iterable[str]) -> list[str]:
+    """Return the addresses after `--units`, and those of all units of `layers`."""
+    return [*given_addresses(given), *(f"{layer}:all" for layer in layers)]
 
 
 def add_images_flags(parser: CommandParser, more: str = "") -> None:

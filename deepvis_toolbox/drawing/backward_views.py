@@ -16,13 +16,13 @@ _OUTLIERS = 0.2
 _SAMPLE = 20_000
 """So many values are enough to find them."""
 
-View = Callable[[NDArray[np.float32], float], NDArray[np.uint8]]
+ViewFunction = Callable[[NDArray[np.float32], float], NDArray[np.uint8]]
 """view(values (H, W, channels), all finite, blur radius in pixels) -> a picture, (H, W, 3) in RGB or (H, W) in gray."""
 
-VIEWS: Registry[View] = Registry("backward view", words=BACKWARD_VIEWS)
+VIEWS: Registry[ViewFunction] = Registry("backward view", words=BACKWARD_VIEWS)
 
 
-def register_backward_view(name: str) -> Callable[[View], View]:
+def register_backward_view(name: str) -> Callable[[ViewFunction], ViewFunction]:
     """Return a decorator that makes a function a backward view; its docstring's first line tells what it shows."""
     return VIEWS.register(name)
 

@@ -179,12 +179,12 @@ def cycle_zoom(state: State) -> None:
 
 
 def zoom_to(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> None:
-    """`pictures`: with the zoom "unit", these pictures of the selected unit are enlarged."""
+    """Show this zoom; with "unit", `pictures` of the selected unit are enlarged instead of its map."""
     state.view.zoom, state.view.zoomed_pictures = zoom, pictures
 
 
 def toggle_zoom(state: State, zoom: Zoom, pictures: UnitImageKind | None = None) -> None:
-    """Answer the mouse: a double click: enlarge what was clicked, in the place of the tiles, or show all tiles
+    """Answer a double click: enlarge what was clicked, in the place of the tiles, or show all tiles
     again."""
     if state.view.zoom != "tiles":
         zoom_to(state, "tiles")

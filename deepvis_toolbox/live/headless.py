@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
-from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
+from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf, take_grown
 from deepvis_toolbox.live.source_control import SourceOrders
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
@@ -86,6 +86,7 @@ class HeadlessRun:
             snapshot = processor.process(frame, request)
             if grower:
                 snapshot = _grown(grower, request, snapshot)
+            take_grown(self.state, snapshot, shelf)
             self._arrange(snapshot)
             if shelf:
                 shelf.settle(self.state)

@@ -124,7 +124,7 @@ def hit(layout: Layout, scene: Scene, x: int, y: int) -> tuple[Pane, Hit] | None
 
 
 def _draw_safely(pane: Pane, pixels: Pixels, scene: Scene) -> None:
-    """Draw one pane's failure is shown in its place; the others are drawn all the same."""
+    """Draw one pane; its failure is shown in its place, and the others are drawn all the same."""
     try:
         pane.draw(pixels, scene)
     except Exception as problem:

@@ -11,7 +11,7 @@ from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
-from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf
+from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf, take_grown
 from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
@@ -19,8 +19,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
 from deepvis_toolbox.live.window.window import MouseEvent, Window
-from deepvis_toolbox.live.work.request import GrowingPictures
-from deepvis_toolbox.live.work.session import Session
+from deepvis_toolbox.live.work.live_work import LiveWork
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import failure_sentence
 from deepvis_toolbox.rate_meter import RateMeter
@@ -49,7 +48,7 @@ class LoopOptions:
 class MainLoop:
     """Ties the window to the other threads. `step` never waits for them."""
 
-    session: Session
+    work: LiveWork
     window: Window
     painter: Painter
     state: State
@@ -66,7 +65,7 @@ class MainLoop:
 
     def __post_init__(self) -> None:
         self._script = deque(self.options.script)
-        self._source_control = SourceControl(self.session.reader)
+        self._source_control = SourceControl(self.work.reader)
         self._shelf: PictureShelf | None = None
         self._rate = RateMeter()
         self.snapshots_seen = 0
@@ -90,7 +89,7 @@ class MainLoop:
         self._take_keys()
         self._take_clicks()
         self._meet_network()
-        self.session.inbox.ask(make_request(self.state))
+        self.work.inbox.ask(make_request(self.state))
         self._take_snapshot()
         self._changed |= self._source_control.follow(self.state)
         if self._shelf:
@@ -117,7 +116,7 @@ class MainLoop:
         computed."""
         if self._pace.is_drawing:
             self._pace.painted()
-            self.session.inbox.window_is_ready()
+            self.work.inbox.window_is_ready()
 
     def _seconds_to_wait(self) -> float:
         """Return how long a snapshot may be waited for before the window system has its turn again."""
@@ -157,7 +156,7 @@ class MainLoop:
             action(self.state)
 
     def _meet_network(self) -> None:
-        worker = self.session.worker
+        worker = self.work.worker
         if isinstance(worker.failure, ToolboxError):
             raise worker.failure
         if worker.failure is not None and not self.state.facts.error:
@@ -174,13 +173,14 @@ class MainLoop:
             self.state.facts.has_unit_images = self._shelf is not None
 
     def _take_snapshot(self) -> None:
-        snapshot = self.session.snapshots.get(timeout=self._seconds_to_wait())
+        snapshot = self.work.snapshots.get(timeout=self._seconds_to_wait())
         if snapshot is None:
             return
         self.snapshot, self._changed = snapshot, True
-        if self.session.worker.loaded and not self.session.worker.loaded.takes_all_processors:
-            self.session.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
-        self._take_grown(snapshot)
+        if self.work.worker.loaded and not self.work.worker.loaded.takes_all_processors:
+            self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
+        if take_grown(self.state, snapshot, self._shelf):
+            self._touched()
         self.snapshots_seen += 1
         if self._script:
             key = self._script.popleft()
@@ -188,17 +188,6 @@ class MainLoop:
                 self._press(key)
         elif self.options.frames is not None and self.snapshots_seen >= self.options.frames:
             self._urgent = self.state.orders.quit = True
-
-    def _take_grown(self, snapshot: Snapshot) -> None:
-        """Pictures made on demand are done: from now on they are read from the store like all others."""
-        unit = snapshot.request.growing
-        growth = snapshot.answer(GrowingPictures(unit)) if unit else None
-        if unit and growth and growth.done and unit in self.state.orders.grow:
-            self.state.orders.grow -= {unit}
-            self.state.facts.message = f"{unit}: {growth.note}"
-            self._touched()
-            if self._shelf:
-                self._shelf.forget(unit)
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()
@@ -215,7 +204,7 @@ class MainLoop:
         self._changed = self._urgent = False
         self._size = self.window.size
         self.state.facts.take(self.painter.arrange(self.state, self.snapshot, self._size).facts)
-        pixels = self.painter.paint(self.state, self.snapshot, self._size)
+        pixels = self.painter.paint_arranged(self.state)
         painted = time.monotonic()
         self.window.show(pixels)
         shown = time.monotonic()

@@ -41,7 +41,13 @@ class Painter:
 
     def paint(self, state: State, snapshot: Snapshot | None, size: tuple[int, int]) -> NDArray[np.uint8]:
         """Return the window as RGB uint8 H×W×3, for a size (width, height); overwritten by the next call."""
-        draw_window(self.pixels, self.arrange(state, snapshot, size), self._scene(state))
+        self.arrange(state, snapshot, size)
+        return self.paint_arranged(state)
+
+    def paint_arranged(self, state: State) -> NDArray[np.uint8]:
+        """Do as `paint`, for what was arranged last."""
+        assert self.layout is not None
+        draw_window(self.pixels, self.layout, self._scene(state))
         return self.pixels
 
     def hit(self, state: State, x: int, y: int) -> tuple[Pane, Hit] | None:

@@ -86,7 +86,7 @@ def run_live(options: StartOptions) -> bool:
     from deepvis_toolbox.live.window.interrupt import interrupt_quits
     from deepvis_toolbox.live.window.screen import window_size
     from deepvis_toolbox.live.window.window import Window
-    from deepvis_toolbox.live.work.session import Session
+    from deepvis_toolbox.live.work.live_work import LiveWork
     from deepvis_toolbox.live.work.worker import failure_sentence
 
     check_display()
@@ -97,8 +97,8 @@ def run_live(options: StartOptions) -> bool:
         recording = _recording(options, stack)
         sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
-        session = Session(options.load, sources, options.start_unit, options.open_grower)
-        session.start()
+        work = LiveWork(options.load, sources, options.start_unit, options.open_grower)
+        work.start()
         try:
             window = Window(window_settings.title, *window_size(window_settings.width, window_settings.height))
             options.clock.mark("window")
@@ -107,12 +107,12 @@ def run_live(options: StartOptions) -> bool:
             stack.callback(window.close)
             limits = LoopOptions(window_settings, options.frames, script, recording)
             state = _start_state(options, len(sources))
-            loop = MainLoop(session, window, painter, state, shooter, limits, options.open_shelf, options.clock)
+            loop = MainLoop(work, window, painter, state, shooter, limits, options.open_shelf, options.clock)
             with interrupt_quits(state):
                 loop.run()
         finally:
-            ended = session.close()
-    if failure := failure_sentence(session.worker):
+            ended = work.close()
+    if failure := failure_sentence(work.worker):
         raise ToolboxError(failure)
     return ended
 

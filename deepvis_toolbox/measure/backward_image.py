@@ -48,8 +48,7 @@ class BackwardImage(Measurement[InputGradient]):
         """Answer with what arrives at the input."""
         at_input = passes.unit_gradient(self._need(passes.network))
         image = passes.on_cpu(at_input.permute(0, 2, 3, 1))  # as it lies in memory already
-        if passes.network.preprocessing.channels == "BGR":
-            image = image[..., ::-1]
+        image = passes.network.preprocessing.in_rgb_order(image)
         note = _not_finite(image) if image.any() else why_gradient_is_zero(passes, self.origin)
         return InputGradient(np.ascontiguousarray(image), note)
 

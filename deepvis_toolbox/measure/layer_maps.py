@@ -92,7 +92,6 @@ def channels_first(layer: Layer, values: NDArray[np.float32]) -> NDArray[np.floa
     """Return a layer's values, float32, as maps: (C, H, W) and (C,) as they are; tokens (T, D) as D maps on a grid."""
     if not layer.is_tokens:
         return values
-    tokens = values.shape[0]
-    rows, columns = layer.token_grid or (1, tokens)
-    grid = values[tokens - rows * columns :]
+    rows, columns = layer.map_shape
+    grid = values[values.shape[0] - rows * columns :]
     return np.ascontiguousarray(grid.T.reshape(-1, rows, columns))

@@ -86,13 +86,13 @@ class Session:
         preprocessing = self.network.preprocessing
         fitted = preprocessing.fit(frame, stretch)
         again = token is None and self._fitted is not None and np.array_equal(self._fitted, fitted)
-        self._seen = (token, stretch)
         if self._pass is None or not again:
             # Without a token it may be a part of an array that is written to later.
-            self._fitted = fitted if token is not None else fitted.copy()
-            values = torch.from_numpy(preprocessing.values_of(self._fitted))[None].to(self.network.device)
-            seen = self.network.deprocess(values)[0] if preprocessing.channels == "gray" else self._fitted
-            self._pass = Pass(self.network, seen, values)
+            fitted = fitted if token is not None else fitted.copy()
+            values = torch.from_numpy(preprocessing.values_of(fitted))[None].to(self.network.device)
+            seen = self.network.deprocess(values)[0] if preprocessing.channels == "gray" else fitted
+            self._pass, self._fitted = Pass(self.network, seen, values), fitted
+        self._seen = (token, stretch)
         return self._pass, again
 
 

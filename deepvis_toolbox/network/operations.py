@@ -153,7 +153,7 @@ def _call_operation(node: fx.Node) -> Operation:
 
 
 def _keeps_places(index: Any) -> bool:
-    """Return whether an index such as x[:, 3:5] takes channels only and leave every place where it is."""
+    """Return whether an index such as x[:, 3:5] takes channels only and leaves every place where it is."""
     whole = slice(None)
     return isinstance(index, tuple) and len(index) <= 2 and index[0] == whole and isinstance(index[-1], slice)
 

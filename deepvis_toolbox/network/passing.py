@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-Call = Callable[[torch.Tensor], torch.Tensor]
+Computation = Callable[[torch.Tensor], torch.Tensor]
 
 
 class DeconvSwitch:
@@ -20,7 +20,7 @@ class _PassedInDeconv(torch.autograd.Function):
     """Computes `call`; going down, its derivative, or the signal as it is while the switch is on."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, call: Call, switch: DeconvSwitch) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, call: Computation, switch: DeconvSwitch) -> torch.Tensor:
         with torch.enable_grad():
             own_input = x.detach().requires_grad_()
             ctx.pair = (own_input, call(own_input))
@@ -35,6 +35,6 @@ class _PassedInDeconv(torch.autograd.Function):
         return torch.autograd.grad(output, own_input, signals[0], retain_graph=True)[0], None, None
 
 
-def passed_in_deconv(call: Call, switch: DeconvSwitch) -> Call:
+def passed_in_deconv(call: Computation, switch: DeconvSwitch) -> Computation:
     """Return `call` with a backward pass that leaves the signal alone while the switch is on."""
     return lambda x: _PassedInDeconv.apply(x, call, switch)

@@ -26,7 +26,8 @@ ChannelOrder = Literal["RGB", "BGR", "gray"]
 CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)
 
 PerChannel = float | Sequence[float] | Floats
-Values = TypeVar("Values", Floats, "torch.Tensor")
+Pixelwise = TypeVar("Pixelwise", Floats, "torch.Tensor")
+AnyArray = TypeVar("AnyArray", bound=NDArray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +99,6 @@ class Preprocessing:
 
     def to_input(self, frame: NDArray[np.uint8]) -> Floats:
         """Return an RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
-            raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
         return np.ascontiguousarray(self.values_of(self.fit(frame)))
 
     def values_of(self, fitted: NDArray[np.uint8]) -> Floats:
@@ -127,8 +126,10 @@ class Preprocessing:
     def fit(self, frame: NDArray[np.uint8], stretch: bool = False) -> NDArray[np.uint8]:
         """Return the part of an RGB frame that the network sees, resized to the input's size, H×W×3.
 
-        With `stretch` all of the frame is seen, whatever its aspect.
+        With `stretch` all of the frame is seen, whatever its aspect. `ToolboxError` where it is no such frame.
         """
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
+            raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
         cropped = frame if stretch else centre_crop(frame, self.size, self.crop)
         if cropped.shape[:2] == self.size:
             return cropped
@@ -148,20 +149,24 @@ class Preprocessing:
         rgb = np.moveaxis(np.rint(np.clip(shown, 0, 255)).astype(np.uint8), -3, -1)
         if self.channels == "gray":
             rgb = np.repeat(rgb, 3, axis=-1)
-        return np.ascontiguousarray(rgb[..., ::-1] if self.channels == "BGR" else rgb)
+        return np.ascontiguousarray(self.in_rgb_order(rgb))
 
-    def to_pixels(self, values: Values) -> Values:
+    def to_pixels(self, values: Pixelwise) -> Pixelwise:
         """Return network values (…, C, H, W) as zero-centred pixels; NumPy array or tensor, as given."""
-        return cast(Values, values / self._gain_like(values))
+        return cast(Pixelwise, values / self._gain_like(values))
 
     def _gain_like(self, values: Floats | torch.Tensor) -> Floats | torch.Tensor:
         gain = self.gain.reshape(-1, 1, 1)
         return gain if isinstance(values, np.ndarray) else values.new_tensor(gain)
 
+    def in_rgb_order(self, values: AnyArray) -> AnyArray:
+        """Return values (…, channels) in the network's channel order, of any dtype, in that of pictures."""
+        return cast(AnyArray, values[..., ::-1]) if self.channels == "BGR" else values
+
     def _in_channel_order(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.channels == "gray":
             return cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))[..., None]
-        return rgb[..., ::-1] if self.channels == "BGR" else rgb
+        return self.in_rgb_order(rgb)  # the same exchange leads there
 
     def _per_channel(self, name: str, value: PerChannel) -> Floats:
         numbers = np.array(value, np.float32).reshape(-1)

@@ -99,10 +99,12 @@ def tensors_in(output: Any) -> tuple[torch.Tensor, ...]:
 
 @contextmanager
 def same_random_numbers() -> Iterator[None]:
-    """Random numbers start at the same place within, and go on afterwards as if nothing had been drawn."""
+    """Let all random numbers start at the same place within, and go on afterwards as if nothing had been drawn."""
     others = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
+        np.random.seed(SEED)
+        random.seed(SEED)
         try:
             yield
         finally:

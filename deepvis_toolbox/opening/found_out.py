@@ -17,13 +17,13 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
 
-Mean = float | Sequence[float] | str | Path
+GivenMean = float | Sequence[float] | str | Path
 
 
 def network_from_files(
     prototxt: str | Path,
     weights: str | Path,
-    mean: Mean | None = None,
+    mean: GivenMean | None = None,
     labels: str | Path | None = None,
     engine: str = "torch",
     device: str = "auto",

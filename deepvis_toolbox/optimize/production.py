@@ -72,7 +72,8 @@ def pictures_to_make(
             wanted.append(picture)
         elif found := output.finished(net, picture, settings):
             summary.skipped += 1
-            if problem := problem_of(picture, str(found.get("outcome")), found.get("steps")):
+            problem = problem_of(picture, str(found.get("outcome")), found.get("steps"))
+            if problem and not output.failed_too:
                 summary.problems.append(problem)
         elif blocked := output.in_the_way(net, picture, settings):
             summary.problems.append(blocked)
@@ -115,22 +116,31 @@ def keep_pictures(
     """
     for batch, results in climbed:
         for picture, result in zip(batch, results, strict=True):
-            problem = problem_of(picture, result.outcome, len(result.objective))
             try:
-                if result.has_failed and not output.failed_too:
-                    summary.problems.append(problem)
-                    output.forget_failed(picture)
-                    continue
-                output.write(net, picture, settings, result)
+                kept, problem = keep_picture(net, picture, settings, output, result)
             except DiskFullError:
                 raise
             except ToolboxError as error:
-                summary.problems.append(str(error))
-                continue
-            summary.made += 1
+                kept, problem = False, str(error)
+            summary.made += kept
             if problem:
                 summary.problems.append(problem)
     return summary
+
+
+def keep_picture(
+    net: Network, picture: AscentTask, settings: AscentSettings, output: Output, result: AscentResult
+) -> tuple[bool, str]:
+    """Write one ascent's picture, unless the ascent has failed; return whether it was written, and what went wrong.
+
+    Raises `ToolboxError` where it cannot be written.
+    """
+    problem = problem_of(picture, result.outcome, len(result.objective))
+    if result.has_failed and not output.failed_too:
+        output.forget_failed(picture)
+        return False, problem
+    output.write(net, picture, settings, result)
+    return True, problem
 
 
 def make_unit_images(

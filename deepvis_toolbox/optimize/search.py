@@ -14,7 +14,7 @@ from pathlib import Path
 from deepvis_toolbox.atomic_files import check_writable, write_text
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import run_command
-from deepvis_toolbox.command_line.flags import add_network_flags, add_talk_flags, add_unit_flags, given_addresses
+from deepvis_toolbox.command_line.flags import add_network_flags, add_talk_flags, add_unit_flags, addresses_with
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.program_names import command_line
@@ -25,7 +25,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import DEFAULT_MODEL
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.optimize.files.contact_sheet import Trial, contact_sheet
-from deepvis_toolbox.optimize.files.output import RECORD_SUFFIX, SHOWN, Output
+from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
 from deepvis_toolbox.optimize.files.preset_writing import save_preset
 from deepvis_toolbox.optimize.files.record import read_record
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with opened_network(given) as net:
         folder = Path(given.out or Path("search") / file_name_of(net.name))
         check_writable(folder)
-        addresses = [*given_addresses(given), *(f"{layer}:all" for layer in net.layers.matching(given.layers or ()))]
+        addresses = addresses_with(given, net.layers.matching(given.layers or ()))
         units = [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
         pictures = [AscentTask(checked_target(unit, net), 0) for unit in dict.fromkeys(units)]
         trials, summary = [], Summary()
@@ -85,13 +85,15 @@ def _trial(
     progress.advance(len(pictures) - len(wanted))
     if summary.problems:
         raise ToolboxError(f"{summary.problems[0]}; or choose another folder with --out")
-    make_pictures(net, wanted, settings, output, Summary(), progress)
-    summary.made += len(wanted)
+    made = make_pictures(net, wanted, settings, output, Summary(), progress)
+    if made.made < len(wanted):
+        raise ToolboxError(made.problems[0])
+    summary.made += made.made
     return Trial(number, parameters, tuple(_shown(files, picture) for picture in pictures))
 
 
 def _shown(files: StoreFiles, picture: AscentTask) -> tuple[str, float, bytes]:
-    record = read_record(files.path(picture, "info", RECORD_SUFFIX)) or {}
+    record = read_record(files.path(picture, INFO, RECORD_SUFFIX)) or {}
     data = files.path(picture, SHOWN, files.suffix).read_bytes()
     objective = record.get("best_objective")
     return str(picture.target), float("nan") if objective is None else float(objective), data

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
@@ -15,7 +14,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import KIND
-from deepvis_toolbox.optimize.files.presets import DEFAULT, preset, presets_of
+from deepvis_toolbox.optimize.files.presets import default_settings
 from deepvis_toolbox.optimize.files.shown_image import seen_part, with_mean
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
@@ -23,7 +22,7 @@ from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.starts import start_image
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, objective_of
-from deepvis_toolbox.optimize.production import Summary, pictures_to_make, problem_of, store_files
+from deepvis_toolbox.optimize.production import Summary, keep_picture, pictures_to_make, store_files
 from deepvis_toolbox.scan.patches.patch_store import owned_units, write_patches
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.growth import Growth
@@ -38,8 +37,6 @@ _log = logging.getLogger(__name__)
 
 PAUSED_KEPT = 8
 """So many units may be left half made; of the one left longest ago, only its finished pictures stay."""
-DARK = 30
-"""The grey of pictures that are still to come."""
 SEEDS = tuple(range(9))
 
 
@@ -119,11 +116,6 @@ def _came_with_it(store: UnitImageStore, unit: Unit, kind: UnitImageKind) -> boo
     return not made_here and store.has(kind, unit)
 
 
-def default_settings(network: Network) -> AscentSettings:
-    """Return the parameters that are used where nobody gives any."""
-    return preset(network, DEFAULT) if DEFAULT in presets_of(network) else AscentSettings()
-
-
 class _UnitPictures:
     """One unit's pictures: those finished, and the one that climbs."""
 
@@ -165,10 +157,7 @@ class _UnitPictures:
             image = self._growing[0].cpu().numpy()
             part = seen_part(self._network, self._target)
             shown.append(with_mean(image, part, self._network.preprocessing))
-        if not shown:
-            return None
-        to_come = np.full_like(shown[0], DARK)
-        return montage3x3([*shown, *[to_come] * 9][:9])
+        return montage3x3(shown[:9]) if shown else None
 
     def _make(self) -> Iterator[None]:
         """Yield each step of each picture; write a picture when it is whole, the montage after the last."""
@@ -196,7 +185,7 @@ class _UnitPictures:
                 self._finished[seed] = read_picture(path)
 
     def _climb(self, picture: AscentTask, problems: list[str]) -> Iterator[None]:
-        """Each step of a picture; one that failed is told in `problems`, and is neither kept nor shown."""
+        """Yield at each step of a picture; one that failed is told in `problems`, and is neither kept nor shown."""
         network, settings = self._network, self._settings
         ascent = Ascent(network, objective_of([self._target], network, settings.push_dir), settings, [picture.seed])
         start = torch.from_numpy(start_image(settings.start_at, picture.seed, network.preprocessing))[None]
@@ -212,10 +201,9 @@ class _UnitPictures:
         assert journal is not None
         (result,) = journal.results([self._target], [picture.seed])
         self._growing = None
-        if problem := problem_of(picture, result.outcome, len(result.objective)):
+        kept, problem = keep_picture(network, picture, settings, self._output, result)
+        if problem:
             problems.append(problem)
-        if result.has_failed:
-            self._output.forget_failed(picture)
-            return
-        self._output.write(network, picture, settings, result)
-        self._finished[picture.seed] = with_mean(result.best, seen_part(network, self._target), network.preprocessing)
+        if kept:
+            part = seen_part(network, self._target)
+            self._finished[picture.seed] = with_mean(result.best, part, network.preprocessing)

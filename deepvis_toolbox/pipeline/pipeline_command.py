@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
@@ -17,7 +17,7 @@ from deepvis_toolbox.command_line.flags import (
     add_store_flag,
     add_talk_flags,
     add_unit_flags,
-    given_addresses,
+    addresses_with,
 )
 from deepvis_toolbox.command_line.going_on import add_yes_flag, may_go_on
 from deepvis_toolbox.command_line.opened_network import opened_network
@@ -25,6 +25,13 @@ from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_fl
 from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.network.interface import Network
+    from deepvis_toolbox.pipeline.stages import Job, Stage
+    from deepvis_toolbox.scan.pictures.picture_list import PictureList
+    from deepvis_toolbox.unit_images.store import UnitImageStore
+    from deepvis_toolbox.words.unit import Unit
 
 MOST_PREFERRED = 9
 """A montage holds so many."""
@@ -105,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run([STAGES[name](job) for name in STAGES if name in names], given)
 
 
-def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-def] # Stage, imported late
+def _run(stages: Sequence[Stage], given: argparse.Namespace) -> int:
     job = stages[0].job
     amounts = [stage.amount() for stage in stages]
     costs = [stage.seconds_each() if amount else 0.0 for stage, amount in zip(stages, amounts, strict=True)]
@@ -128,7 +135,7 @@ def _run(stages, given: argparse.Namespace) -> int:  # type: ignore[no-untyped-d
     return PROBLEMS if record.get("problems") else DONE
 
 
-def _plan(stages, amounts: list[float], seconds: list[float]) -> dict[str, Any]:  # type: ignore[no-untyped-def]
+def _plan(stages: Sequence[Stage], amounts: Sequence[float], seconds: Sequence[float]) -> dict[str, Any]:
     """Return what is to be made, and the seconds that it takes, as plain data."""
     job = stages[0].job
     parts = [
@@ -147,7 +154,7 @@ def _say_plan(plan: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _made(stages, costs: list[float], given: argparse.Namespace) -> list[str]:  # type: ignore[no-untyped-def]
+def _made(stages: Sequence[Stage], costs: Sequence[float], given: argparse.Namespace) -> list[str]:
     """Run the stages; the problems, a sentence each."""
     from deepvis_toolbox.pipeline.stages import Share
 
@@ -161,15 +168,13 @@ def _made(stages, costs: list[float], given: argparse.Namespace) -> list[str]:  
     return problems
 
 
-def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignore[no-untyped-def] # Network and Job, imported late
-    from deepvis_toolbox.optimize.files.presets import DEFAULT, preset, presets_of
-    from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+def _job(net: Network, given: argparse.Namespace, seeds: tuple[int, ...]) -> Job:
+    from deepvis_toolbox.optimize.files.presets import default_settings, preset
     from deepvis_toolbox.optimize.production import store_of
     from deepvis_toolbox.pipeline.stages import Job
     from deepvis_toolbox.scan.pictures.given_pictures import given_pictures
     from deepvis_toolbox.unit_images.file_names import file_name_of
 
-    name = given.preset or (DEFAULT if DEFAULT in presets_of(net) else None)
     store = store_of(net, given.store)
     pictures = _without_store(given_pictures(given), store.folder) if given.images else None
     return Job(
@@ -179,13 +184,13 @@ def _job(net, given: argparse.Namespace, seeds: tuple[int, ...]):  # type: ignor
         pictures,
         Path(given.maxes) if given.maxes else Path("maxes") / file_name_of(net.name),
         seeds,
-        preset(net, name) if name else AscentSettings(),
+        preset(net, given.preset) if given.preset else default_settings(net),
         given.workers,
         given.accept_versions,
     )
 
 
-def _without_store(pictures, store: Path):  # type: ignore[no-untyped-def] # PictureList, imported late
+def _without_store(pictures: PictureList, store: Path) -> PictureList:
     """Return the data set without what the pipeline makes itself, which may lie among the pictures."""
     kept = pictures.without(store)
     if len(kept) < len(pictures):
@@ -195,7 +200,7 @@ def _without_store(pictures, store: Path):  # type: ignore[no-untyped-def] # Pic
     return kept
 
 
-def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-def]
+def _check_units(job: Job, names: Sequence[str]) -> None:
     """Check, before hours of work, whether there is something to make of every unit, in a store that is this
     network's."""
     from deepvis_toolbox.optimize.method.targets import checked_target
@@ -209,15 +214,15 @@ def _check_units(job, names: Sequence[str]) -> None:  # type: ignore[no-untyped-
             raise ToolboxError(f'layer "{unit.layer}" is the input, which has no top images; leave it out of --units')
 
 
-def _units(net, given: argparse.Namespace, store):  # type: ignore[no-untyped-def]
+def _units(net: Network, given: argparse.Namespace, store: UnitImageStore) -> list[Unit]:
     """Return those asked for; of a layer that shows another layer's pictures, that layer's."""
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
     from deepvis_toolbox.words.unit import parse_units
 
-    addresses = given_addresses(given)
-    if given.layers or not addresses:
-        addresses += [f"{layer}:all" for layer in chosen_layers(net.layers, given.layers)]
-    units = [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
+    layers = chosen_layers(net.layers, given.layers) if given.layers or not given.units else ()
+    units = [
+        unit for address in addresses_with(given, layers) for unit in parse_units(address, net.layers, net.class_names)
+    ]
     return list(dict.fromkeys(store.owning_unit(unit) for unit in units))
 
 

@@ -23,6 +23,7 @@ from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, patches_to_make, write_patches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.result_folder import ResultFolder
+from deepvis_toolbox.scan.scan_settings import OPTIONS
 from deepvis_toolbox.scan.scanning import UnreadableError, scan
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -100,7 +101,7 @@ class ScanStage(Stage):
         return len(self._pictures)
 
     def seconds_each(self) -> float:
-        """Of the first pictures that are not all unreadable."""
+        """Try it with the first pictures that are not all unreadable."""
         for first in range(0, len(self._pictures), _TRIAL_PICTURES):
             tried = replace(
                 self._pictures,
@@ -129,8 +130,7 @@ class ScanStage(Stage):
         wanted = {self.job.store.owner(layer) for layer in self.job.layers}
         if not wanted <= set(layers) or identity["top"] < CropStage.options.count:
             return {}
-        names = ("top", "bottom", "statistics", "correlations", "batch_size")
-        return {"layers": layers, **{name: identity[name] for name in names}}
+        return {"layers": layers, **{name: identity[name] for name in OPTIONS}}
 
     @property
     def _pictures(self) -> PictureList:

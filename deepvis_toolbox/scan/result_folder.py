@@ -91,13 +91,16 @@ class ResultFolder:
             if path.name != name:
                 path.unlink()
 
-    def write_result(self, identity: dict[str, Any], tally: Tally, pictures: PictureList) -> None:
-        """Write the scan's (or the shard's) end and remove the checkpoint."""
-        self._write_pictures(pictures)
-        self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": pictures.root}, tally)
+    def write_result(self, identity: dict[str, Any], tally: Tally, root: str) -> dict[str, NDArray]:
+        """Write the scan's (or the shard's) end and remove the checkpoint; return the arrays, as `read` gives them.
+
+        `prepare` has written the list of pictures; `root`: what its names are relative to.
+        """
+        arrays = self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": root}, tally)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
         for path in self.folder.glob("checkpoint-*.npz"):
             path.unlink()
+        return arrays
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
         """Return the manifest, the arrays (shapes and dtypes as in `Tally.arrays`) and the list of pictures.
@@ -128,10 +131,12 @@ class ResultFolder:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _write(self, name: str, arrays: str, record: dict[str, Any], tally: Tally) -> None:
+    def _write(self, name: str, arrays: str, record: dict[str, Any], tally: Tally) -> dict[str, NDArray]:
+        written = tally.arrays()
         with replacing(self.folder / arrays) as path:
-            np.savez(path, **tally.arrays())  # type: ignore[arg-type]
+            np.savez(path, **written)  # type: ignore[arg-type]
         write_json(self.folder / name, {**record, "arrays": arrays})
+        return written
 
     def _write_pictures(self, pictures: PictureList) -> None:
         path = self.folder / PICTURES

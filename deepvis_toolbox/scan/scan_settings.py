@@ -27,6 +27,10 @@ ACCELERATOR_BATCH_SIZE = 128
 MOST_PICTURES = 2**31 - 1
 
 
+OPTIONS = ("top", "bottom", "statistics", "correlations", "batch_size")
+"""The settings beside the layers, as an identity records them."""
+
+
 @dataclass(frozen=True)
 class ScanSettings:
     """`index`: the layers; `top`: how many pictures a unit; `bottom`: also the smallest; `statistics`: over places too.
@@ -60,11 +64,7 @@ class ScanSettings:
             "preprocessing": net.preprocessing.identity(),
             "pictures": {"count": len(pictures), "hash": pictures.hash},
             "layers": self.index.record(),
-            "top": self.top,
-            "bottom": self.bottom,
-            "statistics": self.statistics,
-            "correlations": self.correlations,
-            "batch_size": self.batch_size,
+            **{name: getattr(self, name) for name in OPTIONS},
             "bits": summable_bits(len(pictures) * PLACES_A_SIDE**2),
             "versions": versions(),
         }
@@ -77,8 +77,7 @@ def default_batch_size(net: Network) -> int:
 
 def settings_of(identity: dict[str, Any]) -> ScanSettings:
     """Return the settings that an identity was made from."""
-    names = ("top", "bottom", "statistics", "correlations", "batch_size")
-    return ScanSettings(UnitIndex.from_record(identity["layers"]), **{name: identity[name] for name in names})
+    return ScanSettings(UnitIndex.from_record(identity["layers"]), **{name: identity[name] for name in OPTIONS})
 
 
 def versions() -> dict[str, str]:

@@ -97,9 +97,11 @@ class ScanRun:
         self._lock: FolderLock | None = None
         if self.folder is not None:
             self.folder.check(self.identity)
-            self._take_up(self.folder)
-            if not self.folder.is_finished or self.is_left:
+            if self.folder.is_finished:
+                self._take_up(self.folder)
+            if self.is_left:
                 self._lock = self.folder.prepare(self.identity, pictures)
+                self.tally = None
                 self._take_up(self.folder)  # whoever held the folder may have written meanwhile
             try:
                 self._check_versions(accept_versions)
@@ -213,8 +215,10 @@ class ScanRun:
         """Write the result and hand it back."""
         assert self.tally is not None
         if self.folder is not None and self._lock is not None:  # without it, all was there
-            self.folder.write_result(self.identity, self.tally, self.pictures)
-        return TopImages(manifest_of(self.identity, self.tally), self.tally.arrays(), self.pictures)
+            arrays = self.folder.write_result(self.identity, self.tally, self.pictures.root)
+        else:
+            arrays = self.tally.arrays()
+        return TopImages(manifest_of(self.identity, self.tally), arrays, self.pictures)
 
 
 def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:

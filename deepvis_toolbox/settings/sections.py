@@ -29,7 +29,7 @@ def _several(value: Any) -> Any:
 
 
 Byte = Annotated[int, Field(ge=0, le=255)]
-Colour = Annotated[
+ChosenColour = Annotated[
     tuple[Byte, Byte, Byte],
     BeforeValidator(_colour),
     InWords('a colour, "#rrggbb" or [red, green, blue], each 0 to 255'),
@@ -40,7 +40,7 @@ Inputs = Annotated[
     InWords(lambda: f"text, or a list of one or two texts: {', '.join(INPUT_FORMS)}"),
 ]
 Mode = Annotated[ChosenBackwardMode, OneOf(chosen_backward_modes)]
-View = Annotated[BackwardView, OneOf(lambda: tuple(BACKWARD_VIEWS))]
+ChosenView = Annotated[BackwardView, OneOf(lambda: tuple(BACKWARD_VIEWS))]
 Device = Annotated[str, Field(pattern=DEVICE_PATTERN), InWords("auto, cpu, cuda, cuda:N or mps")]
 PixelSize = Annotated[float, Field(ge=0, le=4000)]
 
@@ -84,18 +84,18 @@ class LookSettings(Section):
 
     font_path: str = Field("", description="A font file; empty: DejaVu Sans Condensed where OpenCV brings it")
     smooth: bool = Field(True, description="Interpolate enlarged maps; else every value stays a square")
-    window: Colour = Field((17, 19, 23), description="Background of the window")
-    panel: Colour = Field((25, 28, 33), description="Background of panes")
-    line: Colour = Field((44, 48, 56), description="Lines")
-    text: Colour = Field((226, 229, 233), description="Text")
-    dim: Colour = Field((138, 145, 156), description="Text of less weight")
-    accent: Colour = Field((255, 179, 38), description="What is selected")
-    warning: Colour = Field((255, 112, 96), description="What is wrong")
-    zero: Colour = Field((4, 5, 7), description="An activation of zero")
-    full: Colour = Field((255, 255, 255), description="The largest activation")
-    below_zero: Colour = Field((64, 132, 232), description="The most negative activation")
-    negative: Colour = Field((84, 148, 255), description="The most negative gradient")
-    positive: Colour = Field((255, 128, 44), description="The largest gradient")
+    window: ChosenColour = Field((17, 19, 23), description="Background of the window")
+    panel: ChosenColour = Field((25, 28, 33), description="Background of panes")
+    line: ChosenColour = Field((44, 48, 56), description="Lines")
+    text: ChosenColour = Field((226, 229, 233), description="Text")
+    dim: ChosenColour = Field((138, 145, 156), description="Text of less weight")
+    accent: ChosenColour = Field((255, 179, 38), description="What is selected")
+    warning: ChosenColour = Field((255, 112, 96), description="What is wrong")
+    zero: ChosenColour = Field((4, 5, 7), description="An activation of zero")
+    full: ChosenColour = Field((255, 255, 255), description="The largest activation")
+    below_zero: ChosenColour = Field((64, 132, 232), description="The most negative activation")
+    negative: ChosenColour = Field((84, 148, 255), description="The most negative gradient")
+    positive: ChosenColour = Field((255, 128, 44), description="The largest gradient")
     text_size: PixelSize = Field(14, description="Height of text")
     small_size: PixelSize = Field(12, description="Height of small text")
     large_size: PixelSize = Field(19, description="Height of large text")
@@ -114,7 +114,7 @@ class LiveSettings(Section):
 
     goto: str | None = Field(None, description="Address of the unit to start at, such as conv5:151 or fc:ostrich")
     backward: Mode = Field("off", description="Backward mode at the start")
-    backward_view: View = Field("raw", description="How its result is shown")
+    backward_view: ChosenView = Field("raw", description="How its result is shown")
     blur_radius: float = Field(4.0, gt=0, le=100, description="Gaussian blur of the view norm blurred, in input pixels")
     show_labels: bool = Field(True, description="Show class labels")
     show_unit_images: bool = Field(True, description="Show the selected unit's pictures")

@@ -1,1 +1,1 @@
-"""Where frames come from: camera, video, folder, list, pairs, demo."""
+"""Where frames come from: camera, video, stream, picture, folder, list, demo."""

@@ -87,8 +87,10 @@ def _opened(capture: cv2.VideoCapture) -> cv2.VideoCapture | None:
 
 
 def _be_quiet() -> None:
-    """Silence what OpenCV and FFmpeg print on each attempt, the toolbox says itself; their variables switch it on
-    again."""
+    """Silence what OpenCV and FFmpeg print on each attempt: the toolbox says it itself.
+
+    Their variables in the environment switch it on again.
+    """
     if "OPENCV_LOG_LEVEL" not in os.environ:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -158,7 +158,7 @@ def _to_rgb(picture: Image.Image, data: bytes, tags: Any) -> NDArray[np.uint8]:
 
 
 def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
-    """Return a TIFF's palette as it is meant, where it was written with 8 bits instead of 16."""
+    """Return the picture with a TIFF's palette as it is meant, where it was written with 8 bits instead of 16."""
     palette = colour_map(tags) if tags is not None and picture.mode in _TIFF_MODES_WITH_PALETTE else None
     if palette is not None:
         picture.load()
@@ -190,7 +190,7 @@ def _from_lab(picture: Image.Image) -> NDArray[np.uint8]:
 
 
 def _laid_on_grey(tiff: TiffColours) -> NDArray[np.uint8]:
-    """Of a TIFF's colours and transparency, rounded once: 32 bits hold the products of two times 16."""
+    """Return a TIFF's colours laid on grey where they are transparent, rounded once (in 32 bits)."""
     most = np.iinfo(tiff.colours.dtype).max
     if tiff.alpha is None:
         return eight_bits(tiff.colours, most)

@@ -20,7 +20,7 @@ DISSOLVE_FRAMES = 45
 
 
 @dataclass(frozen=True)
-class View:
+class Framing:
     """What is seen of a photograph: the centre, and the width, as fractions of its width and height."""
 
     x: float
@@ -29,36 +29,36 @@ class View:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Shot:
     """A photograph and the way over it."""
 
     photograph: str
-    begin: View
-    end: View
+    begin: Framing
+    end: Framing
 
-    def view(self, progress: float) -> View:
+    def view(self, progress: float) -> Framing:
         """Return the view at `progress` from 0 to 1. The zoom is even to the eye: the same factor in each frame."""
         begin, end = self.begin, self.end
         width = begin.width * (end.width / begin.width) ** progress
         # The centre follows the zoom, so that the view glides towards one fixed point.
         way = progress if begin.width == end.width else (width - begin.width) / (end.width - begin.width)
-        return View(begin.x + way * (end.x - begin.x), begin.y + way * (end.y - begin.y), width)
+        return Framing(begin.x + way * (end.x - begin.x), begin.y + way * (end.y - begin.y), width)
 
 
 # Photographs in the wheel itself (nothing is downloaded), chosen for a clear subject in the central square.
 SCENES = (
-    Scene("chelsea.png", View(0.47, 0.5, 0.88), View(0.49, 0.46, 0.66)),
-    Scene("coffee.png", View(0.54, 0.38, 0.66), View(0.54, 0.5, 0.88)),
-    Scene("motorcycle_left.png", View(0.5, 0.52, 0.85), View(0.58, 0.5, 0.62)),
-    Scene("astronaut.png", View(0.45, 0.3, 0.6), View(0.5, 0.42, 0.98)),
-    Scene("rocket.jpg", View(0.5, 0.5, 0.87), View(0.5, 0.56, 0.62)),
+    Shot("chelsea.png", Framing(0.47, 0.5, 0.88), Framing(0.49, 0.46, 0.66)),
+    Shot("coffee.png", Framing(0.54, 0.38, 0.66), Framing(0.54, 0.5, 0.88)),
+    Shot("motorcycle_left.png", Framing(0.5, 0.52, 0.85), Framing(0.58, 0.5, 0.62)),
+    Shot("astronaut.png", Framing(0.45, 0.3, 0.6), Framing(0.5, 0.42, 0.98)),
+    Shot("rocket.jpg", Framing(0.5, 0.5, 0.87), Framing(0.5, 0.56, 0.62)),
 )
 
 
 class DemoFilm:
     """A function of the time alone; photographs are read when they are first seen."""
 
-    def __init__(self, scenes: tuple[Scene, ...] = SCENES) -> None:
+    def __init__(self, scenes: tuple[Shot, ...] = SCENES) -> None:
         self._scenes = scenes
         self._photographs: dict[str, NDArray[np.uint8]] = {}
 
@@ -91,7 +91,7 @@ class DemoFilm:
         warped = cv2.warpAffine(photograph, place, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(warped, dtype=np.uint8)
 
-    def _photograph(self, scene: Scene) -> NDArray[np.uint8]:
+    def _photograph(self, scene: Shot) -> NDArray[np.uint8]:
         if scene.photograph not in self._photographs:
             image = decode_picture(photograph_folder() / scene.photograph)
             # Enlarged once and well, so that the quick interpolation of every frame never has to enlarge.

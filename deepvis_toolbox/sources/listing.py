@@ -66,7 +66,7 @@ def _is_picture(folder: Path, name: str) -> bool:
 
 
 def is_picture_name(name: str) -> bool:
-    """Return whether a file's name, or a member's, end as those of pictures do."""
+    """Return whether a file's name, or a member's, ends as those of pictures do."""
     return name.lower().endswith(PICTURE_SUFFIXES)
 
 

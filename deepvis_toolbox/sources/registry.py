@@ -15,5 +15,5 @@ SOURCES: Registry[type[Source]] = Registry("kind of input", home="deepvis_toolbo
 
 
 def register_source(kind: SourceClass) -> SourceClass:
-    """Return a class decorator that makes `--input` know this kind of source, under the form in which it is written."""
+    """Make `--input` know this kind of source, under the form in which it is written; a class decorator."""
     return SOURCES.add(kind.form, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, sqrt
 
 import cv2
 import numpy as np
@@ -60,6 +61,12 @@ def in_grid(
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         canvas[top : top + height, left : left + width] = scaled_to(image, height, width)
     return canvas
+
+
+def in_square(images: Sequence[RGBImage], gap: int = 0, background: int = BACKGROUND) -> RGBImage:
+    """Return the pictures as `in_grid` does, in as many columns as rows, or in one column more."""
+    columns = ceil(sqrt(len(images)))
+    return in_grid(images, ceil(len(images) / columns), columns, gap, background)
 
 
 def tiles_of_3x3(montage: RGBImage) -> list[RGBImage]:

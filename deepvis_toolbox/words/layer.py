@@ -61,6 +61,13 @@ class Layer:
         return None
 
     @property
+    def map_shape(self) -> tuple[int, int]:
+        """Height and width of one unit's map: (1, 1) without places; tokens that form no grid lie in a row."""
+        if self.is_tokens:
+            return self.token_grid or (1, self.shape[0])
+        return (self.shape[1], self.shape[2]) if self.is_spatial else (1, 1)
+
+    @property
     def centre(self) -> tuple[int, int] | None:
         """The default place of a unit, (H // 2, W // 2); None where the layer is not spatial."""
         return (self.shape[1] // 2, self.shape[2] // 2) if self.is_spatial else None

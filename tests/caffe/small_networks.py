@@ -86,3 +86,29 @@ def resnet_like() -> str:
         + layer("fc", "InnerProduct", "pool5", inner_product_param="num_output: 5")
         + layer("prob", "Softmax", "fc")
     )
+
+
+def every_rectifier() -> str:
+    """Each activation that backward modes have a rule for, and those beside them that they have none for; in place and
+    not."""
+    clip, swish = "min: 0 max: 0.8", "beta: 1.7"
+    return (
+        'name: "rectifiers"\ninput: "data"\ninput_shape { dim: 1 dim: 3 dim: 20 dim: 18 }\n'
+        + convolution("conv1", "data", 6, 3, "pad: 1")
+        + layer("swish1", "Swish", "conv1", swish_param=swish)
+        + convolution("conv2", "swish1", 6, 3, "pad: 1")
+        + layer("clip2", "Clip", "conv2", clip_param=clip)
+        + layer("pool1", "Pooling", "clip2", pooling_param="pool: MAX kernel_size: 2 stride: 2")
+        + convolution("conv3", "pool1", 5, 3, "pad: 1")
+        + layer("clip3", "Clip", "conv3", "conv3", clip_param="min: 0 max: 6")
+        + convolution("conv4", "conv3", 5, 3, "pad: 1")
+        + layer("swish4", "Swish", "conv4", "conv4")
+        + convolution("conv5", "conv4", 5, 1)
+        + layer("leaky5", "ReLU", "conv5", "conv5", relu_param="negative_slope: 0.1")
+        + convolution("conv6", "conv5", 5, 1)
+        + layer("clip6", "Clip", "conv6", clip_param="min: -0.5 max: 0.5")
+        + convolution("conv7", "clip6", 5, 1)
+        + layer("elu7", "ELU", "conv7", "conv7")
+        + layer("classifier", "InnerProduct", "conv7", inner_product_param="num_output: 7")
+        + layer("prob", "Softmax", "classifier")
+    )

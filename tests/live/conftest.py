@@ -30,7 +30,7 @@ from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.window import MouseEvent, Window
 from deepvis_toolbox.live.work.grower import open_grower
-from deepvis_toolbox.live.work.session import Session
+from deepvis_toolbox.live.work.live_work import LiveWork
 from deepvis_toolbox.settings.sections import WindowSettings
 from deepvis_toolbox.sources.source import Source
 
@@ -118,14 +118,14 @@ class Driver:
         self.state = State()
         self.state.facts.sources, self.state.facts.loading = len(sources), "loading"
         grower = partial(open_grower, folder=str(unit_images)) if unit_images else None
-        self.session = Session(load, sources, open_grower=grower)  # type: ignore[arg-type]
-        self.session.start()
+        self.work = LiveWork(load, sources, open_grower=grower)  # type: ignore[arg-type]
+        self.work.start()
         self.shots = folder / "shots"
         shooter = Shooter(self.shots, {"model": "under test"})
         self.title = f"Toolbox under test {id(self)}"
         self.window = WatchedWindow(self.title, *WINDOW)
         options = LoopOptions(WindowSettings(drawing_share=1.0))
-        self.loop = MainLoop(self.session, self.window, Painter(), self.state, shooter, options)
+        self.loop = MainLoop(self.work, self.window, Painter(), self.state, shooter, options)
         if unit_images:
             self.loop.open_shelf = partial(
                 open_shelf, commands=PictureCommands("small"), folder=str(unit_images), byte_limit=1 << 24
@@ -168,7 +168,7 @@ class Driver:
         def settled() -> bool:
             snapshot = self.loop.snapshot
             asked = snapshot is not None and snapshot.request == make_request(self.state)
-            return asked and not self.loop.is_dirty and self.session.inbox.is_idle and not self.state.facts.message
+            return asked and not self.loop.is_dirty and self.work.inbox.is_idle and not self.state.facts.message
 
         self.run_until(settled)
         assert self._paints_within(20.0), "the display does not show what was drawn"
@@ -225,7 +225,7 @@ class Driver:
     def close(self) -> None:
         self.loop.shooter.close()
         self.loop.window.close()
-        assert self.session.close(2.0), "quitting takes more than two seconds"
+        assert self.work.close(2.0), "quitting takes more than two seconds"
 
 
 class SmallNet(nn.Module):

@@ -8,6 +8,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
+from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.text import text_width
 from deepvis_toolbox.live import layout as layout_module
 from deepvis_toolbox.live.kept import Kept
@@ -209,6 +210,8 @@ def test_a_pane_in_the_right_column_takes_its_room_from_the_tiles(monkeypatch: p
 
         def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
             return state.view.show_unit_images
+
+        def draw(self, pixels: Pixels, scene: Scene) -> None: ...
 
     others: Registry[Pane] = Registry("pane")
     for pane in PANES.values():

@@ -229,7 +229,7 @@ def test_source_and_network_that_raise_show_it_and_the_window_lives(
     driver.run_until(lambda: "out of memory, say" in (driver.loop.snapshot.error if driver.loop.snapshot else ""))
     driver.run_until(lambda: not driver.loop.is_dirty)
     assert "error" in driver.panes()
-    assert driver.session.worker.is_alive()
+    assert driver.work.worker.is_alive()
     driver.key("h")
     assert driver.state.view.show_help
     driver.close()

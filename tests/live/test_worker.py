@@ -110,9 +110,9 @@ def test_stretch_shows_the_whole_picture(network: Counting) -> None:
 class Running:
     """A worker thread with its mailboxes."""
 
-    def __init__(self, load: Callable[[], Any], goto: str = "") -> None:
+    def __init__(self, load: Callable[[], Any], goto: str = "", grower: Any = None) -> None:
         self.inbox, self.snapshots = Inbox(), Mailbox[Snapshot]()
-        self.worker = Worker(load, self.inbox, self.snapshots, goto)
+        self.worker = Worker(load, self.inbox, self.snapshots, goto, grower and (lambda _: grower))
         self.worker.start()
 
     def next(self) -> Snapshot:
@@ -168,23 +168,69 @@ def test_worker_drops_and_counts_frames_that_come_too_fast(network: Counting) ->
 def test_a_paced_worker_computes_no_frame_that_the_window_is_not_ready_for() -> None:
     inbox = Inbox(paced=True)
     inbox.ask(asked(LayerMaps("conv1")))
-    assert not inbox.is_ready
+    assert not inbox.has_work_within(0)
     for number in range(3):
         inbox.put(frame(number))
     work = inbox.next_work()
     assert work is not None
     assert work.frame.info.number == 2
     inbox.put(frame(3))
-    assert not inbox.is_ready, "the window has not shown the last one yet"
+    assert not inbox.has_work_within(0), "the window has not shown the last one yet"
     inbox.ask(asked(LayerMaps("conv2")))
-    assert inbox.is_ready, "a key is answered at once, with the newest frame"
+    assert inbox.has_work_within(0), "a key is answered at once, with the newest frame"
     work = inbox.next_work()
     assert work is not None
     assert (work.frame.info.number, work.request) == (3, asked(LayerMaps("conv2")))
     inbox.put(frame(4))
-    assert not inbox.is_ready
+    assert not inbox.has_work_within(0)
     inbox.window_is_ready()
-    assert inbox.is_ready
+    assert inbox.has_work_within(0)
+
+
+class CountingGrower:
+    """Something that could go on for ever, and counts its steps."""
+
+    is_wanted, growth = True, None
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def follow(self, unit: object) -> None: ...
+
+    def after_frame(self) -> None: ...
+
+    def step(self) -> bool:
+        self.steps += 1
+        time.sleep(0.001)
+        return False
+
+
+def test_pictures_grow_on_when_a_live_source_stops_although_nothing_else_happens(network: Counting) -> None:
+    grower = CountingGrower()
+    running = Running(lambda: network, grower=grower)
+    running.inbox.ask(asked(LayerMaps("conv1")))
+    for number in range(8):  # for long enough to have a rate
+        running.inbox.put(frame(number))
+        assert running.next().frame.number == number
+        time.sleep(0.09)
+    assert running.inbox.is_live
+    before, deadline = grower.steps, time.monotonic() + 10
+    while grower.steps < before + 20:
+        assert time.monotonic() < deadline, "the worker waits for a frame that never comes"
+        time.sleep(0.01)
+    running.close()
+
+
+def test_paging_through_still_pictures_is_no_live_source() -> None:
+    inbox = Inbox()
+    inbox.ask(asked(LayerMaps("conv1")))
+    for number in range(4):
+        inbox.put(frame(number, is_still=True))
+        time.sleep(0.2)
+    work = inbox.next_work()
+    assert work is not None
+    assert work.source_rate == 0
+    assert not inbox.is_live
 
 
 def test_worker_that_raises_says_so_and_lives(network: Counting, caplog: pytest.LogCaptureFixture) -> None:

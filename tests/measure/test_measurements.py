@@ -297,6 +297,33 @@ def test_what_the_network_does_not_have_is_one_sentence(
         measure.Session(network).take(picture(), question)
 
 
+@pytest.mark.parametrize(
+    "frame", [np.zeros((40, 60, 3), np.float32), np.zeros((40, 60), np.uint8), np.zeros((40, 60, 4), np.uint8)]
+)
+@pytest.mark.parametrize("stretch", [False, True])
+def test_what_is_no_frame_is_refused(network: TorchNetwork, frame: np.ndarray, stretch: bool) -> None:
+    with pytest.raises(ToolboxError, match="a frame must be uint8 H×W×3"):
+        measure.Session(network).take(frame, LayerMaps("conv1"), stretch)
+
+
+@pytest.mark.parametrize("token", [None, "second"])
+def test_after_a_failure_no_other_picture_s_pass_is_taken(
+    network: TorchNetwork, token: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, question, second = measure.Session(network), LayerMaps("conv1"), picture(1)
+    session.take_all(picture(0), [question], token=token and "first")
+
+    def fail(*_: object) -> None:
+        raise MemoryError("full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Preprocessing, "values_of", fail)
+        with pytest.raises(MemoryError):
+            session.take_all(second, [question], token=token)
+    again = session.take_all(second, [question], token=token).answers[question]
+    np.testing.assert_array_equal(again.maps, measure.Session(network).take(second, question).maps)
+
+
 def test_a_network_without_classes_says_so() -> None:
     with pytest.raises(ToolboxError, match="no label layer"):
         measure.Session(opened(RootNet(), (8, 8))).take(picture(), ClassProbabilities())

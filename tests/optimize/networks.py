@@ -83,3 +83,10 @@ def small_classifier() -> nn.Sequential:
         flat=nn.Flatten(),
         fc=nn.Linear(16, 5),
     )
+
+
+def dead_classifier() -> nn.Sequential:
+    """`small_classifier` whose unit 1 of the classes is the same for every image: an ascent has nowhere to go."""
+    module = small_classifier()
+    module.fc.weight.data[1] = 0
+    return module

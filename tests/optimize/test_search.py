@@ -51,6 +51,14 @@ def test_the_contact_sheet_holds_every_trials_pictures_and_parameters(model):
     assert "http" not in html
 
 
+def test_a_search_goes_on_also_where_some_of_its_ascents_failed(model, capsys):
+    model.write_text(MODEL.replace("small_classifier", "dead_classifier"))
+    assert search(model, "--trials", "1") == 0
+    assert "2 pictures made" in capsys.readouterr().out
+    assert search(model, "--trials", "2") == 0
+    assert "2 pictures made, 2 were there already" in capsys.readouterr().out
+
+
 def test_run_again_the_search_goes_on_with_the_trials_that_are_not_done(model, capsys):
     search(model, "--trials", "2")
     stamps = {path: path.stat().st_mtime_ns for path in (model.parent / "out").rglob("*.jpg")}

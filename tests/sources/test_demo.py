@@ -16,7 +16,7 @@ from deepvis_toolbox.sources.demo_film import (
     SCENES,
     WIDTH,
     DemoFilm,
-    Scene,
+    Shot,
     photograph_folder,
 )
 from deepvis_toolbox.sources.opening import open_source
@@ -44,7 +44,7 @@ def test_frame_n_is_a_function_of_n_and_the_speed(speed: float) -> None:
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.photograph)
-def test_every_view_stays_inside_its_photograph_which_is_in_the_wheel(scene: Scene) -> None:
+def test_every_view_stays_inside_its_photograph_which_is_in_the_wheel(scene: Shot) -> None:
     height, width = decode_picture(photograph_folder() / scene.photograph).shape[:2]
     for progress in np.linspace(0, 1, 50):
         view = scene.view(float(progress))

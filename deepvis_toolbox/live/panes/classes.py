@@ -39,8 +39,8 @@ class ClassesPane(Pane):
     )
 
     def needs(self, state: State) -> Iterable[Question[Any]]:
-        """Return the question of the classes, where the network has any."""
-        return (ClassProbabilities(),) if state.facts.label_layers else ()
+        """Return the question of the classes, where the network has any and they are shown."""
+        return (ClassProbabilities(),) if state.facts.label_layers and state.view.show_labels else ()
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the classes, or say why there are none."""

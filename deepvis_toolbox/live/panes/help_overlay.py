@@ -21,7 +21,7 @@ BACKGROUND_BRIGHTNESS = 0.3
 SMALLEST_SCALE = 0.6
 """Smaller text could not be read at all."""
 
-Group = tuple[str, list[Binding]]
+KeyGroup = tuple[str, list[Binding]]
 
 
 class HelpPane(Pane):
@@ -41,7 +41,7 @@ class HelpPane(Pane):
         _draw_card_of(scene.keys.groups(), pixels, scene.look)
 
 
-def _draw_card_of(groups: list[Group], pixels: Pixels, look: Look) -> None:
+def _draw_card_of(groups: list[KeyGroup], pixels: Pixels, look: Look) -> None:
     height, width = pixels.shape[:2]
     look = _fitting(groups, height, width, look)
     pad, columns = look.px(24), _columns(groups, height, look)
@@ -54,7 +54,7 @@ def _draw_card_of(groups: list[Group], pixels: Pixels, look: Look) -> None:
         _draw_column(card[:, start : start + room], column, pad, _keys_width(groups, look), look)
 
 
-def _fitting(groups: list[Group], height: int, width: int, look: Look) -> Look:
+def _fitting(groups: list[KeyGroup], height: int, width: int, look: Look) -> Look:
     """Return the look, smaller where the help would not fit: what it says must be seen whole."""
     while look.scale > SMALLEST_SCALE:
         needed = _size(_columns(groups, height, look), _column_width(groups, look), look)
@@ -64,11 +64,11 @@ def _fitting(groups: list[Group], height: int, width: int, look: Look) -> Look:
     return look
 
 
-def _columns(groups: list[Group], height: int, look: Look) -> list[list[Group]]:
+def _columns(groups: list[KeyGroup], height: int, look: Look) -> list[list[KeyGroup]]:
     return _in_columns(groups, (height - 2 * look.px(24) - look.px(40)) // _row(look))
 
 
-def _size(columns: list[list[Group]], room: int, look: Look) -> tuple[int, int]:
+def _size(columns: list[list[KeyGroup]], room: int, look: Look) -> tuple[int, int]:
     """Return height and width of the card whose columns are `room` wide."""
     pad = look.px(24)
     rows = max(sum(len(keys) + 2 for _, keys in column) - 1 for column in columns)
@@ -79,17 +79,17 @@ def _row(look: Look) -> int:
     return look.px(23)
 
 
-def _keys_width(groups: list[Group], look: Look) -> int:
+def _keys_width(groups: list[KeyGroup], look: Look) -> int:
     return max(text_width(binding.label, look.font) for _, keys in groups for binding in keys)
 
 
-def _column_width(groups: list[Group], look: Look) -> int:
+def _column_width(groups: list[KeyGroup], look: Look) -> int:
     """Return the width for the longest sentence."""
     longest = max(text_width(binding.sentence, look.font) for _, keys in groups for binding in keys)
     return _keys_width(groups, look) + look.px(20) + longest
 
 
-def _in_columns(groups: list[Group], rows: int) -> list[list[Group]]:
+def _in_columns(groups: list[KeyGroup], rows: int) -> list[list[KeyGroup]]:
     """Return one column where all groups fit below each other, else two of about the same height."""
     heights = [len(keys) + 2 for _, keys in groups]
     if sum(heights) - 1 <= rows or len(groups) == 1:
@@ -99,7 +99,7 @@ def _in_columns(groups: list[Group], rows: int) -> list[list[Group]]:
     return [groups[:best], groups[best:]]
 
 
-def _draw_column(pixels: Pixels, groups: Sequence[Group], top: int, keys_width: int, look: Look) -> None:
+def _draw_column(pixels: Pixels, groups: Sequence[KeyGroup], top: int, keys_width: int, look: Look) -> None:
     row, width = _row(look), pixels.shape[1]
     text_left = keys_width + look.px(20)
     baseline = top + look.font.capital_height

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deepvis_toolbox.live.state import State
 
 ORIGIN_MARK = "◆"
-"""Stands before a frozen origin."""
+"""Stands behind a frozen origin."""
 
 
 def class_name(state: State, index: int) -> str:

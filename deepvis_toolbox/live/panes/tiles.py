@@ -35,7 +35,6 @@ from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.measure.measurement import Question
-from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
 
 STALE_BRIGHTNESS = 0.5
@@ -128,26 +127,13 @@ def tile_grid(height: int, width: int, scene: Scene) -> TileGrid | None:
     body = body_box(height, width, scene.look)
     if body.height < 1 or body.width < 1:
         return None
-    return _fitted(state.layer.channels, _map_shape(state.layer, scene), (body.height, body.width), scene.look)
+    shape = (1, 1) if state.view.pattern != "off" else state.layer.map_shape
+    return _fitted(state.layer.channels, shape, (body.height, body.width), scene.look)
 
 
 def _fitted(count: int, shape: tuple[int, int], pane: tuple[int, int], look: Look) -> TileGrid:
     """Few tiles are large, and stand wider apart."""
     return fit_grid(count, shape, pane, look.px(look.tile_gap * (1 if count > MANY else 2)))
-
-
-def _map_shape(layer: Layer, scene: Scene) -> tuple[int, int]:
-    """Return height and width of one map of the shown layer; (1, 1) for a flat layer."""
-    if scene.state.view.pattern != "off":
-        return 1, 1
-    maps = scene.answer(maps_question(scene.state))
-    if maps is not None:
-        sizes = maps.maps.shape
-        return (sizes[1], sizes[2]) if len(sizes) == 3 else (1, 1)
-    if layer.is_tokens:
-        side = max(1, int(layer.shape[0] ** 0.5))
-        return layer.token_grid or (side, side)
-    return (layer.shape[1], layer.shape[2]) if layer.is_spatial else (1, 1)
 
 
 def _draw_pattern_mode(pixels: Pixels, body: Pixels, grid: TileGrid, scene: Scene) -> None:

@@ -10,6 +10,8 @@ from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, ShownPicture, UnitPictures
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.work.request import GrowingPictures
+from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.unit_images.cache import SECONDS_UNTIL_LOOKING_AGAIN, Loading, Missing, UnitImageCache
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
@@ -121,6 +123,22 @@ class PictureShelf:
         if isinstance(tiles, Loading):
             return None
         return PatternTiles(layer.name, state.view.pattern, tiles.pixels, tiles.there, tiles.done, tiles.problem)
+
+
+def take_grown(state: State, snapshot: Snapshot, shelf: PictureShelf | None) -> bool:
+    """Take in that pictures made on demand are done: from now on they are read from the store, like all others.
+
+    Return whether some were.
+    """
+    unit = snapshot.request.growing
+    growth = snapshot.answer(GrowingPictures(unit)) if unit else None
+    if unit is None or growth is None or not growth.done or unit not in state.orders.grow:
+        return False
+    state.orders.grow -= {unit}
+    state.facts.message = f"{unit}: {growth.note}"
+    if shelf:
+        shelf.forget(unit)
+    return True
 
 
 def _lacks_some(state: State) -> bool:

@@ -72,7 +72,7 @@ class Grower:
             self.step()
 
     def step(self, show: bool = False) -> bool:
-        """Return one step; True where it is time to show how far the pictures are (each time, with `show`)."""
+        """Make one step; return True where it is time to show how far the pictures are (each time, with `show`)."""
         assert self._unit is not None
         began = self._clock()
         self._on_demand.advance(self._unit)
@@ -85,7 +85,7 @@ class Grower:
 
 
 def open_grower(network: Network, *, folder: str | None, maxes: str | None = None) -> Grower:
-    """Make pictures of the network's units into the store that the window reads; `maxes`: a scan's result."""
+    """Return what makes pictures of the network's units into the window's store; `maxes`: a scan's result."""
 
     def make() -> OnDemand:
         from deepvis_toolbox.pipeline.on_demand import OnDemand  # not before somebody asks for pictures

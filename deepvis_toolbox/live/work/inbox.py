@@ -36,7 +36,8 @@ class Inbox(Mailbox[SourceFrame]):
     def put(self, item: SourceFrame) -> bool:
         """Leave a frame, in place of one not processed yet. False where the inbox is closed."""
         with self._changed:
-            self._frames_in.tick()
+            if not item.info.is_still:
+                self._frames_in.tick()
             return super().put(item)
 
     def ask(self, request: Request) -> None:
@@ -77,11 +78,10 @@ class Inbox(Mailbox[SourceFrame]):
         with self._changed:
             return self._frames_in.rate > 0 or bool(self._items)
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether `next_work` would return at once."""
+    def has_work_within(self, seconds: float) -> bool:
+        """Wait for work so long at most; return whether `next_work` would return at once."""
         with self._changed:
-            return self._closed or self._has_work()
+            return self._changed.wait_for(lambda: self._closed or self._has_work(), seconds)
 
     def _has_work(self) -> bool:
         frame = bool(self._items) and (self._window_is_ready or not self._paced or self._request_is_new)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepvis_toolbox.errors import sentence_of
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 _log = logging.getLogger(__name__)
+
+
+GAP = 0.25
+"""Seconds: a source that brings nothing for so long stands still, whatever its rate was."""
 
 
 class Worker(threading.Thread):
@@ -57,8 +61,9 @@ class Worker(threading.Thread):
             network = self._load()
             self._work(network)
         except Exception as error:
-            _log.debug("the network could not be loaded", exc_info=True)
             self.failure = error
+            level = logging.DEBUG if isinstance(error, ToolboxError) else logging.ERROR
+            _log.log(level, "%s", failure_sentence(self), exc_info=error)
 
     def _work(self, network: Network) -> None:
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
@@ -78,7 +83,7 @@ class Worker(threading.Thread):
 
     def _next_work(self, grower: Grower | None) -> Work | None:
         """Wait for work; pictures grow meanwhile where they are wanted and nothing moves."""
-        while grower and grower.is_wanted and not self._inbox.is_live and not self._inbox.is_ready:
+        while grower and grower.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
             if grower.step():
                 self._publish(grower)
         return self._inbox.next_work()

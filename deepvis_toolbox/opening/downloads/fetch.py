@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,8 +13,7 @@ from deepvis_toolbox.opening.downloads.fetch_download import Download
 from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord, check_file
 from deepvis_toolbox.opening.model_file import FetchItem, read_model_file
 from deepvis_toolbox.opening.model_folder import model_path
-
-Say = Callable[[str], None]
+from deepvis_toolbox.progress import Say
 
 RECORD = "fetched/hashes.json"
 """Beside the model.yaml: the hashes of what was fetched, compared when there is no published one."""

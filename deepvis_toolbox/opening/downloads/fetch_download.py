@@ -178,7 +178,7 @@ class _Pace:
 
 
 def _continues(response: Any, start: int) -> bool:
-    """Return whether the server goes on at `start`, and do not begin anew."""
+    """Return whether the server goes on at `start`, and does not begin anew."""
     return response.status == 206 and str(response.headers.get("Content-Range", "")).startswith(f"bytes {start}-")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -36,9 +36,8 @@ from deepvis_toolbox.optimize.production import (
     store_files,
     store_of,
 )
+from deepvis_toolbox.progress import Say
 from deepvis_toolbox.unit_images.store import COMPARED
-
-Say = Callable[[str], None]
 
 NOTHING_ASKED = (
     "Without arguments nothing is made. Name units, as in the examples; with other flags alone the default unit is "

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.command_line.flags import given_addresses
+from deepvis_toolbox.command_line.flags import addresses_with
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
+from deepvis_toolbox.progress import Say
 from deepvis_toolbox.regular_file import read_regular
 from deepvis_toolbox.sources.decode import decode_picture
 from deepvis_toolbox.words.unit import Unit, parse_units
 
 DEFAULT_CHANNEL = 130
 LARGEST_FILE = 64 << 20
-Say = Callable[[str], None]
 
 
 def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[Target], list[str]]:
@@ -50,8 +49,7 @@ def _addresses(given: argparse.Namespace, net: Network) -> list[str]:
     if not (given.units or given.layers):
         channel = DEFAULT_CHANNEL if given.push_channel is None else given.push_channel
         return [str(Unit(_layer(given, net), channel, given.push_spatial))]
-    layers = net.layers.matching(given.layers) if given.layers else []
-    return [*given_addresses(given), *(f"{layer}:all" for layer in layers)]
+    return addresses_with(given, net.layers.matching(given.layers or ()))
 
 
 def _layer(given: argparse.Namespace, net: Network) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import ceil, sqrt
 from pathlib import Path
 
 import torch
@@ -13,7 +12,7 @@ from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part, true_colours
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.unit_images.montage import enlarged, in_grid, scaled_to
+from deepvis_toolbox.unit_images.montage import enlarged, in_square, scaled_to
 from deepvis_toolbox.words.images import RGBImage
 
 FRAMES_PER_SECOND = 25
@@ -63,8 +62,7 @@ class AscentFilm:
 def _side_by_side(pictures: Sequence[RGBImage]) -> RGBImage:
     """Arrange the pictures row by row in a square grid; sides even, as a film's format asks, and no larger than it
     allows."""
-    columns = ceil(sqrt(len(pictures)))
-    canvas = in_grid(pictures, ceil(len(pictures) / columns), columns, background=BACKGROUND)
+    canvas = in_square(pictures)
     shrink = min(1.0, LARGEST_SIDE / max(canvas.shape))
     rows, cols = (max(2, int(side * shrink) // 2 * 2) for side in canvas.shape[:2])
     return canvas[:rows, :cols] if shrink == 1 else scaled_to(canvas, rows, cols)

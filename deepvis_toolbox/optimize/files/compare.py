@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from math import ceil
 
 import cv2
 import numpy as np
 
-from deepvis_toolbox.unit_images.montage import in_grid, montage3x3, scaled_to
+from deepvis_toolbox.unit_images.montage import in_square, montage3x3, scaled_to
 from deepvis_toolbox.words.images import RGBImage
 
 GAP = 8
@@ -23,8 +23,7 @@ def comparison(panels: Sequence[tuple[str, Sequence[RGBImage]]]) -> RGBImage:
     All pictures are RGB uint8 (H, W, 3).
     """
     drawn = [_panel(title, pictures) for title, pictures in panels]
-    columns = ceil(sqrt(len(drawn)))
-    side_by_side = in_grid(drawn, ceil(len(drawn) / columns), columns, GAP, 255)
+    side_by_side = in_square(drawn, GAP, 255)
     return np.pad(side_by_side, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
 
 

@@ -71,3 +71,8 @@ def preset_values(net: Network, name: str) -> dict[str, Any]:
 def preset(net: Network, name: str) -> AscentSettings:
     """Return a preset as settings."""
     return settings_from(preset_values(net, name), f'preset "{name}"')
+
+
+def default_settings(net: Network) -> AscentSettings:
+    """Return the parameters that are used where nobody gives any: the model's default preset, where it has one."""
+    return preset(net, DEFAULT) if DEFAULT in presets_of(net) else AscentSettings()

@@ -65,4 +65,4 @@ def _as_picture(values: NDArray[np.floating], preprocessing: Preprocessing) -> R
     pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
     if preprocessing.channels == "gray":
         pixels = np.repeat(pixels, 3, axis=2)
-    return np.ascontiguousarray(pixels[..., ::-1] if preprocessing.channels == "BGR" else pixels)
+    return np.ascontiguousarray(preprocessing.in_rgb_order(pixels))

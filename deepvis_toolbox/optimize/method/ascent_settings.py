@@ -93,7 +93,7 @@ class AscentSettings:
         return self
 
     def __getattr__(self, name: str) -> float:
-        """Return the parameters of regularizers are attributes as well."""
+        """Return a parameter of a regularizer: these are attributes as well."""
         values: Mapping[str, float] = self.__dict__.get("regularizers", {})
         if name in values:
             return values[name]

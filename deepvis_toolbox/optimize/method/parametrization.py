@@ -55,7 +55,7 @@ class PixelParametrization(Parametrization):
     """The parameters are the pixels."""
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
-        """Take nothing: nothing is needed."""
+        """Ignore both: pixels need neither."""
 
     def image(self, parameters: torch.Tensor) -> torch.Tensor:
         """Do as the base class says."""

@@ -31,7 +31,7 @@ def reaching_percentile_(values: torch.Tensor, percentile: float) -> torch.Tenso
 
 
 def _near_lower(lower: torch.Tensor, upper: torch.Tensor, fraction: float) -> torch.Tensor:
-    """Return the lower one where the interpolation, in double precision, do not leave it, else the upper one."""
+    """Return the lower one where the interpolation, in double precision, does not leave it, else the upper one."""
     wide_lower, wide_upper = (each.to(widest_float(each.device)) for each in (lower, upper))
     interpolated = wide_lower + (wide_upper - wide_lower) * fraction
     return torch.where(interpolated == wide_lower, lower, upper)

@@ -113,8 +113,10 @@ def climb(
     progress: Progress,
     watch: BatchWatch | None = None,
 ) -> list[AscentResult]:
-    """Return one batch, all of whose targets have the same batch key. Advances `progress` by 1 for each picture in
-    the end."""
+    """Climb one batch, all of whose targets have the same batch key; return its results.
+
+    It advances `progress` by 1 for each picture in the end.
+    """
     targets, seeds = [picture.target for picture in batch], [picture.seed for picture in batch]
     start = np.stack([start_of(seed) for seed in seeds])
     ascent = Ascent(net, objective_of(targets, net, settings.push_dir), settings, seeds)

@@ -32,19 +32,19 @@ def register_start(name: str) -> Callable[[Start], Start]:
 
 @register_start("mean_plus_rand")
 def _noise(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:  # noqa: ARG001
-    """Return the mean with a little normal noise."""
+    """The mean with a little normal noise."""  # noqa: D401 - it stands in lists
     return random.normal(0, SIGMA, shape)
 
 
 @register_start("randu")
 def _uniform(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:
-    """Return uniform noise over all pixel values."""
+    """Uniform noise over all pixel values."""
     return random.uniform(0, 255, shape) - mean
 
 
 @register_start("mean")
 def _mean(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floats) -> NDArray[np.floating]:  # noqa: ARG001
-    """Return the mean itself."""
+    """The mean itself."""  # noqa: D401 - it stands in lists
     return np.zeros(shape)
 
 

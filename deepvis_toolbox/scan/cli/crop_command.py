@@ -15,7 +15,7 @@ from deepvis_toolbox.command_line.flags import (
     add_store_flag,
     add_talk_flags,
     add_unit_flags,
-    given_addresses,
+    addresses_with,
 )
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
@@ -70,10 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         top.pictures = replace(top.pictures, root=str(Path(given.images).expanduser().absolute()))
     with opened_network(given) as net:
         store = UnitImageStore.for_network(net.description, given.store)
-        addresses = given_addresses(given)
-        if given.layers or not addresses:
-            layers = chosen_layers(net.layers, given.layers) if given.layers else top.layers
-            addresses += [f"{layer}:all" for layer in layers]
+        layers = chosen_layers(net.layers, given.layers) if given.layers else () if given.units else top.layers
+        addresses = addresses_with(given, layers)
         units = owned_units(
             store, [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
         )

@@ -20,7 +20,7 @@ LIMIT_OF_ZEROS = 1024.0
 """Where the first batch shows nothing but zeros, so that later values do not lie beyond it."""
 _CLIPPING_RECTIFIERS = {"relu": (0.0, math.inf), "relu6": (0.0, 6.0)}
 
-Clip = tuple[float, float]
+ClipRange = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Calibration:
     """
 
     limits: dict[str, float]
-    clips: dict[str, Clip]
+    clips: dict[str, ClipRange]
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data; an endless clip's end is written as null."""
@@ -49,7 +49,7 @@ class Calibration:
 def calibrate(net: Network, index: UnitIndex, inputs: torch.Tensor) -> Calibration:
     """Look at network inputs, float32 (B, C, H, W): the readable pictures of the first batch that has one."""
     limits: dict[str, float] = {}
-    clips: dict[str, Clip] = {}
+    clips: dict[str, ClipRange] = {}
     rectifiers = {layer.name: layer.rectifier for layer in index.layers}
 
     def look(name: str, value: torch.Tensor, below: torch.Tensor | None) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepvis_toolbox.scan.numbers.calibration import Clip
+from deepvis_toolbox.scan.numbers.calibration import ClipRange
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
 
 _ELEMENTS_AT_ONCE = 1 << 22
@@ -52,7 +52,7 @@ class _Found(NamedTuple):
 class ClipRanges:
     """Between which values each unit's activations are clipped by its rectifier; without one, by nothing."""
 
-    def __init__(self, index: UnitIndex, clips: Mapping[str, Clip], device: torch.device) -> None:
+    def __init__(self, index: UnitIndex, clips: Mapping[str, ClipRange], device: torch.device) -> None:
         ranges = [clips.get(name, (-np.inf, np.inf)) for name in index.names]
         low, high = (index.spread(side).astype(np.float32) for side in zip(*ranges, strict=True))
         self.of_layer = dict(clips)
@@ -146,8 +146,8 @@ class ChannelExtremes:
         return reduce(values, dimension, out=out)
 
     def _entering(self, extreme: torch.Tensor, threshold: torch.Tensor, paired: bool) -> torch.Tensor:
-        """Return a later picture enters by being better; where equal values are told apart below, also by being
-        equal."""
+        """Return which enter, bool (B, C): a later picture must be better, or equal where the values below tell them
+        apart."""
         if self._largest:
             enters = extreme >= threshold if paired else extreme > threshold
         else:

@@ -44,6 +44,8 @@ class CorrelationSums:
             self._rows[layer] += len(rows)
 
     def _settle(self, layer: str) -> None:
+        if not self._rows[layer]:
+            return
         self._sums[layer] += self._latest[layer].long()
         self._latest[layer].zero_()
         self._rows[layer] = 0

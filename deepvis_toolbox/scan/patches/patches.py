@@ -127,8 +127,7 @@ class PatchMaker:
         return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, cut)
 
     def _in_rgb_order(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-        channels_last = gradient.transpose(1, 2, 0)
-        return channels_last[..., ::-1] if self._net.preprocessing.channels == "BGR" else channels_last
+        return self._net.preprocessing.in_rgb_order(gradient.transpose(1, 2, 0))
 
 
 def _ones_at(value: torch.Tensor, entries: Sequence[TopEntry]) -> tuple[torch.Tensor, list[float]]:

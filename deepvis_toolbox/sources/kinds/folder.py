@@ -42,9 +42,10 @@ class FolderSource(PictureSequence):
             raise ToolboxError(f"the folder {folder} holds no pictures{_hint_at_subfolders(folder)}")
 
     def _listed(self) -> list[ListedPicture]:
-        changed = self._folder.stat().st_mtime
-        self._stamp = changed if time.time() - changed > _STAMP_SECONDS else -1.0
-        return folder_pictures(self._folder)
+        changed, now = self._folder.stat().st_mtime, time.time()
+        pictures = folder_pictures(self._folder)
+        self._stamp = changed if now - changed > _STAMP_SECONDS else -1.0
+        return pictures
 
     def _refresh(self, step: int) -> None:
         try:

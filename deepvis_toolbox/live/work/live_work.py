@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 
-class Session:
+class LiveWork:
     """source thread ──frame──▶ inbox ──▶ worker thread ──snapshot──▶ window; the window's request lies in the inbox."""
 
     def __init__(
