@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import errno
+import os
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -31,6 +33,12 @@ def os_reason_of(error: BaseException) -> str:
     return getattr(error, "strerror", None) or reason_of(error)
 
 
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names, and how many more there are: `a, b, c and 4 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def sentence_of(error: BaseException) -> str:
     """Return what a person reads of any error: a `ToolboxError` speaks for itself, another one says its kind, too."""
     reason, kind = reason_of(error), type(error).__name__
@@ -43,3 +51,19 @@ def shown_path(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except (ValueError, OSError):
         return str(path)
+
+
+def user_path(written: str | Path) -> Path:
+    """Return a path as a user wrote it, `~` resolved; what it names need not be there.
+
+    `ToolboxError` where it can be no path: a home that does not exist, a name that is too long, a null character.
+    """
+    try:
+        path = Path(written).expanduser()
+        os.lstat(path)
+    except (RuntimeError, ValueError) as error:
+        raise ToolboxError(f'"{str(written)[:60]}" can be no path: {reason_of(error)}') from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ToolboxError(f'"{str(written)[:60]}…" can be no path: it is too long') from None
+    return path

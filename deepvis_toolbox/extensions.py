@@ -15,7 +15,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 
 FLAG = "--extend"
 _PREFIX = "deepvis_extension_"
@@ -94,7 +94,4 @@ def _line_of(error: BaseException, path: Path) -> str:
 
 
 def _reason_of(error: BaseException) -> str:
-    text = error.msg if isinstance(error, SyntaxError) else next(iter(str(error).splitlines()), "")
-    if isinstance(error, ToolboxError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else sentence_of(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +41,14 @@ class FolderLock:
         if descriptor is not None:
             with suppress(OSError):  # the folder is gone: there is no name to remove
                 self._path.unlink()
+            _held.discard(self)
             os.close(descriptor)
-            _held.discard(descriptor)
+
+    def forget(self) -> None:
+        """Close this process's copy of the file, without letting others write."""
+        descriptor, self._file = self._file, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _take(self) -> int | None:
         while True:
@@ -66,7 +73,7 @@ class FolderLock:
             except OSError:  # a file system without locks
                 os.close(descriptor)
                 return None
-            _held.add(descriptor)
+            _held.add(self)
             return descriptor
 
     def __enter__(self) -> FolderLock:
@@ -81,13 +88,13 @@ class FolderLock:
         self.release()
 
 
-_held: set[int] = set()
+_held: weakref.WeakSet[FolderLock] = weakref.WeakSet()
 
 
 def _leave_to_the_parent() -> None:
     """In a forked process: its copies would keep the folder locked when the run itself has been killed."""
-    for descriptor in _held:
-        os.close(descriptor)
+    for lock in list(_held):
+        lock.forget()
     _held.clear()
 
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from deepvis_toolbox.errors import ToolboxError, os_reason_of
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
 from deepvis_toolbox.words.images import Floats
 
 Step = tuple[Any, ...]
@@ -50,7 +50,7 @@ def find_caffe(where: str | None = None) -> Installation:
     """
     named = where or os.environ.get(WHERE)
     if named:
-        return _installation_at(Path(named).expanduser())
+        return _installation_at(user_path(named))
     usual = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "deepvis-toolbox" / "caffe"
     if (usual / "complete").exists():
         return _installation_at(usual)

@@ -9,11 +9,7 @@ from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.opening.model_folder import model_forms
-
-DEFAULT_MODEL = "efficientnet-lite0"
-"""As in `opening.loading`, which imports torch: a test holds them together."""
-
-ENGINES = ("torch", "caffe")
+from deepvis_toolbox.words.network import CHANNEL_ORDERS, DEFAULT_MODEL, ENGINES
 
 
 def add_network_flags(parser: CommandParser) -> None:
@@ -29,7 +25,7 @@ def add_network_flags(parser: CommandParser) -> None:
     add_flag(group, "--device", reader=values.device, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add_flag(group, "--input-size", aliases=["--data-size"], reader=values.size, metavar="HxW",
              help="the input's height and width in pixels, or one number for both")  # fmt: skip
-    group.add_argument("--channels", choices=["RGB", "BGR", "gray"], help="the network's channel order")
+    group.add_argument("--channels", choices=CHANNEL_ORDERS, help="the network's channel order")
     add_alias(group, "--channel-swap-to-rgb", values.channel_order, dest="channels")
     add_flag(group, "--mean", reader=values.numbers_or_file, metavar="VALUES",
              help="subtracted: one number, one for each channel (104,117,123), or a file")  # fmt: skip

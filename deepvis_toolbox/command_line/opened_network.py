@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line.values import written
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -43,10 +42,10 @@ def loading_options(given: argparse.Namespace) -> dict[str, Any]:
     if given.prototxt and not given.weights:
         raise ToolboxError("--prototxt and --weights belong together; give both")
     paths = {name: getattr(given, name) for name in _PATHS}
-    options = {name: str(Path(path).expanduser().resolve()) for name, path in paths.items() if path is not None}
+    options = {name: str(user_path(path).resolve()) for name, path in paths.items() if path is not None}
     options |= {name: value for name in _VALUES if (value := getattr(given, name)) is not None}
     if isinstance(options.get("mean"), str):
-        options["mean"] = str(Path(options["mean"]).expanduser().resolve())
+        options["mean"] = str(user_path(options["mean"]).resolve())
     return {"engine": given.engine, "device": given.device, **options}
 
 

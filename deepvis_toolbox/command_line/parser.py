@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-from deepvis_toolbox.command_line.program_names import command_line
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.program_names import command_line
 from deepvis_toolbox.registry import Registry
 
 GROUPS = ("network", "units", "pictures in", "method", "results out", "settings", "talk")

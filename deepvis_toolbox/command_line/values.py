@@ -20,7 +20,6 @@ LONGEST_VALUE = 10_000
 MOST_SEEDS = 100_000
 LARGEST_WHOLE_NUMBER = 2**53
 _RANGE = re.compile(r"(\d{1,15})(?:-(\d{1,15}))?")
-_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
 _OTHER_BASE = re.compile(r"\b0[xXoObB]|\d_\d")
 """Python's numbers that are not written as people write them."""
 _SIZE = re.compile(r"(\d{1,9})(?:\s*[x×,]\s*(\d{1,9}))?")
@@ -40,7 +39,7 @@ def value_of(text: str) -> Any:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         pass
     try:
-        value = _with_numbers(parse_value(text, ""))
+        value = parse_value(text, "")
     except (ToolboxError, RecursionError, ValueError):  # ValueError: a number of thousands of digits
         return text
     return text if value in (math.inf, -math.inf) else value
@@ -196,12 +195,3 @@ def _finite_numbers(text: str) -> list[float] | None:
     except ValueError:
         return None
     return found if all(map(math.isfinite, found)) else None
-
-
-def _with_numbers(value: Any) -> Any:
-    """YAML reads 1e8 as text; here it is a number."""
-    if isinstance(value, dict):
-        return {key: _with_numbers(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_with_numbers(each) for each in value]
-    return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value

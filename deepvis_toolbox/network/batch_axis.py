@@ -6,12 +6,12 @@ first axis is not the batch would show one token, or one window, as if it were t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeGuard
 
 import torch
 from torch import fx
 
+from deepvis_toolbox.errors import first_few
 from deepvis_toolbox.network.differing import agree
 from deepvis_toolbox.network.execution import Values
 from deepvis_toolbox.network.operations import called_name
@@ -99,13 +99,9 @@ def _move_to_front(node: fx.Node, axis: int, two: Values | None, one: Values) ->
     graph = node.graph
     readers = list(node.users)
     with graph.inserting_after(node):
-        front = graph.call_function(
-            *_view(torch.unsqueeze, node, 0) if axis < 0 else _view(torch.movedim, node, axis, 0)
-        )
+        front = graph.call_function(*((torch.unsqueeze, (node, 0)) if axis < 0 else (torch.movedim, (node, axis, 0))))
     with graph.inserting_after(front):
-        behind = graph.call_function(
-            *_view(torch.squeeze, front, 0) if axis < 0 else _view(torch.movedim, front, 0, axis)
-        )
+        behind = graph.call_function(*((torch.squeeze, (front, 0)) if axis < 0 else (torch.movedim, (front, 0, axis))))
     for reader in readers:
         reader.replace_input_with(node, behind)
     front.meta = {"layer": node.meta["layer"], "moved": node, "line": node.meta.get("line")}
@@ -116,10 +112,5 @@ def _move_to_front(node: fx.Node, axis: int, two: Values | None, one: Values) ->
             values[behind] = values[node]
 
 
-def _view(function: Callable[..., torch.Tensor], node: fx.Node, *numbers: int) -> tuple[Any, tuple[Any, ...]]:
-    return function, (node, *numbers)
-
-
 def _left_out_note(why: str, names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"layers left out, since {why}: {', '.join(names[:_NAMED])}{more}"
+    return f"layers left out, since {why}: {first_few(names, _NAMED)}"

@@ -44,6 +44,7 @@ class Network(ABC):
     """What it was opened by, as given: presets, unit images, the model's folder, its files, notes."""
     notes: tuple[str, ...] = ()
     """What trying it found out that a user should know, a sentence each: layers left out, say."""
+    _kept_recording: Recording | None = None
 
     @abstractmethod
     def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -99,10 +100,10 @@ class Network(ABC):
 
     def _recording_of(self, x: torch.Tensor) -> Recording:
         """Return the kept recording where the images are the same as in the last call, else a new one."""
-        kept: Recording | None = getattr(self, "_kept_recording", None)
+        kept = self._kept_recording
         if kept is None or kept.input.shape != x.shape or not torch.equal(kept.input, x.to(kept.input)):
-            kept = self.record(x)
-            self._kept_recording: Recording | None = kept
+            kept = self._kept_recording = None  # its memory is free before the new one takes some
+            kept = self._kept_recording = self.record(x)
         return kept
 
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:

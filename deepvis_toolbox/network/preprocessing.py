@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -18,12 +18,10 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.images import Floats
+from deepvis_toolbox.words.network import CHANNEL_ORDERS, ChannelOrder
 
 if TYPE_CHECKING:  # the processes that only decode pictures start without it
     import torch
-
-ChannelOrder = Literal["RGB", "BGR", "gray"]
-CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)
 
 PerChannel = float | Sequence[float] | Floats
 Pixelwise = TypeVar("Pixelwise", Floats, "torch.Tensor")

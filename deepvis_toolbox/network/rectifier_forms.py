@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from deepvis_toolbox.network.layer_nodes import attribute
 from deepvis_toolbox.network.operations import RECTIFIERS, called_name
 from deepvis_toolbox.network.plain_modules import is_plain
 from deepvis_toolbox.network.swish import quick_gelu
@@ -128,10 +129,7 @@ def _tried(
 
 
 def _one_number(graph_module: fx.GraphModule, path: str) -> torch.Tensor:
-    found: Any = graph_module
-    for part in path.split("."):
-        found = getattr(found, part)
-    numbers = torch.unique(found)
+    numbers = torch.unique(attribute(graph_module, path))
     if len(numbers) != 1:
         raise ValueError("a tensor of different numbers")
     return numbers[0].double()

@@ -12,6 +12,7 @@ from deepvis_toolbox.network.cropping import Crop, unit_crop
 from deepvis_toolbox.network.execution import Values
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer_nodes import LayerNodes
+from deepvis_toolbox.network.promise import noise as noise_images
 
 _TOLERANCE = 1e-4
 
@@ -67,7 +68,7 @@ def ascent_pass_on_torch(network: GradientRunner, layer: str, place: tuple[int, 
 
 
 def _agree(full: AscentPass, cropped: AscentPass, network: GradientRunner) -> bool:
-    noise = torch.randn(1, *network.input_shape, generator=torch.Generator().manual_seed(0)).to(network.device)
+    noise = noise_images(1, network.input_shape).to(network.device)
     first_unit = torch.zeros(1, dtype=torch.int64)
     try:
         found = cropped(noise, first_unit)

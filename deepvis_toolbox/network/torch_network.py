@@ -19,7 +19,7 @@ from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.hidden_rectifiers import modules_with_hidden_rectifiers
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.joined_recording import JoinedRecording, joined
-from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, note_values, operation
+from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, needed_for, note_values, operation
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
@@ -169,12 +169,7 @@ class TorchNetwork(Network):
     def _recorded_nodes(self, names: Sequence[str]) -> list[fx.Node]:
         """Return the named layers' nodes, and those of every layer that is computed on the way."""
         wanted = {node for name in names for node in (self._nodes[name].value, self._nodes[name].below)}
-        waiting, computed = list(wanted), set()
-        while waiting:
-            node = waiting.pop()
-            if node not in computed:
-                computed.add(node)
-                waiting.extend(node.all_input_nodes)
+        computed = needed_for(wanted)
         for nodes in self._nodes.values():
             wanted |= {node for node in (nodes.value, nodes.below) if node in computed}
         return list(wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import numpy as np
 import yaml
 
 from deepvis_toolbox.atomic_files import write_text
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.network.description import NetworkFiles
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
+from deepvis_toolbox.program_names import command_line
 
 GivenMean = float | Sequence[float] | str | Path
 
@@ -44,16 +46,15 @@ def save_model(network: Network, folder: str | Path) -> Path:
     The files stay where they are; the model.yaml names them relative to its folder. Raises `ToolboxError` where there
     is a model.yaml already, or nothing can be written.
     """
-    target = Path(folder).expanduser().resolve() / MODEL_FILE
+    target = user_path(folder).resolve() / MODEL_FILE
     if network.description.files is None:
         raise ToolboxError(f"{network.name} was not opened from Caffe files; there is nothing to save")
     if target.exists():
         raise ToolboxError(f"{target} is there already; remove it, or save to another folder")
     described = _description(network, network.description.files, target.parent)
     text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None)
-    write_text(
-        target, f"# Written by run_toolbox.py --save-model; python run_toolbox.py --model {target.parent}\n{text}"
-    )
+    again = f"{command_line('deepvis')} --model {shlex.quote(str(target.parent))}"
+    write_text(target, f"# Written by --save-model; {again}\n{text}")
     return target
 
 

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.errors import ToolboxError, nearest_name, user_path
 from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
@@ -21,13 +21,9 @@ from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_v
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device
+from deepvis_toolbox.words.network import DEFAULT_MODEL, ENGINES
 
 _log = logging.getLogger(__name__)
-
-Engine = Literal["torch", "caffe"]
-ENGINES: tuple[str, ...] = get_args(Engine)
-
-DEFAULT_MODEL = "efficientnet-lite0"
 
 _USUAL_NAMES = frozenset({"deploy", "train_val", "trainval", "train", "test", "net", "network", "model", "prototxt"})
 """What a prototxt is called that has its network's name in the folder's."""
@@ -185,7 +181,7 @@ def _labelled(network: Network, model: ModelFile) -> Network:
 
 
 def _absolute(path: str | Path | None) -> str | None:
-    return None if path is None else str(Path(path).expanduser().resolve())
+    return None if path is None else str(user_path(path).resolve())
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_
 
 from deepvis_toolbox.configuration.section import InWords, Section, validated
 from deepvis_toolbox.configuration.yaml_file import KeyPath, read_yaml
-from deepvis_toolbox.errors import ToolboxError, shown_path
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path, user_path
 from deepvis_toolbox.opening.mean_file import read_mean
+from deepvis_toolbox.program_names import command_line
+from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.words.network import ChannelOrder
 from deepvis_toolbox.words.unit_image_kinds import MontageLayout
 
 if TYPE_CHECKING:
@@ -60,7 +63,7 @@ class InputSection(Section):
     size: Size | None = Field(
         None, description="Height and width, [H, W], or one number; a Caffe network's prototxt tells"
     )
-    channels: Literal["RGB", "BGR", "gray"] | None = Field(None, description="Order of the input's channels")
+    channels: ChannelOrder | None = Field(None, description="Order of the input's channels")
     mean: Mean = Field((0.0,), description="A number, one per channel in the network's order, or a file (.npy)")
     scale: Factors = Field((1.0,), description="Multiplies after the mean is subtracted: a number, or one per channel")
     std: Factors = Field((1.0,), description="Divides after the mean is subtracted: a number, or one per channel")
@@ -156,14 +159,14 @@ class ModelFile(Section):
 
     def path(self, value: str) -> Path:
         """Return a path written in the file."""
-        return self.folder / Path(value).expanduser()
+        return self.folder / user_path(value)
 
     def existing(self, what: str, value: str, *key: str) -> Path:
         """Return a file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""
         path = self.path(value)
         if path.is_file():
             return path
-        fetch = f"; python run_toolbox.py --fetch {self.title} downloads it" if self.fetch else ""
+        fetch = f"; {command_line('deepvis')} --fetch {self.title} downloads it" if self.fetch else ""
         raise ToolboxError(f"{self.where(*(key or (what,)))}: the network's {what} file {path} is not there{fetch}")
 
     def changed(self, changes: Mapping[str, Any], input_changes: Mapping[str, Any]) -> ModelFile:
@@ -258,7 +261,7 @@ def _listed(values: Any) -> str:
     return numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
 
 
-def _usual_channels(framework: str, channel_count: int | None) -> Literal["RGB", "BGR", "gray"]:
+def _usual_channels(framework: str, channel_count: int | None) -> ChannelOrder:
     if channel_count == 1:
         return "gray"
     return "BGR" if framework == "caffe" else "RGB"
@@ -269,10 +272,10 @@ def read_labels(path: Path) -> tuple[str, ...]:
     name = shown_path(path)
     if not path.is_file():
         raise ToolboxError(f"there is no labels file {name}")
-    if path.stat().st_size > LARGEST_LABELS_FILE:
-        raise ToolboxError(f"{name} is larger than {LARGEST_LABELS_FILE} bytes; that is no labels file")
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_regular(path, LARGEST_LABELS_FILE).decode("utf-8-sig")
+    except OSError as error:
+        raise ToolboxError(f"the labels file {name} cannot be read: {os_reason_of(error)}") from None
     except UnicodeDecodeError:
         raise ToolboxError(f"{name} is not a text file in UTF-8") from None
     return tuple(line.strip() for line in text.rstrip().splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path
@@ -24,7 +25,8 @@ def model_forms() -> str:
 
 def is_factory(model: str) -> bool:
     """Return whether the name is of the form `package.module:factory` (also `torchvision:NAME`), not a path."""
-    return ":" in model and not Path(model).exists() and not model.endswith((".yaml", ".yml"))
+    is_path = os.path.exists(model)  # noqa: PTH110 - answers False to names no system can have
+    return ":" in model and not is_path and not model.endswith((".yaml", ".yml"))
 
 
 def model_path(model: str) -> Path:

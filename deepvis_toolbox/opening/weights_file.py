@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.errors import ToolboxError, first_few, reason_of
 
 LARGEST_FILE = 8 << 30
 """Bytes; no convnet's weights are larger, so a larger file is something else."""
@@ -135,5 +135,4 @@ def _unwrapped(name: str) -> str:
 
 
 def _listed(what: str, names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{what}: {', '.join(names[:3])}{more}" if names else ""
+    return f"{what}: {first_few(names)}" if names else ""

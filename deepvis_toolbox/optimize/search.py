@@ -17,12 +17,10 @@ from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.command_line.flags import add_network_flags, add_talk_flags, add_unit_flags, addresses_with
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
-from deepvis_toolbox.command_line.program_names import command_line
 from deepvis_toolbox.command_line.talking import begin_talking, progress_of
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.opening.loading import DEFAULT_MODEL
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.optimize.files.contact_sheet import Trial, contact_sheet
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN, Output
@@ -34,9 +32,11 @@ from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.search_space import STEPS, sampled
 from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.production import Summary, make_pictures, pictures_to_make, store_files
+from deepvis_toolbox.program_names import command_line
 from deepvis_toolbox.progress import Progress
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.network import DEFAULT_MODEL
 from deepvis_toolbox.words.unit import parse_units
 
 SHEET = "contact_sheet.html"

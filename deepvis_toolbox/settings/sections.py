@@ -12,6 +12,7 @@ from deepvis_toolbox.configuration.yaml_file import KeyPath
 from deepvis_toolbox.words.backward import BACKWARD_VIEWS, BackwardView, ChosenBackwardMode, chosen_backward_modes
 from deepvis_toolbox.words.device import DEVICE_PATTERN
 from deepvis_toolbox.words.inputs import INPUT_FORMS
+from deepvis_toolbox.words.network import DEFAULT_MODEL, Engine
 
 
 def _colour(value: Any) -> Any:
@@ -141,10 +142,8 @@ class LogSettings(Section):
 class Settings(Section):
     """All settings, checked; they do not change while the program runs."""
 
-    model: str = Field(
-        "efficientnet-lite0", min_length=1, description="The network: a folder of models/, a model.yaml, …"
-    )
-    engine: Literal["torch", "caffe"] = Field("torch", description="Who computes: PyTorch, or real Caffe")
+    model: str = Field(DEFAULT_MODEL, min_length=1, description="The network: a folder of models/, a model.yaml, …")
+    engine: Engine = Field("torch", description="Who computes: PyTorch, or real Caffe")
     device: Device = Field("auto", description="What it computes on; auto: the GPU where there is one")
     sources: SourceSettings = SourceSettings.model_validate({})
     window: WindowSettings = WindowSettings.model_validate({})

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
 from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
 from deepvis_toolbox.unit_images.montage import (
@@ -87,7 +87,7 @@ class UnitImageStore:
         network: Callable[[], NetworkIdentity] | None = None,
     ) -> UnitImageStore:
         """Return the store in `folder`, or else the one that the model.yaml names, or `unit_images/<name>` here."""
-        chosen = Path(folder).expanduser().resolve() if folder is not None else description.unit_images.folder
+        chosen = user_path(folder).resolve() if folder is not None else description.unit_images.folder
         if chosen is None:
             chosen = Path.cwd() / "unit_images" / file_name_of(description.name)
         return cls._laid_out_as(description, chosen, network)

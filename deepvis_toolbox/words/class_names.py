@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, first_few
 
 _SYNSET = re.compile(r"n\d{8}\s+")
 """WordNet's number, which stands before the name in many lists of ImageNet's classes."""
@@ -49,9 +49,8 @@ class ClassNames:
         return f"; classes have their names in {' and '.join(self.layers)}" if self.labels and self.layers else ""
 
     def _several(self, name: str, layer: str, address: str, found: list[int]) -> str:
-        named = [f"{layer}:{channel} ({self.labels[channel]})" for channel in found[:_SHOWN]]
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        return f'"{address}": "{name}" may be {", ".join(named)}{more}; write one of them'
+        named = [f"{layer}:{channel} ({self.labels[channel]})" for channel in found]
+        return f'"{address}": "{name}" may be {first_few(named, _SHOWN)}; write one of them'
 
     def _nearest(self, wanted: str, layer: str) -> str:
         """Return a hint: the class whose name holds the text as a word, or is spelled most like it."""

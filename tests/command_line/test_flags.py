@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from deepvis_toolbox import ToolboxError
-from deepvis_toolbox.command_line import flags
+from deepvis_toolbox.command_line.flags import given_addresses
 from deepvis_toolbox.command_line.parser import GROUPS
-from deepvis_toolbox.command_line.program_names import INSTALLED, MODULES, SCRIPTS, command_words
-from deepvis_toolbox.opening import loading
+from deepvis_toolbox.program_names import INSTALLED, MODULES, SCRIPTS, command_words
+from deepvis_toolbox.words.network import DEFAULT_MODEL
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from commands import OPENS_A_NETWORK, PARSERS, REQUIRED
@@ -73,18 +73,13 @@ def test_the_network_is_named_by_the_same_flags_with_the_same_help_everywhere(co
         assert mine[name].help == reference[name].help
         assert mine[name].metavar == reference[name].metavar
     assert flags_in(command, "network")[: len(names)] == ["--" + name.replace("_", "-") for name in names]
-    assert parsed(command).model == (None if command == "deepvis" else loading.DEFAULT_MODEL)
-
-
-def test_what_is_said_here_of_the_default_network_and_the_engines_is_true() -> None:
-    assert flags.DEFAULT_MODEL == loading.DEFAULT_MODEL
-    assert flags.ENGINES == loading.ENGINES
+    assert parsed(command).model == (None if command == "deepvis" else DEFAULT_MODEL)
 
 
 @pytest.mark.parametrize("command", ["deepvis-optimize", "deepvis-crop", "deepvis-pipeline", "search"])
 def test_units_are_addresses_given_once_or_often_with_commas_or_without(command: str) -> None:
     given = parsed(command, "--units", "head:0-9,12,fc:1", "block3:7@3,12", "--units", "stem:3@mean")
-    assert flags.given_addresses(given) == ["head:0-9,12", "fc:1", "block3:7@3,12", "stem:3@mean"]
+    assert given_addresses(given) == ["head:0-9,12", "fc:1", "block3:7@3,12", "stem:3@mean"]
     assert parsed(command, "--layers", "block*", "fc").layers == ["block*", "fc"]
 
 

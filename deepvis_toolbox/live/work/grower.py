@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
@@ -91,6 +90,6 @@ def open_grower(network: Network, *, folder: str | None, maxes: str | None = Non
         from deepvis_toolbox.pipeline.on_demand import OnDemand  # not before somebody asks for pictures
 
         store = UnitImageStore.for_network(network.description, folder)
-        return OnDemand(network, store, maxes=None if maxes is None else Path(maxes).expanduser())
+        return OnDemand(network, store, maxes=None if maxes is None else user_path(maxes))
 
     return Grower(make)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.command_line import values
@@ -20,7 +19,7 @@ from deepvis_toolbox.command_line.flags import (
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS
 
 
@@ -67,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     top = TopImages.load(given.maxes)
     if given.images:
-        top.pictures = replace(top.pictures, root=str(Path(given.images).expanduser().absolute()))
+        top.pictures = replace(top.pictures, root=str(user_path(given.images).absolute()))
     with opened_network(given) as net:
         store = UnitImageStore.for_network(net.description, given.store)
         layers = chosen_layers(net.layers, given.layers) if given.layers else () if given.units else top.layers

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from deepvis_toolbox.command_line.talking import note
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.scan.pictures.picture_list import PictureList, list_pictures
 from deepvis_toolbox.sources.file_kind import file_kind
 
@@ -17,7 +16,7 @@ def given_pictures(given: argparse.Namespace) -> PictureList:
     A list after `--images` names pictures beside itself. `ToolboxError` where there is nothing to look at.
     """
     images, listed = given.images, given.list
-    path = Path(images).expanduser()
+    path = user_path(images)
     if file_kind(path) == "list":
         if listed:
             raise ToolboxError("--images is a list already; with --list, give the folder that its pictures are in")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
-from deepvis_toolbox.errors import ToolboxError, os_reason_of
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
 from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL, archive_pictures
 from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
@@ -110,7 +110,7 @@ def given_list(paths: object, labels: Iterable[int | None] | None = None) -> Pic
 
 
 def _of_lone_path(path: str | Path, labels: list[int | None] | None) -> PictureList:
-    place = Path(path).expanduser()
+    place = user_path(path)
     kind = "folder" if is_url(str(path)) or place.is_dir() else file_kind(place)
     if kind == "picture" or (kind != "list" and is_unnamed_picture(place)):
         return PictureList.of_paths([place], labels)
@@ -132,9 +132,9 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     """
     if is_url(str(images)):
         return _from_url(str(images).rstrip("/"), list_file)
-    root = Path(images).expanduser().absolute()
+    root = user_path(images).absolute()
     if list_file is not None:
-        return _from_list(str(root), Path(list_file).expanduser())
+        return _from_list(str(root), user_path(list_file))
     try:
         is_folder = stat.S_ISDIR(root.stat().st_mode)
     except FileNotFoundError:
@@ -152,7 +152,7 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
 
 def _from_url(url: str, list_file: str | Path | None) -> PictureList:
     if list_file is not None:
-        return _from_list(url, Path(list_file).expanduser())
+        return _from_list(url, user_path(list_file))
     found = list_url(url)
     names = tuple(name for name in found if is_picture_name(name) and not is_of_the_system(name))
     archives = [name for name in found if is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)]

@@ -1,0 +1,18 @@
+"""What a network is opened with: who computes it, and the order of its input's channels."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+DEFAULT_MODEL = "efficientnet-lite0"
+"""The network where nobody names one."""
+
+Engine = Literal["torch", "caffe"]
+"""Who computes: PyTorch, or real Caffe."""
+
+ENGINES: tuple[str, ...] = get_args(Engine)
+
+ChannelOrder = Literal["RGB", "BGR", "gray"]
+"""The channels of the network's input, whatever the pictures have."""
+
+CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)
