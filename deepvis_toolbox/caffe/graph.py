@@ -35,13 +35,6 @@ class _Plan:
     shapes: dict[str, Shape] = field(default_factory=dict)
 
 
-def build_graph(
-    prototxt: Path, weights: Path | None = None, input_shape: tuple[int, int, int] | None = None
-) -> fx.GraphModule:
-    """Return the network of a Caffe prototxt with its trained weights, as `graph_of` makes it."""
-    return graph_of(read_prototxt(Path(prototxt)), weights, input_shape)
-
-
 def graph_of(
     definition: Prototxt,
     weights: Path | None = None,

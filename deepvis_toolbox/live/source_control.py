@@ -38,7 +38,6 @@ class SourceOrders:
     def follow(self, state: State) -> None:
         """Give the source the orders that the state holds."""
         for _ in range(state.orders.switch_source):
-            state.facts.source_index = (state.facts.source_index + 1) % state.facts.sources
             self._source.toggle_source()
         state.orders.switch_source = 0
         if state.view.camera_frozen != self._frozen:

@@ -41,8 +41,6 @@ class Facts:
     """One sentence above the status line: what the last key did, or why it did nothing."""
 
     sources: int = 1
-    source_index: int = 0
-    """Which source is read now."""
     source_note: str = ""
     """What the source says about itself: `camera lost, retrying`."""
     source_gone: bool = False

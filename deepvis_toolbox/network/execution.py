@@ -13,7 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer_nodes import attribute, needed_for, operation
 from deepvis_toolbox.network.plain_modules import is_plain
-from deepvis_toolbox.network.quick_modules import quickened
+from deepvis_toolbox.network.quick_convolution import FirstConvolution, is_first_convolution
+from deepvis_toolbox.network.quick_linear import QuickLinear, is_quick_linear
 
 Values = dict[fx.Node, Any]
 OnValue = Callable[[fx.Node, Values], None]
@@ -193,3 +194,10 @@ def _nodes_in(step: _Step) -> list[fx.Node]:
     found: list[fx.Node] = []
     fx.node.map_arg((step.arguments, step.keywords), lambda node: found.append(node) or node)  # type: ignore[func-returns-value]
     return found
+
+
+def quickened(module: nn.Module) -> Callable[..., Any]:
+    """Return the module itself, or something with the same values and the same gradient at its input."""
+    if is_first_convolution(module):
+        return FirstConvolution(module)
+    return QuickLinear(module) if is_quick_linear(module) else module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,8 @@ from deepvis_toolbox.atomic_files import write_text
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.network.description import NetworkFiles
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.opening.loading import load_network
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
 from deepvis_toolbox.program_names import command_line
-
-GivenMean = float | Sequence[float] | str | Path
-
-
-def network_from_files(
-    prototxt: str | Path,
-    weights: str | Path,
-    mean: GivenMean | None = None,
-    labels: str | Path | None = None,
-    engine: str = "torch",
-    device: str = "auto",
-) -> Network:
-    """Return the network of a user's Caffe files; everything else is found out. See `load_network`."""
-    return load_network(None, engine, device, prototxt=prototxt, weights=weights, mean=mean, labels=labels)
 
 
 def found_out(network: Network) -> list[str]:

@@ -24,11 +24,6 @@ def open_source(text: str, options: SourceOptions | None = None) -> Source:
     raise ToolboxError(_why_not(text))
 
 
-def source_forms() -> str:
-    """Return all that can be written, for help texts: one line for each kind."""
-    return "\n".join(SOURCES.listed())
-
-
 def _why_not(text: str) -> str:
     forms = ", ".join(SOURCES)
     if not text:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from deepvis_toolbox.errors import reason_of
 from deepvis_toolbox.mailbox import Mailbox
-from deepvis_toolbox.rate_meter import RateMeter
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.sources.switch import SourceSwitch
@@ -27,19 +26,12 @@ SILENCE_SECONDS = 0.02
 class ReaderStatus:
     """What the status line says about the source."""
 
-    source: str
-    """The source's name: `camera 0`."""
-    rate: float
-    """Frames a second that the source brings; 0 for still pictures."""
-    dropped: int
-    """Frames that nobody took before the next came."""
     note: str
     """The source's own line, such as `camera lost, retrying`; empty when all is well."""
     gone: bool
     """Its frames have stopped coming."""
     error: str
     """Why the last read failed; empty once one succeeded again."""
-    frozen: bool
 
 
 class FrameReader:
@@ -56,9 +48,7 @@ class FrameReader:
         self._changed = threading.Condition()
         self._commands: deque[Callable[[], None]] = deque()
         self._closing = False
-        self._frozen = False  # what was asked for last; the switch follows when the thread comes round
         self._error = ""
-        self._rate = RateMeter()
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
 
     def start(self) -> None:
@@ -92,22 +82,13 @@ class FrameReader:
 
     def freeze(self, frozen: bool) -> None:
         """Stop reading, or go on. What was delivered last stays the newest frame."""
-        self._frozen = frozen
         self._command(lambda: self._switch.freeze(frozen))
 
     @property
     def status(self) -> ReaderStatus:
         """What the source says about itself now."""
         source = self._switch.current
-        return ReaderStatus(
-            source.name,
-            self._rate.rate,
-            self.frames.dropped,
-            source.note,
-            source.gone,
-            self._error,
-            self._frozen,
-        )
+        return ReaderStatus(source.note, source.gone, self._error)
 
     def _command(self, command: Callable[[], None]) -> None:
         with self._changed:
@@ -131,10 +112,7 @@ class FrameReader:
         while self._commands:
             command = self._commands.popleft()
             try:
-                before = self._switch.current
                 command()
-                if self._switch.current is not before:
-                    self._rate.reset()
             except Exception as error:
                 self._report(error)
 
@@ -149,8 +127,6 @@ class FrameReader:
         if frame is None:
             self._wait(SILENCE_SECONDS)
             return
-        if not frame.info.is_still:
-            self._rate.tick()
         self.frames.put(frame)
 
     def _report(self, error: Exception) -> None:

@@ -93,15 +93,6 @@ class UnitImageStore:
         return cls._laid_out_as(description, chosen, network)
 
     @classmethod
-    def of_network(
-        cls, description: ModelDescription, network: Callable[[], NetworkIdentity] | None = None
-    ) -> UnitImageStore | None:
-        """Return the store that a network's model.yaml names (`unit_images: {folder, montage, shared}`); None
-        without one."""
-        folder = description.unit_images.folder
-        return None if folder is None else cls._laid_out_as(description, folder, network)
-
-    @classmethod
     def _laid_out_as(
         cls, description: ModelDescription, folder: Path, network: Callable[[], NetworkIdentity] | None
     ) -> UnitImageStore:

@@ -28,10 +28,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
-from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.opening.mean_file import read_mean
+from tests.caffe.graphs import build_graph
 
 MAX_SECONDS = 5.0
 MAX_BYTES = 1 << 30

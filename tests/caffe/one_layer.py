@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
-from deepvis_toolbox.caffe.graph import build_graph
+from tests.caffe.graphs import build_graph
 
 Array = NDArray[np.float32]
 Blobs = Mapping[str, Sequence[Array]]

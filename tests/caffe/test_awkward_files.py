@@ -13,12 +13,13 @@ import torch.nn.functional as F
 from deepvis_toolbox import ToolboxError
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.engine import CaffeNetwork
-from deepvis_toolbox.caffe.graph import build_graph, graph_of
+from deepvis_toolbox.caffe.graph import graph_of
 from deepvis_toolbox.caffe.process import Installation
 from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
+from tests.caffe.graphs import build_graph
 from tests.caffe.layer_cases import layer
 from tests.caffe.one_layer import caffemodel_bytes, prototxt_text
 

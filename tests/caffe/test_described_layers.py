@@ -11,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from deepvis_toolbox import load_network
 from deepvis_toolbox.caffe.graph import graph_of, values_without_data
 from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
 from deepvis_toolbox.caffe.prototxt import read_prototxt
@@ -20,7 +21,6 @@ from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.layer_nodes import classify, reachable
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from deepvis_toolbox.opening.found_out import network_from_files
 from tests.caffe.layer_cases import CASES, Case
 from tests.caffe.one_layer import caffemodel_bytes, prototxt_text
 from tests.caffe.random_weights import write_random_weights
@@ -132,7 +132,7 @@ def test_the_engine_caffe_reads_the_prototxt_once_and_makes_no_network_of_torch(
 
     monkeypatch.setattr(Path, "read_bytes", counted)
     monkeypatch.setattr(TorchNetwork, "__init__", refused)
-    with network_from_files(prototxt, weights, engine="caffe", device="cpu") as network:
+    with load_network(None, prototxt=prototxt, weights=weights, engine="caffe", device="cpu") as network:
         assert read.count(prototxt) == 1
         probabilities = network.forward(torch.zeros(1, *network.input_shape), ["prob"])["prob"]
         assert probabilities.sum() == pytest.approx(1, abs=1e-5)

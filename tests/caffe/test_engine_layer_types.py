@@ -12,12 +12,12 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
 from deepvis_toolbox.caffe.process import CaffeProcess, Installation
 from deepvis_toolbox.caffe.process_definition import caffe_definition
 from deepvis_toolbox.caffe.process_passes import CaffeLayer, Passes
 from deepvis_toolbox.caffe.prototxt import read_prototxt
+from tests.caffe.graphs import build_graph
 from tests.caffe.layer_cases import CASES, Case
 from tests.caffe.one_layer import caffemodel_bytes, prototxt_text
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.caffe.graph_writer import GraphWriter
+from tests.caffe.graphs import build_graph
 from tests.caffe.small_networks import layer
 
 HEAD = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'

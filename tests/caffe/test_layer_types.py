@@ -12,8 +12,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
+from tests.caffe.graphs import build_graph
 from tests.caffe.layer_cases import CASES, Case
 from tests.caffe.one_layer import caffemodel_bytes, opencv_output, our_outputs, prototxt_text
 

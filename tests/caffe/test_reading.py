@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
-from deepvis_toolbox.caffe.graph import blob_shapes, build_graph
+from deepvis_toolbox.caffe.graph import blob_shapes
 from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.caffe.wire import WireError, fields
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.opening.mean_file import read_mean
+from tests.caffe.graphs import build_graph
 
 WEIGHT = np.random.default_rng(0).normal(0, 1, (4, 3, 3, 3)).astype(np.float32)
 BIAS = np.arange(4, dtype=np.float32)

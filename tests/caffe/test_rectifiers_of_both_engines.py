@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.caffe.process_definition import Definition, caffe_definition
 from deepvis_toolbox.caffe.process_passes import CaffeLayer, Passes
 from deepvis_toolbox.caffe.prototxt import read_prototxt
 from deepvis_toolbox.network.layer_nodes import classify
+from tests.caffe.graphs import build_graph
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import every_rectifier
 

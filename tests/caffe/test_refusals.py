@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
-from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.errors import ToolboxError
+from tests.caffe.graphs import build_graph
 
 INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
 

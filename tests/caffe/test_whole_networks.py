@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import fx
 
-from deepvis_toolbox.caffe.graph import build_graph
 from deepvis_toolbox.caffe.prototxt import read_prototxt
+from tests.caffe.graphs import build_graph
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import convolution, googlenet_like, layer, relu, resnet_like
 

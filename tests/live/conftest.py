@@ -116,6 +116,7 @@ class Driver:
     ) -> None:
         self.display = display
         self.state = State()
+        self.other_source = False  # of the two
         self.state.facts.sources, self.state.facts.loading = len(sources), "loading"
         grower = partial(open_grower, folder=str(unit_images)) if unit_images else None
         self.work = LiveWork(load, sources, open_grower=grower)  # type: ignore[arg-type]
@@ -168,13 +169,19 @@ class Driver:
         def settled() -> bool:
             snapshot = self.loop.snapshot
             asked = snapshot is not None and snapshot.request == make_request(self.state)
-            return asked and not self.loop.is_dirty and self.work.inbox.is_idle and not self.state.facts.message
+            return (
+                asked
+                and not self.loop.is_dirty
+                and not self.work.inbox.has_work_within(0)
+                and not self.state.facts.message
+            )
 
         self.run_until(settled)
         assert self._paints_within(20.0), "the display does not show what was drawn"
 
     def key(self, name: str) -> None:
         """Presses a real key, and waits until the window shows what it did."""
+        self.other_source ^= name == "c"
         self._do("key", name)
 
     def mouse(self, *arguments: str) -> None:
@@ -212,7 +219,7 @@ class Driver:
 
     def reset(self) -> None:
         """Back to the start: every test begins with it."""
-        if self.state.facts.source_index:
+        if self.other_source:
             source = self.picture[0]
             self.key("c")
             self.run_until(lambda: self.picture[0] != source)

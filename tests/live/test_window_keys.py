@@ -95,7 +95,7 @@ CASES = [
     Case("t", {"gamma_index": 1}, "tiles status", "input layers backward"),
     Case("shift+t", {"channel_boost_index": 1}, "tiles status", "input layers backward", table_name="T"),
     Case("f", {"camera_frozen": True}, "status", "tiles layers"),
-    Case("c", {"source_index": 1}, "input tiles status", "layers", new_picture=True),
+    Case("c", {}, "input tiles status", "layers", new_picture=True),
     Case("e", {}, "input tiles status", "layers", new_picture=True),
     Case("Next", {}, "input tiles status", "layers", table_name="page down", new_picture=True),
     Case("w", {}, "input tiles status", "layers", new_picture=True),
@@ -116,7 +116,7 @@ def seen(state: State, name: str) -> Any:
         return divmod(state.view.unit, state.facts.tile_columns)
     if name == "frozen_origin":
         return str(state.view.frozen_origin or "")
-    return getattr(state.facts if name == "source_index" else state.view, name)
+    return getattr(state.view, name)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.before} {case.key}".strip().replace(" ", "-"))

@@ -152,7 +152,7 @@ def test_worker_drops_and_counts_frames_that_come_too_fast(network: Counting) ->
     running.inbox.ask(asked(LayerMaps("conv1")))
     running.inbox.put(frame(0))
     deadline = time.monotonic() + 10
-    while not running.inbox.is_idle:
+    while running.inbox.has_work_within(0):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     for number in range(1, 6):
@@ -219,6 +219,22 @@ def test_pictures_grow_on_when_a_live_source_stops_although_nothing_else_happens
         assert time.monotonic() < deadline, "the worker waits for a frame that never comes"
         time.sleep(0.01)
     running.close()
+
+
+def test_another_source_has_another_rate() -> None:
+    inbox = Inbox()
+    inbox.ask(asked(LayerMaps("conv1")))
+    for number in range(8):
+        inbox.put(frame(number))
+        time.sleep(0.09)
+    work = inbox.next_work()
+    assert work is not None
+    assert 4 < work.source_rate < 12, "one in 90 ms, on a machine that may be busy"
+    other = frame(8)
+    inbox.put(SourceFrame(other.image, FrameInfo("another", 0)))
+    work = inbox.next_work()
+    assert work is not None
+    assert work.source_rate == 0
 
 
 def test_paging_through_still_pictures_is_no_live_source() -> None:

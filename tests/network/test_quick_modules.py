@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from deepvis_toolbox.network.quick_modules import quickened
+from deepvis_toolbox.network.execution import quickened
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from deepvis_toolbox import Network, ToolboxError, load_network
-from deepvis_toolbox.opening.found_out import found_out, network_from_files, save_model
+from deepvis_toolbox.opening.found_out import found_out, save_model
 from deepvis_toolbox.unit_images import UnitImageStore
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import convolution, layer, relu
@@ -54,8 +54,8 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Netw
         files.mkdir(exist_ok=True)
         (files / "net.prototxt").write_text(NETWORKS[name])
         write_random_weights(files / "net.prototxt", files / "net.caffemodel")
-        network = network_from_files(
-            files / "net.prototxt", files / "net.caffemodel", engine=request.param, device="cpu", **options
+        network = load_network(
+            None, request.param, "cpu", prototxt=files / "net.prototxt", weights=files / "net.caffemodel", **options
         )
         request.addfinalizer(network.close)
         return network
@@ -129,7 +129,7 @@ def test_a_network_is_named_by_its_folder_and_a_file_that_says_more(tmp_path: Pa
     prototxt.parent.mkdir()
     prototxt.write_text(NETWORKS["grey"])
     write_random_weights(prototxt, tmp_path / "net.caffemodel")
-    with network_from_files(prototxt, tmp_path / "net.caffemodel", device="cpu") as network:
+    with load_network(None, prototxt=prototxt, weights=tmp_path / "net.caffemodel", device="cpu") as network:
         assert network.name == name
 
 
@@ -138,7 +138,7 @@ def test_a_network_of_other_than_grey_or_colour_images_is_refused_as_such(tmp_pa
     (tmp_path / "net.prototxt").write_text(_head(channels, 20, 20) + _body(""))
     write_random_weights(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
     with pytest.raises(ToolboxError, match=rf"net\.prototxt: the network takes images of {channels} channels"):
-        network_from_files(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
+        load_network(None, prototxt=tmp_path / "net.prototxt", weights=tmp_path / "net.caffemodel")
 
 
 def test_mean_and_labels_are_said_and_saved(opened: Callable, tmp_path: Path) -> None:
@@ -187,7 +187,9 @@ def test_what_training_prototxts_leave_out_is_said(tmp_path: Path) -> None:
     )
     (tmp_path / "net.prototxt").write_text(text)
     write_random_weights(tmp_path / "net.prototxt", tmp_path / "net.caffemodel")
-    with network_from_files(tmp_path / "net.prototxt", tmp_path / "net.caffemodel", device="cpu") as network:
+    with load_network(
+        None, prototxt=tmp_path / "net.prototxt", weights=tmp_path / "net.caffemodel", device="cpu"
+    ) as network:
         assert "left out, data and loss layers: images, loss" in found_out(network)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.kinds import camera as camera_module
-from deepvis_toolbox.sources.opening import open_source, source_forms
+from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import SOURCES
 from deepvis_toolbox.sources.source import Source
@@ -42,7 +42,7 @@ def test_each_kind_says_how_it_is_written(kind: type[Source]) -> None:
     assert kind.form
     assert kind.meaning
     assert "\n" not in kind.form + kind.meaning
-    assert f"{kind.form}: {kind.meaning}" in source_forms()
+    assert f"{kind.form}: {kind.meaning}" in SOURCES.listed()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -186,10 +186,9 @@ def described(folder, pictures, montage="1x1", shared=None):
 
 
 def test_a_models_description_gives_its_store(tmp_path):
-    store = UnitImageStore.of_network(described(tmp_path, tmp_path / "unit_images", "2x2", {"pool1": "conv1"}))
+    store = UnitImageStore.for_network(described(tmp_path, tmp_path / "unit_images", "2x2", {"pool1": "conv1"}))
     assert store.folder == tmp_path / "unit_images"
     assert (store.montage, store.shared) == ("2x2", {"pool1": "conv1"})
-    assert UnitImageStore.of_network(described(tmp_path, None)) is None
 
 
 def test_without_a_store_of_its_own_a_network_has_one_by_its_name_in_the_models_layout(tmp_path, monkeypatch):
@@ -210,13 +209,13 @@ def test_pictures_under_the_working_directory_did_not_come_with_a_network_that_h
 
 def test_a_layout_that_does_not_exist_is_refused_by_name(tmp_path):
     with pytest.raises(ToolboxError, match="unit_images"):
-        UnitImageStore.of_network(described(tmp_path, tmp_path, "9x9"))
+        UnitImageStore.for_network(described(tmp_path, tmp_path, "9x9"))
 
 
 def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_never_written_to(tmp_path):
     shipped = UnitImageStore(tmp_path / "unit_images")
     shipped.write_montage("max_im", Unit("conv1", 4), montage3x3(flat_pictures(1)))
-    store = UnitImageStore.of_network(described(tmp_path, tmp_path / "made", shared={"pool1": "conv1"}))
+    store = UnitImageStore.for_network(described(tmp_path, tmp_path / "made", shared={"pool1": "conv1"}))
     assert store.has("max_im", Unit("pool1", 4))
     assert store.layers("max_im") == ["conv1"]
     assert store.read_best("max_im", Unit("pool1", 4)).mean() < 25
@@ -226,7 +225,7 @@ def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_n
     assert store.read_best("max_im", Unit("conv1", 4)).mean() > 200
     assert store.units("max_im", "conv1") == [Unit("conv1", 4), Unit("conv1", 5)]
     assert shipped.montage_path("max_im", Unit("conv1", 4)).read_bytes() == before
-    own = UnitImageStore.of_network(described(tmp_path, tmp_path / "unit_images"))
+    own = UnitImageStore.for_network(described(tmp_path, tmp_path / "unit_images"))
     assert own.units("max_im", "conv1") == [Unit("conv1", 4)]
 
 

@@ -32,10 +32,14 @@ class Inbox(Mailbox[SourceFrame]):
         self._request_is_new = False
         self._frame: SourceFrame | None = None
         self._frames_in = RateMeter()
+        self._source = ""
 
     def put(self, item: SourceFrame) -> bool:
         """Leave a frame, in place of one not processed yet. False where the inbox is closed."""
         with self._changed:
+            if item.info.source != self._source:  # another source has another rate
+                self._source = item.info.source
+                self._frames_in.reset()
             if not item.info.is_still:
                 self._frames_in.tick()
             return super().put(item)
@@ -65,12 +69,6 @@ class Inbox(Mailbox[SourceFrame]):
             assert self._frame is not None  # `_has_work` has seen a frame
             self._request_is_new = self._window_is_ready = False
             return Work(self._frame, self._request, self._frames_in.rate)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether the worker has taken all there is."""
-        with self._changed:
-            return not self._has_work()
 
     @property
     def is_live(self) -> bool:
