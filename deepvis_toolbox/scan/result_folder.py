@@ -92,9 +92,9 @@ class ResultFolder:
                 path.unlink()
 
     def write_result(self, identity: dict[str, Any], tally: Tally, root: str) -> dict[str, NDArray]:
-        """Write the scan's (or the shard's) end and remove the checkpoint; return the arrays, as `read` gives them.
+        """Write the scan's (or the shard's) end and remove the checkpoint; return the arrays.
 
-        `prepare` has written the list of pictures; `root`: what its names are relative to.
+        Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures; `root`: what its names are relative to.
         """
         arrays = self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": root}, tally)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
