@@ -94,7 +94,8 @@ class ResultFolder:
     def write_result(self, identity: dict[str, Any], tally: Tally, root: str) -> dict[str, NDArray]:
         """Write the scan's (or the shard's) end and remove the checkpoint; return the arrays.
 
-        Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures; `root`: what its names are relative to.
+        Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures; `root`: what
+        its names are relative to.
         """
         arrays = self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": root}, tally)
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
