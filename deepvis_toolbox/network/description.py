@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.words.backward import PLAIN_DECONV, BackwardLook
 from deepvis_toolbox.words.unit_image_kinds import MontageLayout
 
 
@@ -22,6 +23,8 @@ class UnitImagesDescription:
     """{layer: the layer whose pictures it shows}."""
     views: Mapping[str, str] = field(default_factory=dict)
     """{layer: the layer whose pictures it shows while it has none of its own}: found out, for probabilities."""
+    looks: tuple[BackwardLook, ...] = (PLAIN_DECONV,)
+    """What shows which part of a top image excites the unit; the first makes the montage."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path, user_
 from deepvis_toolbox.opening.mean_file import read_mean
 from deepvis_toolbox.program_names import command_line
 from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.words.backward import PLAIN_DECONV, BackwardLook, parsed_look
 from deepvis_toolbox.words.network import ChannelOrder
 from deepvis_toolbox.words.unit_image_kinds import MontageLayout
 
@@ -36,6 +37,16 @@ def _numbers(value: Any) -> Any:
     return (value,) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
+def _looks(value: Any) -> Any:
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        return value
+    try:
+        return tuple(parsed_look(text) for text in texts)
+    except ToolboxError as error:
+        raise ValueError(str(error)) from error
+
+
 def _not_zero(values: tuple[float, ...]) -> tuple[float, ...]:
     if not all(values):
         raise ValueError("it must not be 0")
@@ -54,6 +65,12 @@ Numbers = Annotated[
     InWords("a number, or a list with one per channel"),
 ]
 Factors = Annotated[Numbers, AfterValidator(_not_zero)]
+Looks = Annotated[
+    tuple[BackwardLook, ...],
+    BeforeValidator(_looks),
+    Field(min_length=1),
+    InWords("one or a list of MODE:VIEW, as in guided:norm"),
+]
 Mean = Annotated[str | Numbers, InWords("a number, a list with one per channel, or a file (.npy, .binaryproto)")]
 
 
@@ -84,6 +101,7 @@ class UnitImagesSection(Section):
     folder: str | None = Field(None, description="Folder of the pictures, relative to the model.yaml")
     montage: MontageLayout = Field("1x1", description="2x2: the published archives' montages of montages")
     shared: dict[str, str] = Field(default_factory=dict, description="Layers that show another layer's pictures")
+    looks: Looks = Field((PLAIN_DECONV,), description="How is shown what excites a unit in its top images; MODE:VIEW")
 
 
 class FetchItem(Section):
@@ -218,7 +236,7 @@ def describe(
         deconv_passes_lrn=model.deconv.lrn == "pass",
         folder=model.own_folder,
         presets=model.presets,
-        unit_images=UnitImagesDescription(folder, pictures.montage, pictures.shared),
+        unit_images=UnitImagesDescription(folder, pictures.montage, pictures.shared, looks=pictures.looks),
     )
 
 

@@ -54,7 +54,7 @@ def _pack_unit(
     montage = source.read(kind, unit)
     if montage is not None:
         tiles = [shrunk_to(image, tile) for image in tiles_of_3x3(montage)]
-        yield target.write_montage(kind, unit, montage_for_jpeg(tiles))
+        yield target.write_montage(kind, unit, montage_for_jpeg(tiles), source.said(kind, unit))
 
 
 def parser() -> CommandParser:

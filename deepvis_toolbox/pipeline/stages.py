@@ -128,7 +128,7 @@ class ScanStage(Stage):
         identity = record["identity"]
         layers = [layer["name"] for layer in identity["layers"]]
         wanted = {self.job.store.owner(layer) for layer in self.job.layers}
-        if not wanted <= set(layers) or identity["top"] < CropStage.options.count:
+        if not wanted <= set(layers) or identity["top"] < PatchOptions.count:
             return {}
         return {"layers": layers, **{name: identity[name] for name in OPTIONS}}
 
@@ -142,7 +142,11 @@ class CropStage(Stage):
     """Cuts out what excites each unit, and its deconv."""
 
     title, unit = "top images and deconvs", "units"
-    options = PatchOptions()
+
+    @property
+    def options(self) -> PatchOptions:
+        """How the model has its patches made."""
+        return PatchOptions(looks=self.job.net.description.unit_images.looks)
 
     def amount(self) -> int:
         return len(self._left)

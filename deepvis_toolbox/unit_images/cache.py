@@ -61,6 +61,7 @@ class _TilesKey:
 class _Entry:
     answer: RGBImage | Missing | LayerTiles
     made_at: float
+    said: str = ""
 
     @property
     def bytes(self) -> int:
@@ -120,6 +121,12 @@ class UnitImageCache:
                 self._work.notify()
             return LOADING if entry is None else entry.answer  # type: ignore[return-value]
 
+    def said(self, kind: UnitImageKind, unit: Unit) -> str:
+        """Return what the file of a picture that `get` has given says of it, as `UnitImageStore.said`. Never waits."""
+        with self._work:
+            entry = self._kept.get(_MontageKey(kind, unit))
+            return entry.said if entry else ""
+
     def get_tiles(self, kind: UnitImageKind, layer: str, units: int, size: int) -> LayerTiles | Loading:
         """Return one picture of each of the layer's `units`, `size`×`size` pixels, as far as they are read. Never
         waits."""
@@ -172,20 +179,22 @@ class UnitImageCache:
                 key = self._wanted.popitem(last=True)[0] if self._wanted else None
                 job_key, job = next(reversed(self._jobs.items())) if self._jobs else (None, None)
             if key is not None:  # the newest first: it is what the user looks at
-                self._keep(key, self._read(key))
+                self._keep(key, *self._read(key))
             elif job is not None and job_key is not None:
                 self._advance(job_key, job)
 
-    def _read(self, key: _MontageKey) -> RGBImage | Missing:
+    def _read(self, key: _MontageKey) -> tuple[RGBImage | Missing, str]:
+        """Return the picture and what its file says of it."""
         try:
             picture = self.store.read(key.kind, key.unit)
+            said = self.store.said(key.kind, key.unit)
         except Exception as error:  # whatever a disk or a file has in store, the next picture is read all the same
-            return Missing(problem_with(error))
+            return Missing(problem_with(error)), ""
         if picture is None:
-            return Missing("not made yet", self._command_for(key.kind, key.unit))
+            return Missing("not made yet", self._command_for(key.kind, key.unit)), ""
         picture = np.ascontiguousarray(picture)
         picture.flags.writeable = False
-        return picture
+        return picture, said
 
     def _advance(self, key: _TilesKey, job: TilesJob) -> None:
         tiles = job.advance()
@@ -195,8 +204,8 @@ class UnitImageCache:
             with self._work:
                 self._jobs.pop(key, None)
 
-    def _keep(self, key: _MontageKey | _TilesKey, answer: RGBImage | Missing | LayerTiles) -> None:
-        entry = _Entry(answer, self._clock())
+    def _keep(self, key: _MontageKey | _TilesKey, answer: RGBImage | Missing | LayerTiles, said: str = "") -> None:
+        entry = _Entry(answer, self._clock(), said)
         with self._work:
             former = self._kept.pop(key, None)
             self._bytes += entry.bytes - (former.bytes if former else 0)

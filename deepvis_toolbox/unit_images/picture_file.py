@@ -15,10 +15,19 @@ from deepvis_toolbox.words.images import RGBImage
 
 JPEG_QUALITY = 88
 _JPEG = b"\xff\xd8\xff"
-_COMMENT = b"deepvis-toolbox"
-_SIGNATURE = b"\xff\xfe" + (len(_COMMENT) + 2).to_bytes(2, "big") + _COMMENT
+_MARKER = b"\xff\xfe"
+
+
+def _comment(text: bytes) -> bytes:
+    """Return the segment of a JPEG file that is a comment."""
+    return _MARKER + (len(text) + 2).to_bytes(2, "big") + text
+
+
+_SIGNATURE = _comment(b"deepvis-toolbox")
 """A JPEG comment in every picture that is written here; it tells them from an archive's, which nothing may replace."""
-_HEAD_BYTES = 64
+_HEAD_BYTES = 256
+MOST_SAID = 100
+"""Characters of the second comment: what is said of the picture."""
 
 
 def read_picture(path: Path) -> RGBImage:
@@ -36,27 +45,45 @@ def problem_with(error: Exception) -> str:
     return sentence_of(error)
 
 
-def write_picture(path: Path, image: RGBImage) -> None:
-    """Write an RGB uint8 H×W×3 picture as its suffix says (.jpg or .png). `ToolboxError` where that is impossible."""
+def write_picture(path: Path, image: RGBImage, said: str = "") -> None:
+    """Write an RGB uint8 H×W×3 picture as its suffix says (.jpg or .png). `ToolboxError` where that is impossible.
+
+    `said`: what `said_in` gives back of a JPEG file, at most `MOST_SAID` ASCII characters.
+    """
     suffix = path.suffix.lower()
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix in (".jpg", ".jpeg") else []
     written, data = cv2.imencode(suffix, np.ascontiguousarray(image[..., ::-1]), options)
     if not written:
         raise ToolboxError(f'cannot write "{path}": the picture does not fit the format {suffix}')
-    write_bytes(path, _signed(data.tobytes()) if options else data.tobytes())
+    write_bytes(path, _signed(data.tobytes(), said) if options else data.tobytes())
 
 
 def is_published(path: Path) -> bool:
     """Return whether this is a JPEG file that `write_picture` did not write: one of an archive."""
-    try:
-        with open_regular(path) as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        return False
+    head = _head(path)
     return head.startswith(_JPEG) and _SIGNATURE not in head
 
 
-def _signed(jpeg: bytes) -> bytes:
-    """Return the JPEG file with the comment behind its first segment, where every decoder expects one."""
+def said_in(path: Path) -> str:
+    """Return what `write_picture` was told to say of this JPEG file; empty where that is nothing."""
+    _, _, behind = _head(path).partition(_SIGNATURE + _MARKER)
+    length = int.from_bytes(behind[:2], "big") - 2
+    if not 0 < length <= MOST_SAID:
+        return ""
+    return behind[2 : 2 + length].decode("ascii", "replace")
+
+
+def _head(path: Path) -> bytes:
+    """Return how a file begins; nothing where it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return file.read(_HEAD_BYTES)
+    except OSError:
+        return b""
+
+
+def _signed(jpeg: bytes, said: str) -> bytes:
+    """Return the JPEG file with the comments behind its first segment, where every decoder expects them."""
     end = 4 + int.from_bytes(jpeg[4:6], "big")
-    return jpeg[:end] + _SIGNATURE + jpeg[end:]
+    comments = _SIGNATURE + (_comment(said.encode("ascii")) if said else b"")
+    return jpeg[:end] + comments + jpeg[end:]

@@ -29,7 +29,8 @@ from deepvis_toolbox.unit_images.montage import (
     tiles_of_3x3,
     tiles_of_whole_layer,
 )
-from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
+from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, said_in, write_picture
+from deepvis_toolbox.words.backward import PLAIN_DECONV, look_text
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import MONTAGE_LAYOUTS, UNIT_IMAGE_KINDS, MontageLayout, UnitImageKind
@@ -196,6 +197,18 @@ class UnitImageStore:
             return square_montage([enlarged(read_picture(single), JPEG_TILE) for single in singles])
         return self._shipped.read(kind, self.owning_unit(unit)) if self._shipped else None
 
+    def said(self, kind: UnitImageKind, unit: Unit) -> str:
+        """Return what was written into the unit's montage of what it shows: the look of a `max_deconv`, `MODE:VIEW`.
+
+        Empty where nothing was, as in montages of former versions. An archive's are deconvs, as their authors say.
+        """
+        path = self._montage_to_read(kind, unit)
+        if path.is_file():
+            if kind == "max_deconv" and is_published(path):
+                return look_text(PLAIN_DECONV)
+            return said_in(path)
+        return self._shipped.said(kind, self.owning_unit(unit)) if self._shipped else ""
+
     def read_best(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
         """Return the first picture of the unit's montage, RGB uint8 (H, W, 3), for a tile; None where there is none."""
         path = self._montage_to_read(kind, unit)
@@ -228,10 +241,11 @@ class UnitImageStore:
         if not any((self.folder / kind).exists() for kind in UNIT_IMAGE_KINDS):
             write_claim(self.folder, lambda: NetworkIdentity.of(net))
 
-    def write_montage(self, kind: UnitImageKind, unit: Unit, montage: RGBImage) -> Path:
-        """Write a 3×3 montage (RGB uint8) so that `read` gives it back; return the path."""
+    def write_montage(self, kind: UnitImageKind, unit: Unit, montage: RGBImage, said: str = "") -> Path:
+        """Write a 3×3 montage (RGB uint8) so that `read` gives it back, and `said` what is said of it; return the
+        path."""
         path = self.montage_path(kind, unit)
-        write_picture(path, as_lower_left_quarter(montage) if self._is_quartered(kind) else montage)
+        write_picture(path, as_lower_left_quarter(montage) if self._is_quartered(kind) else montage, said)
         return path
 
     def write_single(self, kind: UnitImageKind, unit: Unit, tag: str, image: RGBImage, suffix: str = ".jpg") -> Path:

@@ -32,6 +32,32 @@ BACKWARD_VIEWS.add("norm", Word("the channels' Euclidean norm, from black"))
 BACKWARD_VIEWS.add("norm blurred", Word("the channels' norm behind a Gaussian"))
 
 
+BackwardLook = tuple[BackwardMode, BackwardView]
+"""A way to look at a backward pass: `MODE:VIEW` where people write it."""
+
+PLAIN_DECONV: BackwardLook = ("deconv", "raw")
+
+
+def parsed_look(text: str) -> BackwardLook:
+    """Return (mode, view) of `MODE:VIEW`; without a view it is `raw`. `ToolboxError` where no look is called so."""
+    mode, _, view = text.partition(":")
+    view = view.replace("-", " ") or "raw"
+    if mode not in BACKWARD_MODES or view not in BACKWARD_VIEWS:
+        raise ToolboxError(f'"{text}" is no look; write {looks_help()}')
+    return mode, view
+
+
+def look_text(look: BackwardLook) -> str:
+    """Return how people write a look, in one word: what `parsed_look` reads."""
+    return f"{look[0]}:{look[1].replace(' ', '-')}"
+
+
+def looks_help() -> str:
+    """Return what a look may be."""
+    views = ", ".join(view.replace(" ", "-") for view in BACKWARD_VIEWS)
+    return f"MODE:VIEW, modes {', '.join(BACKWARD_MODES)}, views {views}"
+
+
 def check_backward_mode(mode: str) -> None:
     """Raise `ToolboxError` where there is no backward mode of that name."""
     if mode not in BACKWARD_MODES:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deepvis_toolbox.live.panes.unit_images import picture_of
+from deepvis_toolbox.live.panes.unit_images import picture_of, title_of
 from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
 from deepvis_toolbox.live.pictures.picture_shelf import PictureShelf
 from deepvis_toolbox.live.work.grower import SHARE, Grower
@@ -38,11 +38,12 @@ def plain(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> UnitImageStore:
-    """conv1's units 0 to 2 have pictures of one colour each."""
+    """conv1's units 0 to 2 have pictures of one colour each; what came back from their top images is black."""
     store = UnitImageStore(tmp_path_factory.mktemp("unit images"))
-    for unit, colour in enumerate(COLOURS):
+    for unit, (colour, look) in enumerate(zip(COLOURS, ("guided:norm", "grad:raw", ""), strict=True)):
         store.write_montage("regularized_opt", Unit("conv1", unit), montage3x3([plain(colour)] * 9))
         store.write_montage("max_im", Unit("conv1", unit), montage3x3([plain(255 - colour)] * 9))
+        store.write_montage("max_deconv", Unit("conv1", unit), montage3x3([plain(0 * colour)] * 9), look)
     return store
 
 
@@ -86,6 +87,15 @@ def test_the_pane_shows_the_selected_units_pictures_and_follows_the_selection(dr
     missing = picture_of(driver.state, "regularized_opt")
     assert missing.image is None
     assert missing.command == "python optimize_image.py --model small --units conv1:3"
+
+
+def test_the_caption_says_what_came_back_from_the_top_images(driver: Driver) -> None:
+    driver.reset()
+    driver.key("Down")
+    for called in ("guided norm of the top images", "grad of the top images", "backward of the top images"):
+        wait_for(driver, "max_deconv")
+        assert title_of("max_deconv", driver.state) == called
+        driver.key("Right")
 
 
 def test_9_hides_the_pane_and_gives_its_room_to_the_tiles(driver: Driver) -> None:

@@ -35,7 +35,7 @@ fetch:
   - http://example.org/weights.caffemodel
   - {url: "http://example.org/mean.npy", sha1: 405fc5acd08a3bb12de8ee5e23a96bec22f08204, bytes: 12, unpack: here}
 presets: {sharp: {decay: 1e-4}}
-unit_images: {folder: pictures, montage: 2x2, shared: {pool1: conv1}}
+unit_images: {folder: pictures, montage: 2x2, shared: {pool1: conv1}, looks: guided:norm}
 settings: {live: {goto: "conv5:1"}}
 """
 
@@ -51,7 +51,9 @@ def test_everything_a_model_yaml_may_say_reaches_the_description(tmp_path: Path)
     assert description.label_layers == ("fc8", "prob")
     assert description.deconv_passes_lrn
     assert description.presets == {"sharp": {"decay": 1e-4}}
-    assert description.unit_images == UnitImagesDescription(tmp_path / "pictures", "2x2", {"pool1": "conv1"})
+    assert description.unit_images == UnitImagesDescription(
+        tmp_path / "pictures", "2x2", {"pool1": "conv1"}, looks=(("guided", "norm"),)
+    )
     assert description.folder == tmp_path
 
 
@@ -91,6 +93,9 @@ def test_what_is_left_out_is_found_out(tmp_path: Path) -> None:
     ("factory: a:b\nfetch: [{uri: x}]", [":2", "fetch.0.uri", 'did you mean "url"']),
     ("factory: a:b\nfetch:\n- x\n- 5", [":4", "fetch.1", "group of keys"]),
     ("factory: a:b\nunit_images: {montage: 3x3}", [":2", "1x1, 2x2"]),
+    ("factory: a:b\nunit_images: {looks: [grad, guided:nrm]}", [":2", '"guided:nrm" is no look', "norm-blurred"]),
+    ("factory: a:b\nunit_images: {looks: 3}", [":2", "MODE:VIEW"]),
+    ("factory: a:b\nunit_images: {looks: []}", [":2", "looks"]),
     ("factory: a:b\npresets: {a: 4}", [":2", "presets.a"]),
     ("factory: a:b\nlabels: [a]", [":2", "labels", "text"]),
     ("factory: a:b\nframework: caffe\nprototxt: x", ["factory"]),

@@ -14,6 +14,7 @@ from small_convnet import make
 
 from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.description import UnitImagesDescription
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, info_path, write_patches
 from deepvis_toolbox.scan.patches.patches import PatchMaker, cut_out, entries_of, shown_rect
 from deepvis_toolbox.unit_images.montage import JPEG_TILE, enlarged, tiles_of_3x3
@@ -136,6 +137,18 @@ def test_more_looks_are_written_beside_the_montage(small_net, top, tmp_path):
         "relu2_0003_001_grad-norm-blurred.png",
         "relu2_0003_001_guided-norm.png",
     ]
+
+
+def test_the_model_says_how_is_shown_what_excites_a_unit(small_net, top, tmp_path, monkeypatch):
+    guided = UnitImagesDescription(looks=(("guided", "norm"),))
+    monkeypatch.setattr(small_net, "description", replace(small_net.description, unit_images=guided))
+    store, asked, unit = UnitImageStore(tmp_path / "a"), UnitImageStore(tmp_path / "b"), Unit("relu2", 3)
+    write_patches(small_net, top, [unit], store)
+    write_patches(small_net, top, [unit], asked, PatchOptions(looks=(("guided", "norm"),)))
+    assert store.said("max_deconv", unit) == "guided:norm"
+    assert np.array_equal(store.read("max_deconv", unit), asked.read("max_deconv", unit))
+    assert write_patches(small_net, top, [unit], store, PatchOptions()).made == 1  # another look than what is there
+    assert store.said("max_deconv", unit) == "deconv:raw"
 
 
 def test_a_picture_that_changed_or_vanished_since_the_scan_is_told(small_net, picture_paths, tmp_path):

@@ -46,6 +46,14 @@ def test_a_picture_is_loading_first_and_then_there(store):
         assert not picture.flags.writeable
 
 
+def test_a_picture_comes_with_what_its_file_says_of_it(store):
+    store.write_montage("max_deconv", Unit("conv1", 3), montage(30), "guided:norm")
+    with UnitImageCache(store) as cache:
+        assert cache.said("max_deconv", Unit("conv1", 3)) == ""
+        wait_for(lambda: cache.get("max_deconv", Unit("conv1", 3)), lambda answer: answer is not LOADING)
+        assert cache.said("max_deconv", Unit("conv1", 3)) == "guided:norm"
+
+
 def test_asking_never_waits_for_the_disk_and_the_newest_wish_is_served_first(store):
     gate, order = threading.Event(), []
 

@@ -68,6 +68,24 @@ def test_a_written_montage_is_read_back(tmp_path, kind, layout):
     assert np.abs(store.read_best(kind, Unit("mixed/3x3:0", 5)).astype(int) - 20).mean() < 2
 
 
+def test_a_montage_says_what_it_shows_and_an_archives_is_a_deconv(tmp_path):
+    store, montage = UnitImageStore(tmp_path), montage3x3(flat_pictures(9))
+    store.write_montage("max_deconv", Unit("conv1", 1), montage, "guided:norm-blurred")
+    store.write_montage("max_deconv", Unit("conv1", 2), montage)  # as former versions did
+    save_jpeg(tmp_path / "max_deconv/conv1/conv1_0003.jpg", montage)
+    said = [store.said("max_deconv", Unit("conv1", channel)) for channel in range(5)]
+    assert said == ["", "guided:norm-blurred", "", "deconv:raw", ""]
+    assert [store.holds_published("max_deconv", Unit("conv1", channel)) for channel in (1, 2, 3)] == [
+        False,
+        False,
+        True,
+    ]
+    shipped = UnitImageStore(tmp_path / "mine", shared={"pool1": "conv1"}, shipped=tmp_path)
+    assert shipped.said("max_deconv", Unit("pool1", 1)) == "guided:norm-blurred"
+    with Image.open(store.montage_path("max_deconv", Unit("conv1", 1))) as written:
+        assert written.size == montage.shape[1::-1]
+
+
 def test_of_an_archives_2x2_the_lower_left_montage_is_shown_without_its_border(tmp_path):
     tile, gap, border = 10, 1, 3
     side = 3 * tile + 2 * gap + 2 * border

@@ -31,7 +31,7 @@ from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pattern import draw_pattern
 from deepvis_toolbox.live.panes.questions import growing_question, maps_question
 from deepvis_toolbox.live.panes.selected import draw_unit
-from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures
+from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures, title_of
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.measure.measurement import Question
@@ -81,7 +81,7 @@ class TilesPane(Pane):
         zoom_key = scene.keys.label_for(actions.cycle_zoom)
         if view.zoom == "unit":
             pictures = view.enlarged_pictures
-            what = TITLES[pictures] if pictures else "enlarged"
+            what = title_of(pictures, scene.state) if pictures else "enlarged"
             title, hint = f"{scene.state.address} · {what}", f"{zoom_key}: next zoom"
             draw_caption(pixels, look, title, hint, elide="start")
             if pictures:

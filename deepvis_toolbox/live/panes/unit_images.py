@@ -56,6 +56,14 @@ class UnitImagesPane(Pane):
         return Hit(kind, double_click=lambda state: actions.toggle_zoom(state, "unit", kind))
 
 
+def title_of(kind: UnitImageKind, state: State) -> str:
+    """Return what the selected unit's pictures of this kind are called; backward images by how they were made."""
+    said = picture_of(state, kind).said
+    if kind != "max_deconv" or not said:
+        return TITLES[kind]
+    return f"{said.removesuffix(':raw').replace(':', ' ')} of the top images"
+
+
 def pictures_at(height: int, look: Look, y: int) -> UnitImageKind | None:
     """Return the kind of pictures in row `y` of a pane of this height; None between them."""
     return next((kind for kind, (top, bottom) in _rows(height, look).items() if top <= y < bottom), None)
@@ -78,7 +86,7 @@ def _growing(scene: Scene) -> ShownPicture | None:
 
 def _draw_kind(pixels: Pixels, kind: UnitImageKind, scene: Scene) -> None:
     look = scene.look
-    draw_caption(pixels, look, TITLES[kind], _whose(scene.state) if kind == "regularized_opt" else "")
+    draw_caption(pixels, look, title_of(kind, scene.state), _whose(scene.state) if kind == "regularized_opt" else "")
     body = body_of(pixels, look)
     clear(body, look.panel)
     draw_pictures(body, kind, scene)

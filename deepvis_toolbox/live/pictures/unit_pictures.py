@@ -21,6 +21,8 @@ class ShownPicture:
     """What makes it, where it has not been made yet: a command, or how to come by one."""
     progress: str = ""
     """What is being made just now; empty when nothing is."""
+    said: str = ""
+    """What its file says of it: of what came back from the top images, the look, `MODE:VIEW`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
@@ -19,8 +18,8 @@ from deepvis_toolbox.command_line.flags import (
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
-from deepvis_toolbox.errors import ToolboxError, user_path
-from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS
+from deepvis_toolbox.errors import user_path
+from deepvis_toolbox.words.backward import looks_help, parsed_look
 
 
 def parser() -> CommandParser:
@@ -41,7 +40,8 @@ def parser() -> CommandParser:
     pictures.add_argument("--images", metavar="DIR", help="where the pictures are now, if they have moved")
     group = parser.group("method")
     add_flag(group, "--count", reader=values.positive, default=9, metavar="N", help="pictures a unit (default: 9)")
-    group.add_argument("--looks", nargs="+", default=["deconv:raw"], metavar="MODE:VIEW", help=_looks_help())
+    help_text = f"{looks_help()}; the first makes the montage (default: the model's)"
+    group.add_argument("--looks", nargs="+", default=[], metavar="MODE:VIEW", help=help_text)
     add_flag(group, "--batch-size", reader=values.positive, default=8, metavar="N", help="(default: 8)")
     add_store_flag(parser, aliases=["--out"])
     results = parser.group("results out")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Crop as the arguments say."""
     given = parser().parse_args(arguments)
     begin_talking(given)
-    looks = parsed_looks(given.looks)
+    looks = tuple(parsed_look(text) for text in given.looks)
     from deepvis_toolbox.folder_lock import FolderLock
     from deepvis_toolbox.scan.numbers.unit_index import chosen_layers
     from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, write_patches
@@ -74,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         units = owned_units(
             store, [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
         )
+        looks = looks or net.description.unit_images.looks
         settings = PatchOptions(given.count, looks, given.singles, given.tile, given.batch_size)
         store.check_network(net)
         with FolderLock(store.folder), progress_of(given, len(units), "cropping", "units") as progress:
@@ -86,23 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"problem: {problem}", file=sys.stderr)
     print(f"{store.folder}: {summary.made} units made, {summary.there} were there, {len(summary.problems)} problems")
     return PROBLEMS if summary.problems else DONE
-
-
-def parsed_looks(texts: list[str]) -> tuple[tuple[Any, str], ...]:
-    """Return (mode, view) of each `mode:view`. `ToolboxError` where there is no such mode or view."""
-    looks = []
-    for text in texts:
-        mode, _, view = text.partition(":")
-        view = view.replace("-", " ") or "raw"
-        if mode not in BACKWARD_MODES or view not in BACKWARD_VIEWS:
-            raise ToolboxError(f'"{text}" is no look; write {_looks_help()}')
-        looks.append((mode, view))
-    return tuple(looks)
-
-
-def _looks_help() -> str:
-    views = ", ".join(view.replace(" ", "-") for view in BACKWARD_VIEWS)
-    return f"MODE:VIEW, modes {', '.join(BACKWARD_MODES)}, views {views}; the first makes the montage"
 
 
 def run() -> None:

@@ -20,7 +20,7 @@ from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, en
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
 from deepvis_toolbox.unit_images.store import UnitImageStore
-from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.backward import PLAIN_DECONV, BackwardLook, look_text
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
@@ -41,14 +41,14 @@ class PatchSummary:
 
 @dataclass(frozen=True)
 class PatchOptions:
-    """`count`: pictures a unit, up to 9 in the montage. `looks`: (mode, view) pairs; the first makes the montage.
+    """`count`: pictures a unit, up to 9 in the montage. `looks`: the first makes the montage.
 
     `singles`: also each patch as a file of its own. `tile`: the longer side of a montage's tiles is at most this; 0: as
     large as the receptive field.
     """
 
     count: int = 9
-    looks: tuple[tuple[BackwardMode, str], ...] = (("deconv", "raw"),)
+    looks: tuple[BackwardLook, ...] = (PLAIN_DECONV,)
     singles: bool = False
     tile: int = 0
     batch_size: int = 8
@@ -64,11 +64,14 @@ def write_patches(
 ) -> PatchSummary:
     """Make `max_im` and `max_deconv` of the units, from a scan of the same network.
 
+    `options`: as the network's description says, unless given.
+
     A unit of a layer that shows another layer's pictures stands for that layer's. What an archive has is left as it is.
     `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not scanned, the
     store holds another network's pictures, or a file cannot be written.
     """
-    options, progress, summary = options or PatchOptions(), progress or Silence(), PatchSummary()
+    options = options or PatchOptions(looks=net.description.unit_images.looks)
+    progress, summary = progress or Silence(), PatchSummary()
     store.check_network(net)
     owned = owned_units(store, units)
     maker = PatchMaker(net, top, list(dict.fromkeys(mode for mode, _ in options.looks)))
@@ -149,19 +152,20 @@ class _UnitWriter:
         self._montage("max_im", unit, [patch.image for patch in patches])
         for number, (mode, view) in enumerate(self._options.looks):
             drawn = [backward_picture(patch.gradients[mode], view) for patch in patches]
+            look = look_text((mode, view))
             if number == 0:
-                self._montage("max_deconv", unit, drawn)
+                self._montage("max_deconv", unit, drawn, look)
             if number or self._options.singles:
-                look = f"{mode}-{view.replace(' ', '-')}"
+                look = look.replace(":", "-")
                 self._singles("max_deconv", unit, {f"{rank:03d}_{look}": image for rank, image in enumerate(drawn)})
         if self._options.singles:
             self._singles("max_im", unit, {f"{rank:03d}": patch.image for rank, patch in enumerate(patches)})
         lines = [json.dumps(self._line(patch.entry) | _made(patch)) for patch in patches]
         write_text(info_path(self._store, unit), "\n".join(lines) + "\n")
 
-    def _montage(self, kind: UnitImageKind, unit: Unit, images: Sequence[NDArray[np.uint8]]) -> None:
+    def _montage(self, kind: UnitImageKind, unit: Unit, images: Sequence[NDArray[np.uint8]], said: str = "") -> None:
         tiles = [self._sized(image) for image in images[:9]]
-        self._store.write_montage(kind, unit, montage_for_jpeg(tiles))
+        self._store.write_montage(kind, unit, montage_for_jpeg(tiles), said)
 
     def _singles(self, kind: UnitImageKind, unit: Unit, images: dict[str, NDArray[np.uint8]]) -> None:
         for tag, image in images.items():
