@@ -106,7 +106,7 @@ def _overheard(module: nn.Module, targets: set[str], calls: dict[str, list[Call]
         part.register_forward_pre_hook(before, with_kwargs=True, prepend=True)
         part.register_forward_hook(after)
 
-    for target, part in dict(module.named_modules()).items():
+    for target, part in module.named_modules(remove_duplicate=False):
         if target in targets:
             listen(target, part)
     yield

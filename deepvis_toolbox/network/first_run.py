@@ -71,6 +71,8 @@ def _compared(
             return FirstRun(alone)
     values = run(promise.images)
     drawing = _nodes_that_draw(make_program(), values, device) if promise.is_stochastic else []
+    if promise.draws_unseen or (promise.is_stochastic and not drawing):
+        raise ToolboxError(f"{type(promise.module).__name__}: {_DRAWN_WHILE_TRACED}")
     notes = [_told_of_drawing(drawing[0])] if drawing else []
     if not drawing:  # the order in which numbers are drawn is not the module's, so values cannot be
         _hold_against(promise, graph_module, values)
@@ -157,6 +159,12 @@ def _told_of_drawing(node: fx.Node) -> str:
         f"it draws random numbers in evaluation mode too, from {_told(node)} on, so its values change from pass to "
         "pass; F.dropout stops with training=self.training"
     )
+
+
+_DRAWN_WHILE_TRACED = (
+    "its forward draws random numbers in evaluation mode too, on which its way or a factor depends, so every pass "
+    "computes something else; draw them only `if self.training`"
+)
 
 
 def _told(node: fx.Node) -> str:

@@ -30,8 +30,9 @@ def modules_with_hidden_rectifiers(graph_module: fx.GraphModule, values: Values)
             continue
         kept = modules[str(node.target)]
         if operation(node).rectifier:
-            if has_hooks(kept) and not _hooks_only_look(node, kept, values):
-                node.meta["operation"] = Operation(f"{operation(node).kind} with hooks")
+            hooked = has_hooks(kept) and not _hooks_only_look(node, kept, values)
+            if hooked or not _is_one_operation(node, kept, values):
+                node.meta["operation"] = Operation(f"{operation(node).kind} {'with hooks' if hooked else 'of its own'}")
                 found.append(str(node.target))
         elif _hides(node, kept, values):
             found.append(str(node.target))
@@ -44,6 +45,14 @@ def _hooks_only_look(node: fx.Node, module: nn.Module, values: Values) -> bool:
     given = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
     with torch.inference_mode():
         return torch.equal(type(module).forward(module, *given[0], **given[1]), values[node])
+
+
+def _is_one_operation(node: fx.Node, module: nn.Module, values: Values) -> bool:
+    """Return whether a rectifier is one operation to autograd, on which a backward mode's rule can be put."""
+    of_torch = type(module).__module__.startswith(("torch.", _OWN))
+    if of_torch and "forward" not in vars(module):
+        return True
+    return all(len(functions) <= 1 for functions in _functions_of(node, module, values))
 
 
 def _hides(node: fx.Node, kept: nn.Module, values: Values) -> bool:
@@ -64,6 +73,15 @@ def _calls_rectifier(module: nn.Module) -> bool:
 
 def _rectifies_on_the_way(node: fx.Node, module: nn.Module, values: Values) -> bool:
     """Return whether autograd finds a rectifier between what a module reads and what it gives."""
+    return any(
+        type(function).__name__.startswith(_OF_AUTOGRAD)
+        for functions in _functions_of(node, module, values)
+        for function in functions
+    )
+
+
+def _functions_of(node: fx.Node, module: nn.Module, values: Values) -> list[list[Any]]:
+    """Return for each tensor that a module gives autograd's functions between it and what the module reads."""
     with torch.inference_mode(False), torch.enable_grad():
 
         def leaf(below: fx.Node) -> Any:
@@ -74,19 +92,14 @@ def _rectifies_on_the_way(node: fx.Node, module: nn.Module, values: Values) -> b
         args, named = fx.node.map_arg((node.args, node.kwargs), leaf)
         given = module(*args, **named)
         parts = given if isinstance(given, (tuple, list)) else [given]
-        return any(
-            type(function).__name__.startswith(_OF_AUTOGRAD)
-            for part in parts
-            if isinstance(part, torch.Tensor)
-            for function in _functions_below(part)
-        )
+        return [list(_functions_below(part)) for part in parts if isinstance(part, torch.Tensor)]
 
 
 def _functions_below(tensor: torch.Tensor) -> Iterator[Any]:
     waiting, seen = [tensor.grad_fn], set()
     while waiting:
         function = waiting.pop()
-        if function is not None and function not in seen:
+        if function is not None and function not in seen and type(function).__name__ != "AccumulateGrad":
             seen.add(function)
             yield function
             waiting.extend(below for below, _ in function.next_functions)

@@ -26,17 +26,8 @@ AUGMENTED: dict[Any, Any] = {
 }
 """`x += y` and its like: they overwrite a tensor, not a number."""
 
-_IN_PLACE_FUNCTIONS: dict[Any, Any] = {
-    **AUGMENTED,
-    F.relu_: F.relu,
-    torch.relu_: torch.relu,
-    F.leaky_relu_: F.leaky_relu,
-    F.elu_: F.elu,
-    F.hardtanh_: F.hardtanh,
-    torch.sigmoid_: torch.sigmoid,
-    torch.tanh_: torch.tanh,
-}
-"""Functions that overwrite their first argument, and the form that does not."""
+_HOMES = (F, torch)
+"""Where torch keeps a function that overwrites its first argument, `name_`, beside the one that does not, `name`."""
 
 _OTHER_VIEWS = frozenset({"getitem", "float", "type_as"})
 """What may return (part of) its own input, and does not say so in torch's signatures."""
@@ -91,18 +82,39 @@ def _make_out_of_place(node: fx.Node, modules: Modules, overwriting: set[nn.Modu
     if node.op == "call_function" and node.kwargs.get("inplace"):
         node.kwargs = {**node.kwargs, "inplace": False}
         return True
-    if node.op == "call_function" and node.target in _IN_PLACE_FUNCTIONS:
-        overwrites = node.target not in AUGMENTED or not is_number(node.args[0])
-        node.target = _IN_PLACE_FUNCTIONS[node.target]
-        return overwrites
+    if node.op == "call_function" and node.target in AUGMENTED:
+        node.target = AUGMENTED[node.target]
+        return not is_number(node.args[0])
+    if node.op == "call_function":
+        return _make_function_out_of_place(node)
     return node.op == "call_method" and _make_method_out_of_place(node)
+
+
+def _make_function_out_of_place(node: fx.Node) -> bool:
+    name = getattr(node.target, "__name__", "")
+    if isinstance(node.target, torch._ops.OpOverload):
+        if node.target._schema.is_mutable:
+            raise _refused(node, f"overwrites a tensor by {node.target}; call the form that gives a new one")
+        return False
+    if not _overwrites_by_name(name):
+        return False
+    other = next((getattr(home, name[:-1], None) for home in _HOMES if getattr(home, name, None) is node.target), None)
+    if not callable(other):
+        raise _refused(node, f"overwrites a tensor, and {name} has no other form; compute a new tensor instead")
+    node.target = other
+    return True
+
+
+def _overwrites_by_name(name: str) -> bool:
+    """Return whether this is how torch calls a function or method that overwrites a tensor: `relu_`."""
+    return name.endswith("_") and not name.endswith("__")
 
 
 def _make_method_out_of_place(node: fx.Node) -> bool:
     method = str(node.target)
     if method == "view":  # a channels-last tensor has no such view
         node.target = "reshape"
-    if not method.endswith("_") or method.endswith("__"):
+    if not _overwrites_by_name(method):
         return False
     if not callable(getattr(torch.Tensor, method[:-1], None)):
         raise _refused(node, f"overwrites a tensor, and {method} has no other form; compute a new tensor instead")

@@ -61,15 +61,20 @@ def attribute(module: nn.Module, path: str) -> Any:
 def layer_table(
     graph_module: fx.GraphModule, values: Mapping[fx.Node, Any]
 ) -> tuple[list[Layer], dict[str, LayerNodes]]:
-    """Return the layers in order of computation, and their nodes. `values`: what each node gave for one image (1,
-    …)."""
+    """Return the layers in order of computation, the input first, and their nodes. `values`: what each node gave for
+    one image (1, …)."""
     chains: dict[str, list[fx.Node]] = {}
     for node in graph_module.graph.nodes:
         if "layer" in node.meta:
             chains.setdefault(node.meta["layer"], []).append(node)
     position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
+
+    def end(item: tuple[str, list[fx.Node]]) -> int:
+        chain = item[1]
+        return -1 if chain[0].op == "placeholder" else position[chain[-1]]
+
     layers, nodes = [], {}
-    for name, chain in sorted(chains.items(), key=lambda item: position[item[1][-1]]):
+    for name, chain in sorted(chains.items(), key=end):
         top = chain[-1]
         value = values.get(top)
         if not isinstance(value, torch.Tensor) or value.ndim < 2 or not value.is_floating_point():

@@ -21,7 +21,6 @@ ELEMENTWISE_CALLS: dict[str, str] = {
     "softplus": "softplus",
     "dropout": "dropout",
     "dropout2d": "dropout",
-    "batch_norm": "norm",
     "local_response_norm": "lrn",
     "add": "add",
     "sub": "add",

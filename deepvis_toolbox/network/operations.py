@@ -66,6 +66,7 @@ _ELEMENTWISE_MODULES: dict[type[nn.Module], str] = {
     nn.Hardtanh: "tanh",
     nn.Softplus: "softplus",
     nn.BatchNorm2d: "norm",
+    nn.SyncBatchNorm: "norm",
     nn.LocalResponseNorm: "lrn",
     nn.Dropout: "dropout",
     nn.Dropout2d: "dropout",
@@ -130,6 +131,8 @@ def module_operation(module: nn.Module) -> Operation:
         return Operation("pool", adaptive=True)
     if isinstance(module, (nn.ConstantPad2d, nn.ReplicationPad2d)):
         return Operation("pad", window=_pad_window(module.padding, isinstance(module, nn.ReplicationPad2d)))
+    if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)) and module.running_mean is None:
+        return Operation("norm")  # by the statistics of the whole map
     for table, elementwise in ((_ELEMENTWISE_MODULES, True), (_OTHER_MODULES, False)):
         for module_type in type(module).__mro__:
             if module_type in table:
@@ -143,6 +146,8 @@ def _call_operation(node: fx.Node) -> Operation:
         return _WINDOWED_CALLS[name](node)
     if name in ELEMENTWISE_CALLS:
         return Operation(ELEMENTWISE_CALLS[name], elementwise=True)
+    if name == "batch_norm":
+        return Operation("norm", elementwise=not _arguments(node, _BATCH_NORM, (None, None, None, None, False))[-1])
     if name in CHANNEL_CALLS:
         return Operation(CHANNEL_CALLS[name], elementwise=_dimension_argument(node, name) == 1)
     if name == "getitem":
@@ -150,6 +155,9 @@ def _call_operation(node: fx.Node) -> Operation:
         of_parts = isinstance(parent, fx.Node) and called_name(parent) in ("chunk", "split")
         return Operation("slice", elementwise=of_parts or _keeps_places(node.args[1]))
     return Operation(OTHER_CALLS.get(name, name))
+
+
+_BATCH_NORM = ("running_mean", "running_var", "weight", "bias", "training")
 
 
 def _keeps_places(index: Any) -> bool:

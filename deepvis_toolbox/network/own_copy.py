@@ -35,7 +35,8 @@ def own_copy(module: nn.Module) -> nn.Module:
             f"{name} cannot be copied ({reason_of(error)}); copy.deepcopy must be able to copy all that it holds"
         ) from error
     _unwrap_parts(own)
-    return own.eval().requires_grad_(False)
+    own.eval()  # a user's train may return nothing
+    return own.requires_grad_(False)
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:

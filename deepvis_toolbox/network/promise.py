@@ -29,7 +29,9 @@ class Promise:
     """Two images; one where the module cannot take two at a time."""
     outputs: tuple[torch.Tensor, ...]
     is_stochastic: bool
-    """Whether the module draws random numbers, in evaluation mode too."""
+    """Whether what it gives depends on random numbers that it draws, in evaluation mode too."""
+    draws_unseen: bool = False
+    """Whether some of these are NumPy's or Python's, which no graph holds."""
 
     @property
     def takes_one_at_a_time(self) -> bool:
@@ -38,8 +40,14 @@ class Promise:
 
 
 def noise(count: int, input_shape: tuple[int, ...]) -> torch.Tensor:
-    """Return images of standard normal values, float32 (count, C, H, W), always the same ones."""
-    return torch.randn(count, *input_shape, generator=torch.Generator().manual_seed(SEED))
+    """Return images of normal values, float32 (count, C, H, W), always the same ones.
+
+    The first is of mean 0 and deviation 1. The others have less contrast and are lighter, so that a network that takes
+    statistics over the whole batch gives itself away.
+    """
+    images = torch.randn(count, *input_shape, generator=torch.Generator().manual_seed(SEED))
+    images[1:] = images[1:] / 4 + 3
+    return images
 
 
 def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise | None:
@@ -51,14 +59,42 @@ def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise 
     for count in (2, 1):
         images = noise(count, input_shape)
         with state_kept(module), same_random_numbers(), torch.no_grad():
-            before = torch.get_rng_state()
+            before = _random_states()
             try:
                 outputs = tensors_in(module(images.clone()))
             except Exception:
                 continue
-            drawn = not torch.equal(before, torch.get_rng_state())
-        return Promise(module, overwriting, images, outputs, drawn)
+            after = _random_states()
+        own = _holds_generator(module)
+        drawn = (own or before != after) and not _gives_the_same(module, images, outputs)
+        return Promise(module, overwriting, images, outputs, drawn, drawn and (own or before[1:] != after[1:]))
     return None
+
+
+_GENERATORS = (np.random.Generator, np.random.RandomState, torch.Generator, random.Random)
+
+
+def _holds_generator(module: nn.Module) -> bool:
+    """Return whether some part of the module keeps random numbers of its own."""
+    kept = [value for part in module.modules() for value in vars(part).values()]
+    return any(
+        isinstance(value, _GENERATORS) or isinstance(getattr(value, "__self__", 0), _GENERATORS) for value in kept
+    )
+
+
+def _gives_the_same(module: nn.Module, images: torch.Tensor, outputs: tuple[torch.Tensor, ...]) -> bool:
+    """Return whether the module gives these outputs whatever random numbers it draws."""
+    for seed in range(SEED + 1, SEED + 5):
+        with state_kept(module), same_random_numbers(seed), torch.no_grad():
+            again = tensors_in(module(images.clone()))
+        if len(again) != len(outputs) or not all(map(torch.equal, again, outputs)):
+            return False
+    return True
+
+
+def _random_states() -> tuple[object, object, object]:
+    """Return what tells whether somebody has drawn a random number in between: torch's, NumPy's and Python's."""
+    return torch.get_rng_state().numpy().tobytes(), repr(np.random.get_state(legacy=False)), random.getstate()
 
 
 @contextmanager
@@ -98,13 +134,13 @@ def tensors_in(output: Any) -> tuple[torch.Tensor, ...]:
 
 
 @contextmanager
-def same_random_numbers() -> Iterator[None]:
+def same_random_numbers(seed: int = SEED) -> Iterator[None]:
     """Let all random numbers start at the same place within, and go on afterwards as if nothing had been drawn."""
     others = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        np.random.seed(SEED)
-        random.seed(SEED)
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
         try:
             yield
         finally:

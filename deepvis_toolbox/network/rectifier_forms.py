@@ -15,6 +15,7 @@ from torch import fx, nn
 
 from deepvis_toolbox.network.layer_nodes import attribute
 from deepvis_toolbox.network.operations import RECTIFIERS, called_name
+from deepvis_toolbox.network.own_derivatives import AppliedFunction
 from deepvis_toolbox.network.plain_modules import is_plain
 from deepvis_toolbox.network.swish import quick_gelu
 
@@ -30,8 +31,13 @@ _WITHIN |= {"exp", "log", "log1p", "pow", "abs", "neg", "sign", "gt", "ge", "lt"
 _WITHIN |= {"zeros_like", "new_zeros", "ones_like", "getattr", "size", "heaviside", "reciprocal", "rsub"}
 _MODULES = (nn.Threshold, nn.Hardtanh, nn.RReLU, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh, nn.Softplus)
 
-_PROBE = torch.cat([torch.linspace(-16, 16, 129, dtype=torch.float64), torch.tensor([-300.0, 300.0]).double()])
-_EXACT, _ROUNDED = 1e-6, 1e-5
+_LARGEST = float(torch.finfo(torch.float32).max)
+_FINE = torch.cat([torch.linspace(-16, 16, 129, dtype=torch.float64), torch.tensor([-300.0, 300.0]).double()])
+_POWERS = torch.cat([2.0 ** torch.arange(-126, 128, dtype=torch.float64), torch.tensor([_LARGEST]).double()])
+_PROBE = torch.cat([_FINE, _POWERS, -_POWERS])
+"""The numbers on which an expression is tried. What is smooth is held against `_FINE` alone; what has a corner against
+all numbers that a network may hold, so that neither a threshold near zero nor one far out is overlooked."""
+_EXACT, _ROUNDED = 1e-12, 1e-5
 
 Form = tuple[str, Callable[..., Any], tuple[Any, ...]]
 """The kind of rectifier, the function that computes it, and the function's arguments behind the tensor."""
@@ -64,6 +70,8 @@ def _may_end(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
         return isinstance(modules[str(node.target)], (nn.Threshold, nn.Hardtanh, nn.RReLU))
     if node.op not in ("call_function", "call_method"):
         return False
+    if isinstance(node.target, AppliedFunction):
+        return True
     name = _plain(node)
     return name in _LAST and not (name in RECTIFIERS and _is_torchs_own(node))
 
@@ -90,6 +98,9 @@ def _rectifier_ending_with(
             values = _tried(members, source, graph_module, modules)
             form = _form_of(values.get(node))
             if form is not None and not any(_equal(values.get(inner), values[node]) for inner in members - {node}):
+                own = any(isinstance(member.target, AppliedFunction) for member in members)
+                if own and not _has_derivative_of(form, node, members, source, graph_module, modules):
+                    return None
                 return form, source, members
         latest = max(waiting, key=position.__getitem__)
         if not _may_be_within(latest, modules):
@@ -107,16 +118,41 @@ def _may_be_within(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
     if node.op == "call_module":
         module = modules[str(node.target)]
         return isinstance(module, _MODULES) and is_plain(module)
-    return node.op in ("call_function", "call_method") and _plain(node) in _WITHIN
+    return node.op in ("call_function", "call_method") and (
+        isinstance(node.target, AppliedFunction) or _plain(node) in _WITHIN
+    )
+
+
+def _has_derivative_of(
+    form: Form,
+    node: fx.Node,
+    members: set[fx.Node],
+    source: fx.Node,
+    graph_module: fx.GraphModule,
+    modules: Mapping[str, nn.Module],
+) -> bool:
+    """Return whether backprop through the expression, a part of which has a backward of its own, is as through its
+    form."""
+    probe, same = (_FINE[_FINE != 0].clone().requires_grad_() for _ in range(2))
+    value = _tried(members, source, graph_module, modules, probe).get(node)
+    if not isinstance(value, torch.Tensor) or not value.requires_grad:
+        return False
+    (found,) = torch.autograd.grad(value.sum(), probe)
+    (wanted,) = torch.autograd.grad(form[1](same, *form[2]).sum(), same)
+    return torch.allclose(found, wanted, rtol=_ROUNDED, atol=_ROUNDED)
 
 
 def _tried(
-    members: set[fx.Node], source: fx.Node, graph_module: fx.GraphModule, modules: Mapping[str, nn.Module]
+    members: set[fx.Node],
+    source: fx.Node,
+    graph_module: fx.GraphModule,
+    modules: Mapping[str, nn.Module],
+    probe: torch.Tensor = _PROBE,
 ) -> dict[fx.Node, Any]:
     """Return what the expression's nodes give for the probe; nothing where it does not go through."""
-    values: dict[fx.Node, Any] = {source: _PROBE}
+    values: dict[fx.Node, Any] = {source: probe.clone()}
     try:
-        with torch.no_grad():
+        with torch.set_grad_enabled(probe.requires_grad):
             for node in source.graph.nodes:
                 if node in members:
                     for below in node.all_input_nodes:
@@ -153,23 +189,24 @@ def _equal(first: Any, second: Any) -> bool:
 def _form_of(given: Any) -> Form | None:
     if not isinstance(given, torch.Tensor) or given.shape != _PROBE.shape or not given.is_floating_point():
         return None
-    found, largest = given.double(), float(given.max())
-    for form, wanted, tolerance in _forms(found, largest):
-        if torch.allclose(found, wanted, rtol=tolerance, atol=tolerance):
+    found = given.double()
+    for form, wanted in _forms_with_a_corner(found):
+        if torch.allclose(found, wanted, rtol=_EXACT, atol=0):
             return form
+    for kind, function in _SMOOTH:
+        if torch.allclose(found[: len(_FINE)], function(_FINE), rtol=_ROUNDED, atol=_ROUNDED):
+            return kind, function, ()
     return None
 
 
-def _forms(found: torch.Tensor, largest: float) -> list[tuple[Form, torch.Tensor, float]]:
-    x = _PROBE
-    slope = float(found[0] / x[0])
-    forms: list[tuple[Form, torch.Tensor, float]] = [(("relu", F.relu, ()), x.clamp_min(0), _EXACT)]
-    if 0 < largest < float(x.max()):
-        kind = "relu6" if abs(largest - 6) < _EXACT else "clipped_relu"
-        forms.append(((kind, F.hardtanh, (0.0, largest)), x.clamp(0, largest), _EXACT))
+def _forms_with_a_corner(found: torch.Tensor) -> list[tuple[Form, torch.Tensor]]:
+    """Return the forms made of straight lines that may be meant, and what they give for the probe."""
+    x, largest, slope = _PROBE, float(found.max()), float(found[0] / _PROBE[0])
+    forms: list[tuple[Form, torch.Tensor]] = [(("relu", F.relu, ()), x.clamp_min(0))]
+    if 0 < largest < _LARGEST:
+        forms.append((("relu6" if largest == 6 else "clipped_relu", F.hardtanh, (0.0, largest)), x.clamp(0, largest)))
     if 0 < slope < 1:
-        forms.append((("leaky_relu", F.leaky_relu, (slope,)), F.leaky_relu(x, slope), _EXACT))
-    forms += [((kind, function, ()), function(x), _ROUNDED) for kind, function in _SMOOTH]
+        forms.append((("leaky_relu", F.leaky_relu, (slope,)), F.leaky_relu(x, slope)))
     return forms
 
 

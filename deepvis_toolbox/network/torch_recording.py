@@ -53,7 +53,7 @@ class TorchRecording(Recording):
             values[node] = value.detach().requires_grad_()
             return
         if any(values.get(below) is value for below in node.all_input_nodes):
-            values[node] = value.view_as(value)
+            values[node] = torch.ops.aten.alias(value)  # unlike a view's, its strides are the value's own
         if operation(node).rectifier:
             self._rectified.append(values[node])
 

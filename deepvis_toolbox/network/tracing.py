@@ -10,10 +10,13 @@ from typing import Any
 from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.network.batch_norm import settle_inner_norms
+from deepvis_toolbox.network.graph_paths import move_clashing
 from deepvis_toolbox.network.in_place import without_overwriting
 from deepvis_toolbox.network.operations import called_name
 from deepvis_toolbox.network.own_copy import own_copy
-from deepvis_toolbox.network.promise import promise_of
+from deepvis_toolbox.network.own_derivatives import functions_kept_whole
+from deepvis_toolbox.network.promise import promise_of, same_random_numbers
 from deepvis_toolbox.network.proxies import Proxy, tensors_are_told
 from deepvis_toolbox.network.rectifier_forms import name_rectifiers
 from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line
@@ -62,17 +65,19 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     own = own_copy(module)
     promise = promise_of(own, input_shape)
     try:
-        with tensors_are_told(own):
+        with tensors_are_told(own), functions_kept_whole(), same_random_numbers():
             graph = tracer.trace(own)
     except ToolboxError:
         raise
     except Exception as error:  # whatever a user's module does
         raise ToolboxError(_why_untraceable(module, error)) from error
-    graph_module = fx.GraphModule(tracer.root, graph)
+    move_clashing(graph, own)
+    graph_module = fx.GraphModule(own, graph)
     graph_module.meta["input_shape"] = tuple(input_shape)
     graph_module.meta["promise"] = promise
     without_overwriting(graph_module)
     name_rectifiers(graph_module)
+    settle_inner_norms(graph_module)
     _name_layers(graph_module)
     graph_module.graph.lint()
     graph_module.recompile()

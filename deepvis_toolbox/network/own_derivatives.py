@@ -1,0 +1,61 @@
+"""A user's `torch.autograd.Function`, whose backward is not the derivative of its forward, in a graph: kept whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import fx
+
+_Function = type[torch.autograd.Function]
+
+
+class AppliedFunction:
+    """Calls a `torch.autograd.Function`: a graph's function, under the name of the user's class."""
+
+    def __init__(self, function: _Function) -> None:
+        self._function = function
+        self.__name__, self.__module__ = function.__name__, function.__module__
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """Return what the function gives; a pass backward then goes by its own rule.
+
+        It gets copies, since it may overwrite what it reads.
+        """
+        given, named = fx.node.map_aggregate((given, named), _copy)
+        return self._function.apply(*given, **named)
+
+
+@contextmanager
+def functions_kept_whole() -> Iterator[None]:
+    """While it lasts, a user's function that is applied to a proxy is recorded as one node.
+
+    Traced through, its forward would be differentiated, and its own backward (a straight-through estimator, a reversed
+    gradient) be lost. What torch itself makes of such functions, as for checkpoints, is traced through.
+    """
+    base: Any = torch.autograd.Function.__mro__[1]  # what Function.apply calls, also where a user has kept that by name
+
+    def apply(cls: _Function, *given: Any, **named: Any) -> Any:
+        proxies: list[fx.Proxy] = []
+        fx.node.map_aggregate((given, named), lambda value: _collect(value, proxies))
+        if not proxies or cls.__module__.partition(".")[0] == "torch":
+            return super(base, cls).apply(*given, **named)
+        return proxies[0].tracer.create_proxy("call_function", AppliedFunction(cls), given, named)
+
+    base.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        del base.apply
+
+
+def _copy(value: Any) -> Any:
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+def _collect(value: Any, proxies: list[fx.Proxy]) -> Any:
+    if isinstance(value, fx.Proxy):
+        proxies.append(value)
+    return value
