@@ -150,11 +150,14 @@ class _Parameters:
         self.notes = notes
         self.owners: dict[str, tuple[LayerType, int]] = {}
         """Who has a parameter with a name first: layers later on share it."""
+        self.sharers: dict[str, list[tuple[LayerType, int]]] = {}
+        """All who have it."""
         for layer in plan.layers:
             for index in range(len(layer.parameters)):
                 shared = self._shared_name(layer, index)
                 if shared:
                     self.owners.setdefault(shared, (layer, index))
+                    self.sharers.setdefault(shared, []).append((layer, index))
         self._check_names(plan)
 
     def _check_names(self, plan: _Plan) -> None:
@@ -182,15 +185,27 @@ class _Parameters:
     def _stored_array(self, layer: LayerType, index: int) -> StoredArray:
         if self.stored is None:
             raise layer.error("", "it has trained parameters, but no weights file is given")
-        for owner, place in (self.owners.get(self._shared_name(layer, index), (layer, index)), (layer, index)):
-            arrays = self.stored.layers.get(owner.definition.name, [])
-            if place < len(arrays) and (owner is not layer or len(arrays) == len(layer.parameters)):
-                return arrays[place]
+        shared = self._shared_name(layer, index)
+        found = self._stored_of_sharers(self.stored, shared) if shared else None
+        if found is not None:
+            return found
         arrays = self.stored.layers.get(layer.definition.name, [])
+        if len(arrays) == len(layer.parameters):
+            return arrays[index]
         if arrays:
             raise self._error(layer, f"{len(arrays)} parameters are stored; it takes {len(layer.parameters)}")
         hint = nearest_name(layer.definition.name, self.stored.layers)
         raise layer.error("", f"its weights are missing from {self.stored.path}{hint}")
+
+    def _stored_of_sharers(self, stored: StoredWeights, shared: str) -> StoredArray | None:
+        """Return what is stored of a parameter that several layers share: of all who have it, the last in the file, as
+        Caffe fills it from each in turn."""
+        found = None
+        for name, arrays in stored.layers.items():
+            for layer, place in self.sharers[shared]:
+                if layer.definition.name == name and len(arrays) == len(layer.parameters):
+                    found = arrays[place]
+        return found
 
     def _tensor(self, layer: LayerType, index: int, array: StoredArray) -> torch.Tensor:
         wanted = layer.parameters[index]

@@ -7,7 +7,8 @@ needs is left out. `force_backward` makes Caffe ready for a backward pass from a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,10 @@ from deepvis_toolbox.caffe.network_ends import interior
 from deepvis_toolbox.caffe.prototxt import Prototxt
 from deepvis_toolbox.errors import ToolboxError
 
+_WITH_PARAMETERS = frozenset(
+    {"Convolution", "DepthwiseConvolution", "Deconvolution", "InnerProduct", "Scale", "Bias", "BatchNorm", "PReLU"}
+    | {"Normalize", "Embed"}
+)
 _RECTIFIERS = ("ReLU", "ReLU6", "Swish")
 
 _OF_FORKS = {
@@ -59,9 +64,12 @@ def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_f
     images = net.layer.add(name=input_name, type="Input", top=[blobs.input_blob])
     images.input_param.shape.add(dim=[1, *input_shape])
     below: dict[str, str] = {}
-    for layer in kept:
+    passed, rectifiers = set(), set()
+    names = _names_of(kept, input_name)
+    for layer, name in zip(kept, names, strict=True):
         copy = net.layer.add()
         copy.CopyFrom(layer)
+        copy.name = name
         _clear_fields_of_forks(copy)
         _clear_rules(copy)
         _clear_cudnn(copy)
@@ -74,9 +82,30 @@ def caffe_definition(prototxt: Prototxt, input_shape: tuple[int, ...], pooling_f
         in_place = layer.type in IN_PLACE_ACTIVATIONS and layer.top[0] in layer.bottom
         if in_place or _is_rectifier(layer):
             below.setdefault(layer.top[0], copy.bottom[0])
-    passed = frozenset(layer.name for layer in kept if layer.deconv_ignore or layer.lrn_param.deconv_ignore)
-    rectifiers = frozenset(layer.name for layer in kept if _is_rectifier(layer))
-    return Definition(text_format.MessageToString(net), blobs.input_blob, below, passed, rectifiers)
+        if layer.deconv_ignore or layer.lrn_param.deconv_ignore:
+            passed.add(name)
+        if _is_rectifier(layer):
+            rectifiers.add(name)
+    text = text_format.MessageToString(net)
+    return Definition(text, blobs.input_blob, below, frozenset(passed), frozenset(rectifiers))
+
+
+def _names_of(layers: Sequence[Any], input_name: str) -> list[str]:
+    """Return a name for each layer that no other has: its own, by which its weights are stored, or a free one.
+
+    Of layers of one name, those without parameters are called otherwise; two with parameters are refused elsewhere.
+    """
+    often = Counter([input_name, *(layer.name for layer in layers)])
+    taken = set(often)
+    names = []
+    for layer in layers:
+        name, number = layer.name, 1
+        while often[layer.name] > 1 and layer.type not in _WITH_PARAMETERS and name in taken:
+            number += 1
+            name = f"{layer.name} {number}"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _is_rectifier(layer: Any) -> bool:

@@ -29,6 +29,12 @@ REFUSED_PROTOTXTS = {
     "a broken brace": (INPUT + 'layer { name: "here" ', ["deploy.prototxt", "line"]),
     "an unknown type": (INPUT + layer("Convolutoin"), ['"here"', '"type"', '"Convolution"']),
     "a type not supported": (INPUT + layer("LSTM"), ['"here"', '"type"', '"LSTM"']),
+    "one of Caffe's types that is not computed": (
+        INPUT + layer("SPP", "spp_param { pyramid_height: 2 }"),
+        ['"here"', '"type"', '"SPP" is not supported'],
+    ),
+    "another one": (INPUT + layer("Embed", "embed_param { num_output: 2 input_dim: 3 }"), ['"Embed" is not supported']),
+    "one that recurs": (INPUT + layer("RNN", "recurrent_param { num_output: 2 }"), ['"RNN" is not supported']),
     "both generations": (INPUT + layer("ReLU") + 'layers { name: "a" type: RELU }', ['"layer"', '"layers"']),
     "an unknown type of before 2014": (INPUT + 'layers { layer { name: "c" type: "con" } }', ['"c"', '"con"']),
     "a field that the type of before 2014 has not": (
