@@ -3,6 +3,7 @@
 A window that hangs over the border of the crop is padded there, as at the border of the image. Where the crop ends
 inside the image that gives wrong values; but only at places which the unit cannot see, since the crop holds its
 receptive field. So the network runs on the crop as it is, once the crop starts on the grid of every layer on the way.
+There is none where a layer on the way leaves out places at the border.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def _strides(top: fx.Node, seen: set[fx.Node]) -> dict[fx.Node, tuple[int, int]]
             return None
         if described.window is None and any(size_of(parent) != size_of(node) for parent in parents):
             return None
-        if described.window is not None and described.window.transposed:
+        if described.window is not None and (described.window.transposed or described.window.cuts_border):
             return None
         step = described.window.stride if described.window else (1, 1)
         (stride,) = below

@@ -26,6 +26,8 @@ class Window(NamedTuple):
     transposed: bool = False
     repeats_border: bool = False
     """Whether what hangs over the border sees the pixels there."""
+    cuts_border: bool = False
+    """Whether places at the border are left out: of a part of the input, others would be."""
 
 
 @dataclass(frozen=True)
@@ -193,8 +195,8 @@ def _convolution_padding(padding: Any, kernel: tuple[int, int], dilation: tuple[
 
 
 def _pad_window(padding: Any, repeats_border: bool) -> Window:
-    left, _, top, _ = padding if isinstance(padding, (tuple, list)) else (padding,) * 4
-    return Window((1, 1), padding=(int(top), int(left)), repeats_border=repeats_border)
+    left, _, top, _ = sides = padding if isinstance(padding, (tuple, list)) else (padding,) * 4
+    return Window((1, 1), padding=(int(top), int(left)), repeats_border=repeats_border, cuts_border=min(sides) < 0)
 
 
 def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple[Any, ...]) -> list[Any]:

@@ -17,6 +17,8 @@ from torch import nn
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name, reason_of, sentence_of
 
+_OWN_PACKAGE = __name__.partition(".")[0]
+
 
 @dataclass(frozen=True)
 class MadeModule:
@@ -45,6 +47,7 @@ def _own(factory: str, where: str) -> MadeModule:
         raise ToolboxError(f'{where}: "{factory}" is not of the form package.module:function')
     with _working_directory_importable():
         module = _imported(module_name, factory, where)
+        _check_is_the_one_here(module_name.partition(".")[0], where)
         function = getattr(module, function_name, None)
         if function is None:
             callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
@@ -71,6 +74,19 @@ def _imported(name: str, factory: str, where: str) -> ModuleType:
         raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
     except Exception as error:  # whatever a user's module does when it is imported
         raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
+
+
+def _check_is_the_one_here(name: str, where: str) -> None:
+    """Refuse a module that was imported from elsewhere before, where the working directory holds one of its name."""
+    here = next((path for path in (Path(f"{name}.py"), Path(name, "__init__.py")) if path.is_file()), None)
+    imported = getattr(sys.modules.get(name), "__file__", None)
+    if name == _OWN_PACKAGE or here is None or imported is None:
+        return
+    if not here.samefile(imported):
+        raise ToolboxError(
+            f"{where}: the module {name} of the working directory, {here.resolve()}, cannot be imported, since "
+            f"{imported} has been imported under that name; give one of them another name, or start anew"
+        )
 
 
 def _called(function: Callable[[], Any], factory: str, where: str) -> Any:

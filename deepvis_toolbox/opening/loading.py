@@ -14,6 +14,7 @@ from deepvis_toolbox.errors import ToolboxError, nearest_name, user_path
 from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
 from deepvis_toolbox.opening.factories import MadeModule, make_module
@@ -96,6 +97,7 @@ def _torch_network(model: ModelFile, device: torch.device) -> Network:
     made = make_module(str(model.factory), model.where("factory"), trained=model.weights is None)
     if model.weights is not None:
         file = model.existing("weights", model.weights)
+        made = replace(made, module=own_copy(made.module))  # the factory may give one and the same module every time
         fill(made.module, read_state_dict(file), str(file))
     no_numbers = weights_without_numbers(made.module)
     if no_numbers:
@@ -111,7 +113,7 @@ def _torch_network(model: ModelFile, device: torch.device) -> Network:
 def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescription:
     """Return the description, where the model.yaml and the flags come before what the module's maker says."""
     written = model.input.model_dump(exclude_unset=True)
-    description = describe(model.changed({}, {**made.input, **written}))
+    description = describe(model.changed({}, {key: value for key, value in made.input.items() if key not in written}))
     return description if description.labels else replace(description, labels=made.labels)
 
 

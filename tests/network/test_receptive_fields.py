@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -213,3 +214,36 @@ def test_units_that_see_everything_run_on_everything() -> None:
     network = opened(Gated())
     assert network.ascent_pass("conv", (16, 16)).region is not None
     assert network.ascent_pass(next(reversed(network.layers)), (16, 16)).region is None
+
+
+CUT: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "above": lambda x: F.pad(x, (0, 0, -1, 0)),
+    "left": lambda x: F.pad(x, (-1, 0, 0, 0)),
+    "below": lambda x: F.pad(x, (0, 0, 0, -3)),
+    "right": lambda x: F.pad(x, (0, -2, 0, 0)),
+    "around": lambda x: F.pad(x, (-1, -1, -1, -1)),
+    "by a module": nn.ZeroPad2d(-1),
+    "by an index": lambda x: x[:, :, 1:, 2:-1],
+}
+
+
+@pytest.mark.parametrize("cut", CUT)
+def test_an_ascent_passes_a_border_that_is_cut_off_as_autograd_does(cut: str) -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cut, self.conv = CUT[cut], nn.Conv2d(3, 4, 3, padding=1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(F.max_pool2d(self.cut(x), 3, 2, 1))
+
+    torch.manual_seed(0)
+    module = Cut().eval()
+    network = opened(module, (33, 29))
+    x = torch.randn(1, 3, 33, 29)
+    _, height, width = network.layers["conv"].shape
+    for place in itertools.product(range(height), range(width)):
+        leaf = x.clone().requires_grad_()
+        (wanted,) = torch.autograd.grad(module(leaf)[0, 0, place[0], place[1]], leaf)
+        found = network.ascent_pass("conv", place)(x, torch.tensor([0]))
+        torch.testing.assert_close(found.gradient, wanted, rtol=1e-4, atol=1e-6)

@@ -399,3 +399,52 @@ def test_a_caffe_network_tells_its_own_size_and_can_be_given_another(shared: Pat
     assert smaller.input_shape == (3, 131, 163)
     with pytest.raises(ToolboxError, match="takes 3"):
         load_network(None, device="cpu", **files, channels="gray")
+
+
+def test_a_module_of_the_same_name_elsewhere_is_not_taken_for_the_one_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, units in (("a", 5), ("b", 7)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "net_here.py").write_text(
+            f"from torch import nn\ndef make():\n    return nn.Sequential(nn.Conv2d(3, {units}, 3), nn.ReLU())\n"
+        )
+        (tmp_path / name / "model.yaml").write_text("factory: net_here:make\ninput: {size: 32}\n")
+    monkeypatch.chdir(tmp_path / "a")
+    try:
+        assert load_network(".").layers["0"].shape == (5, 30, 30)
+        monkeypatch.chdir(tmp_path / "b")
+        with pytest.raises(ToolboxError, match=r"model.yaml:1: the module net_here .*b/net_here.py.*a/net_here.py"):
+            load_network(".")
+        monkeypatch.chdir(tmp_path)  # no other of that name here
+        assert load_network("net_here:make", input_size=32).layers["0"].shape == (5, 30, 30)
+    finally:
+        sys.modules.pop("net_here", None)
+
+
+def test_a_module_that_is_given_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kept_net.py").write_text(
+        "import torch\nfrom torch import nn\nNET = nn.Sequential(nn.Conv2d(3, 4, 3))\ndef make():\n    return NET\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    x = torch.ones(1, 3, 32, 32)
+    try:
+        for factory in ("kept_net:NET", "kept_net:make"):
+            before = load_network(factory, input_size=32).forward(x, ["0"])["0"]
+            kept = sys.modules["kept_net"].NET
+            kept.train()
+            torch.save({name: torch.ones_like(value) for name, value in kept.state_dict().items()}, "ones.pt")
+            filled = load_network(factory, input_size=32, weights="ones.pt").forward(x, ["0"])["0"]
+            assert float(filled[0, 0, 0, 0]) == 28
+            assert torch.equal(load_network(factory, input_size=32).forward(x, ["0"])["0"], before)
+            assert kept.training
+            assert all(parameter.requires_grad for parameter in kept.parameters())
+    finally:
+        sys.modules.pop("kept_net", None)
+
+
+def test_a_mistake_in_a_model_yaml_of_a_factory_is_told_with_its_line(users_folder: Path) -> None:
+    text = "name: own\nfactory: users_own_module:small\ninput:\n  size: 8\n  mean: 0.5\n  std: 0.5\n"
+    (users_folder / "model.yaml").write_text(text)
+    with pytest.raises(ToolboxError, match=r"model\.yaml:\d: .*pixels of 0 to 1"):
+        load_network(str(users_folder))

@@ -100,7 +100,7 @@ class Part(nn.Module):
         if self.elementwise:
             return None
         down_and_right = dict(enumerate(self.offsets, self.first))
-        return Window((1, 1), padding=(-down_and_right.get(2, 0), -down_and_right.get(3, 0)))
+        return Window((1, 1), padding=(-down_and_right.get(2, 0), -down_and_right.get(3, 0)), cuts_border=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the part, a view of the same dtype; `x` has any shape with these axes."""
