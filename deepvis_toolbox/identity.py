@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+Answer = Mapping[str, list[float]]
+"""What a network makes of fixed images, by layer (`network.answer`)."""
+
+TOLERANCE = 2e-4
+"""Of an answer's value: what rounding adds up to in a deep network on another device."""
 
 
 class Difference(NamedTuple):
@@ -34,3 +40,25 @@ def first_difference(there: Mapping[str, Any], wanted: Mapping[str, Any], depth:
 
 def _as_json(value: Any) -> Any:
     return json.loads(json.dumps(value))
+
+
+def first_other(there: Any, wanted: Answer) -> str:
+    """Return the first layer of `wanted` for which an answer on disk says other values; empty where there is none.
+
+    Layers that only one of them knows, and answers that are none, are left aside.
+    """
+    if not isinstance(there, Mapping):
+        return ""
+    return next((layer for layer, values in wanted.items() if _are_others(there.get(layer), values)), "")
+
+
+def _are_others(found: Any, values: Sequence[float]) -> bool:
+    if (
+        not isinstance(found, list)
+        or len(found) != len(values)
+        or not all(isinstance(one, (int, float)) for one in found)
+    ):
+        return False
+    return any(
+        abs(one - value) > TOLERANCE * max(abs(one), abs(value)) for one, value in zip(found, values, strict=True)
+    )

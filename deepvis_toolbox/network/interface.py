@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.identity import Answer
+from deepvis_toolbox.network.answer import answer_of
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
@@ -77,6 +80,11 @@ class Network(ABC):
     @abstractmethod
     def weights_hash(self) -> str:
         """SHA-256 of the network's parameters and buffers, in hexadecimal: tells one set of weights from another."""
+
+    @cached_property
+    def answer(self) -> Answer:
+        """What it makes of fixed images: tells networks of the same weights apart."""
+        return answer_of(self)
 
     @abstractmethod
     def close(self) -> None:

@@ -147,7 +147,8 @@ class TorchNetwork(Network):
     @cached_property
     def _weights_hash(self) -> str:
         digest = hashlib.sha256()
-        for name, tensor in sorted(self._graph_module.state_dict().items()):
+        state = self._graph_module.state_dict().items()
+        for name, tensor in sorted((name, value) for name, value in state if isinstance(value, torch.Tensor)):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

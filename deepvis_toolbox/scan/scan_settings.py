@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.identity import first_difference
+from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.numbers.channel_statistics import summable_bits
 from deepvis_toolbox.scan.numbers.place_sample import PLACES_A_SIDE
@@ -67,6 +67,7 @@ class ScanSettings:
             **{name: getattr(self, name) for name in OPTIONS},
             "bits": summable_bits(len(pictures) * PLACES_A_SIDE**2),
             "versions": versions(),
+            "answer": {name: net.answer[name] for name in self.index.names if name in net.answer},
         }
 
 
@@ -90,14 +91,18 @@ def versions() -> dict[str, str]:
     }
 
 
-_NOT_ASKED_FOR = ("versions", "later_versions")
-"""What an identity also says: what computed the result, and what went on with it after an update."""
+_NOT_ASKED_FOR = ("versions", "later_versions", "answer")
+"""What an identity also says: what computed the result, what went on with it after an update, and what the network
+makes of fixed images, which is compared up to rounding."""
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
     """Return the first thing in which two identities differ, in words, versions left aside; empty if there is none."""
     found = first_difference(other, {key: value for key, value in one.items() if key not in _NOT_ASKED_FOR})
-    return found.key.replace("_", " ") if found else ""
+    if found:
+        return found.key.replace("_", " ")
+    layer = first_other(other.get("answer"), one.get("answer") or {})
+    return f'network, which has the same weights and computes something else in "{layer}",' if layer else ""
 
 
 def other_versions(identity: dict[str, Any]) -> str:

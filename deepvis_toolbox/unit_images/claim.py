@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.identity import Answer, first_other
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -24,10 +25,17 @@ class NetworkIdentity:
     name: str
     engine: str
     weights_sha256: str
+    answer: Answer = field(default_factory=dict)
+    """What it makes of fixed images (`network.answer`); empty where nobody has asked it."""
 
     @classmethod
     def of(cls, net: Network) -> NetworkIdentity:
-        """Return a network's. It reads all weights, the first time."""
+        """Return a network's. It reads all weights, the first time, and runs once."""
+        return cls(net.name, net.engine, net.weights_hash, net.answer)
+
+    @classmethod
+    def by_weights(cls, net: Network) -> NetworkIdentity:
+        """Return a network's without running it, which only the thread may that uses it."""
         return cls(net.name, net.engine, net.weights_hash)
 
     def is_same(self, other: NetworkIdentity) -> bool:
@@ -35,7 +43,7 @@ class NetworkIdentity:
         tell."""
         if self.engine != other.engine:
             return self.name == other.name
-        return self.weights_sha256 == other.weights_sha256
+        return self.weights_sha256 == other.weights_sha256 and not first_other(self.answer, other.answer)
 
 
 def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
@@ -44,9 +52,17 @@ def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
     found = _read(folder)
     if found is not None and not found.is_same(network()):
         raise ToolboxError(
-            f'"{folder}" holds the unit images of other weights ({found.name}, {found.weights_sha256[:8]}); choose '
+            f'"{folder}" holds the unit images of {_other(found, network())} ({found.name}, '
+            f"{found.weights_sha256[:8]}); choose "
             "another folder (--store or --out; in the window --set unit_images.folder=FOLDER) or remove it"
         )
+
+
+def _other(found: NetworkIdentity, network: NetworkIdentity) -> str:
+    if found.weights_sha256 != network.weights_sha256:
+        return "other weights"
+    layer = first_other(found.answer, network.answer)
+    return f'another network of the same weights, which computes something else in "{layer}"'
 
 
 def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
@@ -57,6 +73,8 @@ def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
 def _read(folder: Path) -> NetworkIdentity | None:
     try:
         record = json.loads((folder / CLAIM).read_text("utf-8"))
-        return NetworkIdentity(str(record["name"]), str(record["engine"]), str(record["weights_sha256"]))
+        names = (str(record["name"]), str(record["engine"]), str(record["weights_sha256"]))
+        answer = record.get("answer")
+        return NetworkIdentity(*names, answer if isinstance(answer, dict) else {})
     except (OSError, ValueError, KeyError, TypeError):  # without a claim, or with a damaged one, it is read as it is
         return None

@@ -13,6 +13,7 @@ import torch
 
 from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.caffe.process import Installation
+from deepvis_toolbox.identity import first_other
 from deepvis_toolbox.network.interface import Network
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import googlenet_like, resnet_like
@@ -223,6 +224,12 @@ def test_a_killed_caffe_is_started_again(engines: tuple[Network, Network]) -> No
     network.caffe._process._process.kill()
     network.caffe._process._process.wait()
     assert torch.equal(network.forward(x, ["prob"])["prob"], before)
+
+
+def test_both_engines_make_the_same_of_a_fixed_picture(shared: Path, squeezenet: Network) -> None:
+    ours = _squeezenet(shared, "torch")
+    assert list(squeezenet.answer) == list(ours.answer)
+    assert first_other(squeezenet.answer, ours.answer) == ""
 
 
 def test_the_weights_hash_tells_weights_apart(tmp_path: Path) -> None:

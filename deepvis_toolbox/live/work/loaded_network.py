@@ -54,6 +54,6 @@ class LoadedNetwork:
 
 def _identity(network: Network) -> Callable[[], NetworkIdentity]:
     if network.engine == "torch":  # weights that are only read: any thread may
-        return partial(NetworkIdentity.of, network)
-    known = NetworkIdentity.of(network)  # another process answers, and only to this thread
+        return partial(NetworkIdentity.by_weights, network)
+    known = NetworkIdentity.by_weights(network)  # another process answers, and only to this thread
     return lambda: known

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deepvis_toolbox.identity import first_difference
+from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
@@ -38,7 +38,13 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
     parameters = settings.as_record()
     if parameters["start_at"].startswith(IMAGE):
         parameters["start_image_sha256"] = file_hash(Path(parameters["start_at"].removeprefix(IMAGE)))
-    return {"network": network, "input": net.preprocessing.identity(), "unit": unit, "settings": parameters}
+    return {
+        "network": network,
+        "input": net.preprocessing.identity(),
+        "unit": unit,
+        "settings": parameters,
+        "answer": {name: value for name, value in net.answer.items() if name == target.layer},
+    }
 
 
 def record_of(net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> Record:
@@ -85,9 +91,13 @@ def read_record(path: Path) -> Record | None:
 def difference(record: Record, wanted: Record) -> str:
     """Return the first thing in which a record on disk is not the wanted identity, in words; empty where they are
     the same."""
-    found = first_difference(record, wanted, depth=2)
+    exact = {key: value for key, value in wanted.items() if key != "answer"}
+    found = first_difference(record, exact, depth=2)
     if found:
         return f"{found.key}: {found.there!r} there, {found.wanted!r} now"
+    layer = first_other(record.get("answer"), wanted["answer"])
+    if layer:
+        return f'network: of the same weights, "{layer}" computed something else there'
     return _unknown_setting(record.get("settings"), wanted["settings"])
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.identity import first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.top_images import TopImages
@@ -80,6 +81,12 @@ class PatchMaker:
         if scan["weights_hash"] != net.weights_hash:
             scanned = scan["name"]
             raise ToolboxError(f"the scan is of other weights ({scanned}) than those of {net.name}; scan again")
+        other = first_other(top.manifest["identity"].get("answer"), net.answer)
+        if other:
+            raise ToolboxError(
+                f'the scan is of another network than {net.name}, of the same weights: layer "{other}" computed '
+                "something else; scan again"
+            )
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)
 
