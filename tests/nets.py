@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -12,9 +14,12 @@ from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
 
 
-def opened(module: nn.Module, size: tuple[int, int] = (32, 32), *, passes_lrn: bool = False) -> TorchNetwork:
+def opened(
+    module: nn.Module, size: tuple[int, int] = (32, 32), *, passes_lrn: bool = False, **described: Any
+) -> TorchNetwork:
     """The module as a network on the CPU, for RGB images of `size`, values as they are."""
-    description = ModelDescription(type(module).__name__, Preprocessing(size), deconv_passes_lrn=passes_lrn)
+    name, how = type(module).__name__, Preprocessing(size)
+    description = ModelDescription(name, how, deconv_passes_lrn=passes_lrn, **described)
     return TorchNetwork(trace(module, (3, *size)), description, torch.device("cpu"))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from deepvis_toolbox.measure.measurement import Measurement
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
+from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
@@ -83,7 +84,7 @@ def why_gradient_is_zero(passes: Pass, origin: Unit) -> str:
     unit, value = f"{origin.layer}:{origin.channel}", passes.largest(origin)
     if value == 0:
         return f"the gradient is exactly zero: unit {unit} is off"
-    is_softmax = passes.network.layers[origin.layer].kind == "softmax"
+    is_softmax = passes.network.layers[origin.layer].kind in SOFTMAXES
     why = "the softmax is saturated" if is_softmax else "it is saturated, or nothing gets past the layers below"
     return f"the gradient is exactly zero although {unit} is {value:.3g}: {why}"
 

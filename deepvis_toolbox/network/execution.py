@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from deepvis_toolbox.network.batch_norm import reading_settled
+from deepvis_toolbox.network.batch_norm import with_settled_signals
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer_nodes import attribute, needed_for, operation
 from deepvis_toolbox.network.plain_modules import is_plain
@@ -149,7 +149,7 @@ class Program:
     def _step(self, node: fx.Node, modules: Mapping[str, nn.Module]) -> _Step:
         if self._overwrite and self._may_overwrite_input(node, modules):
             return _Step(node, _OVERWRITING[operation(node).kind], node.args[:1], {})
-        call = reading_settled(node, _callable_of(node, modules))
+        call = with_settled_signals(node, _callable_of(node, modules))
         return _Step(node, self._wrap(node, call) if self._wrap else call, node.args, dict(node.kwargs))
 
     def _may_overwrite_input(self, node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:

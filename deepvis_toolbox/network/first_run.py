@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.batch_axis import lead_with_the_batch, squeeze_by_axes
 from deepvis_toolbox.network.differing import agree, refused_as_differing
 from deepvis_toolbox.network.execution import Program, Values
-from deepvis_toolbox.network.operations import called_name
+from deepvis_toolbox.network.operations import operation_of
 from deepvis_toolbox.network.promise import Promise, noise, same_random_numbers, tensors_in
 from deepvis_toolbox.network.users_line import code_of, line_of
 
@@ -101,7 +101,8 @@ def _is_as_promised_for_the_first(promise: Promise, graph_module: fx.GraphModule
 
     Most networks are so, and need no second look.
     """
-    if any(called_name(node) == "squeeze" for node in graph_module.graph.nodes if node.op.startswith("call_")):
+    modules = dict(graph_module.named_modules())
+    if not all(_keeps_the_batch(node, modules) for node in graph_module.graph.nodes if "layer" in node.meta):
         return False
     layers = [value for node, value in values.items() if "layer" in node.meta and isinstance(value, torch.Tensor)]
     if not all(len(value) == 1 and 2 <= value.ndim <= 4 and value.numel() for value in layers if value.ndim):
@@ -111,6 +112,16 @@ def _is_as_promised_for_the_first(promise: Promise, graph_module: fx.GraphModule
         own.ndim > 0 and wanted.shape == (2, *own.shape[1:]) and agree(own, wanted[:1])
         for own, wanted in zip(found, promise.outputs, strict=True)
     )
+
+
+_KEEPING = frozenset({"input", "conv", "linear", "norm", "softmax", "log_softmax", "flatten", "upsample"})
+
+
+def _keeps_the_batch(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
+    """Return whether the first axis of what the node gives is that of what it reads, whatever the sizes: what one image
+    gives cannot show it, since an axis of one might be the batch."""
+    found = operation_of(node, modules)
+    return found.elementwise or found.adaptive or found.window is not None or found.kind in _KEEPING
 
 
 def _returned(graph_module: fx.GraphModule, values: Values) -> list[torch.Tensor]:

@@ -11,6 +11,7 @@ from torch import fx
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, note_values, reachable
+from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.network.regions import receptive_field
 from deepvis_toolbox.words.layer import Layers, Rect
 
@@ -56,7 +57,7 @@ class GraphLayers:
 
     def _views(self) -> dict[str, str]:
         """Return {label layer that is the softmax of a layer of as many units: that layer}."""
-        sources = {name: self._source(name) for name in self.label_layers if self.layers[name].kind == "softmax"}
+        sources = {name: self._source(name) for name in self.label_layers if self.layers[name].kind in SOFTMAXES}
         return {name: source for name, source in sources.items() if source is not None}
 
     def _source(self, name: str) -> str | None:
@@ -73,9 +74,9 @@ class GraphLayers:
             layer = self.layers[name]
             if any(size != 1 for size in layer.shape[1:]):
                 continue
-            if layer.kind == "softmax":
+            if layer.kind in SOFTMAXES:
                 source = self._source(name)
                 return (name,) if source is None else (source, name)
         last = next(self.layers[name] for name in reversed(self.layers) if self.layers[name].kind != "argmax")
-        named = len(last.shape) == 1 and last.channels == labels
+        named = all(size == 1 for size in last.shape[1:]) and last.channels == labels
         return (last.name,) if named or last.kind == "linear" else ()

@@ -131,6 +131,12 @@ def is_number(node: fx.Node) -> bool:
     return node.op == "call_function" and bool(node.all_input_nodes) and all(map(is_number, node.all_input_nodes))
 
 
+def asks_no_value(node: fx.Node) -> bool:
+    """Return whether the node is computed from what a tensor is like alone: its sizes, dtype or device."""
+    of_its_kind = node.target is getattr and node.args[1] in ("dtype", "device", "is_cuda")
+    return of_its_kind or is_number(node)
+
+
 def _may_view(node: fx.Node, modules: Modules) -> bool:
     """Return whether the node's value may be its first argument, or share memory with it."""
     if node.op == "call_module":

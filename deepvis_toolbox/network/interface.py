@@ -150,14 +150,27 @@ class Network(ABC):
         return self.label_layers[-1] if self.label_layers else None
 
     def probabilities(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the probability layer's activations (N, …) as class probabilities (N, classes): the softmax of them
-        where the network itself ends without one."""
+        """Return the probability layer's activations (N, …) as class probabilities, 0 to 1 (N, classes): themselves
+        where they are some (of a softmax, or of a sigmoid that was named), exp of logarithms, else their softmax."""
         flat = values.flatten(1)
-        name = self.probability_layer
-        return flat if name and self.layers[name].kind == "softmax" else flat.softmax(1)
+        kind = self.layers[self.probability_layer].kind if self.probability_layer else ""
+        if kind == "log_softmax":
+            return flat.exp()
+        return flat if kind in ("softmax", "sigmoid") or _are_shares(kind, flat) else flat.softmax(1)
 
     def __enter__(self) -> Network:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _are_shares(kind: str, values: torch.Tensor) -> bool:
+    """Return whether the values (N, classes) of a layer that is no product with weights add up to 1: a softmax by
+    hand."""
+    if kind in ("linear", "conv"):
+        return False
+    return bool((values >= 0).all() and ((values.sum(1) - 1).abs() < _ROUNDING).all())
+
+
+_ROUNDING = 1e-4

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+SOFTMAXES = frozenset({"softmax", "log_softmax"})
+"""Kinds of layers whose units are the classes, one against the others."""
+
 ELEMENTWISE_CALLS: dict[str, str] = {
     "relu": "relu",
     "relu6": "relu6",
@@ -44,7 +47,7 @@ ELEMENTWISE_CALLS: dict[str, str] = {
 OTHER_CALLS: dict[str, str] = {
     "linear": "linear",
     "softmax": "softmax",
-    "log_softmax": "softmax",
+    "log_softmax": "log_softmax",
     "flatten": "flatten",
     "reshape": "reshape",
     "view": "reshape",

@@ -78,7 +78,7 @@ _ELEMENTWISE_MODULES: dict[type[nn.Module], str] = {
 _OTHER_MODULES: dict[type[nn.Module], str] = {
     nn.Linear: "linear",
     nn.Softmax: "softmax",
-    nn.LogSoftmax: "softmax",
+    nn.LogSoftmax: "log_softmax",
     nn.Flatten: "flatten",
     nn.LayerNorm: "norm",
     nn.GroupNorm: "norm",

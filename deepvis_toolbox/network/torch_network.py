@@ -191,7 +191,7 @@ class TorchNetwork(Network):
         nodes = frozenset(wanted) | frozenset(keep)
         key = (purpose, nodes, overwritable)
         if key not in self._programs:
-            released = frozenset(nodes) if purpose == "visit" else frozenset()
+            released = nodes - _read_later(nodes) if purpose == "visit" else frozenset()
             options |= {"overwrite": True, "overwritable": overwritable} if overwritable else {}
             self._programs[key] = Program(self._graph_module, nodes, self._folded, released=released, **options)
             if len(self._programs) > _PROGRAMS_KEPT:
@@ -205,6 +205,12 @@ class TorchNetwork(Network):
 
     def _laid_out(self, x: torch.Tensor, copy: bool = False) -> torch.Tensor:
         return x.to(self.device, torch.float32, copy=copy, memory_format=torch.channels_last)
+
+
+def _read_later(nodes: frozenset[fx.Node]) -> frozenset[fx.Node]:
+    """Return the nodes whose value the visitor of a later one gets, beyond their last reader in the graph: those below
+    rectifiers whose layer was moved round."""
+    return frozenset(node for node in nodes if "moved" in node.meta)
 
 
 def _lay_out_channels_last(graph_module: fx.GraphModule) -> None:

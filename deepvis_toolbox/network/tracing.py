@@ -12,7 +12,7 @@ from torch import fx, nn
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.batch_norm import settle_inner_norms
 from deepvis_toolbox.network.graph_paths import move_clashing
-from deepvis_toolbox.network.in_place import without_overwriting
+from deepvis_toolbox.network.in_place import asks_no_value, without_overwriting
 from deepvis_toolbox.network.operations import called_name
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.own_derivatives import functions_kept_whole
@@ -163,7 +163,8 @@ class _Names:
 def _nodes_that_read_input(graph: fx.Graph) -> set[fx.Node]:
     reading: set[fx.Node] = set()
     for node in graph.nodes:
-        if node.op == "placeholder" or any(parent in reading for parent in node.all_input_nodes):
+        reads = node.op == "placeholder" or any(parent in reading for parent in node.all_input_nodes)
+        if reads and not asks_no_value(node):
             reading.add(node)
     return reading
 

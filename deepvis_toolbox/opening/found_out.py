@@ -15,6 +15,7 @@ from deepvis_toolbox.atomic_files import write_text
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.network.description import NetworkFiles
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
 from deepvis_toolbox.program_names import command_line
 
@@ -76,7 +77,7 @@ def _class_lines(network: Network) -> Iterator[str]:
         return
     layer = network.layers[last]
     before = f', made from "{network.label_layers[0]}"' if len(network.label_layers) > 1 else ""
-    kind = "the last softmax" if layer.kind == "softmax" else "the last layer; there is no softmax"
+    kind = "the last softmax" if layer.kind in SOFTMAXES else "the last layer; there is no softmax"
     yield f'classes: {layer.channels}, in "{last}" ({kind}{before})'
     if network.labels:
         yield f"labels: {len(network.labels)}, from {file}"

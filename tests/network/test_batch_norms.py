@@ -105,6 +105,72 @@ class KeptNorm(nn.Module):
         return self.inner(x.view(-1, 6, 7, 13))
 
 
+class Instances(nn.Module):
+    """The convolution behind an instance norm has one channel, so that its signal's layout is anybody's."""
+
+    def __init__(self, kept: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        norm = nn.InstanceNorm2d(6)
+        self.conv, self.norm, self.last = nn.Conv2d(3, 6, 3), KeptWhole(norm) if kept else norm, nn.Conv2d(6, 1, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.norm(self.conv(x)))
+
+
+class Viewed(nn.Module):
+    """What comes back to the norm passes a view: below a convolution, whose signal has a layout of its own."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm, self.last = nn.Conv2d(3, 6, 3), norm, nn.Conv2d(6, 4, 3)
+        for values in self.norm.buffers():
+            values.copy_(torch.rand(values.shape) + 0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norm(self.conv(x))
+        return self.last(x.view(-1, 6, x.shape[2], x.shape[3]))
+
+
+class KeptWhole(nn.Module):
+    kind = "own norm"
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(x)
+
+
+NORMS: dict[str, Callable[[], nn.Module]] = {
+    "instance norm": lambda: Instances(kept=False),
+    "kept instance norm": lambda: Instances(kept=True),
+    "view above a batch norm": lambda: Viewed(nn.BatchNorm2d(6)),
+    "view above one of its own statistics": lambda: Viewed(nn.BatchNorm2d(6, track_running_stats=False)),
+    "view above a kept batch norm": lambda: Viewed(KeptWhole(nn.BatchNorm2d(6))),
+    "view above an instance norm": lambda: Viewed(nn.InstanceNorm2d(6)),
+    "view above a group norm": lambda: Viewed(nn.GroupNorm(2, 6)),
+    "view above a local norm": lambda: Viewed(nn.LocalResponseNorm(3)),
+}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_gradient_below_a_norm_is_autograds_whatever_the_layout_of_the_signal(norm: str, count: int) -> None:
+    module = NORMS[norm]().eval()
+    if "own statistics" in norm and count > 1:
+        pytest.skip("such a network mixes its pictures: they are run one at a time")
+    network = opened(module, (14, 12))
+    x = torch.randn(count, 3, 14, 12, generator=torch.Generator().manual_seed(5))
+    leaf = x.double().requires_grad_()
+    value = copy.deepcopy(module).double()(leaf)
+    diff = torch.randn(value.shape, generator=torch.Generator().manual_seed(6))
+    wanted = torch.autograd.grad(value, leaf, diff.double())[0].float()
+    torch.testing.assert_close(network.backward(x, "last", diff)["data"], wanted, rtol=1e-3, atol=1e-5)
+
+
 STANDING: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "dropout": nn.Dropout2d(),
     "identity": nn.Identity(),
