@@ -46,9 +46,10 @@ def graph_of(
     Every node that computes a blob has `meta["layer"]`, the blob's name: all nodes of its in-place chain have it, and
     the last of them gives its value. `meta["layer_type"]` is Caffe's type. All nodes but the output have
     `meta["shape"]`, their value's for one image, without the batch. The graph has one placeholder and gives a tuple of
-    the blobs that nothing reads. Its own `meta` has `input_shape` (C, H, W), `blob_shapes` and `notes`, one line for
-    each thing left out or worth knowing. `input_shape` replaces what the prototxt says. `hollow`: the weights are
-    checked, one layer at a time, and not kept; the parameters are on the device meta.
+    the blobs that nothing reads. Its own `meta` has `input_shape` (C, H, W), `blob_shapes`, `prepares` (mean and scale
+    of the data layer) and `notes`, one line for each thing left out or worth knowing. `input_shape` replaces what the
+    prototxt says. `hollow`: the weights are checked, one layer at a time, and not kept; the parameters are on the
+    device meta.
 
     Raises `ToolboxError` that names file, layer and field: a file that cannot be read, a layer type or option that is
     not supported, weights that are missing, of another shape, or not finite, sizes that are absurd.
@@ -62,6 +63,7 @@ def graph_of(
     graph_module.meta["input_shape"] = plan.input_shape
     graph_module.meta["blob_shapes"] = plan.shapes
     graph_module.meta["notes"] = notes
+    graph_module.meta["prepares"] = inside.prepares
     return graph_module
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from deepvis_toolbox.caffe.prototxt import Prototxt
 from deepvis_toolbox.errors import ToolboxError
@@ -51,6 +53,11 @@ class Interior:
     """As declared, batch first; empty where a data layer does not say it."""
     layers: tuple[Any, ...]
     notes: tuple[str, ...]
+    prepares: Mapping[str, Any] = field(default_factory=dict)
+    """What the input's data layer does to pictures, in the words of a model.yaml's `input`: `mean`, `scale`.
+
+    The path of a mean's file is relative to where its author ran Caffe.
+    """
 
 
 def interior(prototxt: Prototxt) -> Interior:
@@ -59,6 +66,7 @@ def interior(prototxt: Prototxt) -> Interior:
     labels: set[str] = set()
     layers, left_out = [], []
     boxes: dict[str, str] = {}
+    readers: dict[str, Any] = {}
     for layer in (*_training_data(prototxt), *prototxt.layers):
         if layer.type == "Input":
             declared.update(_input_layer(layer, prototxt))
@@ -67,6 +75,7 @@ def interior(prototxt: Prototxt) -> Interior:
         elif is_data(layer):
             left_out.append(layer.name)
             declared.update({top: _data_shape(layer) for top in layer.top[:1]})
+            readers.update(dict.fromkeys(layer.top[:1], layer))
             labels.update(layer.top[1:])
         elif is_loss(layer.type) or (layer.bottom and labels.issuperset(layer.bottom)):
             left_out.append(layer.name)
@@ -80,7 +89,30 @@ def interior(prototxt: Prototxt) -> Interior:
         known = ", ".join(dict.fromkeys(boxes.values()))
         notes.append(f"opened up to the layers that make boxes, which are not computed: {known}")
     name = _used_input(declared, layers, prototxt, notes)
-    return Interior(name, declared[name], tuple(layers), tuple(notes))
+    prepares = _prepares(readers[name]) if name in readers else {}
+    return Interior(name, declared[name], tuple(layers), tuple(notes), prepares)
+
+
+def _prepares(layer: Any) -> dict[str, Any]:
+    """Return what a data layer does to the values of a picture: minus a mean (numbers, or a file), times a scale."""
+    own = [getattr(layer, field) for field in ("transform_param", *_DATA_FIELDS)]
+    prepares: dict[str, Any] = {}
+    if layer.transform_param.mean_value:
+        prepares["mean"] = [float(value) for value in layer.transform_param.mean_value]
+    scales = [field.scale for field in own if field.HasField("scale")]
+    if scales:
+        prepares["scale"] = _shortest(scales[0])
+    files = [field.mean_file for field in own if field.HasField("mean_file")]
+    return prepares | ({"mean": files[0]} if files else {})
+
+
+def _shortest(value: float) -> float:
+    """Return the number with the fewest digits that is this one in single precision, as it was written."""
+    return float(str(np.float32(value)))
+
+
+_DATA_FIELDS = ("data_param", "image_data_param", "window_data_param")
+"""Where a data layer's preprocessing was written before `transform_param`."""
 
 
 def _training_data(prototxt: Prototxt) -> list[Any]:

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from deepvis_toolbox.network.execution import Values
 from deepvis_toolbox.network.layer_nodes import operation
-from deepvis_toolbox.network.operations import RECTIFIERS, Operation, module_operation
+from deepvis_toolbox.network.operations import RECTIFIERS, Operation, called_name, module_operation
+from deepvis_toolbox.network.own_derivatives import AppliedFunction
 from deepvis_toolbox.network.plain_modules import has_hooks
-
-_OF_AUTOGRAD = ("Relu", "Hardtanh", "Threshold", "LeakyRelu", "Rrelu", "Silu", "Gelu", "Hardswish", "Mish", "ClampMin")
-"""What the names of autograd's functions for rectifiers start with."""
 
 
 def modules_with_hidden_rectifiers(graph_module: fx.GraphModule, values: Values) -> list[str]:
-    """Return the paths of such modules. A rectifier whose hooks change what it gives is none any more
-    (`meta["operation"]`).
+    """Return the paths of such modules. A rectifier whose hooks change what it gives, or that is several operations to
+    autograd, is none any more (`meta["operation"]`).
 
     `values`: what each node gave for one image.
     """
-    found = []
     modules = dict(graph_module.named_modules())
-    for node in graph_module.graph.nodes:
-        if node.op != "call_module":
-            continue
-        kept = modules[str(node.target)]
-        if operation(node).rectifier:
-            hooked = has_hooks(kept) and not _hooks_only_look(node, kept, values)
-            if hooked or not _is_one_operation(node, kept, values):
-                node.meta["operation"] = Operation(f"{operation(node).kind} {'with hooks' if hooked else 'of its own'}")
-                found.append(str(node.target))
-        elif _hides(node, kept, values):
-            found.append(str(node.target))
-    return list(dict.fromkeys(found))
+    found = [_hidden_in(node, modules, values) for node in graph_module.graph.nodes]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _hidden_in(node: fx.Node, modules: Mapping[str, nn.Module], values: Values) -> str:
+    """Return the path of the module, or the name of the function, if the node hides a rectifier."""
+    if isinstance(node.target, AppliedFunction):
+        hidden = not operation(node).rectifier and _rectifies(node, node.target, values)
+        return called_name(node) if hidden else ""
+    if node.op != "call_module":
+        return ""
+    kept, path = modules[str(node.target)], str(node.target)
+    if not operation(node).rectifier:
+        return path if _hides(node, kept, values) else ""
+    hooked = has_hooks(kept) and not _hooks_only_look(node, kept, values)
+    if not hooked and _is_one_operation(node, kept, values):
+        return ""
+    node.meta["operation"] = Operation(f"{operation(node).kind} {'with hooks' if hooked else 'of its own'}")
+    return path
 
 
 def _hooks_only_look(node: fx.Node, module: nn.Module, values: Values) -> bool:
@@ -47,52 +52,26 @@ def _hooks_only_look(node: fx.Node, module: nn.Module, values: Values) -> bool:
         return torch.equal(type(module).forward(module, *given[0], **given[1]), values[node])
 
 
-def _is_one_operation(node: fx.Node, module: nn.Module, values: Values) -> bool:
-    """Return whether a rectifier is one operation to autograd, on which a backward mode's rule can be put."""
-    of_torch = type(module).__module__.startswith(("torch.", _OWN))
-    if of_torch and "forward" not in vars(module):
-        return True
-    return all(len(functions) <= 1 for functions in _functions_of(node, module, values))
-
-
-def _hides(node: fx.Node, kept: nn.Module, values: Values) -> bool:
-    inner: list[nn.Module] = list(kept.modules())[1:]
-    if any(module_operation(part).rectifier for part in inner) or any(map(_calls_rectifier, kept.modules())):
-        return True
-    of_user = not type(kept).__module__.startswith("torch.") and not type(kept).__module__.startswith(_OWN)
-    return of_user and _rectifies_on_the_way(node, kept, values)
-
-
 _OWN = __name__.partition(".")[0] + "."
 
 
-def _calls_rectifier(module: nn.Module) -> bool:
-    """Return whether a module keeps a rectifying function among its attributes, as torch's transformer layers do."""
-    return any(getattr(value, "__name__", "") in RECTIFIERS for value in vars(module).values() if callable(value))
+def _is_of_user(module: nn.Module) -> bool:
+    return not type(module).__module__.startswith(("torch.", _OWN))
 
 
-def _rectifies_on_the_way(node: fx.Node, module: nn.Module, values: Values) -> bool:
-    """Return whether autograd finds a rectifier between what a module reads and what it gives."""
-    return any(
-        type(function).__name__.startswith(_OF_AUTOGRAD)
-        for functions in _functions_of(node, module, values)
-        for function in functions
-    )
-
-
-def _functions_of(node: fx.Node, module: nn.Module, values: Values) -> list[list[Any]]:
-    """Return for each tensor that a module gives autograd's functions between it and what the module reads."""
+def _is_one_operation(node: fx.Node, module: nn.Module, values: Values) -> bool:
+    """Return whether a rectifier is one operation to autograd, on which a backward mode's rule can be put."""
+    if not _is_of_user(module) and "forward" not in vars(module):
+        return True
     with torch.inference_mode(False), torch.enable_grad():
-
-        def leaf(below: fx.Node) -> Any:
-            value = values[below]
-            floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-            return value.clone().requires_grad_() if floats else value
-
-        args, named = fx.node.map_arg((node.args, node.kwargs), leaf)
+        args, named = fx.node.map_arg((node.args, node.kwargs), lambda below: _leaf(values[below]))
         given = module(*args, **named)
-        parts = given if isinstance(given, (tuple, list)) else [given]
-        return [list(_functions_below(part)) for part in parts if isinstance(part, torch.Tensor)]
+    return isinstance(given, torch.Tensor) and len(list(_functions_below(given))) <= 1
+
+
+def _leaf(value: Any) -> Any:
+    floats = isinstance(value, torch.Tensor) and value.is_floating_point()
+    return value.clone().requires_grad_() if floats else value
 
 
 def _functions_below(tensor: torch.Tensor) -> Iterator[Any]:
@@ -103,3 +82,60 @@ def _functions_below(tensor: torch.Tensor) -> Iterator[Any]:
             seen.add(function)
             yield function
             waiting.extend(below for below, _ in function.next_functions)
+
+
+def _hides(node: fx.Node, kept: nn.Module, values: Values) -> bool:
+    inner: list[nn.Module] = list(kept.modules())[1:]
+    if any(module_operation(part).rectifier for part in inner) or any(map(_keeps_rectifier, kept.modules())):
+        return True
+    may_compute_anything = _is_of_user(kept) or any(map(has_hooks, kept.modules())) or "forward" in vars(kept)
+    return (may_compute_anything or isinstance(kept, (nn.RNNBase, nn.RNNCellBase))) and _rectifies(node, kept, values)
+
+
+def _keeps_rectifier(module: nn.Module) -> bool:
+    """Return whether a module keeps a rectifying function among its attributes, as torch's transformer layers do."""
+    return any(getattr(value, "__name__", "") in RECTIFIERS for value in vars(module).values() if callable(value))
+
+
+def _rectifies(node: fx.Node, call: Callable[..., Any], values: Values) -> bool:
+    """Return whether what a node calls rectifies something on the way, by whatever function of torch's."""
+    args, named = fx.node.map_arg((node.args, node.kwargs), lambda below: _copied(values[below]))
+    with torch.inference_mode(False), torch.no_grad(), _Overhearing() as heard:
+        call(*args, **named)
+    return heard.rectifier
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, torch.Tensor) else value
+
+
+class _Overhearing(TorchDispatchMode):
+    """Looks at every operation that torch carries out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rectifier = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Carry the operation out, and remember whether it is a rectifier."""
+        name = func._schema.name.partition("::")[2].rstrip("_")
+        self.rectifier |= name in RECTIFIERS or (name in _WITH_ZERO and _has_zero(args[1:], kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+_WITH_ZERO = frozenset(
+    {"clamp", "clamp_min", "hardtanh", "threshold", "maximum", "fmax", "gt", "ge", "lt", "le", "heaviside"}
+)
+"""Operations that rectify, or make the mask of a rectifier, where they hold a value against zero."""
+
+
+def _has_zero(args: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    return any(_is_zero(value) for value in (*args, *named.values()))
+
+
+def _is_zero(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.numel() > 0 and not value.any()
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0

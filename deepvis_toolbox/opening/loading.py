@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,11 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     graph = graph_of(definition, weights, _wanted_shape(model), hollow=engine == "caffe")
     channel_count, height, width = graph.meta["input_shape"]
     _check_channels(model, prototxt, channel_count)
+    model, told = _prepared_as_in(model, graph.meta["prepares"])
     description = replace(
         describe(model, (height, width), channel_count),
         files=_files(model, prototxt, weights),
-        notes=tuple(graph.meta["notes"]),
+        notes=(*graph.meta["notes"], *told),
     )
     if engine == "caffe":
         from deepvis_toolbox.caffe.engine import CaffeNetwork
@@ -141,6 +142,20 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
         named = torch.device("cpu" if device == "auto" else device)
         return _labelled(CaffeNetwork(definition, weights, graph, description, named), model)
     return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
+
+
+def _prepared_as_in(model: ModelFile, prepares: Mapping[str, Any]) -> tuple[ModelFile, list[str]]:
+    """Return the model with the mean and scale of the prototxt's data layer, where it says none, and what is told of
+    it."""
+    taken = {key: value for key, value in prepares.items() if key not in model.input.model_fields_set}
+    notes = []
+    if isinstance(file := taken.get("mean"), str):
+        del taken["mean"]
+        notes = [f"the prototxt's data layer subtracts the mean of {file}, which is not looked for: give it by --mean"]
+    if not taken:
+        return model, notes
+    told = ", ".join(f"{key} {value}" for key, value in taken.items())
+    return model.changed({}, taken), [*notes, f"pictures are prepared as the prototxt's data layer does it: {told}"]
 
 
 def _check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None:
