@@ -136,5 +136,5 @@ def test_a_path_opens_a_network(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     for given in (tmp_path, tmp_path / "model.yaml", str(tmp_path)):
-        with load_network(given, device="cpu") as net:
+        with load_network(given, device="cpu", trust=True) as net:
             assert net.name == "small"

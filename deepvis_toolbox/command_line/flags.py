@@ -37,6 +37,10 @@ def add_network_flags(parser: CommandParser) -> None:
         group, "--crop", reader=values.number, metavar="X", help="the fraction of the picture's centre that is seen"
     )
     add_flag(group, "--labels", metavar="FILE", help="class names, one a line")
+    group.add_argument("--trust", action="append", default=[], metavar="DIR",
+                       help="let this folder's model.yaml name code, and files elsewhere, from now on")  # fmt: skip
+    group.add_argument("--path", action="append", default=[], metavar="DIR",
+                       help="also look here for the module of package.module:factory")  # fmt: skip
     add_alias(group, "--caffe-root", dest="caffe_root")
     parser.set_defaults(caffe_root=None)
 

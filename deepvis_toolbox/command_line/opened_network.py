@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line.values import written
 from deepvis_toolbox.errors import ToolboxError, user_path
+from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.trust import is_trusted, trust
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -38,15 +40,27 @@ def named_model(given: argparse.Namespace) -> str | None:
 
 
 def loading_options(given: argparse.Namespace) -> dict[str, Any]:
-    """Return all but the model as arguments of `load_network`, with absolute paths: the same in every process."""
+    """Return all but the model as arguments of `load_network`, with absolute paths: the same in every process.
+
+    Folders after `--trust` are trusted from now on.
+    """
+    for folder in given.trust:
+        trust(folder)
     if given.prototxt and not given.weights:
         raise ToolboxError("--prototxt and --weights belong together; give both")
     paths = {name: getattr(given, name) for name in _PATHS}
-    options = {name: str(user_path(path).resolve()) for name, path in paths.items() if path is not None}
+    options: dict[str, Any] = {name: str(user_path(path).resolve()) for name, path in paths.items() if path is not None}
     options |= {name: value for name in _VALUES if (value := getattr(given, name)) is not None}
     if isinstance(options.get("mean"), str):
         options["mean"] = str(user_path(options["mean"]).resolve())
+    if given.path:
+        options["path"] = [str(user_path(folder).resolve()) for folder in given.path]
     return {"engine": given.engine, "device": given.device, **options}
+
+
+def trusted_elsewhere(model: str | None) -> bool:
+    """Return whether other machines may open the model as this one does: its folder is trusted here."""
+    return model is not None and not is_factory(model) and is_trusted(model_path(model).parent)
 
 
 def written_flags(given: argparse.Namespace) -> tuple[tuple[str, str], ...]:

@@ -55,6 +55,9 @@ def parser() -> CommandParser:
     network.add_argument("--save-model", type=Path, metavar="DIR",
                          help="write the model.yaml of --prototxt and --weights, and do nothing else")  # fmt: skip
     network.add_argument("--fetch", metavar="NAME", help="download the files of a model, and do nothing else")
+    network.add_argument(
+        "--trusted", action="store_true", help="list the folders that were trusted, and do nothing else"
+    )
     units = parser.group("units")
     units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
     pictures = parser.group("pictures in")
@@ -89,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _check_keys()
     if given.fetch:
         return _fetch(given.fetch)
+    if given.trusted:
+        return _list_trusted()
     if given.snapshot and not given.headless:
         raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
     if given.snapshot and given.snapshot.suffix.lower() != ".png":
@@ -127,6 +132,15 @@ def _fetch(name: str) -> int:
     from deepvis_toolbox.opening.downloads.fetch import fetch_model
 
     fetch_model(name)
+    return 0
+
+
+def _list_trusted() -> int:
+    from deepvis_toolbox.opening.trust import trusted_folders
+
+    for trusted in trusted_folders():
+        state = "as it was trusted" if trusted.is_unchanged else "changed since, and no longer trusted"
+        print(f"{trusted.folder}: {state} ({trusted.content[:8]})")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,25 +30,40 @@ class MadeModule:
     labels: tuple[str, ...] = ()
 
 
-def make_module(factory: str, where: str, *, trained: bool = True) -> MadeModule:
+Places = tuple[Path, ...]
+"""Where a factory's module is looked for, behind what is installed."""
+
+
+def make_module(factory: str, where: str, places: Places, *, trained: bool = True) -> MadeModule:
     """Call the factory. `trained`: with the weights it publishes, where it is a library of trained networks.
 
     Raises `ToolboxError` that starts with `where` when there is no such factory, it fails, or it returns no module.
     """
     library, _, name = factory.partition(":")
-    made = _LIBRARIES[library](name, where, trained) if library in _LIBRARIES else _own(factory, where)
+    made = _LIBRARIES[library](name, where, trained) if library in _LIBRARIES else _own(factory, where, places)
     if not isinstance(made.module, nn.Module):
         raise ToolboxError(f"{where}: {factory} returned {type(made.module).__name__}, not a torch.nn.Module")
     return made
 
 
-def _own(factory: str, where: str) -> MadeModule:
+def runs_no_code(factory: str, *, has_weights: bool) -> bool:
+    """Return whether a factory may be called whoever names it: the program's own, and a library's network that gets its
+    weights from a file (else the library would download them)."""
+    return factory in _OWN_FACTORIES or (factory.partition(":")[0] in _LIBRARIES and has_weights)
+
+
+_OWN_FACTORIES = frozenset({"deepvis_toolbox.opening.efficientnet_lite:efficientnet_lite0"})
+
+
+def _own(factory: str, where: str, places: Places) -> MadeModule:
     module_name, _, function_name = factory.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
         raise ToolboxError(f'{where}: "{factory}" is not of the form package.module:function')
-    with _working_directory_importable():
-        module = _imported(module_name, factory, where)
-        _check_is_the_one_here(module_name.partition(".")[0], where)
+    top = module_name.partition(".")[0]
+    here = None if top == _OWN_PACKAGE else _found_in(places, top)
+    with _importable(places):
+        module = _imported(module_name, factory, where, places)
+        _check_is_the_one_here(top, here, where)
         function = getattr(module, function_name, None)
         if function is None:
             callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
@@ -62,30 +78,33 @@ def _own(factory: str, where: str) -> MadeModule:
         return MadeModule(_called(function, factory, where))
 
 
-def _imported(name: str, factory: str, where: str) -> ModuleType:
+def _found_in(places: Places, name: str) -> Path | None:
+    """Return the file of a module or package in the places."""
+    files = (path for folder in places for path in (folder / f"{name}.py", folder / name / "__init__.py"))
+    return next((path for path in files if path.is_file()), None)
+
+
+def _imported(name: str, factory: str, where: str, places: Places) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise ToolboxError(
-                f'{where}: there is no module "{error.name}" for {factory}; it must be installed, or lie in '
-                f"the working directory {Path.cwd()} or on PYTHONPATH"
+                f'{where}: there is no module "{error.name}" for {factory}; it must be installed, lie in '
+                f"{', '.join(map(str, places))}, or in a folder that --path names"
             ) from None
         raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
     except Exception as error:  # whatever a user's module does when it is imported
         raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
 
 
-def _check_is_the_one_here(name: str, where: str) -> None:
-    """Refuse a module that was imported from elsewhere before, where the working directory holds one of its name."""
-    here = next((path for path in (Path(f"{name}.py"), Path(name, "__init__.py")) if path.is_file()), None)
+def _check_is_the_one_here(name: str, here: Path | None, where: str) -> None:
+    """Refuse a module that was imported from elsewhere where a place of ours holds one of its name."""
     imported = getattr(sys.modules.get(name), "__file__", None)
-    if name == _OWN_PACKAGE or here is None or imported is None:
-        return
-    if not here.samefile(imported):
+    if here is not None and imported is not None and not here.samefile(imported):
         raise ToolboxError(
-            f"{where}: the module {name} of the working directory, {here.resolve()}, cannot be imported, since "
-            f"{imported} has been imported under that name; give one of them another name, or start anew"
+            f"{where}: the module {name} of {here.resolve()} cannot be imported, since {imported} has been imported "
+            "under that name, or is installed; give it another name, or start anew"
         )
 
 
@@ -114,14 +133,22 @@ def _own_line(error: Exception) -> str:
 
 
 @contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    folder = str(Path.cwd())
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        if folder in sys.path:
-            sys.path.remove(folder)
+def _importable(places: Places) -> Iterator[None]:
+    """Let modules be found in the places, behind all others. Python's caches beside the sources are not believed."""
+    added, prefix = [str(folder) for folder in places], sys.pycache_prefix
+    sys.path += added
+    with tempfile.TemporaryDirectory() as caches:
+        sys.pycache_prefix = caches
+        importlib.invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.pycache_prefix = prefix
+            for folder in added:
+                if folder in sys.path:
+                    sys.path.reverse()
+                    sys.path.remove(folder)
+                    sys.path.reverse()
 
 
 def _torchvision(name: str, where: str, trained: bool) -> MadeModule:

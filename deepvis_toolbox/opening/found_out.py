@@ -17,6 +17,7 @@ from deepvis_toolbox.network.description import NetworkFiles
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
+from deepvis_toolbox.opening.trust import trust
 from deepvis_toolbox.program_names import command_line
 
 
@@ -41,6 +42,7 @@ def save_model(network: Network, folder: str | Path) -> Path:
     text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None)
     again = f"{command_line('deepvis')} --model {shlex.quote(str(target.parent))}"
     write_text(target, f"# Written by --save-model; {again}\n{text}")
+    trust(target.parent)  # it may name files elsewhere
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,14 @@ from typing import Any
 
 import torch
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name, user_path
+from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path, user_path
 from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
-from deepvis_toolbox.opening.factories import MadeModule, make_module
+from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
 from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
@@ -46,6 +47,8 @@ def load_network(
     scale: NumberOrNumbers | None = None,
     std: NumberOrNumbers | None = None,
     crop: float | None = None,
+    trust: bool = False,
+    path: Sequence[str | Path] = (),
 ) -> Network:
     """Open a network.
 
@@ -57,6 +60,10 @@ def load_network(
     network's channel order (`channels`: RGB, BGR or gray); `input_size`: (H, W) or one number; `crop`: the fraction of
     the picture's centre that is seen. Paths given here start from the working directory.
 
+    A model.yaml that is not one of the program's or the user's own models is data: it may name no code (`factory`) and
+    no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
+    module of `package.module:factory` is looked for, behind what is installed; the working directory is one.
+
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
     """
     if engine not in ENGINES:
@@ -67,15 +74,15 @@ def load_network(
     paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
     values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
     values |= {"size": input_size, "channels": channels, "scale": scale, "std": std, "crop": crop}
-    described = _described(model, _given(paths), _given(values))
+    described = _described(model, _given(paths), _given(values), trust)
     if described.framework == "caffe":
         return _caffe_network(described, engine, device)
     if engine == "caffe":
         raise ToolboxError(f"{described.title} is a network of PyTorch; the engine caffe runs Caffe's own files only")
-    return _torch_network(described, resolve_device(device))
+    return _torch_network(described, resolve_device(device), [user_path(folder).resolve() for folder in path])
 
 
-def _described(model: str | Path | None, paths: dict[str, str], values: dict[str, Any]) -> ModelFile:
+def _described(model: str | Path | None, paths: dict[str, str], values: dict[str, Any], trust: bool) -> ModelFile:
     if "prototxt" in paths:
         name = _name_by_place(Path(paths["prototxt"]))
         return model_from_values({"framework": "caffe", "name": name, **paths, "input": values})
@@ -83,7 +90,7 @@ def _described(model: str | Path | None, paths: dict[str, str], values: dict[str
         raise ToolboxError("name a model, or give a prototxt and weights")
     if is_factory(str(model)):
         return model_from_values({"name": str(model), "factory": str(model), **paths, "input": values})
-    return read_model_file(model_path(str(model))).changed(paths, values)
+    return read_model_file(model_path(str(model)), trusted=trust).changed(paths, values)
 
 
 def _name_by_place(prototxt: Path) -> str:
@@ -93,8 +100,14 @@ def _name_by_place(prototxt: Path) -> str:
     return folder if file.lower() in _USUAL_NAMES or file == folder else f"{folder}-{file}"
 
 
-def _torch_network(model: ModelFile, device: torch.device) -> Network:
-    made = make_module(str(model.factory), model.where("factory"), trained=model.weights is None)
+def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path]) -> Network:
+    factory, where = str(model.factory), model.where("factory")
+    if not model.is_trusted and not runs_no_code(factory, has_weights=model.weights is not None):
+        raise ToolboxError(
+            f"{where}: the model's folder names code: {factory} would be imported and run. If you trust it, "
+            f"give --trust {shlex.quote(shown_path(model.folder))} once (in Python: load_network(…, trust=True))"
+        )
+    made = make_module(factory, where, _places(model, path), trained=model.weights is None)
     if model.weights is not None:
         file = model.existing("weights", model.weights)
         made = replace(made, module=own_copy(made.module))  # the factory may give one and the same module every time
@@ -108,6 +121,11 @@ def _torch_network(model: ModelFile, device: torch.device) -> Network:
     for note in network.notes:
         _log.warning("%s: %s", network.name, note)
     return _labelled(network, model)
+
+
+def _places(model: ModelFile, path: Sequence[Path]) -> Places:
+    """Return where the factory's module is looked for: beside the model.yaml that names it, or where the user works."""
+    return (model.own_folder or Path.cwd(), *path)
 
 
 def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescription:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -139,6 +140,7 @@ class ModelFile(Section):
     unit_images: UnitImagesSection = Field(default_factory=lambda: UnitImagesSection.model_validate({}))
     settings: dict[str, Any] = Field(default_factory=dict, description="Settings of the toolbox for this model")
     _folder: Path | None = PrivateAttr(None)
+    _is_trusted: bool = PrivateAttr(True)
     _where: Where | None = PrivateAttr(None)
 
     @field_validator("label_layers", mode="before")
@@ -165,6 +167,11 @@ class ModelFile(Section):
     def own_folder(self) -> Path | None:
         """The folder of the file; None where the model is described on a command line."""
         return self._folder
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it may name code, and files outside of its folder. What a user writes on a command line may."""
+        return self._is_trusted
 
     @property
     def title(self) -> str:
@@ -200,13 +207,40 @@ class ModelFile(Section):
             )
             return COMMAND_LINE if given else self.where(*path)
 
-        return _placed(validated(ModelFile, values, where), self._folder, where)
+        return _placed(validated(ModelFile, values, where), self._folder, where, self._is_trusted)
 
 
-def read_model_file(path: Path) -> ModelFile:
-    """Read and check a model.yaml. A mistake is a `ToolboxError` with file, line, key, and what is allowed."""
+def read_model_file(path: Path, *, trusted: bool = False) -> ModelFile:
+    """Read and check a model.yaml. A mistake is a `ToolboxError` with file, line, key, and what is allowed.
+
+    So is a path that leads out of the folder, unless the folder is `trusted` (also: `trust.is_trusted`).
+    """
+    from deepvis_toolbox.opening.trust import is_trusted
+
     file = read_yaml(path)
-    return _placed(validated(ModelFile, file.values, file.where), path.resolve().parent, file.where)
+    folder = path.resolve().parent
+    model = _placed(validated(ModelFile, file.values, file.where), folder, file.where, trusted or is_trusted(folder))
+    if not model.is_trusted:
+        _check_stays_inside(model)
+    return model
+
+
+def _check_stays_inside(model: ModelFile) -> None:
+    folder = model.folder.resolve()
+    mean = model.input.mean if isinstance(model.input.mean, str) else None
+    written: dict[tuple[str, ...], str | None] = {
+        ("prototxt",): model.prototxt,
+        ("weights",): model.weights,
+        ("labels",): model.labels,
+        ("input", "mean"): mean,
+        ("unit_images", "folder"): model.unit_images.folder,
+    }
+    for key, value in written.items():
+        if value is not None and not model.path(value).resolve().is_relative_to(folder):
+            raise ToolboxError(
+                f"{model.where(*key)}: {value} leads out of the model's folder, which only a folder that you trust "
+                f"may do: --trust {shlex.quote(shown_path(folder))}"
+            )
 
 
 def model_from_values(values: Mapping[str, Any]) -> ModelFile:
@@ -214,8 +248,8 @@ def model_from_values(values: Mapping[str, Any]) -> ModelFile:
     return validated(ModelFile, values, lambda _: COMMAND_LINE)
 
 
-def _placed(model: ModelFile, folder: Path | None, where: Where) -> ModelFile:
-    model._folder, model._where = folder, where
+def _placed(model: ModelFile, folder: Path | None, where: Where, is_trusted: bool) -> ModelFile:
+    model._folder, model._where, model._is_trusted = folder, where, is_trusted
     return model
 
 

@@ -6,6 +6,7 @@ configuration folder, those by settings_local.yaml, those by `--set key=value` o
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.settings.sections import Settings
 
 LOCAL_FILE = "settings_local.yaml"
+_log = logging.getLogger(__name__)
 
 
 def load_settings(
@@ -31,8 +33,8 @@ def load_settings(
 ) -> Settings:
     """Return the effective settings.
 
-    `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (of the working directory, else
-    beside a checkout's scripts). `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a
+    `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (beside a checkout's scripts).
+    `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a
     flag of their own, `--key`; None where it is not given. `store`: as `--store`, for `unit_images.folder`.
     Raises `ToolboxError` that names file, line, key and the allowed values for what is unknown or wrong.
     """
@@ -71,9 +73,26 @@ def _take_model_settings(effective: GatheredValues, chosen: Settings) -> None:
     section = file.values.get("settings") or {}
     if not isinstance(section, Mapping):
         raise ToolboxError(f'{file.where(("settings",))}: "settings" must be a group of keys')
+    for group, key in _NOT_A_MODELS:
+        values = section.get(group)
+        if group in section and (not key or (isinstance(values, Mapping) and key in values)):
+            what, line = (f"{group}.{key}" if key else group), file.where(("settings", group, *([key] if key else [])))
+            raise ToolboxError(f'{line}: a model.yaml cannot set "{what}"; it is for your own settings')
     if "model" in section:
         raise ToolboxError(f"{file.where(('settings', 'model'))}: a model.yaml cannot choose the model")
     effective.take(section, lambda path: file.where(("settings", *path)))
+
+
+_NOT_A_MODELS = (
+    ("log", ""),
+    ("sources", ""),
+    ("live", "screenshots"),
+    ("unit_images", "folder"),
+    ("unit_images", "maxes"),
+    ("look", "font_path"),
+)
+"""What a model's folder, which may come from anybody, has no say in: where pictures come from, and what is read and
+written elsewhere."""
 
 
 def _users_file() -> Path | None:
@@ -87,8 +106,12 @@ def _users_file() -> Path | None:
 
 
 def _local_file() -> Path | None:
-    places = (Path.cwd(), *([installation.CHECKOUT] if installation.CHECKOUT else ()))
-    return next((path for folder in places if (path := folder / LOCAL_FILE).exists()), None)
+    """Return the file beside a checkout's scripts. One in the working directory may be anybody's."""
+    own = installation.CHECKOUT / LOCAL_FILE if installation.CHECKOUT else None
+    here = Path(LOCAL_FILE)
+    if here.exists() and not (own and own.exists() and own.samefile(here)):
+        _log.warning("%s of this folder is not read, since it may be anybody's; --settings %s reads it", here, here)
+    return own if own and own.exists() else None
 
 
 def _assigned(assignment: str) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class UsersFolder:
 
     def _run(self, arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         paths = {"PYTHONPATH": f"{self.path}{os.pathsep}{ROOT}", "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+        paths["DEEPVIS_MODELS"] = str(self.path)  # the user's own model, which may name code
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.path, env={**os.environ, **paths, **environment},

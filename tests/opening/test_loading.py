@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import sys
@@ -68,6 +69,7 @@ def users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "users_own_module.py").write_text(USERS_MODULE)
     (tmp_path / "wrong_module.py").write_text("import there_is_no_such_library\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPVIS_MODELS", f"{tmp_path.parent}{os.pathsep}{tmp_path}")  # the user's own: may name code
     sys.modules.pop("users_own_module", None)
     return tmp_path
 
@@ -103,7 +105,7 @@ def test_a_module_class_or_a_module_itself_does_as_well(name: str) -> None:
     ("users_own_module:needs", ["TypeError", "argument"]),
     ("users_own_module:number", ["int", "function"]),
     ("users_own_module:Choosing", [f"users_own_module.py:{LINE_THAT_CHOOSES}", "if x.sum() > 0"]),
-    ("no_such_module:f", ['no module "no_such_module"', "working directory"]),
+    ("no_such_module:f", ['no module "no_such_module"', "or in a folder that --path names"]),
     ("users_own_module.inner:f", ["users_own_module"]),
     ("wrong_module:f", ["importing wrong_module failed", "there_is_no_such_library", "wrong_module.py:1"]),
     ("a b:c", ["package.module:function"]),
@@ -412,10 +414,10 @@ def test_a_module_of_the_same_name_elsewhere_is_not_taken_for_the_one_here(
         (tmp_path / name / "model.yaml").write_text("factory: net_here:make\ninput: {size: 32}\n")
     monkeypatch.chdir(tmp_path / "a")
     try:
-        assert load_network(".").layers["0"].shape == (5, 30, 30)
+        assert load_network(".", trust=True).layers["0"].shape == (5, 30, 30)
         monkeypatch.chdir(tmp_path / "b")
         with pytest.raises(ToolboxError, match=r"model.yaml:1: the module net_here .*b/net_here.py.*a/net_here.py"):
-            load_network(".")
+            load_network(".", trust=True)
         monkeypatch.chdir(tmp_path)  # no other of that name here
         assert load_network("net_here:make", input_size=32).layers["0"].shape == (5, 30, 30)
     finally:

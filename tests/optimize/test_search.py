@@ -24,7 +24,8 @@ input: {size: [24, 20], mean: 110}   # no scaling
 
 
 @pytest.fixture
-def model(tmp_path):
+def model(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPVIS_MODELS", str(tmp_path.parent))  # the user's own, which may name code
     (tmp_path / "model.yaml").write_text(MODEL)
     return tmp_path / "model.yaml"
 

@@ -26,4 +26,5 @@ def workplace(tmp_path, monkeypatch):
     for number in range(12):
         cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), random.integers(0, 256, (20, 20, 3)).astype(np.uint8))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPVIS_MODELS", str(tmp_path))  # the user's own model, which may name code
     return tmp_path

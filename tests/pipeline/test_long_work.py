@@ -40,7 +40,8 @@ def workplace(tmp_path: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).resolve().parent)])}
+    paths = os.pathsep.join([str(ROOT), str(Path(__file__).resolve().parent)])
+    return {**os.environ, "PYTHONPATH": paths, "DEEPVIS_MODELS": "."}  # the user's own models, which may name code
 
 
 class Terminal:

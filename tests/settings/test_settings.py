@@ -192,7 +192,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_command_prints_values_with_where_they_came_from(elsewhere: Path) -> None:
     (elsewhere / "settings_local.yaml").write_text("window: {width: 900}\n")
-    done = run("--set", "live.backward=deconv", folder=elsewhere)
+    done = run("--set", "live.backward=deconv", "--settings", "settings_local.yaml", folder=elsewhere)
     lines = {line.split("#")[0].strip(): line.rpartition("# ")[2] for line in done.stdout.splitlines()}
     assert lines["width: 900"] == "settings_local.yaml:1"
     assert lines["backward: deconv"] == "--set"

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.flags import add_images_flags, add_layer_flag, add_network_flags, add_talk_flags
-from deepvis_toolbox.command_line.opened_network import loading_options, named_model, opened_network
+from deepvis_toolbox.command_line.opened_network import (
+    loading_options,
+    named_model,
+    opened_network,
+    trusted_elsewhere,
+)
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, progress_of
 from deepvis_toolbox.errors import ToolboxError
@@ -92,7 +97,8 @@ def _scanned(given: argparse.Namespace, pictures: PictureList) -> TopImages:
     }
     if given.ray:
         with progress_of(given, len(pictures), "scanning", "pictures") as progress:
-            place = {"loading": loading_options(given), "address": given.ray, "progress": progress}
+            loading = {**loading_options(given), "trust": trusted_elsewhere(named_model(given))}
+            place = {"loading": loading, "address": given.ray, "progress": progress}
             return scan_on_ray(named_model(given) or given.prototxt, pictures, **place, **chosen)
     shard = given.shard or (0, 1)
     with opened_network(given) as net, progress_of(given, len(pictures), "scanning", "pictures") as progress:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -206,17 +207,16 @@ class _DecodeProcess:
         return None
 
     def _start(self) -> subprocess.Popen[str]:
-        package_root = str(installation.PACKAGE.parent)
-        search_path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
+        program = [sys.executable, "-I", "-c", _START, json.dumps(_own_search_path()), decode_worker.__name__]
         process = subprocess.Popen(
-            [sys.executable, "-m", decode_worker.__name__, str(self._descriptor), str(self._size)],
+            [*program, str(self._descriptor), str(self._size)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="surrogateescape",
             pass_fds=(self._descriptor,),
-            env={**os.environ, "PYTHONPATH": search_path, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         with suppress(OSError):  # it died at once: the first question notices
             _pipe(process.stdin).write(self._first_line + "\n")
@@ -227,6 +227,23 @@ class _DecodeProcess:
         self._closed = True
         self._process.kill()
         self._process.wait()
+
+
+_START = """
+import json, runpy, sys
+sys.path[:], module = json.loads(sys.argv[1]), sys.argv[2]
+del sys.argv[1:3]
+for stream in (sys.stdin, sys.stdout):
+    stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+"""Python in isolation, with our own search path: beside pictures may lie a file called `cv2.py`."""
+
+
+def _own_search_path() -> list[str]:
+    """Return where this process finds modules, the program first; the working directory only where it lies there."""
+    root, here = str(installation.PACKAGE.parent), str(Path.cwd())
+    return [root, *(place for place in sys.path if place not in ("", here, root))]
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:

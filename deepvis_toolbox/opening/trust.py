@@ -1,0 +1,122 @@
+"""Which model folders may name code, and files outside of themselves: the program's, the user's, those trusted once.
+
+Any other folder is data, as a picture is: nothing in it runs, and nothing outside of it is read because it says so. A
+folder is trusted as it is: once a file in it changes that may be imported, or its model.yaml, it is a stranger's again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepvis_toolbox.atomic_files import write_json
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path, user_path
+from deepvis_toolbox.installation import models_folders
+from deepvis_toolbox.opening.model_folder import MODEL_FILE
+
+CODE = frozenset({".py", ".pyc", ".so", ".pyd"})
+"""Endings of what Python imports."""
+MOST_FILES, MOST_BYTES = 2000, 64 << 20
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """A folder that was trusted, and whether it is still as it was."""
+
+    folder: Path
+    content: str
+    """SHA-256 of its model.yaml and of all that can be imported from it, in hexadecimal."""
+    is_unchanged: bool
+
+
+def is_trusted(folder: Path) -> bool:
+    """Return whether a model folder may name code: one of the program's or the user's own models, or trusted as it
+    is."""
+    folder = folder.resolve()
+    if any(folder.parent == place.resolve() for place in models_folders()):
+        return True
+    known = _read()
+    return bool(known) and str(folder) in known.values() and content_hash(folder) in known
+
+
+def trust(written: str | Path) -> Path:
+    """Trust a model folder as it is now, from now on; return it. `ToolboxError` where that cannot be."""
+    folder = user_path(written).resolve()
+    if not (folder / MODEL_FILE).is_file():
+        raise ToolboxError(f"--trust {written}: there is no {MODEL_FILE} in {shown_path(folder)}")
+    content = content_hash(folder)
+    known = {hashed: place for hashed, place in _read().items() if place != str(folder)}
+    path = _store()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolboxError(f"cannot remember it in {path}: {os_reason_of(error)}") from error
+    write_json(path, {**known, content: str(folder)})
+    return folder
+
+
+def trusted_folders() -> list[Trusted]:
+    """Return what was trusted, sorted by folder."""
+    return sorted(
+        (Trusted(Path(place), content, _is_still(Path(place), content)) for content, place in _read().items()),
+        key=lambda trusted: trusted.folder,
+    )
+
+
+def content_hash(folder: Path) -> str:
+    """Return SHA-256 of a folder's model.yaml and of every file in it that can be imported, with their names.
+
+    `ToolboxError` where they are too many or too large, or one is a link that leads out of the folder.
+    """
+    digest, size = hashlib.sha256(), 0
+    for number, path in enumerate(_importable(folder)):
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ToolboxError(f"{path} is a link that leads out of its model's folder, which then cannot be trusted")
+        try:
+            size += path.stat().st_size
+            if number >= MOST_FILES or size > MOST_BYTES:
+                raise ToolboxError(f"{folder} holds too much code to be trusted as a model's folder; move the model")
+            content = path.read_bytes()
+        except OSError as error:
+            raise ToolboxError(f"cannot read {path}: {os_reason_of(error)}") from error
+        name = os.fsencode(path.relative_to(folder).as_posix())
+        digest.update(b"%d %s %d " % (len(name), name, len(content)) + content)
+    return digest.hexdigest()
+
+
+def _importable(folder: Path) -> Iterator[Path]:
+    """Yield model.yaml and what Python would import, in order of names; the caches that Python makes are not read."""
+    yield folder / MODEL_FILE
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            if Path(name).suffix in CODE:
+                yield Path(place, name)
+        for name in folders:
+            if Path(place, name).is_symlink():  # a package elsewhere
+                yield from sorted(Path(place, name).rglob("*.py"))
+
+
+def _is_still(folder: Path, content: str) -> bool:
+    try:
+        return content_hash(folder) == content
+    except ToolboxError:
+        return False
+
+
+def _store() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "deepvis-toolbox" / "trusted.json"
+
+
+def _read() -> dict[str, str]:
+    """Return {hash: folder}; nothing where there is no such file, or none that can be read."""
+    try:
+        record = json.loads(_store().read_text("utf-8"))
+    except (OSError, ValueError, RecursionError, RuntimeError):
+        return {}
+    pairs = record.items() if isinstance(record, dict) else ()
+    return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}

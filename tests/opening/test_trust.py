@@ -1,0 +1,222 @@
+"""What a model's folder may do: nothing but be read, unless the user says so, and for as long as it stays as it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deepvis_toolbox import ToolboxError, load_network
+from deepvis_toolbox.opening.trust import content_hash, is_trusted, trust, trusted_folders
+from deepvis_toolbox.settings.loading import load_settings
+from tests.conftest import ROOT
+
+CODE = """
+from pathlib import Path
+from torch import nn
+
+Path("it_ran").touch()
+
+def make():
+    return nn.Conv2d(3, 2, 3)
+"""
+MODEL = "name: strange\nfactory: strange_net:make\ninput: {size: 8}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stranger's model folder, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
+    monkeypatch.delenv("DEEPVIS_MODELS", raising=False)
+    folder = tmp_path / "strange"
+    folder.mkdir()
+    (folder / "strange_net.py").write_text(CODE)
+    (folder / "model.yaml").write_text(MODEL)
+    yield folder
+    sys.modules.pop("strange_net", None)
+
+
+def ran() -> bool:
+    return Path("it_ran").exists()
+
+
+def test_a_strangers_folder_runs_nothing_and_the_sentence_says_what_would_run(folder: Path) -> None:
+    wanted = (
+        r"strange/model\.yaml:2: the model's folder names code: strange_net:make would be imported and run.*--trust"
+    )
+    for model in ("strange", str(folder), "strange/model.yaml"):
+        with pytest.raises(ToolboxError, match=wanted):
+            load_network(model)
+    assert not ran()
+
+
+@pytest.mark.parametrize("factory", ["http.server:test", "os:abort", "deepvis_toolbox.live.toolbox_command:main"])
+def test_what_is_installed_is_not_run_either(folder: Path, factory: str) -> None:
+    (folder / "model.yaml").write_text(f"factory: {factory}\ninput: {{size: 8}}\n")
+    with pytest.raises(ToolboxError, match="would be imported and run"):
+        load_network("strange")
+
+
+@pytest.mark.parametrize("factory", ["torchvision:resnet18", "timm:resnet18"])
+def test_a_library_that_would_download_weights_is_not_asked(folder: Path, factory: str) -> None:
+    (folder / "model.yaml").write_text(f"factory: {factory}\ninput: {{size: 8}}\n")
+    with pytest.raises(ToolboxError, match="would be imported and run"):
+        load_network("strange")
+
+
+def test_a_folder_that_is_trusted_opens_until_it_changes(folder: Path) -> None:
+    assert not is_trusted(folder)
+    trust("strange")
+    assert is_trusted(folder)
+    with load_network("strange") as network:
+        assert network.name == "strange"
+    assert ran()
+    (told,) = trusted_folders()
+    assert (told.folder, told.is_unchanged) == (folder, True)
+    (folder / "strange_net.py").write_text(CODE + "\n# another one\n")
+    assert not is_trusted(folder)
+    assert not trusted_folders()[0].is_unchanged
+    with pytest.raises(ToolboxError, match="would be imported and run"):
+        load_network("strange")
+    trust(folder)
+    assert [told.is_unchanged for told in trusted_folders()] == [True]
+
+
+@pytest.mark.parametrize("name", ["more.py", "package/__init__.py", "inner.so", "old.pyc", "deep/er/code.py"])
+def test_whatever_could_be_imported_is_part_of_what_is_trusted(folder: Path, name: str) -> None:
+    trust(folder)
+    before = content_hash(folder)
+    (folder / "picture.png").write_bytes(b"no code")
+    (folder / "weights.pt").write_bytes(b"no code")
+    assert content_hash(folder) == before
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"code")
+    assert not is_trusted(folder)
+
+
+def test_pythons_caches_are_not_believed(folder: Path) -> None:
+    """A cache that says it fits the source is code too; nobody sees it when the source is read."""
+    import importlib.util
+    import py_compile
+
+    source = folder / "strange_net.py"
+    clean = source.read_text()
+    hostile = clean.replace("it_ran", "cache_ran").ljust(len(clean))
+    assert len(hostile.encode()) >= len(clean.encode())
+    source.write_text(hostile)
+    cache = Path(importlib.util.cache_from_source(str(source)))
+    py_compile.compile(str(source), str(cache), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    source.write_text(clean)
+    trust(folder)
+    load_network("strange").close()
+    assert ran()
+    assert not Path("cache_ran").exists()
+
+
+def test_links_and_paths_that_lead_out_of_the_folder_are_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("a\nb\n")
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    for labels in ("../secret.txt", str(tmp_path / "secret.txt"), "link.txt", "~/labels.txt"):
+        (folder / "model.yaml").write_text(f"{MODEL}labels: {labels}\n")
+        with pytest.raises(ToolboxError, match=r"model\.yaml:4: .* leads out of the model's folder"):
+            load_network("strange")
+    for line in ("weights: ../w.pt", "unit_images: {folder: /tmp/pictures}"):
+        (folder / "model.yaml").write_text(f"{MODEL}{line}\n")
+        with pytest.raises(ToolboxError, match="leads out of the model's folder"):
+            load_network("strange")
+    (folder / "elsewhere.py").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(ToolboxError, match="a link that leads out"):
+        trust(folder)
+
+
+def test_a_users_own_models_may_name_what_they_like(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPVIS_MODELS", str(folder.parent))
+    load_network("strange").close()
+    assert ran()
+
+
+@pytest.mark.parametrize("line", [
+    "log: {file: /tmp/log}", "log: {level: debug}", "sources: {input: ['camera:0']}", "live: {screenshots: /tmp}",
+    "unit_images: {folder: /tmp}", "unit_images: {maxes: /tmp}", "look: {font_path: /etc/passwd}",
+])  # fmt: skip
+def test_a_model_yaml_has_no_say_in_what_is_read_and_written_elsewhere(folder: Path, line: str) -> None:
+    (folder / "model.yaml").write_text(f"{MODEL}settings:\n  {line}\n")
+    with pytest.raises(ToolboxError, match=r'model\.yaml:5: a model.yaml cannot set "'):
+        load_settings("strange")
+
+
+@pytest.mark.usefixtures("folder")
+def test_settings_of_the_working_directory_are_not_read_and_that_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    Path("settings_local.yaml").write_text("model: strange\nlog: {file: written}\n")
+    settings = load_settings()
+    assert (settings.model, settings.log.file) == ("efficientnet-lite0", None)
+    assert "settings_local.yaml of this folder is not read" in caplog.text
+    assert load_settings(local=Path("settings_local.yaml")).model == "strange"
+
+
+def test_a_store_of_trust_that_is_damaged_trusts_nothing(folder: Path) -> None:
+    trust(folder)
+    store = Path("configuration/deepvis-toolbox/trusted.json")
+    for content in ("[]", "{", '{"a": 1}', "", "null"):
+        store.write_text(content)
+        assert not is_trusted(folder)
+    trust(folder)
+    assert json.loads(store.read_text()) == {content_hash(folder): str(folder)}
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    called = [sys.executable, str(ROOT / "optimize_image.py"), "--units", "strange_net:0", *arguments]
+    return subprocess.run(called, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_from_the_command_line(folder: Path) -> None:
+    flags = ["--model", "strange", "--device", "cpu", "--max-iter", "2", "-q", "--store", "store"]
+    units = ["--units", "conv2d:0"]
+    refused = command(*flags)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "would be imported and run" in refused.stderr
+    assert not ran()
+    command(*flags, "--trust", "strange", *units)
+    assert ran()
+    listed = subprocess.run(
+        [sys.executable, str(ROOT / "run_toolbox.py"), "--trusted"], capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.startswith(f"{folder}: as it was trusted (")
+    wrong = command(*flags, "--trust", "nowhere")
+    assert wrong.returncode == 2
+    assert "there is no model.yaml" in wrong.stderr
+
+
+def test_the_working_directory_is_looked_up_last_and_path_adds_places(folder: Path) -> None:
+    Path("colorsys.py").write_text(CODE)  # as a module of Python's own
+    with pytest.raises(ToolboxError, match=r'colorsys has no "make"|the module colorsys of .* cannot be imported'):
+        load_network("colorsys:make", input_size=8)
+    assert not ran()
+    with pytest.raises(ToolboxError, match=r'no module "strange_net".*--path'):
+        load_network("strange_net:make", input_size=8)
+    load_network("strange_net:make", input_size=8, path=["strange"]).close()
+    assert ran()
+    assert str(folder) not in sys.path
+
+
+@pytest.mark.usefixtures("folder")
+def test_decoding_processes_import_nothing_from_the_working_directory() -> None:
+    from PIL import Image
+
+    Path("pictures").mkdir()
+    for number in range(40):
+        Image.new("RGB", (9, 9), (number, 200, 30)).save(f"pictures/{number}.png")
+    hostile = f"open({str(Path('decoder_ran').absolute())!r}, 'w')\nraise SystemExit\n"
+    for name in ("cv2", "numpy", "PIL", "json", "runpy", "deepvis_toolbox"):
+        Path(f"pictures/{name}.py").write_text(hostile)
+    called = [sys.executable, str(ROOT / "find_maxes/find_max_acts.py"), "--images", ".", "--layers", "stem", "-q"]
+    done = subprocess.run(
+        [*called, "--out", "../maxes", "--device", "cpu", "--workers", "2"], cwd="pictures", capture_output=True,
+        text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not Path("decoder_ran").exists()
