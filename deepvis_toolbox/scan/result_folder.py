@@ -1,7 +1,7 @@
 """A scan's folder on disk: manifest.json, top_images.npz and pictures.jsonl; a checkpoint while it runs.
 
-The arrays are written first, under a name of their own, then the small JSON file that names them: whoever is killed in
-between leaves the former pair whole.
+The arrays are written first, under another name than the former ones', then the small JSON file that names them:
+whoever is killed in between leaves the former pair whole.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
 from deepvis_toolbox.scan.tally import Tally
 
 MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
+OTHER_ARRAYS = "top_images-2.npz"
+"""A result that takes the place of one whose arrays are called `ARRAYS`: the next shard's in the same folder."""
 
 
 def manifest_of(identity: dict[str, Any], tally: Tally) -> dict[str, Any]:
@@ -69,19 +71,33 @@ class ResultFolder:
                     f'"{self.folder}" holds another scan (its {other} differs); choose another folder or remove it'
                 )
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether a scan, or shards of one, came to an end here."""
-        return (self.folder / MANIFEST).is_file()
-
-    def kept(self, device: torch.device) -> Tally | None:
-        """Return the tally of the finished scan, or of its last checkpoint; None where nothing was kept."""
-        record = self.record()
-        return None if record is None else self._tally(record, device)
+    def finished(self) -> dict[str, Any] | None:
+        """Return the manifest of the scan, or of the shards of one, that came to an end here; None where none did."""
+        return self._record(MANIFEST)
 
     def record(self) -> dict[str, Any] | None:
-        """Return the manifest of the finished scan, or of its last checkpoint; None where nothing was kept."""
-        return self._record(MANIFEST) or self._record(CHECKPOINT)
+        """Return the manifest or the last checkpoint, whichever holds more batches; None where nothing was kept.
+
+        A checkpoint beside a manifest is of the next shard: it holds what was finished before, too.
+        """
+        kept = [record for record in (self._record(MANIFEST), self._record(CHECKPOINT)) if record is not None]
+        return max(kept, key=_batches_in, default=None)
+
+    def tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
+        """Return what `finished` or `record` gave, with its arrays. `ToolboxError` where they are damaged."""
+        identity = record["identity"]
+        try:
+            calibration = Calibration.from_record(record["calibration"])
+            tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device)
+            tally.load(self._arrays(record))
+            tally.skipped = {int(index): str(reason) for index, reason in record["skipped"].items()}
+            for first, last in record["batches_done"]:
+                tally.mark_done(int(first), int(last))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ToolboxError(
+                f'the scan in "{self.folder}" is damaged ({reason_of(error)}); remove it and scan again'
+            ) from error
+        return tally
 
     def write_checkpoint(self, identity: dict[str, Any], tally: Tally) -> None:
         """Keep the tally so far."""
@@ -97,11 +113,20 @@ class ResultFolder:
         Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures; `root`: what
         its names are relative to.
         """
-        arrays = self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": root}, tally)
-        (self.folder / CHECKPOINT).unlink(missing_ok=True)
-        for path in self.folder.glob("checkpoint-*.npz"):
-            path.unlink()
+        former = (self._record(MANIFEST) or {}).get("arrays")
+        name, other = (OTHER_ARRAYS, ARRAYS) if former == ARRAYS else (ARRAYS, OTHER_ARRAYS)
+        arrays = self._write(MANIFEST, name, {**manifest_of(identity, tally), "root": root}, tally)
+        for path in (self.folder / other, self.folder / CHECKPOINT, *self.folder.glob("checkpoint-*.npz")):
+            path.unlink(missing_ok=True)
         return arrays
+
+    def move_root(self, root: str) -> None:
+        """Write down that the pictures of the finished scan are at `root` now. `ToolboxError` where that is
+        impossible."""
+        with FolderLock(self.folder):
+            record = self._record(MANIFEST)
+            if record is not None:
+                write_json(self.folder / MANIFEST, {**record, "root": root})
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
         """Return the manifest, the arrays (shapes and dtypes as in `Tally.arrays`) and the list of pictures.
@@ -128,7 +153,7 @@ class ResultFolder:
         record = self._record(MANIFEST)
         if record is None:
             raise ToolboxError(f'"{self.folder}" holds no finished part of a scan ({MANIFEST} is missing)')
-        return record["identity"], self._tally(record), self.read_pictures(record.get("root", ""))
+        return record["identity"], self.tally(record), self.read_pictures(record.get("root", ""))
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -146,7 +171,7 @@ class ResultFolder:
                 return
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             for name, label in zip(pictures.names, pictures.labels, strict=True):
-                file.write(json.dumps([name, label]) + "\n")
+                file.write(json.dumps([str(name), int(label)]) + "\n")
 
     def _record(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
@@ -175,24 +200,14 @@ class ResultFolder:
                 f'"{path}" is damaged or missing ({reason_of(error)}); remove the folder and scan again'
             ) from error
 
-    def _tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
-        identity = record["identity"]
-        try:
-            calibration = Calibration.from_record(record["calibration"])
-            tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device)
-            tally.load(self._arrays(record))
-            tally.skipped = {int(index): str(reason) for index, reason in record["skipped"].items()}
-            for first, last in record["batches_done"]:
-                tally.mark_done(int(first), int(last))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ToolboxError(
-                f'the scan in "{self.folder}" is damaged ({reason_of(error)}); remove it and scan again'
-            ) from error
-        return tally
+
+def _batches_in(record: dict[str, Any]) -> int:
+    return sum(int(last) - int(first) for first, last in record["batches_done"])
 
 
 def _check_record(record: dict[str, Any]) -> None:
-    """Raise `KeyError` with the name of what a record lacks, `TypeError` where a part of it is something else."""
+    """Raise `KeyError` with the name of what a record lacks, `TypeError` or `ValueError` where a part of it is
+    something else."""
     identity = record["identity"]
     parts = (
         (record, ("arrays", "batches_done", "calibration", "skipped")),
@@ -203,3 +218,4 @@ def _check_record(record: dict[str, Any]) -> None:
     for part, names in parts:
         for name in names:
             part[name]
+    _batches_in(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,13 @@ from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList, given_list
 from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
 from deepvis_toolbox.scan.same_numbers import gives_the_same
-from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size, other_versions, versions
+from deepvis_toolbox.scan.scan_settings import (
+    ScanSettings,
+    default_batch_size,
+    other_versions,
+    versions,
+    whole_number,
+)
 from deepvis_toolbox.scan.tally import Tally
 from deepvis_toolbox.scan.top_images import TopImages
 
@@ -97,12 +104,12 @@ class ScanRun:
         self._lock: FolderLock | None = None
         if self.folder is not None:
             self.folder.check(self.identity)
-            if self.folder.is_finished:
-                self._take_up(self.folder)
+            self._take_up(self.folder, self.folder.finished())
             if self.is_left:
                 self._lock = self.folder.prepare(self.identity, pictures)
-                self.tally = None
-                self._take_up(self.folder)  # whoever held the folder may have written meanwhile
+                self._take_up(self.folder, self.folder.record())  # read anew: who held the folder may have written
+            else:
+                self._follow_pictures(self.folder)
             try:
                 self._check_versions(accept_versions)
             except BaseException:
@@ -182,13 +189,19 @@ class ScanRun:
             first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
         raise UnreadableError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
 
-    def _take_up(self, folder: ResultFolder) -> None:
-        """Read what the folder holds of this scan; it says of itself with which versions it was begun."""
-        self.tally = folder.kept(statistics_device(self.net))
-        record = folder.record()
+    def _take_up(self, folder: ResultFolder, record: dict[str, Any] | None) -> None:
+        """Go on from what the folder holds of this scan; it says of itself with which versions it was begun."""
+        self.tally = None if record is None else folder.tally(record, statistics_device(self.net))
         if record is not None:
             kept = ("versions", "later_versions")
             self.identity |= {key: record["identity"][key] for key in kept if key in record["identity"]}
+
+    def _follow_pictures(self, folder: ResultFolder) -> None:
+        """Write down where the pictures of a finished scan are now, for whoever cuts them out."""
+        record = folder.finished()
+        if record is not None and record.get("root", "") != self.pictures.root:
+            with suppress(ToolboxError):  # a result that may not be written is used all the same
+                folder.move_root(self.pictures.root)
 
     def _check_versions(self, accept: bool) -> None:
         """`ToolboxError` where what is left would be computed otherwise than what is there; a remark where not."""
@@ -223,7 +236,10 @@ class ScanRun:
 
 def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
     """Return the first batch of a shard (i, n) and the one behind its last."""
-    number, count = shard
+    try:
+        number, count = (whole_number(part, "a part of it") for part in shard)
+    except (TypeError, ValueError, ToolboxError):
+        raise ToolboxError(f"the shard is {shard!r}; it must be (i, n), the i-th of n parts, from 0") from None
     if count < 1 or not 0 <= number < count:
         raise ToolboxError(f"there is no shard {number}/{count}; the shards of n are 0/n to n-1/n")
     return batches * number // count, batches * (number + 1) // count

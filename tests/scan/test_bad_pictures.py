@@ -141,8 +141,7 @@ def test_a_full_disk_is_said_and_costs_no_finished_work(small_net, picture_paths
             scan(small_net, picture_paths, layers=["fc"], out=tmp_path / "out", checkpoint_every=8, **cut)
     assert len(checkpoints) == 1
     assert not list((tmp_path / "out").glob(".*"))
-    kept = ResultFolder(tmp_path / "out").kept("cpu")
-    assert kept.done == [(0, 1)]
+    assert ResultFolder(tmp_path / "out").record()["batches_done"] == [[0, 1]]
     scan(small_net, picture_paths, layers=["fc"], out=tmp_path / "out", **cut)
     assert (tmp_path / "out/top_images.npz").read_bytes() == (tmp_path / "whole/top_images.npz").read_bytes()
 

@@ -71,6 +71,18 @@ def test_parts_merged_by_the_command_are_told_as_the_whole_is(
         merge_command.main([*parts[:2], "--out", str(tmp_path / "some")])
 
 
+def test_merged_parts_with_unreadable_pictures_end_as_the_whole_scan_does(
+    some: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = ["--images", str(some), "--batch-size", "2", "--layers", "fc"]
+    whole = scanned(capsys, *pictures, "--out", str(tmp_path / "whole"))
+    parts = [str(tmp_path / f"part{number}") for number in range(2)]
+    for number, part in enumerate(parts):
+        scanned(capsys, *pictures, "--shard", f"{number}/2", "--out", part)
+    assert merge_command.main([*parts, "--out", str(tmp_path / "merged"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["skipped"] == whole["skipped"] != {}
+
+
 def test_crops_of_layers_and_units_are_counted_as_json(
     picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

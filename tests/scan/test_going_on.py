@@ -15,9 +15,11 @@ import pytest
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import LOCK, FolderLock
+from deepvis_toolbox.scan import result_folder
+from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.merging import merge
 from deepvis_toolbox.scan.result_folder import ResultFolder
-from find_maxes import TopImages, scan
+from find_maxes import TopImages, list_pictures, scan
 
 OPTIONS = {"batch_size": 8, "workers": 0}
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +114,103 @@ def test_a_finished_scan_that_may_not_be_written_is_used(small_net, picture_path
         assert scan(small_net, picture_paths, out=tmp_path, **OPTIONS).is_complete
     finally:
         tmp_path.chmod(0o755)
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`: nothing of the program's tidies up behind it but what a file system does."""
+
+
+def killed_at(monkeypatch, name: str, which: int = 1, before: bool = True) -> None:
+    """Have the writer of the scan's small files killed at the `which`th file of this name."""
+    write, seen = result_folder.write_json, []
+
+    def writer(path, record):
+        seen.extend([path] * (path.name == name))
+        if before and len(seen) == which and path.name == name:
+            raise Killed
+        write(path, record)
+        if not before and len(seen) == which and path.name == name:
+            raise Killed
+
+    monkeypatch.setattr(result_folder, "write_json", writer)
+
+
+def same_result(one: TopImages, other: TopImages) -> None:
+    assert one.is_complete
+    assert other.is_complete
+    for layer in other.layers:
+        np.testing.assert_array_equal(one.images[layer], other.images[layer])
+        np.testing.assert_array_equal(one.values[layer], other.values[layer])
+        np.testing.assert_array_equal(one.statistics(layer).count, other.statistics(layer).count)
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+def test_a_run_killed_between_the_arrays_and_the_manifest_of_a_later_part_counts_no_picture_twice(
+    small_net, picture_paths, tmp_path, monkeypatch, shards
+):
+    whole = scan(small_net, picture_paths, **OPTIONS)
+    for number in range(shards):
+        part = {"out": tmp_path, "shard": (number, shards), **OPTIONS}
+        if number:
+            with monkeypatch.context() as patched:
+                killed_at(patched, "manifest.json")
+                with pytest.raises(Killed):
+                    scan(small_net, picture_paths, **part)
+            assert not TopImages.load(tmp_path).is_complete  # the former pair is whole
+        scan(small_net, picture_paths, **part)
+    same_result(TopImages.load(tmp_path), whole)
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+
+
+def test_parts_merged_onto_parts_leave_the_former_pair_whole_when_they_are_killed(
+    small_net, picture_paths, tmp_path, monkeypatch
+):
+    for number in range(4):
+        scan(small_net, picture_paths, out=tmp_path / str(number), shard=(number, 4), batch_size=3, workers=0)
+    merge([tmp_path / "0", tmp_path / "1"], tmp_path / "out", partial=True)
+    before = TopImages.load(tmp_path / "out")
+    with monkeypatch.context() as patched:
+        killed_at(patched, "manifest.json")
+        with pytest.raises(Killed):
+            merge([tmp_path / "2", tmp_path / "3"], tmp_path / "out", partial=True)
+    after = TopImages.load(tmp_path / "out")
+    np.testing.assert_array_equal(after.images["fc"], before.images["fc"])
+    merge([tmp_path / str(number) for number in range(4)], tmp_path / "out")
+    same_result(TopImages.load(tmp_path / "out"), scan(small_net, picture_paths, batch_size=3, workers=0))
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_later_part_goes_on_from_its_own_checkpoint(small_net, picture_paths, tmp_path, monkeypatch, after):
+    whole = scan(small_net, picture_paths, **OPTIONS)
+    scan(small_net, picture_paths, out=tmp_path, shard=(0, 2), **OPTIONS)  # three of six batches
+    rest = {"out": tmp_path, "shard": (1, 2), "checkpoint_every": 1, **OPTIONS}
+    with monkeypatch.context() as patched:
+        killed_at(patched, "checkpoint.json", after, before=False)
+        with pytest.raises(Killed):
+            scan(small_net, picture_paths, **rest)
+    taken, take = [], BatchScanner.take
+    monkeypatch.setattr(BatchScanner, "take", lambda self, batch: (taken.append(batch.number), take(self, batch)))
+    scan(small_net, picture_paths, out=tmp_path, shard=(0, 2), **OPTIONS)
+    assert taken == []  # the first part is there all the same
+    scan(small_net, picture_paths, **rest)
+    assert taken == list(range(3 + after, 6))
+    same_result(TopImages.load(tmp_path), whole)
+
+
+def test_a_finished_scan_whose_pictures_have_moved_says_where_they_are_now(
+    small_net, picture_paths, tmp_path, monkeypatch
+):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    for path in picture_paths[:5]:
+        (old / path.name).write_bytes(path.read_bytes())
+    first = scan(small_net, list_pictures(old), out=tmp_path / "maxes", **OPTIONS)
+    old.rename(new)
+    monkeypatch.setattr(type(small_net), "visit", lambda *_: pytest.fail("the network was run"))
+    scan(small_net, list_pictures(new), out=tmp_path / "maxes", **OPTIONS)
+    moved = TopImages.load(tmp_path / "maxes")
+    assert moved.paths == [str(new / path.name) for path in picture_paths[:5]]
+    np.testing.assert_array_equal(moved.images["fc"], first.images["fc"])
 
 
 needs_locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")

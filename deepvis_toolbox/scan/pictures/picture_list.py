@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
 from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL, archive_pictures
@@ -46,8 +47,8 @@ class PictureList:
         """Return the list of given paths, with a label each or none at all."""
         if labels is not None and len(labels) != len(paths):
             raise ToolboxError(f"{len(paths)} pictures but {len(labels)} labels")
-        known = [NO_LABEL if label is None else int(label) for label in labels] if labels is not None else None
-        return cls(tuple(map(str, paths)), tuple(known or [NO_LABEL] * len(paths)))
+        known = [NO_LABEL] * len(paths) if labels is None else [_class_index(label) for label in labels]
+        return cls(tuple(map(str, paths)), tuple(known))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -107,6 +108,19 @@ def given_list(paths: object, labels: Iterable[int | None] | None = None) -> Pic
         if not isinstance(path, str | Path):
             raise ToolboxError(f"pictures are given by their paths; {path!r} is none")
     return PictureList.of_paths(listed, labels)
+
+
+def _class_index(label: Any) -> int:
+    """Return a label as a list knows it: `ToolboxError` where it is no whole number, 0 or more, and not None."""
+    if label is None:
+        return NO_LABEL
+    try:
+        index = int(label)
+        if index == label and index >= NO_LABEL:
+            return index
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ToolboxError(f"a label is {label!r}; labels are class indices, whole numbers from 0, or None")
 
 
 def _of_lone_path(path: str | Path, labels: list[int | None] | None) -> PictureList:
