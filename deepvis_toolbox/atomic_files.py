@@ -71,6 +71,14 @@ def write_json(path: str | Path, record: Any) -> None:
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
+def remove(path: str | Path) -> None:
+    """Remove a file, where there is one. `ToolboxError` where that is not allowed."""
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(Path(path), error) from error
+
+
 def check_writable(folder: str | Path) -> None:
     """Make `folder` and try it; `ToolboxError` where nothing can be written there. For the start of long work."""
     probe = Path(folder) / f".{uuid.uuid4().hex}.probe"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ class Patch:
     """What is shown, in input pixels."""
     recomputed: float
     problem: str = ""
+    is_grey: bool = False
+    """There is no picture: it could not be read."""
     gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
@@ -110,7 +112,9 @@ class PatchMaker:
             problem = f"{paths[index]}: {reason}" if reason else _change_since(entry, recomputed[index], largest)
             image = np.full_like(pictures[index], GREY) if reason else pictures[index]
             gradients = {str(mode): self._in_rgb_order(values[index]) for mode, values in arrived.items()}
-            patches.append(self._cut(entry, image, recomputed[index], problem, gradients))
+            patches.append(
+                replace(self._cut(entry, image, recomputed[index], problem, gradients), is_grey=bool(reason))
+            )
         return patches
 
     def _cut(
@@ -124,7 +128,7 @@ class PatchMaker:
         place = entry.unit.place if isinstance(entry.unit.place, tuple) else None
         rect = shown_rect(self._net.receptive_field(entry.unit.layer, place), *image.shape[:2])
         cut = {mode: cut_out(gradient, rect, 0.0) for mode, gradient in gradients.items()}
-        return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, cut)
+        return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, gradients=cut)
 
     def _in_rgb_order(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._net.preprocessing.in_rgb_order(gradient.transpose(1, 2, 0))
