@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +98,32 @@ def test_crops_of_layers_and_units_are_counted_as_json(
     assert crop_command.main([*arguments, "--units", f"{first}:0-2", "--layers", last]) == 0
     made = json.loads(capsys.readouterr().out)
     assert (made["made"], made["were_there"]) == (units, 3)
+
+
+@pytest.mark.parametrize("form", ["folder", "archive", "list", "list of a folder"])
+def test_crops_look_for_pictures_that_moved_where_images_says_as_the_scan_does(
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(picture_folder, old / "pictures")
+    with tarfile.open(old / "pictures.tar", "w") as archive:
+        archive.add(old / "pictures", "pictures")
+    (old / "list.txt").write_text("".join(f"pictures/{number:03d}.png\n" for number in range(12)))
+    named = {"folder": "pictures", "archive": "pictures.tar", "list": "list.txt"}.get(form, ".")
+    listed = ["--list", str(old / "list.txt")] if form == "list of a folder" else []
+    scanned(capsys, "--images", str(old / named), *listed, "--out", str(tmp_path / "maxes"), "--layers", "fc")
+    arguments = [*SMALL, "--maxes", str(tmp_path / "maxes"), "-q", "--json", "--units", "fc:0"]
+    assert crop_command.main([*arguments, "--store", str(tmp_path / "before")]) == 0
+    old.rename(new)
+    store = tmp_path / "after"
+    for wrong, said in (
+        (old, "does not exist"),
+        (picture_folder.parent, "none of the .* pictures is below"),
+        (new / "pictures" / "000.png", "neither a folder nor"),
+    ):
+        with pytest.raises(ToolboxError, match=said):
+            crop_command.main([*arguments, "--store", str(store), "--images", str(wrong)])
+    assert not store.exists()
+    assert crop_command.main([*arguments, "--store", str(store), "--images", str(new / named)]) == 0
+    for path in (tmp_path / "before").rglob("*.jpg"):
+        assert (store / path.relative_to(tmp_path / "before")).read_bytes() == path.read_bytes()

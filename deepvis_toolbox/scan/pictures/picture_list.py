@@ -14,7 +14,7 @@ from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
 from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL, archive_pictures
-from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name
+from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name, split_member
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
 from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
@@ -61,6 +61,26 @@ class PictureList:
     def paths(self) -> list[str]:
         """Where the pictures are, in order."""
         return [self.path(index) for index in range(len(self))]
+
+    def moved_to(self, images: str | Path) -> PictureList:
+        """Return the list where `images` says that its pictures are now: a folder, an archive or a list as for a
+        scan, or a URL.
+
+        `ToolboxError` where none of them is there.
+        """
+        if is_url(str(images)):
+            return self.below(str(images).rstrip("/"))
+        place = user_path(images)
+        return self.below(str(place.absolute().parent if file_kind(place) == "list" else _root_of(images)))
+
+    def below(self, root: str) -> PictureList:
+        """Return the list with its names relative to `root`. `ToolboxError` where none of the pictures is there."""
+        moved = replace(self, root=root)
+        if not is_url(root) and not any(map(_is_there, map(moved.path, range(len(self))))):
+            raise ToolboxError(
+                f'none of the {len(self)} pictures is below "{root}"; the first would be {moved.path(0)}'
+            )
+        return moved
 
     def without(self, folder: Path) -> PictureList:
         """Return the list without the pictures that lie in a folder, links followed; the same list if none do."""
@@ -123,6 +143,12 @@ def _class_index(label: Any) -> int:
     raise ToolboxError(f"a label is {label!r}; labels are class indices, whole numbers from 0, or None")
 
 
+def _is_there(path: str) -> bool:
+    """Return whether there is such a file, or an archive that may hold such a member."""
+    inside = split_member(path)
+    return os.path.exists(path) or (inside is not None and os.path.isfile(inside[0]))  # noqa: PTH110, PTH113
+
+
 def _of_lone_path(path: str | Path, labels: list[int | None] | None) -> PictureList:
     place = user_path(path)
     kind = "folder" if is_url(str(path)) or place.is_dir() else file_kind(place)
@@ -146,22 +172,33 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     """
     if is_url(str(images)):
         return _from_url(str(images).rstrip("/"), list_file)
-    root = user_path(images).absolute()
     if list_file is not None:
-        return _from_list(str(root), user_path(list_file))
-    try:
-        is_folder = stat.S_ISDIR(root.stat().st_mode)
-    except FileNotFoundError:
-        raise ToolboxError(f'the folder of pictures "{images}" does not exist') from None
-    except OSError as error:
-        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {os_reason_of(error)}') from error
+        return _from_list(str(user_path(images).absolute()), user_path(list_file))
+    place, root = user_path(images).absolute(), _root_of(images)
     notes: list[str] = []
-    found = list(_below(root, notes) if is_folder else _of_archive(root, notes))
+    found = list(_below(place, notes) if place == root else archive_pictures(place, place.name, notes))
     if not found:
         explained = f" ({notes[0]})" if notes else f"; their names end in {', '.join(PICTURE_SUFFIXES[:5])}, …"
         raise ToolboxError(f'"{images}" holds no pictures{explained}')
     names, labels = zip(*found, strict=True)
-    return PictureList(names, labels, str(root if is_folder else root.parent), tuple(notes))
+    return PictureList(names, labels, str(root), tuple(notes))
+
+
+def _root_of(images: str | Path) -> Path:
+    """Return what the names of a folder's pictures, or of an archive's, are relative to. `ToolboxError` where it is
+    neither."""
+    place = user_path(images).absolute()
+    try:
+        if stat.S_ISDIR(place.stat().st_mode):
+            return place
+    except FileNotFoundError:
+        raise ToolboxError(f'the folder of pictures "{images}" does not exist') from None
+    except OSError as error:
+        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {os_reason_of(error)}') from error
+    if not is_archive_name(place.name):
+        kinds = f"{', '.join(ARCHIVE_SUFFIXES[:-1])} or {ARCHIVE_SUFFIXES[-1]}"
+        raise ToolboxError(f'"{place}" is neither a folder nor a {kinds} archive; give the folder of pictures')
+    return place.parent
 
 
 def _from_url(url: str, list_file: str | Path | None) -> PictureList:
@@ -211,10 +248,3 @@ def _noted(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, i
         yield from archive_pictures(path, relative, notes)
     except ToolboxError as error:
         notes.append(str(error))
-
-
-def _of_archive(path: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
-    if not is_archive_name(path.name):
-        kinds = f"{', '.join(ARCHIVE_SUFFIXES[:-1])} or {ARCHIVE_SUFFIXES[-1]}"
-        raise ToolboxError(f'"{path}" is neither a folder nor a {kinds} archive; give the folder of pictures')
-    yield from archive_pictures(path, path.name, notes)
