@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from deepvis_toolbox.sources.tiff_samples import (
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
     *(".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".avif"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".jpf"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"),
 )
 """Lower case; what a folder is searched for."""
 MAX_PIXELS = 89_000_000
@@ -75,10 +75,10 @@ def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
         raise UnreadablePicture(what, _reason(error)) from error
 
 
-def begins_like_a_picture(path: Path) -> bool:
+def begins_like_a_picture(source: Path | IO[bytes]) -> bool:
     """Return whether a file, whatever its name, has the head of a picture. Reads no further than that."""
     try:
-        with open_regular(path) as file, Image.open(file, formats=_FORMATS):
+        with open_regular(source) if isinstance(source, Path) else source as file, Image.open(file, formats=_FORMATS):
             return True
     except Exception:  # no file, or a damaged head, which raises nearly anything
         return False

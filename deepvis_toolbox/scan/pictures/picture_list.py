@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -16,16 +15,11 @@ from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
 from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL, archive_pictures
 from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name, split_member
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
+from deepvis_toolbox.scan.pictures.left_out import LeftOut
 from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
-
-_UNREAD_SUFFIXES = (
-    *(".heic", ".heif", ".jxl", ".svg", ".eps", ".ps", ".psd", ".xcf", ".tga", ".ico", ".exr", ".hdr", ".pcx"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".dcm"),
-)
-"""Pictures that people have in such folders and that the reader does not know."""
 
 
 @dataclass(frozen=True)
@@ -205,14 +199,18 @@ def _from_url(url: str, list_file: str | Path | None) -> PictureList:
     if list_file is not None:
         return _from_list(url, user_path(list_file))
     found = list_url(url)
-    names = tuple(name for name in found if is_picture_name(name) and not is_of_the_system(name))
-    archives = [name for name in found if is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)]
-    left_out = (
-        f"archives in object stores are not read; {len(archives)} are left out, such as {next(iter(archives), '')}"
-    )
+    left_out = LeftOut()
+    shown = [
+        name for name in found if not (is_of_the_system(name) or left_out.hides(name) or left_out.does_not_read(name))
+    ]
+    names = tuple(name for name in shown if is_picture_name(name))
+    archives = [name for name in shown if is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)]
+    notes = left_out.notes()
+    if archives:
+        notes.insert(0, f"archives in object stores are not read; {len(archives)} are left out, such as {archives[0]}")
     if not names:
-        raise ToolboxError(f'"{url}" holds no pictures{f" ({left_out})" if archives else ""}')
-    return PictureList(names, (NO_LABEL,) * len(names), url, (left_out,) if archives else ())
+        raise ToolboxError(f'"{url}" holds no pictures{f" ({notes[0]})" if notes else ""}')
+    return PictureList(names, (NO_LABEL,) * len(names), url, tuple(notes))
 
 
 def _from_list(root: str, list_file: Path) -> PictureList:
@@ -224,7 +222,7 @@ def _from_list(root: str, list_file: Path) -> PictureList:
 
 def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
     walk = FolderWalk(str(root))
-    unread: Counter[str] = Counter()
+    left_out = LeftOut()
     for name in walk.files():
         lower = name.lower()
         if lower.endswith(PICTURE_SUFFIXES):
@@ -233,14 +231,9 @@ def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
             yield from _noted(root / name, name, notes)
         elif lower.endswith(FOREIGN_SUFFIXES):
             notes.append(f'"{root / name}" cannot be read in place; unpack it, or make it a plain .tar or a .zip')
-        elif lower.endswith(_UNREAD_SUFFIXES):
-            unread[os.path.splitext(lower)[1]] += 1  # noqa: PTH122
-        elif is_unnamed_picture(root / name):
+        elif not left_out.does_not_read(name) and is_unnamed_picture(root / name):
             yield name, NO_LABEL
-    notes += walk.notes()
-    if unread:
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.most_common())
-        notes.append(f"pictures of kinds that are not read here are left out: {kinds}")
+    notes += [*walk.notes(), *left_out.notes()]
 
 
 def _noted(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
