@@ -44,6 +44,7 @@ class ResultFolder:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._root = ""
 
     def prepare(self, identity: dict[str, Any], pictures: PictureList) -> FolderLock:
         """Make the folder ready for this scan: new, or begun or finished by the same one.
@@ -54,6 +55,7 @@ class ResultFolder:
         self.check(identity)
         check_writable(self.folder)
         lock = FolderLock(self.folder)
+        self._root = pictures.root
         try:
             remove_partial_files(self.folder)
             self._write_pictures(pictures)
@@ -107,15 +109,14 @@ class ResultFolder:
             if path.name != name:
                 path.unlink()
 
-    def write_result(self, identity: dict[str, Any], tally: Tally, root: str) -> dict[str, NDArray]:
+    def write_result(self, identity: dict[str, Any], tally: Tally) -> dict[str, NDArray]:
         """Write the scan's (or the shard's) end and remove the checkpoint; return the arrays.
 
-        Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures; `root`: what
-        its names are relative to.
+        Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures.
         """
         former = (self._record(MANIFEST) or {}).get("arrays")
         name, other = (OTHER_ARRAYS, ARRAYS) if former == ARRAYS else (ARRAYS, OTHER_ARRAYS)
-        arrays = self._write(MANIFEST, name, {**manifest_of(identity, tally), "root": root}, tally)
+        arrays = self._write(MANIFEST, name, manifest_of(identity, tally), tally)
         for path in (self.folder / other, self.folder / CHECKPOINT, *self.folder.glob("checkpoint-*.npz")):
             path.unlink(missing_ok=True)
         return arrays
@@ -161,7 +162,7 @@ class ResultFolder:
         written = tally.arrays()
         with replacing(self.folder / arrays) as path:
             np.savez(path, **written)  # type: ignore[arg-type]
-        write_json(self.folder / name, {**record, "arrays": arrays})
+        write_json(self.folder / name, {**record, "root": self._root, "arrays": arrays})
         return written
 
     def _write_pictures(self, pictures: PictureList) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -120,6 +121,13 @@ class Killed(BaseException):
     """Stands for `kill -9`: nothing of the program's tidies up behind it but what a file system does."""
 
 
+def raising(error: Exception):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
 def killed_at(monkeypatch, name: str, which: int = 1, before: bool = True) -> None:
     """Have the writer of the scan's small files killed at the `which`th file of this name."""
     write, seen = result_folder.write_json, []
@@ -197,20 +205,77 @@ def test_a_later_part_goes_on_from_its_own_checkpoint(small_net, picture_paths, 
     same_result(TopImages.load(tmp_path), whole)
 
 
-def test_a_finished_scan_whose_pictures_have_moved_says_where_they_are_now(
-    small_net, picture_paths, tmp_path, monkeypatch
-):
+def test_a_finished_scan_whose_pictures_have_moved_says_where_they_are_now(small_net, picture_paths, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     for path in picture_paths[:5]:
         (old / path.name).write_bytes(path.read_bytes())
     first = scan(small_net, list_pictures(old), out=tmp_path / "maxes", **OPTIONS)
     old.rename(new)
-    monkeypatch.setattr(type(small_net), "visit", lambda *_: pytest.fail("the network was run"))
     scan(small_net, list_pictures(new), out=tmp_path / "maxes", **OPTIONS)
     moved = TopImages.load(tmp_path / "maxes")
     assert moved.paths == [str(new / path.name) for path in picture_paths[:5]]
     np.testing.assert_array_equal(moved.images["fc"], first.images["fc"])
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_pictures_of_the_same_names_are_another_scan(small_net, picture_paths, tmp_path, monkeypatch, finished):
+    for number, path in enumerate(picture_paths):
+        for folder, source in (("one", path), ("two", picture_paths[-1 - number])):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / path.name).write_bytes(source.read_bytes())
+    maxes = {"out": tmp_path / "maxes", "checkpoint_every": 8, **OPTIONS}
+    with monkeypatch.context() as patched:
+        if not finished:
+            killed_at(patched, "checkpoint.json", 3, before=False)
+        with contextlib.nullcontext() if finished else pytest.raises(Killed):
+            scan(small_net, list_pictures(tmp_path / "one"), **maxes)
+    before = {path: path.read_bytes() for path in (tmp_path / "maxes").iterdir()}
+    with pytest.raises(ToolboxError, match=r"is of the pictures in .*one.*; those of the same names in .*two"):
+        scan(small_net, list_pictures(tmp_path / "two"), **maxes)
+    assert {path: path.read_bytes() for path in (tmp_path / "maxes").iterdir()} == before
+    (tmp_path / "one").rename(tmp_path / "three")
+    same_result(
+        scan(small_net, list_pictures(tmp_path / "three"), **maxes),
+        scan(small_net, list_pictures(tmp_path / "three"), **OPTIONS),
+    )
+
+
+@pytest.mark.parametrize("state", ["finished", "killed", "shards", "cannot be written"])
+def test_pictures_that_came_later_are_looked_at_by_the_next_run(small_net, picture_paths, tmp_path, monkeypatch, state):
+    folder, away = tmp_path / "pictures", [9, 12, 26, 42]
+    folder.mkdir()
+    for path in picture_paths:
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / picture_paths[30].name).write_bytes(b"never a picture")
+    copies = [folder / path.name for path in picture_paths]
+    options = {"bottom": True, "statistics": True, **OPTIONS}
+    whole = scan(small_net, copies, out=tmp_path / "whole", **options)
+    for index in away:
+        copies[index].rename(copies[index].with_suffix(".away"))
+    maxes = tmp_path / "maxes"
+    with monkeypatch.context() as patched:
+        if state == "killed":
+            killed_at(patched, "checkpoint.json", 4, before=False)
+        shards = [(0, 2), (1, 2)] if state == "shards" else [(0, 1)]
+        for shard in shards:
+            with pytest.raises(Killed) if state == "killed" else contextlib.nullcontext():
+                first = scan(small_net, copies, out=maxes, shard=shard, checkpoint_every=8, **options)
+    if state != "killed":
+        assert sorted(first.skipped) == [*away[:3], 30, 42]
+    for index in away:
+        copies[index].with_suffix(".away").rename(copies[index])
+    if state == "cannot be written":
+        monkeypatch.setattr(ResultFolder, "prepare", raising(ToolboxError("the file system is read-only")))
+        assert sorted(scan(small_net, copies, out=maxes, **options).skipped) == [*away[:3], 30, 42]
+        return
+    again = scan(small_net, copies, out=maxes, **options)
+    assert list(again.skipped) == list(whole.skipped) == [30]
+    same_result(again, whole)
+    with np.load(next(maxes.glob("top_images*.npz"))) as found, np.load(tmp_path / "whole/top_images.npz") as wanted:
+        assert set(found.files) == set(wanted.files)
+        for name in wanted.files:
+            np.testing.assert_array_equal(found[name], wanted[name])
 
 
 needs_locks = pytest.mark.skipif(os.name == "nt", reason="Windows has no such locks")
