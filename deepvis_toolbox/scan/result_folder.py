@@ -121,13 +121,22 @@ class ResultFolder:
             path.unlink(missing_ok=True)
         return arrays
 
-    def move_root(self, root: str) -> None:
-        """Write down that the pictures of the finished scan are at `root` now. `ToolboxError` where that is
+    def names(self, pictures: PictureList) -> bool:
+        """Return whether the finished scan here says that these are its pictures, and where they are."""
+        try:
+            record = self._record(MANIFEST)
+            return record is not None and self._pictures_of(record).root == pictures.root
+        except ToolboxError:
+            return False
+
+    def write_names(self, pictures: PictureList) -> None:
+        """Write down which the pictures of the finished scan are, and where. `ToolboxError` where that is
         impossible."""
         with FolderLock(self.folder):
+            self._write_pictures(pictures)
             record = self._record(MANIFEST)
             if record is not None:
-                write_json(self.folder / MANIFEST, {**record, "root": root})
+                write_json(self.folder / MANIFEST, {**record, "root": pictures.root})
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
         """Return the manifest, the arrays (shapes and dtypes as in `Tally.arrays`) and the list of pictures.
@@ -138,7 +147,16 @@ class ResultFolder:
         if record is None:
             begun = "; the scan in it has not ended: run it again" if self._record(CHECKPOINT) else ""
             raise ToolboxError(f'"{self.folder}" holds no top images ({MANIFEST} is missing{begun})')
-        return record, self._arrays(record), self.read_pictures(record.get("root", ""))
+        return record, self._arrays(record), self._pictures_of(record)
+
+    def _pictures_of(self, record: dict[str, Any]) -> PictureList:
+        """Return the list of a manifest's pictures. `ToolboxError` where the file holds another list."""
+        pictures = self.read_pictures(record.get("root", ""))
+        if pictures.hash != record["identity"]["pictures"]["hash"]:
+            raise ToolboxError(
+                f'"{self.folder / PICTURES}" is not the list of this scan; scan the same pictures again, then it is'
+            )
+        return pictures
 
     def read_pictures(self, root: str = "") -> PictureList:
         """Return the list of pictures."""
@@ -154,7 +172,7 @@ class ResultFolder:
         record = self._record(MANIFEST)
         if record is None:
             raise ToolboxError(f'"{self.folder}" holds no finished part of a scan ({MANIFEST} is missing)')
-        return record["identity"], self.tally(record), self.read_pictures(record.get("root", ""))
+        return record["identity"], self.tally(record), self._pictures_of(record)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -212,9 +230,9 @@ def _check_record(record: dict[str, Any]) -> None:
     identity = record["identity"]
     parts = (
         (record, ("arrays", "batches_done", "calibration", "skipped")),
-        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "statistics")),
+        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "preprocessing", "statistics")),
         (identity["network"], ("engine", "name", "weights_hash")),
-        (identity["pictures"], ("count",)),
+        (identity["pictures"], ("count", "hash")),
     )
     for part, names in parts:
         for name in names:

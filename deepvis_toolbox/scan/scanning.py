@@ -188,16 +188,15 @@ class ScanRun:
     def _take_up_all(self, folder: ResultFolder) -> None:
         """Go on from what the folder holds of this scan, with a lock on it where there is something to be written."""
         folder.check(self.identity)
-        record = folder.finished()
-        self._take_up(folder, record)
+        self._take_up(folder, folder.finished())
         if self.is_left:
             self._lock = folder.prepare(self.identity, self.pictures)
         elif self._came_later and not other_versions(self.identity):
             with suppress(ToolboxError):  # a result that may not be written is used as it is
                 self._lock = folder.prepare(self.identity, self.pictures)
-        elif record is not None and record.get("root") != self.pictures.root:
+        elif not folder.names(self.pictures):
             with suppress(ToolboxError):
-                folder.move_root(self.pictures.root)  # for whoever cuts out its pictures
+                folder.write_names(self.pictures)  # for whoever cuts them out
         if self._lock is not None:
             self._take_up(folder, folder.record())  # read anew: whoever held the folder may have written
 

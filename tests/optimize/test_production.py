@@ -116,6 +116,16 @@ def test_a_run_killed_while_it_overwrites_leaves_no_picture_under_the_former_run
     assert files_in(tmp_path) == before
 
 
+@pytest.mark.parametrize("what", ["best_X.png", "best_Xpm.png"])
+def test_a_picture_that_a_power_cut_has_emptied_is_made_again(tmp_path, what):
+    net, store = linear_network(), UnitImageStore(tmp_path)
+    make_unit_images(net, [Unit("fc", 0)], [0], SETTINGS, store, Silence())
+    before = files_in(tmp_path)
+    next(tmp_path.rglob(f"*{what}")).write_bytes(b"")
+    assert make_unit_images(net, [Unit("fc", 0)], [0], SETTINGS, store, Silence()).made == 1
+    assert files_in(tmp_path) == before
+
+
 @pytest.mark.parametrize("files", ["store", "prefix"])
 def test_no_form_of_a_picture_outlives_its_record(tmp_path, files):
     net, task, longer = linear_network(), AscentTask(Unit("fc", 0), 0), AscentSettings(max_iter=40, **STEEP)

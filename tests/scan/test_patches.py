@@ -126,8 +126,9 @@ def test_what_is_there_is_not_made_again_and_another_scan_is(small_net, top, pic
     units = [Unit("relu2", unit) for unit in range(3)]
     assert write_patches(small_net, top, units, store).made == 3
     store.montage_path("max_deconv", Unit("relu2", 1)).unlink()
+    store.montage_path("max_im", Unit("relu2", 0)).write_bytes(b"")  # as a power cut leaves it
     again = write_patches(small_net, top, units, store)
-    assert (again.made, again.there) == (1, 2)
+    assert (again.made, again.there) == (2, 1)
     other = scan(small_net, picture_paths[:11], workers=0)
     assert write_patches(small_net, other, units[1:], store).made == 2
 
@@ -182,6 +183,17 @@ def test_another_networks_scan_and_unscanned_layers_are_refused(small_net, top, 
     part = scan(small_net, picture_paths[:2], layers=["fc"], workers=0)
     with pytest.raises(ToolboxError, match="was not scanned"):
         write_patches(small_net, part, [Unit("relu1", 0)], UnitImageStore(tmp_path))
+
+
+@pytest.mark.parametrize(("changed", "said"), [({"mean": 0}, "mean, scale or std"), ({"crop": 0.5}, "crop")])
+def test_a_scan_of_pictures_prepared_otherwise_is_refused_before_anything_is_written(
+    top, tmp_path, small_net, changed, said
+):
+    prepared = {"input_size": 16, "mean": 127, "std": 64, **changed}
+    other = load_network("small_convnet:make", device=str(small_net.device), **prepared)
+    with pytest.raises(ToolboxError, match=rf"another preprocessing \(its {said} differs\)"):
+        write_patches(other, top, [Unit("fc", 0)], UnitImageStore(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
 
 
 def test_pictures_that_moved_are_found_below_another_root(small_net, picture_folder, tmp_path):

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from deepvis_toolbox.atomic_files import remove, replacing, write_text
+from deepvis_toolbox.atomic_files import is_written, remove, replacing, write_text
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
@@ -53,8 +53,8 @@ class Output:
             found is not None
             and (self.failed_too or not _is_of_a_failed_one(found))
             and not difference(found, identity(net, picture, settings))
-            and all(self._path(picture, what, self.files.suffix).is_file() for what in (SHOWN, "best_X"))
-            and (not self.arrays or self._path(picture, "arrays", ".npz").is_file())
+            and all(is_written(self._path(picture, what, self.files.suffix)) for what in (SHOWN, "best_X"))
+            and (not self.arrays or is_written(self._path(picture, "arrays", ".npz")))
         )
         return found if whole else None
 

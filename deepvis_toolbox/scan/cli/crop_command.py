@@ -16,7 +16,7 @@ from deepvis_toolbox.command_line.flags import (
 )
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
-from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
+from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
 from deepvis_toolbox.words.backward import looks_help, parsed_look
 
 
@@ -65,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from deepvis_toolbox.words.unit import parse_units
 
     top = TopImages.load(given.maxes)
+    if top.missing:
+        note(top.missing)
     if given.images:
         top.pictures = top.pictures.moved_to(given.images)
     with opened_network(given) as net:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.atomic_files import remove, write_text
+from deepvis_toolbox.atomic_files import is_written, remove, write_text
 from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
@@ -153,7 +153,7 @@ class _UnitWriter:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
         paths = [*(self._store.montage_path(kind, unit) for kind in _KINDS), *self._singles_of(unit, len(entries))]
-        return whole and same and all(path.exists() for path in paths)
+        return whole and same and all(is_written(path) for path in paths)
 
     def would_lose_pictures(self, unit: Unit, patches: Sequence[Patch]) -> bool:
         """Return whether more of the unit's pictures would be grey than are now, as on a disk that is not mounted."""

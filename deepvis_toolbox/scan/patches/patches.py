@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.identity import first_difference
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.top_images import TopImages
@@ -71,7 +72,8 @@ def _at(unit: Unit, row: int, column: int) -> Unit:
 
 
 class PatchMaker:
-    """Makes patches of one network's top images. `ToolboxError` where the scan was of another network."""
+    """Makes patches of one network's top images. `ToolboxError` where the scan was of another network, or of pictures
+    prepared otherwise."""
 
     def __init__(self, net: Network, top: TopImages, modes: Sequence[BackwardMode] = ("deconv",)) -> None:
         scan = top.manifest["identity"]["network"]
@@ -82,6 +84,12 @@ class PatchMaker:
         if scan["weights_hash"] != net.weights_hash:
             scanned = scan["name"]
             raise ToolboxError(f"the scan is of other weights ({scanned}) than those of {net.name}; scan again")
+        other = first_difference(top.manifest["identity"]["preprocessing"], net.preprocessing.identity())
+        if other:
+            what = other.key.replace("mean_scale_std", "mean, scale or std")
+            raise ToolboxError(
+                f"the scan was made with another preprocessing (its {what} differs); give it, or scan again"
+            )
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)
 
