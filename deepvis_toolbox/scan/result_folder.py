@@ -1,12 +1,13 @@
 """A scan's folder on disk: manifest.json, top_images.npz and pictures.jsonl; a checkpoint while it runs.
 
-The arrays are written first, under another name than the former ones', then the small JSON file that names them:
-whoever is killed in between leaves the former pair whole.
+The arrays are written first, under a name that no JSON file says, then the small JSON file that names them: whoever is
+killed in between leaves the former pair whole.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +26,9 @@ from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
 from deepvis_toolbox.scan.tally import Tally
 
 MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
-OTHER_ARRAYS = "top_images-2.npz"
-"""A result that takes the place of one whose arrays are called `ARRAYS`: the next shard's in the same folder."""
+MEANWHILE = "top_images-new.npz"
+"""The arrays of a result that takes a former one's place, as a second shard's in one folder, until they have the usual
+name."""
 
 
 def manifest_of(identity: dict[str, Any], tally: Tally) -> dict[str, Any]:
@@ -115,17 +117,21 @@ class ResultFolder:
         Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures.
         """
         former = (self._record(MANIFEST) or {}).get("arrays")
-        name, other = (OTHER_ARRAYS, ARRAYS) if former == ARRAYS else (ARRAYS, OTHER_ARRAYS)
+        name = MEANWHILE if former == ARRAYS else ARRAYS  # nothing is written over what a manifest names
         arrays = self._write(MANIFEST, name, manifest_of(identity, tally), tally)
-        for path in (self.folder / other, self.folder / CHECKPOINT, *self.folder.glob("checkpoint-*.npz")):
+        self._give_arrays_their_name()
+        for path in (self.folder / CHECKPOINT, *self.folder.glob("checkpoint-*.npz")):
             path.unlink(missing_ok=True)
         return arrays
 
     def names(self, pictures: PictureList) -> bool:
-        """Return whether the finished scan here says that these are its pictures, and where they are."""
+        """Return whether the finished scan here says that these are its pictures, and where they are, and its arrays
+        have their name."""
         try:
             record = self._record(MANIFEST)
-            return record is not None and self._pictures_of(record).root == pictures.root
+            if record is None or record["arrays"] == MEANWHILE:
+                return False
+            return self._pictures_of(record).root == pictures.root
         except ToolboxError:
             return False
 
@@ -137,6 +143,7 @@ class ResultFolder:
             record = self._record(MANIFEST)
             if record is not None:
                 write_json(self.folder / MANIFEST, {**record, "root": pictures.root})
+                self._give_arrays_their_name()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
         """Return the manifest, the arrays (shapes and dtypes as in `Tally.arrays`) and the list of pictures.
@@ -182,6 +189,14 @@ class ResultFolder:
             np.savez(path, **written)  # type: ignore[arg-type]
         write_json(self.folder / name, {**record, "root": self._root, "arrays": arrays})
         return written
+
+    def _give_arrays_their_name(self) -> None:
+        record = self._record(MANIFEST)
+        if record is not None and record["arrays"] == MEANWHILE:
+            with replacing(self.folder / ARRAYS) as path:
+                shutil.copyfile(self.folder / MEANWHILE, path)
+            write_json(self.folder / MANIFEST, {**record, "arrays": ARRAYS})
+        (self.folder / MEANWHILE).unlink(missing_ok=True)
 
     def _write_pictures(self, pictures: PictureList) -> None:
         path = self.folder / PICTURES

@@ -152,22 +152,25 @@ def same_result(one: TopImages, other: TopImages) -> None:
         np.testing.assert_array_equal(one.statistics(layer).count, other.statistics(layer).count)
 
 
+@pytest.mark.parametrize("which", [1, 2])
 @pytest.mark.parametrize("shards", [2, 3])
 def test_a_run_killed_between_the_arrays_and_the_manifest_of_a_later_part_counts_no_picture_twice(
-    small_net, picture_paths, tmp_path, monkeypatch, shards
+    small_net, picture_paths, tmp_path, monkeypatch, shards, which
 ):
-    whole = scan(small_net, picture_paths, **OPTIONS)
     for number in range(shards):
         part = {"out": tmp_path, "shard": (number, shards), **OPTIONS}
         if number:
             with monkeypatch.context() as patched:
-                killed_at(patched, "manifest.json")
+                killed_at(patched, "manifest.json", which)
                 with pytest.raises(Killed):
                     scan(small_net, picture_paths, **part)
-            assert not TopImages.load(tmp_path).is_complete  # the former pair is whole
+            parts = number + which - 1  # the former pair is whole, or the new one is
+            assert TopImages.load(tmp_path).is_complete == (parts == shards)
         scan(small_net, picture_paths, **part)
-    same_result(TopImages.load(tmp_path), whole)
-    assert len(list(tmp_path.glob("*.npz"))) == 1
+    scan(small_net, picture_paths, out=tmp_path / "fresh", **OPTIONS)
+    for path in (tmp_path / "fresh").iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+    assert [path.name for path in tmp_path.glob("*.npz")] == ["top_images.npz"]
 
 
 def test_parts_merged_onto_parts_leave_the_former_pair_whole_when_they_are_killed(
