@@ -1,9 +1,11 @@
-"""Files that are whole or not there: written under a temporary name beside the target, then renamed."""
+"""Files that are whole or not there, after a power cut too: written under a temporary name beside the target, brought
+to the disk, then renamed."""
 
 from __future__ import annotations
 
 import errno
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -45,11 +47,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        _bring_to_disk(temporary)
         temporary.replace(target)
+        with suppress(OSError):  # systems that know no such thing of a folder
+            _bring_to_disk(target.parent)
     except OSError as error:
         raise cannot_write(target, error) from error
     finally:
         _remove_quietly(temporary)
+
+
+def _bring_to_disk(path: Path) -> None:
+    """Wait until the system has written what it still holds of a file, or of a folder's names."""
+    if os.name == "nt":  # there, only who has written a file can ask for it
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -69,6 +85,23 @@ def write_json(path: str | Path, record: Any) -> None:
     In ASCII: names of files that are no UTF-8 have no other form in JSON.
     """
     write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def is_written(path: Path) -> bool:
+    """Return whether there is such a file with something in it: a power cut may have emptied those of former
+    versions."""
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def remove(path: str | Path) -> None:
+    """Remove a file, where there is one. `ToolboxError` where that is not allowed."""
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(Path(path), error) from error
 
 
 def check_writable(folder: str | Path) -> None:

@@ -70,3 +70,30 @@ def test_a_file_where_a_folder_should_be_is_found_out_beforehand(tmp_path):
         check_writable(tmp_path / "file" / "folder")
     check_writable(tmp_path / "folder")
     assert list((tmp_path / "folder").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows brings nothing to the disk by a file's name")
+def test_a_file_is_brought_to_the_disk_before_it_has_its_name_and_the_name_after_it(tmp_path, monkeypatch):
+    happened, replace, fsync = [], Path.replace, os.fsync
+
+    def brought(descriptor):
+        happened.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", brought)
+    monkeypatch.setattr(Path, "replace", lambda path, to: (happened.append(to), replace(path, to))[1])
+    write_text(tmp_path / "a.txt", "whole")
+    assert [path.name for path in happened[1:]] == ["a.txt", tmp_path.name]
+    assert happened[0].name.endswith(".partial.txt")
+
+
+def test_a_disk_that_turns_out_to_be_full_at_the_end_leaves_the_former_file(tmp_path, monkeypatch):
+    write_text(tmp_path / "a.txt", "former")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ToolboxError, match="the disk is full"):
+        write_text(tmp_path / "a.txt", "new")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["former"]

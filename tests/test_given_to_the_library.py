@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, load_network, preferred_images
-from find_maxes import scan
+from find_maxes import PictureList, TopImages, scan
 from tests.nets import opened
 
 SHORT = AscentSettings(max_iter=2)
@@ -138,3 +138,32 @@ def test_a_path_opens_a_network(tmp_path, monkeypatch):
     for given in (tmp_path, tmp_path / "model.yaml", str(tmp_path)):
         with load_network(given, device="cpu", trust=True) as net:
             assert net.name == "small"
+
+
+def test_numbers_of_numpys_are_numbers_wherever_a_scan_takes_them(net, folder, tmp_path):
+    out, plain = tmp_path / "out", {"layers": "7", "workers": 0}
+    numbers = {"top": np.int64(2), "batch_size": np.uint8(2), "checkpoint_every": np.int32(2)}
+    switches = {"bottom": np.bool_(True), "statistics": np.bool_(False), "correlations": np.True_}
+    labels = np.array([1, 2, 3])
+    paths = sorted(folder.glob("*.png"))
+    scan(net, paths, labels, out=out, shard=(np.int64(0), np.int64(1)), **numbers, **switches, **plain)
+    read = TopImages.load(out)
+    wanted = scan(net, paths, [1, 2, 3], top=2, batch_size=2, bottom=True, **plain)
+    np.testing.assert_array_equal(read.images["7"], wanted.images["7"])
+    assert read.labels.tolist() == [1, 2, 3]
+    of_numpys = PictureList(tuple(map(str, paths)), tuple(labels))
+    assert scan(net, of_numpys, out=tmp_path / "other", **plain).labels.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("labels", [[1.7, 0, 0], ["cat", 0, 0], [float("nan"), 0, 0], [-2, 0, 0], [[1], 0, 0]])
+def test_labels_that_are_no_class_indices_are_refused(net, folder, labels):
+    with pytest.raises(ToolboxError, match="labels are class indices"):
+        scan(net, sorted(folder.glob("*.png")), labels, layers="7", workers=0)
+    whole = scan(net, sorted(folder.glob("*.png")), [2.0, None, 0], layers="7", workers=0)
+    assert whole.labels.tolist() == [2, -1, 0]
+
+
+@pytest.mark.parametrize("shard", ["0/2", 1, (0, 1, 2), (0.5, 2), None])
+def test_a_shard_that_is_no_pair_of_whole_numbers_is_refused(net, folder, shard):
+    with pytest.raises(ToolboxError, match=r"it must be \(i, n\)"):
+        scan(net, folder, layers="7", workers=0, shard=shard)

@@ -50,8 +50,9 @@ class HeadlessRun:
     open_grower: OpenGrower | None = None
     """Gives what makes pictures on demand: one step for each frame."""
 
-    def run(self, frames: int, script: Sequence[str] = ()) -> int:
-        """Process `frames` frames, a key of `script` before each; return how many there were.
+    def run(self, frames: int | None, script: Sequence[str] = ()) -> int:
+        """Process `frames` frames (None: all that there are), a key of `script` before each; return how many there
+        were.
 
         Fewer than asked for where the source ends or a key quits. `ToolboxError` where the source brings nothing.
         """
@@ -65,7 +66,7 @@ class HeadlessRun:
         self.state.facts.has_unit_images = shelf is not None
         return shelf or nullcontext()
 
-    def _run(self, frames: int, script: Sequence[str], shelf: PictureShelf | None) -> int:
+    def _run(self, frames: int | None, script: Sequence[str], shelf: PictureShelf | None) -> int:
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 
         processor = FrameProcessor(self.network)
@@ -73,7 +74,8 @@ class HeadlessRun:
         self._arrange(None)  # keys that move by rows need to know the rows
         switch = SourceSwitch(self.sources)
         orders = SourceOrders(switch)
-        for number in range(frames):
+        number = 0
+        while number != frames:
             if number < len(script):
                 self.painter.keys.press(self.state, script[number])
             orders.follow(self.state)
@@ -81,7 +83,7 @@ class HeadlessRun:
             if frame is None:
                 if not self.state.orders.quit and number == 0:
                     raise _no_frames(switch)
-                return number
+                break
             request = make_request(self.state)
             snapshot = processor.process(frame, request)
             if grower:
@@ -91,7 +93,8 @@ class HeadlessRun:
             if shelf:
                 shelf.settle(self.state)
             self.on_window(self.painter.paint(self.state, snapshot, self.size), snapshot)
-        return frames
+            number += 1
+        return number
 
     def _arrange(self, snapshot: Snapshot | None) -> None:
         self.state.facts.take(self.painter.arrange(self.state, snapshot, self.size).facts)

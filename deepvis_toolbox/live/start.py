@@ -118,20 +118,23 @@ def run_live(options: StartOptions) -> bool:
 
 
 def run_headless(options: StartOptions) -> None:
-    """Process `frames` frames (as many as the script has keys, one at least) and save what was asked for."""
+    """Process `frames` frames and save what was asked for.
+
+    Without a number: to the end of an input that has one, else as many as the script has keys, one at least.
+    """
     from deepvis_toolbox.live.headless import HeadlessRun
 
     settings = options.settings.window
     painter, size = options.painter(), (settings.width or USUAL_WINDOW[0], settings.height or USUAL_WINDOW[1])
     script = painter.keys.parse_script(options.script)
-    frames = max(1, len(script)) if options.frames is None else options.frames
-    if frames < len(script):
-        raise ToolboxError(f"--frames {frames} is too few for the {len(script)} keys of --script")
+    if options.frames is not None and options.frames < len(script):
+        raise ToolboxError(f"--frames {options.frames} is too few for the {len(script)} keys of --script")
     with ExitStack() as stack:
-        recording = _recording(options, stack)
         sources = open_sources(options, realtime=False)
         for source in sources:
             stack.callback(source.close)
+        frames = options.frames or (None if sources[0].has_end else max(1, len(script)))
+        recording = _recording(options, stack, sources[0].rate)
         state = _start_state(options, len(sources))
         network = stack.enter_context(options.load())
         last: list[tuple[NDArray[np.uint8], Snapshot]] = []
@@ -144,8 +147,11 @@ def run_headless(options: StartOptions) -> None:
         run = HeadlessRun(network, sources, painter, state, size, keep, options.start_unit)
         run.open_shelf, run.open_grower = options.open_shelf, options.open_grower
         done = run.run(frames, script)
-        if done < frames:
-            _log.info("the input ended, or a key quit, after %d of %d frames", done, frames)
+        if done < (frames or len(script)):
+            _log.info("the input ended, or a key quit, after %d of %d frames", done, frames or len(script))
+        if recording and options.frames is None and not (sources[0].has_end or sources[0].is_still):
+            _log.warning("%s has no end: %d of its frames were recorded; say how many with --frames (of a video, "
+                         "--set sources.loop=false records all)", sources[0].name, done)  # fmt: skip
         if options.snapshot:
             if not last:
                 raise ToolboxError("there is no picture to save: the input brought no frame")
@@ -186,7 +192,8 @@ def _start_state(options: StartOptions, sources: int) -> State:
     return state
 
 
-def _recording(options: StartOptions, stack: ExitStack) -> Film | None:
+def _recording(options: StartOptions, stack: ExitStack, rate: float | None = None) -> Film | None:
+    """Return the film to record to, if any. `rate`: that of the input, where every frame of it is drawn."""
     if options.record is None:
         return None
-    return stack.enter_context(Film(options.record, options.settings.window.max_fps))
+    return stack.enter_context(Film(options.record, rate or options.settings.window.max_fps))

@@ -76,7 +76,9 @@ def parser() -> CommandParser:
 def _add_window(parser: CommandParser) -> None:
     group = parser.group("method", "the window")
     group.add_argument("--headless", action="store_true", help="draw without a window, every frame in order")
-    add_flag(group, "--frames", reader=values.positive, metavar="N", help="stop after so many frames")
+    add_flag(group, "--frames", reader=values.positive, metavar="N",
+             help="stop after so many frames (default, headless: at the end of a "
+             "video that is not shown again, else after the script's keys, or one)")  # fmt: skip
     group.add_argument("--script", default="", metavar='"KEYS"', help="keys to press, one for each frame; wait: none")
     add_store_flag(parser, aliases=[])
     results = parser.group("results out")

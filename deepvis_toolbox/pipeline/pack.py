@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import run_command
@@ -13,6 +15,8 @@ from deepvis_toolbox.command_line.flags import add_talk_flags
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.unit_images.claim import CLAIM
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
@@ -28,18 +32,42 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
     """Copy every unit's pictures, shrunk to at most `tile` pixels a side; (files, bytes) written.
 
     A unit with one to four preferred images gets those, which are shown large; the others their 3×3 montage.
-    `ToolboxError` where there are none, or one is damaged.
+    `ToolboxError` where there are none, or one is damaged; where `target` lies in the source or holds another network's
+    pictures, or an archive's of a unit that is packed.
     """
-    written = [
-        path
-        for kind in UNIT_IMAGE_KINDS
-        for layer in source.layers(kind)
-        for unit in source.units(kind, layer)
-        for path in _pack_unit(source, target, kind, unit, tile)
+    units = [
+        (kind, unit) for kind in UNIT_IMAGE_KINDS for layer in source.layers(kind) for unit in source.units(kind, layer)
     ]
-    if not written:
+    if not units:
         raise ToolboxError(f'"{source.folder}" holds no unit images')
+    _check_target(source, target, units)
+    with FolderLock(target.folder):
+        written = [path for kind, unit in units for path in _pack_unit(source, target, kind, unit, tile)]
     return len(written), sum(path.stat().st_size for path in written)
+
+
+def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequence[tuple[UnitImageKind, Unit]]) -> None:
+    """Raise `ToolboxError` where pictures would be replaced that are not a former packing of the same store."""
+    here, there = source.folder.resolve(), target.folder.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ToolboxError(f'"{target.folder}" and "{source.folder}" are not apart; choose another folder to pack into')
+    if (target.folder / CLAIM).exists() and _claim(target) != _claim(source):
+        raise ToolboxError(
+            f'"{target.folder}" holds another network\'s unit images; choose another folder to pack into'
+        )
+    published = next((unit for kind, unit in units if target.holds_published(kind, unit)), None)
+    if published is not None:
+        raise ToolboxError(
+            f'"{target.folder}" holds an archive\'s pictures ({published}); choose another folder to pack into'
+        )
+
+
+def _claim(store: UnitImageStore) -> dict[str, Any] | None:
+    """Return what says whose pictures a store holds; None where nothing does."""
+    try:
+        return dict(json.loads((store.folder / CLAIM).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _pack_unit(

@@ -178,6 +178,10 @@ class CropStage(Stage):
 
     def run(self, progress: Progress) -> list[str]:
         top = TopImages.load(self.job.maxes)
+        if top.missing:
+            progress.say(top.missing)
+        if self.job.pictures is not None:  # they may have moved since the scan
+            top.pictures = top.pictures.below(self.job.pictures.root)
         return write_patches(self.job.net, top, self.job.units, self.job.store, self.options, progress).problems
 
 

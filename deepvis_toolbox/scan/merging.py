@@ -33,5 +33,5 @@ def merge(parts: Sequence[str | Path], out: str | Path, partial: bool = False) -
         raise ToolboxError(f"pictures {pictures_missing} are in none of the parts; scan them, or merge with --partial")
     folder = ResultFolder(out)
     with folder.prepare(identity, pictures):
-        arrays = folder.write_result(identity, tally, pictures.root)
+        arrays = folder.write_result(identity, tally)
     return TopImages(manifest_of(identity, tally), arrays, pictures)

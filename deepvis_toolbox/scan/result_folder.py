@@ -1,12 +1,13 @@
 """A scan's folder on disk: manifest.json, top_images.npz and pictures.jsonl; a checkpoint while it runs.
 
-The arrays are written first, under a name of their own, then the small JSON file that names them: whoever is killed in
-between leaves the former pair whole.
+The arrays are written first, under a name that no JSON file says, then the small JSON file that names them: whoever is
+killed in between leaves the former pair whole.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
 from deepvis_toolbox.scan.tally import Tally
 
 MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
+MEANWHILE = "top_images-new.npz"
+"""The arrays of a result that takes a former one's place, as a second shard's in one folder, until they have the usual
+name."""
 
 
 def manifest_of(identity: dict[str, Any], tally: Tally) -> dict[str, Any]:
@@ -42,6 +46,7 @@ class ResultFolder:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._root = ""
 
     def prepare(self, identity: dict[str, Any], pictures: PictureList) -> FolderLock:
         """Make the folder ready for this scan: new, or begun or finished by the same one.
@@ -52,6 +57,7 @@ class ResultFolder:
         self.check(identity)
         check_writable(self.folder)
         lock = FolderLock(self.folder)
+        self._root = pictures.root
         try:
             remove_partial_files(self.folder)
             self._write_pictures(pictures)
@@ -69,19 +75,33 @@ class ResultFolder:
                     f'"{self.folder}" holds another scan (its {other} differs); choose another folder or remove it'
                 )
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether a scan, or shards of one, came to an end here."""
-        return (self.folder / MANIFEST).is_file()
-
-    def kept(self, device: torch.device) -> Tally | None:
-        """Return the tally of the finished scan, or of its last checkpoint; None where nothing was kept."""
-        record = self.record()
-        return None if record is None else self._tally(record, device)
+    def finished(self) -> dict[str, Any] | None:
+        """Return the manifest of the scan, or of the shards of one, that came to an end here; None where none did."""
+        return self._record(MANIFEST)
 
     def record(self) -> dict[str, Any] | None:
-        """Return the manifest of the finished scan, or of its last checkpoint; None where nothing was kept."""
-        return self._record(MANIFEST) or self._record(CHECKPOINT)
+        """Return the manifest or the last checkpoint, whichever holds more batches; None where nothing was kept.
+
+        A checkpoint beside a manifest is of the next shard: it holds what was finished before, too.
+        """
+        kept = [record for record in (self._record(MANIFEST), self._record(CHECKPOINT)) if record is not None]
+        return max(kept, key=_batches_in, default=None)
+
+    def tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
+        """Return what `finished` or `record` gave, with its arrays. `ToolboxError` where they are damaged."""
+        identity = record["identity"]
+        try:
+            calibration = Calibration.from_record(record["calibration"])
+            tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device)
+            tally.load(self._arrays(record))
+            tally.skipped = {int(index): str(reason) for index, reason in record["skipped"].items()}
+            for first, last in record["batches_done"]:
+                tally.mark_done(int(first), int(last))
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ToolboxError(
+                f'the scan in "{self.folder}" is damaged ({reason_of(error)}); remove it and scan again'
+            ) from error
+        return tally
 
     def write_checkpoint(self, identity: dict[str, Any], tally: Tally) -> None:
         """Keep the tally so far."""
@@ -91,17 +111,39 @@ class ResultFolder:
             if path.name != name:
                 path.unlink()
 
-    def write_result(self, identity: dict[str, Any], tally: Tally, root: str) -> dict[str, NDArray]:
+    def write_result(self, identity: dict[str, Any], tally: Tally) -> dict[str, NDArray]:
         """Write the scan's (or the shard's) end and remove the checkpoint; return the arrays.
 
-        Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures; `root`: what
-        its names are relative to.
+        Their shapes and dtypes are those of `Tally.arrays`. `prepare` has written the list of pictures.
         """
-        arrays = self._write(MANIFEST, ARRAYS, {**manifest_of(identity, tally), "root": root}, tally)
-        (self.folder / CHECKPOINT).unlink(missing_ok=True)
-        for path in self.folder.glob("checkpoint-*.npz"):
-            path.unlink()
+        former = (self._record(MANIFEST) or {}).get("arrays")
+        name = MEANWHILE if former == ARRAYS else ARRAYS  # nothing is written over what a manifest names
+        arrays = self._write(MANIFEST, name, manifest_of(identity, tally), tally)
+        self._give_arrays_their_name()
+        for path in (self.folder / CHECKPOINT, *self.folder.glob("checkpoint-*.npz")):
+            path.unlink(missing_ok=True)
         return arrays
+
+    def names(self, pictures: PictureList) -> bool:
+        """Return whether the finished scan here says that these are its pictures, and where they are, and its arrays
+        have their name."""
+        try:
+            record = self._record(MANIFEST)
+            if record is None or record["arrays"] == MEANWHILE:
+                return False
+            return self._pictures_of(record).root == pictures.root
+        except ToolboxError:
+            return False
+
+    def write_names(self, pictures: PictureList) -> None:
+        """Write down which the pictures of the finished scan are, and where. `ToolboxError` where that is
+        impossible."""
+        with FolderLock(self.folder):
+            self._write_pictures(pictures)
+            record = self._record(MANIFEST)
+            if record is not None:
+                write_json(self.folder / MANIFEST, {**record, "root": pictures.root})
+                self._give_arrays_their_name()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
         """Return the manifest, the arrays (shapes and dtypes as in `Tally.arrays`) and the list of pictures.
@@ -112,7 +154,16 @@ class ResultFolder:
         if record is None:
             begun = "; the scan in it has not ended: run it again" if self._record(CHECKPOINT) else ""
             raise ToolboxError(f'"{self.folder}" holds no top images ({MANIFEST} is missing{begun})')
-        return record, self._arrays(record), self.read_pictures(record.get("root", ""))
+        return record, self._arrays(record), self._pictures_of(record)
+
+    def _pictures_of(self, record: dict[str, Any]) -> PictureList:
+        """Return the list of a manifest's pictures. `ToolboxError` where the file holds another list."""
+        pictures = self.read_pictures(record.get("root", ""))
+        if pictures.hash != record["identity"]["pictures"]["hash"]:
+            raise ToolboxError(
+                f'"{self.folder / PICTURES}" is not the list of this scan; scan the same pictures again, then it is'
+            )
+        return pictures
 
     def read_pictures(self, root: str = "") -> PictureList:
         """Return the list of pictures."""
@@ -128,7 +179,7 @@ class ResultFolder:
         record = self._record(MANIFEST)
         if record is None:
             raise ToolboxError(f'"{self.folder}" holds no finished part of a scan ({MANIFEST} is missing)')
-        return record["identity"], self._tally(record), self.read_pictures(record.get("root", ""))
+        return record["identity"], self.tally(record), self._pictures_of(record)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -136,8 +187,16 @@ class ResultFolder:
         written = tally.arrays()
         with replacing(self.folder / arrays) as path:
             np.savez(path, **written)  # type: ignore[arg-type]
-        write_json(self.folder / name, {**record, "arrays": arrays})
+        write_json(self.folder / name, {**record, "root": self._root, "arrays": arrays})
         return written
+
+    def _give_arrays_their_name(self) -> None:
+        record = self._record(MANIFEST)
+        if record is not None and record["arrays"] == MEANWHILE:
+            with replacing(self.folder / ARRAYS) as path:
+                shutil.copyfile(self.folder / MEANWHILE, path)
+            write_json(self.folder / MANIFEST, {**record, "arrays": ARRAYS})
+        (self.folder / MEANWHILE).unlink(missing_ok=True)
 
     def _write_pictures(self, pictures: PictureList) -> None:
         path = self.folder / PICTURES
@@ -146,7 +205,7 @@ class ResultFolder:
                 return
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             for name, label in zip(pictures.names, pictures.labels, strict=True):
-                file.write(json.dumps([name, label]) + "\n")
+                file.write(json.dumps([str(name), int(label)]) + "\n")
 
     def _record(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
@@ -175,31 +234,22 @@ class ResultFolder:
                 f'"{path}" is damaged or missing ({reason_of(error)}); remove the folder and scan again'
             ) from error
 
-    def _tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
-        identity = record["identity"]
-        try:
-            calibration = Calibration.from_record(record["calibration"])
-            tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device)
-            tally.load(self._arrays(record))
-            tally.skipped = {int(index): str(reason) for index, reason in record["skipped"].items()}
-            for first, last in record["batches_done"]:
-                tally.mark_done(int(first), int(last))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ToolboxError(
-                f'the scan in "{self.folder}" is damaged ({reason_of(error)}); remove it and scan again'
-            ) from error
-        return tally
+
+def _batches_in(record: dict[str, Any]) -> int:
+    return sum(int(last) - int(first) for first, last in record["batches_done"])
 
 
 def _check_record(record: dict[str, Any]) -> None:
-    """Raise `KeyError` with the name of what a record lacks, `TypeError` where a part of it is something else."""
+    """Raise `KeyError` with the name of what a record lacks, `TypeError` or `ValueError` where a part of it is
+    something else."""
     identity = record["identity"]
     parts = (
         (record, ("arrays", "batches_done", "calibration", "skipped")),
-        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "statistics")),
+        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "preprocessing", "statistics")),
         (identity["network"], ("engine", "name", "weights_hash")),
-        (identity["pictures"], ("count",)),
+        (identity["pictures"], ("count", "hash")),
     )
     for part, names in parts:
         for name in names:
             part[name]
+    _batches_in(record)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import platform
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,10 @@ class ScanSettings:
     batch_size: int = BATCH_SIZE
 
     def __post_init__(self) -> None:
-        for name, value in (("top", self.top), ("batch size", self.batch_size)):
-            if isinstance(value, bool) or not isinstance(value, Integral):
-                raise ToolboxError(f"the {name} is {value!r}; it must be a whole number")
+        for name in ("top", "batch_size"):
+            object.__setattr__(self, name, whole_number(getattr(self, name), f"the {name.replace('_', ' ')}"))
+        for name in ("bottom", "statistics", "correlations"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
         if not 1 <= self.top <= 1000:
             raise ToolboxError(f"top is {self.top}; it must be 1 to 1000 pictures a unit")
         if not 1 <= self.batch_size <= 4096:
@@ -69,6 +70,17 @@ class ScanSettings:
             "versions": versions(),
             "answer": {name: net.answer[name] for name in self.index.names if name in net.answer},
         }
+
+
+def whole_number(value: Any, what: str) -> int:
+    """Return a whole number of any kind, NumPy's too, as Python's own, which JSON knows; `ToolboxError` for all
+    else."""
+    try:
+        if not isinstance(value, bool | np.bool_):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise ToolboxError(f"{what} is {value!r}; it must be a whole number")
 
 
 def default_batch_size(net: Network) -> int:

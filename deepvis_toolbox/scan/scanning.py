@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,15 @@ from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList, given_list
 from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
-from deepvis_toolbox.scan.same_numbers import gives_the_same
-from deepvis_toolbox.scan.scan_settings import ScanSettings, default_batch_size, other_versions, versions
+from deepvis_toolbox.scan.same_numbers import gives_the_same, shows_the_same
+from deepvis_toolbox.scan.scan_settings import (
+    ScanSettings,
+    default_batch_size,
+    other_versions,
+    versions,
+    whole_number,
+)
+from deepvis_toolbox.scan.second_try import add_skipped, readable_by_now
 from deepvis_toolbox.scan.tally import Tally
 from deepvis_toolbox.scan.top_images import TopImages
 
@@ -94,16 +102,11 @@ class ScanRun:
         self.extent = shard_extent(-(-len(pictures) // settings.batch_size), shard)
         self.folder = ResultFolder(out) if out is not None else None
         self.tally: Tally | None = None
+        self._came_later: list[int] = []
         self._lock: FolderLock | None = None
         if self.folder is not None:
-            self.folder.check(self.identity)
-            if self.folder.is_finished:
-                self._take_up(self.folder)
-            if self.is_left:
-                self._lock = self.folder.prepare(self.identity, pictures)
-                self.tally = None
-                self._take_up(self.folder)  # whoever held the folder may have written meanwhile
             try:
+                self._take_up_all(self.folder)
                 self._check_versions(accept_versions)
             except BaseException:
                 self.close()
@@ -182,13 +185,42 @@ class ScanRun:
             first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
         raise UnreadableError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
 
-    def _take_up(self, folder: ResultFolder) -> None:
-        """Read what the folder holds of this scan; it says of itself with which versions it was begun."""
-        self.tally = folder.kept(statistics_device(self.net))
-        record = folder.record()
-        if record is not None:
-            kept = ("versions", "later_versions")
-            self.identity |= {key: record["identity"][key] for key in kept if key in record["identity"]}
+    def _take_up_all(self, folder: ResultFolder) -> None:
+        """Go on from what the folder holds of this scan, with a lock on it where there is something to be written."""
+        folder.check(self.identity)
+        self._take_up(folder, folder.finished())
+        if self.is_left:
+            self._lock = folder.prepare(self.identity, self.pictures)
+        elif self._came_later and not other_versions(self.identity):
+            with suppress(ToolboxError):  # a result that may not be written is used as it is
+                self._lock = folder.prepare(self.identity, self.pictures)
+        elif not folder.names(self.pictures):
+            with suppress(ToolboxError):
+                folder.write_names(self.pictures)  # for whoever cuts them out
+        if self._lock is not None:
+            self._take_up(folder, folder.record())  # read anew: whoever held the folder may have written
+
+    def _take_up(self, folder: ResultFolder, record: dict[str, Any] | None) -> None:
+        """Go on from a record of this scan; it says of itself with which versions it was begun."""
+        self.tally = None
+        if record is None:
+            return
+        self.tally = folder.tally(record, statistics_device(self.net))
+        kept = ("versions", "later_versions")
+        self.identity |= {key: record["identity"][key] for key in kept if key in record["identity"]}
+        self._check_pictures(self.tally, str(record.get("root", self.pictures.root)))
+        self._came_later = readable_by_now(self.pictures, self.tally.skipped, self.net.preprocessing)
+
+    def _check_pictures(self, tally: Tally, root: str) -> None:
+        """`ToolboxError` where the scan was of other pictures that have the same names, as numbered ones do."""
+        if root == self.pictures.root:
+            return
+        with self.batches(0) as batches:
+            if not shows_the_same(self.net, tally, batches):
+                raise ToolboxError(
+                    f'the scan in "{self.folder and self.folder.folder}" is of the pictures in "{root}"; those of the '
+                    f'same names in "{self.pictures.root}" are others or missing; choose another folder for them'
+                )
 
     def _check_versions(self, accept: bool) -> None:
         """`ToolboxError` where what is left would be computed otherwise than what is there; a remark where not."""
@@ -215,7 +247,9 @@ class ScanRun:
         """Write the result and hand it back."""
         assert self.tally is not None
         if self.folder is not None and self._lock is not None:  # without it, all was there
-            arrays = self.folder.write_result(self.identity, self.tally, self.pictures.root)
+            with self.batches(0) as batches:
+                add_skipped(self.net, self.tally, batches, len(self.pictures), self._came_later)
+            arrays = self.folder.write_result(self.identity, self.tally)
         else:
             arrays = self.tally.arrays()
         return TopImages(manifest_of(self.identity, self.tally), arrays, self.pictures)
@@ -223,7 +257,10 @@ class ScanRun:
 
 def shard_extent(batches: int, shard: tuple[int, int]) -> tuple[int, int]:
     """Return the first batch of a shard (i, n) and the one behind its last."""
-    number, count = shard
+    try:
+        number, count = (whole_number(part, "a part of it") for part in shard)
+    except (TypeError, ValueError, ToolboxError):
+        raise ToolboxError(f"the shard is {shard!r}; it must be (i, n), the i-th of n parts, from 0") from None
     if count < 1 or not 0 <= number < count:
         raise ToolboxError(f"there is no shard {number}/{count}; the shards of n are 0/n to n-1/n")
     return batches * number // count, batches * (number + 1) // count

@@ -98,8 +98,6 @@ class TopImages(RankedImages):
         """Read what a scan wrote. `ToolboxError` where it is missing, unfinished or damaged."""
         manifest, arrays, pictures = ResultFolder(folder).read()
         try:
-            if len(pictures) != manifest["identity"]["pictures"]["count"]:
-                raise ValueError(f"its list has {len(pictures)} pictures")
             return cls(manifest, arrays, pictures)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ToolboxError(
@@ -139,6 +137,15 @@ class TopImages(RankedImages):
         identity = self.manifest["identity"]
         batches = -(-identity["pictures"]["count"] // identity["batch_size"])
         return bool(self.manifest["batches_done"] == [[0, batches]])
+
+    @property
+    def missing(self) -> str:
+        """That these are the top images of a part of the pictures, a sentence; empty where they are of all."""
+        if self.is_complete:
+            return ""
+        return (
+            f"the scan has looked at {self.pictures_read} of {len(self.pictures)} pictures; these are their top images"
+        )
 
     def statistics(self, layer: str) -> LayerStatistics:
         """Return statistics of each picture's maximum."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import GifImagePlugin, Image, UnidentifiedImageError
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.regular_file import open_regular, read_regular
@@ -19,14 +19,16 @@ from deepvis_toolbox.sources.tiff_samples import (
     colour_map,
     is_known_tiff,
     is_tiff,
+    opened_tiff,
     read_tags,
+    rgb_of_lab,
     tiff_colours,
 )
 
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
     *(".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".avif"),
-    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".jpf"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"),
 )
 """Lower case; what a folder is searched for."""
 MAX_PIXELS = 89_000_000
@@ -75,10 +77,10 @@ def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
         raise UnreadablePicture(what, _reason(error)) from error
 
 
-def begins_like_a_picture(path: Path) -> bool:
+def begins_like_a_picture(source: Path | IO[bytes]) -> bool:
     """Return whether a file, whatever its name, has the head of a picture. Reads no further than that."""
     try:
-        with open_regular(path) as file, Image.open(file, formats=_FORMATS):
+        with open_regular(source) if isinstance(source, Path) else source as file, Image.open(file, formats=_FORMATS):
             return True
     except Exception:  # no file, or a damaged head, which raises nearly anything
         return False
@@ -120,7 +122,7 @@ def _decoded(data: bytes) -> NDArray[np.uint8]:
     if tags is not None and colours is not None:
         return _turned_upright(_laid_on_grey(colours), tags.get(_EXIF_ORIENTATION, 1))
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        with opened_tiff(data, tags, _FORMATS) if tags else Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             _check_size(picture.size)
             pixels = _to_rgb(picture, data, tags)
             # Asked for after decoding: a TIFF was turned while it was decoded, and then says so.
@@ -169,7 +171,8 @@ def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
 def _shallow_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
     """Return H×W×3 or ×4 of a picture with up to 8 bits a channel."""
     if picture.mode == "LAB":
-        return _from_lab(picture)
+        return rgb_of_lab(picture)
+    part = _covered_part(picture)
     level = grey_level(picture, data)
     if level is not None:
         picture.info["transparency"] = level
@@ -178,15 +181,25 @@ def _shallow_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
     pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
     if picture.format in ("BMP", "DIB") and with_alpha and not pixels[:, :, 3].any():
         return pixels[:, :, :3]  # programs that know no transparency leave these bits empty
-    return pixels
+    return _with_nothing_beside(part, pixels) if part else pixels
 
 
-def _from_lab(picture: Image.Image) -> NDArray[np.uint8]:
-    from PIL import ImageCms
+def _covered_part(picture: Image.Image) -> tuple[int, int, int, int] | None:
+    """Return left, top, right and bottom of a GIF's first picture where it leaves a part of the canvas free; before it
+    is decoded."""
+    if not isinstance(picture, GifImagePlugin.GifImageFile) or not picture.tile:
+        return None
+    left, top, right, bottom = picture.tile[0].extents or (0, 0, *picture.size)
+    return None if (left, top, right, bottom) == (0, 0, *picture.size) else (left, top, right, bottom)
 
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB")
-    return np.asarray(converted)
+
+def _with_nothing_beside(part: tuple[int, int, int, int], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return H×W×4, transparent beside the part, where Pillow paints some colour of a palette."""
+    left, top, right, bottom = part
+    covered = np.zeros((*pixels.shape[:2], 4), np.uint8)
+    covered[top:bottom, left:right, 3] = 255
+    covered[top:bottom, left:right, : pixels.shape[2]] = pixels[top:bottom, left:right]
+    return covered
 
 
 def _laid_on_grey(tiff: TiffColours) -> NDArray[np.uint8]:

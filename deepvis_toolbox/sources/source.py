@@ -24,6 +24,10 @@ class Source(ABC):
     """`read` brings the same picture until `next` or `previous` is called."""
     ended: bool = False
     """There is nothing to read any more, unless `next` or `previous` brings something."""
+    has_end: bool = False
+    """Reading it comes to an end by itself: a film that does not start again."""
+    rate: float | None = None
+    """Its frames a second as it says itself; None where it says nothing, or has none."""
     gone: bool = False
     """Its frames have stopped coming: lost, ended, or none of them can be read. The note says which."""
     note: str = ""

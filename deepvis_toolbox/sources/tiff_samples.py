@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _PREDICTOR, _COLOUR_MAP, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 317, 320, 322, 323, 324, 325
 _EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK = 0, 1, 2, 3, 5
-_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4}
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
+_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _LAB: 3}
 _PREMULTIPLIED, _APART = 1, 2
 _WITH_PREDICTOR = (5, 8, 32946, 34925, 50000)
 """LZW, both deflates, LZMA, Zstandard; the others do not know predictors."""
@@ -39,6 +40,9 @@ class TiffColours:
     alpha: Samples | None
     premultiplied: bool
     """Whether the colours were multiplied by `alpha` before they were stored."""
+
+
+_reading_plain_chroma = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,22 @@ def read_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
     return tags
 
 
+def opened_tiff(data: bytes, tags: Any, formats: tuple[str, ...]) -> Image.Image:
+    """Return a TIFF as Pillow opens it.
+
+    Luma and chroma are left to libtiff also where they are not compressed: Pillow's own decoder knows neither chroma of
+    fewer pixels nor ranges.
+    """
+    if tags.get(_PHOTOMETRIC) != _YCBCR:
+        return Image.open(io.BytesIO(data), formats=formats)
+    with _reading_plain_chroma:  # the switch is one for all threads
+        TiffImagePlugin.READ_LIBTIFF = True
+        try:
+            return Image.open(io.BytesIO(data), formats=formats)
+        finally:
+            TiffImagePlugin.READ_LIBTIFF = False
+
+
 def tiff_colours(data: bytes, tags: Any) -> TiffColours | None:
     """Return the picture as RGB of 8 or 16 bits; None for the arrangements that Pillow reads as they are meant.
 
@@ -101,7 +121,8 @@ def _layout(data: bytes, tags: Any) -> _Layout | None:
     unsigned = all(kind in (1, 4) for kind in _several(tags.get(_SAMPLE_FORMAT, 1)))
     if photometric not in _COLOURS or not unsigned or not _COLOURS[photometric] <= samples <= _MOST_SAMPLES:
         return None
-    if set(bits) not in ({8}, {16}) or len(bits) not in (1, samples) or tags.get(_COMPRESSION, 1) not in _COMPRESSIONS:
+    depths = ({8},) if photometric == _LAB else ({8}, {16})
+    if set(bits) not in depths or len(bits) not in (1, samples) or tags.get(_COMPRESSION, 1) not in _COMPRESSIONS:
         return None
     if tags.get(_FILL_ORDER, 1) != 1 or samples * width * height > MOST_VALUES:
         return None
@@ -206,10 +227,21 @@ def _rgb(samples: Samples, layout: _Layout) -> Samples:
     if layout.photometric == _CMYK:
         inks = samples.astype(np.uint64)
         return (((most - inks[:, :, :3]) * (most - inks[:, :, 3:]) + most // 2) // most).astype(samples.dtype)
+    if layout.photometric == _LAB:
+        data = np.ascontiguousarray(samples).tobytes()
+        return rgb_of_lab(Image.frombytes("LAB", (layout.width, layout.height), data, "raw", "LAB"))
     if layout.photometric == _PALETTE:
         return _palette_colours(samples[:, :, 0], layout)
     grey = most - samples if layout.photometric == _WHITE_IS_ZERO else samples
     return np.repeat(grey, 3, axis=2)
+
+
+def rgb_of_lab(picture: Image.Image) -> NDArray[np.uint8]:
+    """Return a picture in CIELab as RGB uint8 (H, W, 3)."""
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return np.asarray(ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB"))
 
 
 def colour_map(tags: Any) -> NDArray[np.uint16] | None:

@@ -118,6 +118,41 @@ def test_record_writes_every_window_as_a_video(video: Path, tmp_path: Path) -> N
     assert not list(tmp_path.glob(".*"))
 
 
+def frames_and_rate(path: Path) -> tuple[int, float]:
+    capture = cv2.VideoCapture(str(path))
+    return int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), capture.get(cv2.CAP_PROP_FPS)
+
+
+@pytest.mark.parametrize("rate", [25, 10, 29.97, 12.5])
+@pytest.mark.parametrize("script", [[], ["--script", "right b"]])
+def test_a_film_that_ends_is_recorded_to_its_end_at_its_own_rate(
+    tmp_path: Path, rate: float, script: list[str]
+) -> None:
+    writer = cv2.VideoWriter("film.avi", cv2.VideoWriter.fourcc(*"MJPG"), rate, (64, 48))
+    for number in range(15):
+        writer.write(np.full((48, 64, 3), 10 * number, np.uint8))
+    writer.release()
+    assert toolbox("film.avi", "--set", "sources.loop=false", *script, "--record", "out.mp4") == 0
+    frames, found = frames_and_rate(tmp_path / "out.mp4")
+    assert frames == 15
+    assert found == pytest.approx(rate, rel=1e-3)
+    assert toolbox("film.avi", "--frames", "4", "--record", "four.mp4") == 0
+    assert frames_and_rate(tmp_path / "four.mp4")[0] == 4
+
+
+@pytest.mark.parametrize(("script", "frames"), [([], 1), (["--script", "right b wait"], 3)])
+def test_of_what_has_no_end_one_frame_or_the_scripts_are_recorded_and_that_is_said(
+    video: Path, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, script: list[str], frames: int
+) -> None:
+    assert toolbox(str(video), *script, "--record", "out.mp4") == 0
+    assert frames_and_rate(tmp_path / "out.mp4") == (frames, 25)
+    assert f"has no end: {frames} of its frames" in caplog.text
+    caplog.clear()
+    assert toolbox(str(photos), *script, "--record", "still.mp4") == 0
+    assert frames_and_rate(tmp_path / "still.mp4")[0] == frames
+    assert "has no end" not in caplog.text
+
+
 def test_every_frame_is_processed_in_order(video: Path, load_small: Callable[[], Any]) -> None:
     seen: list[tuple[int, int]] = []
     source = open_source(str(video), SourceOptions(realtime=False, loop=False))

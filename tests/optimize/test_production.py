@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ from deepvis_toolbox.unit_images import UnitImageStore
 from tests.optimize.networks import linear_network, network_of, rectified_network
 
 SETTINGS = AscentSettings(max_iter=3)
+STEEP = {"lr_policy": "progress", "lr_params": {"max_lr": 1e6, "desired_prog": 3}}
 
 
 class HalfDead(nn.Module):
@@ -76,6 +79,81 @@ def test_a_failed_ascent_does_not_cost_the_picture_that_was_there(tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     Output(store_files(net, store)).forget_failed(AscentTask(unit, 0))
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+class Killed(BaseException):
+    """Stands for `kill -9`."""
+
+
+def killed_at(monkeypatch, which: int) -> None:
+    """Have the run killed where it gives the `which`th file its name."""
+    replace, seen = Path.replace, []
+
+    def replacing(path, target):
+        seen.append(target)
+        if len(seen) == which:
+            raise Killed
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replacing)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_a_run_killed_while_it_overwrites_leaves_no_picture_under_the_former_runs_record(tmp_path, monkeypatch, which):
+    net, store, unit = linear_network(), UnitImageStore(tmp_path), Unit("fc", 0)
+    make_unit_images(net, [unit], [0], SETTINGS, store, Silence())
+    before = files_in(tmp_path)
+    with monkeypatch.context() as patched:
+        killed_at(patched, which)
+        with pytest.raises(Killed):
+            make_unit_images(net, [unit], [0], AscentSettings(max_iter=9), store, Silence(), overwrite=True)
+    again = make_unit_images(net, [unit], [0], SETTINGS, store, Silence())
+    assert (again.made, again.skipped, again.problems) == (1, 0, [])
+    assert files_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("what", ["best_X.png", "best_Xpm.png"])
+def test_a_picture_that_a_power_cut_has_emptied_is_made_again(tmp_path, what):
+    net, store = linear_network(), UnitImageStore(tmp_path)
+    make_unit_images(net, [Unit("fc", 0)], [0], SETTINGS, store, Silence())
+    before = files_in(tmp_path)
+    next(tmp_path.rglob(f"*{what}")).write_bytes(b"")
+    assert make_unit_images(net, [Unit("fc", 0)], [0], SETTINGS, store, Silence()).made == 1
+    assert files_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("files", ["store", "prefix"])
+def test_no_form_of_a_picture_outlives_its_record(tmp_path, files):
+    net, task, longer = linear_network(), AscentTask(Unit("fc", 0), 0), AscentSettings(max_iter=40, **STEEP)
+    shorter = AscentSettings(max_iter=3)
+    (short,), (long,) = (preferred_images(net, [task.target], settings=each) for each in (shorter, longer))
+    assert long.majority is not None  # or there would be nothing of it to outlive anything
+
+    def output(suffix, **forms):
+        named = PrefixFiles(str(tmp_path / "p"), DEFAULT_TEMPLATE, SETTINGS)
+        return Output(store_files(net, UnitImageStore(tmp_path), suffix) if files == "store" else named, **forms)
+
+    everything = {"kinds": ("best", "last", "majority"), "arrays": True, "text": True}
+    former, other = output(".png", **everything), output(".jpg", kinds=("best",))
+    former.write(net, task, longer, long)
+    assert former.finished(net, task, longer)
+    other.write(net, task, shorter, short)
+    assert other.finished(net, task, shorter)
+    assert not former.finished(net, task, shorter)  # neither another format nor the arrays
+    assert sorted(path.suffix for path in tmp_path.rglob("*[0_]*.*")) == [".jpg", ".jpg", ".json"]
+
+
+def test_the_same_picture_may_be_kept_in_two_formats(tmp_path):
+    net, task = linear_network(), AscentTask(Unit("fc", 0), 0)
+    (result,) = preferred_images(net, [task.target], settings=SETTINGS)
+    outputs = [Output(store_files(net, UnitImageStore(tmp_path), suffix)) for suffix in (".png", ".jpg")]
+    for output in outputs:
+        output.write(net, task, SETTINGS, result)
+    assert all(output.finished(net, task, SETTINGS) for output in outputs)
 
 
 @pytest.mark.parametrize("name", ["0003", "0003_more", "12345", "like-me"])

@@ -35,6 +35,24 @@ def test_without_a_readable_picture_the_sentence_says_so(workplace: Path, capsys
     assert "error: none of the 12 pictures can be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("stages", [["scan", "crops"], ["crops"]])
+@pytest.mark.parametrize("form", ["images", "images.tar", "list.txt"])
+def test_pictures_that_moved_since_the_scan_are_cut_out_of_where_images_says(workplace: Path, stages, form):
+    shutil.make_archive("images", "tar", ".", "images")
+    (workplace / "list.txt").write_text("".join(f"images/{number}.png\n" for number in range(12)))
+    assert run("--images", form, "--units", "4:0", "--stages", "scan", "crops", "--store", "before") == 0
+    (workplace / "new").mkdir()
+    for name in ("images", "images.tar", "list.txt"):
+        shutil.move(name, workplace / "new" / name)
+    there = ["--images", f"new/{form}"]
+    assert run(*there, "--units", "4:0", "--stages", *stages, "--store", "after") == 0
+    for path in (workplace / "before").rglob("*.jpg"):
+        assert (workplace / "after" / path.relative_to(workplace / "before")).read_bytes() == path.read_bytes()
+    before = modified(workplace / "after")
+    assert run(*there, "--units", "4:0", "--stages", *stages, "--store", "after") == 0  # and it stays so
+    assert modified(workplace / "after") == before
+
+
 @pytest.mark.parametrize("claimed", [True, False])
 def test_its_own_store_among_the_pictures_is_left_out_and_named(workplace: Path, capsys, claimed):
     store = ["--store", "images/unit_images"]

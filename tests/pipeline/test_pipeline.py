@@ -123,6 +123,34 @@ def test_packing_keeps_what_is_shown_and_shrinks_it(tmp_path):
         pack(UnitImageStore(tmp_path / "nowhere"), target, 30)
 
 
+@pytest.mark.parametrize(
+    "case", ["itself", "inside", "around", "another network's", "unclaimed source", "an archive's"]
+)
+def test_packing_replaces_neither_its_source_nor_anybodys_pictures(tmp_path, case):
+    source, target = UnitImageStore(tmp_path / "a/source"), UnitImageStore(tmp_path / "target")
+    for store in (source, target):
+        store.write_montage("max_im", Unit("1", 3), montage3x3([np.full((60, 40, 3), 20, np.uint8)]))
+    if case == "another network's":
+        (source.folder / "network.json").write_text('{"name": "mine"}')
+    if case in ("another network's", "unclaimed source"):
+        (target.folder / "network.json").write_text('{"name": "other"}')
+    if case == "an archive's":
+        published(target.folder)
+        source.write_montage("max_im", Unit("1", 1), montage3x3([np.full((60, 40, 3), 20, np.uint8)]))
+    into = {"itself": source.folder, "inside": source.folder / "small", "around": tmp_path / "a"}
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    with pytest.raises(ToolboxError, match="choose another folder to pack into"):
+        pack(source, UnitImageStore(into.get(case, target.folder)), 30)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_packing_again_is_the_same(tmp_path):
+    source, target = UnitImageStore(tmp_path / "source"), UnitImageStore(tmp_path / "target")
+    source.write_montage("max_im", Unit("1", 3), montage3x3([np.full((60, 40, 3), 20, np.uint8)]))
+    first = pack(source, target, 30)
+    assert pack(source, target, 30) == first
+
+
 def published(folder: Path) -> dict[Path, bytes]:
     """An archive's pictures of unit 1 of layer 1, and of the whole layer."""
     names = (

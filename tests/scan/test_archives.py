@@ -308,3 +308,56 @@ def test_a_packed_file_is_read_from_any_place_as_gzip_reads_it(monkeypatch):
     for length in (5, 1000, len(packed) // 2):
         with pytest.raises(EOFError):
             SeekableGzip(io.BytesIO(packed[:length])).read()
+
+
+MIXED = (
+    *("a1b2", "c3d4", "ok.png", "deep/e5f6", "x.heic", "y.qoi", "z.PSD", "LICENSE", "code.j2c", "notes.txt"),
+    *(".hidden.png", ".secret", ".git/h.png", "deep/.cache/sub/h.png", "deep/.cache/h.png", "..png"),
+)
+"""Names of pictures but for LICENSE and notes.txt."""
+
+
+@pytest.mark.parametrize("form", ["tar", "gztar", "zip", "deflated zip", "zip in a tar", "tar with ./"])
+def test_an_archive_and_a_folder_of_the_same_files_hold_the_same_pictures_and_leave_out_the_same(tmp_path, form):
+    members = {name: png(number) for number, name in enumerate(MIXED)}
+    members["LICENSE"] = members["notes.txt"] = b"no picture"
+    code = io.BytesIO()
+    Image.new("RGB", (8, 6), (8, 0, 0)).save(code, "JPEG2000", no_jp2=True)
+    members["code.j2c"] = code.getvalue()
+    folder, there = tmp_path / "folder", tmp_path / "archive"
+    for name, data in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    there.mkdir()
+    dotted = {f"./{name}": data for name, data in members.items()}
+    name, data = {
+        "tar": ("a.tar", tar_bytes(members)),
+        "gztar": ("a.tar.gz", gzip.compress(tar_bytes(members))),
+        "zip": ("a.zip", zip_bytes(members)),
+        "deflated zip": ("a.zip", zip_bytes(members, zipfile.ZIP_DEFLATED)),
+        "zip in a tar": ("a.tar", tar_bytes({"b.zip": zip_bytes(members)})),
+        "tar with ./": ("a.tar", tar_bytes(dotted)),
+    }[form]
+    (there / name).write_bytes(data)
+    assert sorted(reds(there)) == sorted(reds(folder)) == [0, 1, 2, 3, 8]
+    left_out, said = list_pictures(folder).notes, notes(there)
+    assert len(left_out) == 3
+    assert all(note in said for note in left_out)
+
+
+def test_of_zips_joined_to_one_file_it_is_noted_that_only_the_last_one_is_seen(tmp_path):
+    one, other = zip_bytes(numbered(0, 3)), zip_bytes(numbered(3, 5), zipfile.ZIP_DEFLATED)
+    (tmp_path / "a.zip").write_bytes(one + other)
+    assert reds(tmp_path) == [3, 4]
+    assert "only the last one's pictures are seen" in notes(tmp_path)
+
+
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh a program in front\n"])
+def test_one_zip_is_not_taken_for_several(tmp_path, before):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.mkdir("folder")  # the first member, and no file
+        archive.writestr("folder/0.png", png(0))
+    (tmp_path / "a.zip").write_bytes(before + buffer.getvalue())
+    assert reds(tmp_path) == [0]
+    assert notes(tmp_path) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,19 @@ def test_a_folder_of_nothing_that_can_be_read_says_what_is_there(tmp_path, name)
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(ToolboxError, match=name[1:].replace(".", r"\.")):
         list_pictures(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has shorter paths")
+def test_folders_deeper_than_pythons_calls_are_walked(tmp_path, monkeypatch):
+    draw(tmp_path / "root/top.png", tmp_path / "root/z/last.png")
+    monkeypatch.chdir(tmp_path / "root")
+    for _ in range(1500):
+        os.mkdir("d")  # noqa: PTH102
+        os.chdir("d")
+    Image.new("RGB", (8, 6)).save("deep.png")
+    os.chdir(tmp_path)
+    try:
+        names = list_pictures("root").names
+    finally:
+        subprocess.run(["rm", "-rf", "root"], check=True)  # Python's own calls itself for each level
+    assert names == ("top.png", "d/" * 1500 + "deep.png", "z/last.png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,6 +28,10 @@ from find_maxes import TopImages, scan
 @pytest.fixture(scope="module")
 def top(small_net, picture_paths):
     return scan(small_net, picture_paths, labels=range(len(picture_paths)), workers=0)
+
+
+def files_in(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*.*")}
 
 
 def read(net, path):
@@ -121,8 +126,9 @@ def test_what_is_there_is_not_made_again_and_another_scan_is(small_net, top, pic
     units = [Unit("relu2", unit) for unit in range(3)]
     assert write_patches(small_net, top, units, store).made == 3
     store.montage_path("max_deconv", Unit("relu2", 1)).unlink()
+    store.montage_path("max_im", Unit("relu2", 0)).write_bytes(b"")  # as a power cut leaves it
     again = write_patches(small_net, top, units, store)
-    assert (again.made, again.there) == (1, 2)
+    assert (again.made, again.there) == (2, 1)
     other = scan(small_net, picture_paths[:11], workers=0)
     assert write_patches(small_net, other, units[1:], store).made == 2
 
@@ -179,6 +185,17 @@ def test_another_networks_scan_and_unscanned_layers_are_refused(small_net, top, 
         write_patches(small_net, part, [Unit("relu1", 0)], UnitImageStore(tmp_path))
 
 
+@pytest.mark.parametrize(("changed", "said"), [({"mean": 0}, "mean, scale or std"), ({"crop": 0.5}, "crop")])
+def test_a_scan_of_pictures_prepared_otherwise_is_refused_before_anything_is_written(
+    top, tmp_path, small_net, changed, said
+):
+    prepared = {"input_size": 16, "mean": 127, "std": 64, **changed}
+    other = load_network("small_convnet:make", device=str(small_net.device), **prepared)
+    with pytest.raises(ToolboxError, match=rf"another preprocessing \(its {said} differs\)"):
+        write_patches(other, top, [Unit("fc", 0)], UnitImageStore(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
 def test_pictures_that_moved_are_found_below_another_root(small_net, picture_folder, tmp_path):
     from find_maxes import list_pictures
 
@@ -200,6 +217,100 @@ def test_pictures_that_were_missing_are_cut_out_once_they_are_there_again(small_
     assert (again.made, again.problems) == (1, [])
     assert store.read("max_im", Unit("fc", 0)).std() > 20  # not grey any more
     assert write_patches(small_net, top, [Unit("fc", 0)], store).there == 1
+
+
+@pytest.mark.parametrize("which", [1, 3, 19])
+@pytest.mark.parametrize("other", ["scan", "count", "tile", "looks"])
+def test_a_run_killed_while_it_replaces_crops_leaves_none_under_the_former_record(
+    small_net, top, picture_paths, tmp_path, monkeypatch, which, other
+):
+    store, unit = UnitImageStore(tmp_path), Unit("fc", 0)
+    former = PatchOptions(singles=which > 3)
+    write_patches(small_net, top, [unit], store, former)
+    before = files_in(tmp_path)
+    changed = {"count": {"count": 8}, "tile": {"tile": 5}, "looks": {"looks": (("grad", "norm"),)}}.get(other, {})
+    others_top = scan(small_net, picture_paths[:30], workers=0) if other == "scan" else top
+    real, seen = Path.replace, []
+
+    def killed(path, target):
+        seen.append(target)
+        if len(seen) == which:
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_patches(small_net, others_top, [unit], store, replace(former, **changed))
+    again = write_patches(small_net, top, [unit], store, former)
+    assert (again.made, again.there) == (1, 0)
+    assert files_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("later", [{"count": 3, "singles": True}, {"singles": False}, {"looks": (("grad", "raw"),)}])
+def test_single_patches_of_a_former_run_do_not_stay_among_the_new_ones(small_net, top, tmp_path, later):
+    store, fresh, unit = UnitImageStore(tmp_path / "a"), UnitImageStore(tmp_path / "b"), Unit("fc", 0)
+    looks = (("deconv", "raw"), ("guided", "norm blurred"))
+    write_patches(small_net, top, [unit, Unit("fc", 1)], store, PatchOptions(singles=True, looks=looks))
+    own = store.write_single("max_im", unit, "mine", np.zeros((4, 4, 3), np.uint8), ".png")
+    neighbours = {path: path.read_bytes() for path in tmp_path.rglob("fc_0001*")}
+    for each in (store, fresh):
+        write_patches(small_net, top, [unit], each, PatchOptions(**later))
+    names = {path.name for path in (tmp_path / "b").rglob("fc_0000*")}
+    assert {path.name for path in (tmp_path / "a").rglob("fc_0000*")} == names | {own.name}
+    assert {path: path.read_bytes() for path in tmp_path.rglob("fc_0001*")} == neighbours
+
+
+def test_single_patches_that_were_removed_are_made_again(small_net, top, tmp_path):
+    store, unit, options = UnitImageStore(tmp_path), Unit("fc", 0), PatchOptions(singles=True)
+    write_patches(small_net, top, [unit], store, options)
+    before = files_in(tmp_path)
+    store.singles("max_deconv", unit)[4].unlink()
+    assert write_patches(small_net, top, [unit], store, options).made == 1
+    assert files_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("missing", [1, 9])
+@pytest.mark.parametrize("changed", [{}, {"count": 8}, {"tile": 5}, {"looks": (("grad", "norm"),)}])
+@pytest.mark.parametrize("record", ["sound", "cut", "gone"])
+def test_crops_that_are_sound_are_not_replaced_by_grey_ones(
+    small_net, picture_paths, tmp_path, missing, changed, record
+):
+    copies = [tmp_path / "pictures" / path.name for path in picture_paths[:9]]
+    copies[0].parent.mkdir()
+    for path, copy in zip(picture_paths, copies, strict=False):
+        copy.write_bytes(path.read_bytes())
+    top, store, unit = scan(small_net, copies, workers=0), UnitImageStore(tmp_path / "store"), Unit("fc", 0)
+    write_patches(small_net, top, [unit], store)
+    before = {path: path.read_bytes() for path in store.folder.rglob("*.jpg")}
+    info = info_path(store, unit)
+    if record != "sound":
+        info.write_text(info.read_text()[:100]) if record == "cut" else info.unlink()
+    elif not changed:  # it was made of pictures of which one has changed since
+        lines = [json.loads(line) for line in info.read_text().splitlines()]
+        info.write_text("\n".join(json.dumps(line | {"problem": "has changed since"}) for line in lines))
+    for index in top.images["fc"][0, :missing]:
+        copies[index].rename(copies[index].with_suffix(".away"))
+    summary = write_patches(small_net, top, [unit], store, PatchOptions(**changed))
+    assert summary.made == 0
+    assert "fc:0: its former pictures stay, since more of these cannot be read" in summary.problems
+    assert {path: path.read_bytes() for path in store.folder.rglob("*.jpg")} == before
+    for index in top.images["fc"][0, :missing]:
+        copies[index].with_suffix(".away").rename(copies[index])
+    again = write_patches(small_net, top, [unit], store, PatchOptions(**changed))
+    assert (again.made, again.problems) == (1, [])
+
+
+def test_where_fewer_crops_are_grey_than_before_they_take_their_place(small_net, picture_paths, tmp_path):
+    copies = [tmp_path / path.name for path in picture_paths[:9]]
+    for path, copy in zip(picture_paths, copies, strict=False):
+        copy.write_bytes(path.read_bytes())
+    top, store = scan(small_net, copies, workers=0), UnitImageStore(tmp_path / "store")
+    for count in (3, 2, 2, 0):
+        for index, copy in enumerate(copies):
+            copy.write_bytes(b"" if index < count else picture_paths[index].read_bytes())
+        summary = write_patches(small_net, top, [Unit("fc", 0)], store)
+        assert (summary.made, len(summary.problems)) == (1, count)
 
 
 @pytest.mark.parametrize("kind", ["max_im", "max_deconv"])

@@ -68,7 +68,7 @@ def test_a_scan_on_two_nodes_with_a_worker_killed_is_the_same_bytes(two_nodes, p
     stop = threading.Event()
     killer = threading.Thread(target=kill_one_scanner, args=(killed, stop))
     killer.start()
-    scan_on_ray(model, pictures, tmp_path / "ray", loading={"device": "cpu"}, actors=2, batch_size=2, bottom=True)
+    scan_on_ray(model, pictures, tmp_path / "ray", loading={"device": "cpu", "trust": True}, actors=2, batch_size=2, bottom=True)
     stop.set()
     killer.join()
     assert killed
@@ -81,7 +81,7 @@ def test_without_ray_the_command_says_how_to_get_it(monkeypatch, picture_folder,
     from deepvis_toolbox.scan.ray_scan import scan_on_ray
 
     with pytest.raises(ToolboxError, match="pip install"):
-        scan_on_ray(model_folder(tmp_path / "small"), list_pictures(picture_folder))
+        scan_on_ray(model_folder(tmp_path / "small"), list_pictures(picture_folder), loading={"trust": True})
 
 
 def test_preferred_images_come_back_from_two_nodes_as_they_are_made_here(two_nodes, tmp_path):

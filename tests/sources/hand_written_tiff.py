@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK = 0, 1, 2, 3, 5
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8
+REFERENCE_BLACK_WHITE = 532
 
 
 def tiff(
@@ -47,10 +48,13 @@ def _directory(told: dict[int, Sequence[int]], byte_order: str, start: int) -> b
     for tag, numbers in sorted(told.items()):
         short = tag not in (273, 279)
         packed = struct.pack(f"{byte_order}{len(numbers)}{'H' if short else 'I'}", *numbers)
+        if tag == REFERENCE_BLACK_WHITE:
+            packed = struct.pack(f"{byte_order}12I", *(part for number in numbers for part in (number, 1)))
         if len(packed) > 4:
             place = struct.pack(byte_order + "I", start + 2 + 12 * len(told) + 4 + len(behind))
             behind += packed
         else:
             place = packed.ljust(4, b"\0")
-        entries += struct.pack(byte_order + "HHI", tag, 3 if short else 4, len(numbers)) + place
+        kind = 5 if tag == REFERENCE_BLACK_WHITE else 3 if short else 4
+        entries += struct.pack(byte_order + "HHI", tag, kind, len(numbers)) + place
     return struct.pack(byte_order + "H", len(told)) + entries + bytes(4) + behind

@@ -325,3 +325,22 @@ def test_files_that_are_not_there_or_not_files_say_so(tmp_path: Path) -> None:
     assert isinstance(caught.value, ToolboxError)
     with pytest.raises(UnreadablePicture, match="not a file"):
         decode_picture(tmp_path)
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["palette of all", "palette of its own"])
+@pytest.mark.parametrize("transparent", [None, 1], ids=["opaque", "with holes"])
+def test_what_a_gifs_first_picture_leaves_free_is_grey_and_no_colour_of_a_palette(
+    local: bool, transparent: int | None
+) -> None:
+    colours = np.array([(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)], np.uint8)
+    own = np.array([(9, 9, 9), (20, 30, 40), (1, 2, 3), (4, 5, 6)], np.uint8)
+    bits = "".join(format(code, "03b")[::-1] for code in [4, 1] * 9 + [5])  # LZW that begins anew at each pixel
+    packed = bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
+    control = b"" if transparent is None else b"!\xf9\x04\x01\0\0" + bytes([transparent]) + b"\0"
+    head = b"GIF89a" + struct.pack("<HHBBB", 8, 6, 0x81, 2, 0) + colours.tobytes() + control
+    place = b"," + struct.pack("<HHHHB", 2, 1, 3, 3, 0x81 if local else 0) + (own.tobytes() if local else b"")
+    shown = decode_picture(head + place + b"\x02" + bytes([len(packed)]) + packed + b"\0;")
+    expected = np.full((6, 8, 3), 128, np.uint8)
+    if transparent is None:
+        expected[1:4, 2:5] = (own if local else colours)[1]
+    np.testing.assert_array_equal(shown, expected)

@@ -9,7 +9,17 @@ from PIL import Image
 from skimage.color import lab2rgb
 
 from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
-from tests.sources.hand_written_tiff import BLACK_IS_ZERO, CMYK, PALETTE, RGB, WHITE_IS_ZERO, tiff
+from tests.sources.hand_written_tiff import (
+    BLACK_IS_ZERO,
+    CMYK,
+    LAB,
+    PALETTE,
+    REFERENCE_BLACK_WHITE,
+    RGB,
+    WHITE_IS_ZERO,
+    YCBCR,
+    tiff,
+)
 
 # As when the toolbox runs: pytest switches the filters of modules off.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -154,6 +164,50 @@ def test_lab_colours_are_converted() -> None:
     Image.fromarray(lab, "LAB").save(stream, "TIFF")
     expected = lab2rgb(np.dstack([lab[..., 0] * (100 / 255), lab[..., 1:].view(np.int8)]))
     assert np.abs(decode_picture(stream.getvalue()) - 255 * expected).mean() < 2
+
+
+@ARRANGED
+@ORDERED
+@DEFLATED
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_lab_colours_are_the_same_in_every_arrangement(
+    apart: bool, byte_order: str, deflated: bool, with_alpha: bool
+) -> None:
+    lab = np.zeros((13, 17, 3), np.uint8)
+    lab[..., 0] = np.linspace(60, 200, 13 * 17).reshape(13, 17)
+    lab[..., 1:] = RNG.integers(-20, 20, (13, 17, 2)).astype(np.int8).view(np.uint8)
+    expected = lab2rgb(np.dstack([lab[..., 0] * (100 / 255), lab[..., 1:].view(np.int8)]))
+    alpha = noise(np.uint8, 1)
+    if with_alpha:
+        expected = expected * shares(alpha) + GREY * (1 - shares(alpha))
+    samples, extra = (np.dstack([lab, alpha]), (2,)) if with_alpha else (lab, ())
+    shown = decode_picture(tiff(samples, LAB, extra, apart, byte_order, deflated))
+    assert np.abs(shown - 255 * expected).mean() < 2
+    np.testing.assert_array_equal(shown, decode_picture(tiff(samples, LAB, extra)))
+
+
+@pytest.mark.parametrize("size", [(12, 16), (13, 17)])
+@pytest.mark.parametrize(("across", "down"), [(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (4, 2)])
+@pytest.mark.parametrize("low", [0, 16])
+def test_luma_with_chroma_of_fewer_pixels_is_read_also_without_compression(
+    size: tuple[int, int], across: int, down: int, low: int
+) -> None:
+    height, width = size
+    rows, columns = -(-height // down), -(-width // across)
+    luma = RNG.integers(60, 190, (rows * down, columns * across)).astype(np.uint8)
+    chroma = RNG.integers(100, 150, (2, rows, columns)).astype(np.uint8)
+    units = luma.reshape(rows, down, columns, across).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
+    data = np.concatenate([units, chroma[0, ..., None], chroma[1, ..., None]], axis=-1)
+    ranges = [low, 235, 128, 240, 128, 240] if low else [0, 255, 128, 255, 128, 255]
+    sizes = {256: [width], 257: [height], 258: [8, 8, 8], 277: [3], 278: [height], 530: [across, down]}
+    plain = tiff(data.reshape(1, -1, 1), YCBCR, tags={**sizes, REFERENCE_BLACK_WHITE: ranges})
+    y = (luma[:height, :width].astype(float) - low) * 255 / (ranges[1] - low)
+    wide = chroma.repeat(down, 1).repeat(across, 2)[:, :height, :width].astype(float)
+    cb, cr = (wide - 128) * 127 / (ranges[3] - 128)
+    expected = np.dstack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb])  # TIFF 6.0, section 21
+    shown = decode_picture(plain)
+    assert np.abs(shown - expected.clip(0, 255)).max() <= 4  # libtiff computes in whole numbers
+    assert np.abs(shown - expected.clip(0, 255)).mean() <= 1
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
-"""Writes what one ascent gave: the pictures, the arrays, the record. The record comes last: with it, all is there."""
+"""Writes what one ascent gave: the pictures, the arrays, the record.
+
+A former record goes first and the new one comes last: with it, all is there, and of one run.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
-from deepvis_toolbox.atomic_files import cannot_write, replacing, write_text
+from deepvis_toolbox.atomic_files import is_written, remove, replacing, write_text
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
@@ -20,6 +24,7 @@ from deepvis_toolbox.words.unit import Unit
 
 INFO = "info"
 RECORD_SUFFIX = ".json"
+Kind = Literal["majority", "best", "last"]
 SHOWN = "best_Xpm"
 """What a montage is made of."""
 
@@ -29,8 +34,8 @@ class Output:
     """Where and in which forms results are kept."""
 
     files: PictureFiles
-    kinds: tuple[str, ...] = ("best",)
-    """Which images: `best`, `last`, `majority`."""
+    kinds: tuple[Kind, ...] = ("best",)
+    """Which images."""
     arrays: bool = False
     """Also the images themselves and the traces, as `.npz`."""
     text: bool = False
@@ -48,8 +53,8 @@ class Output:
             found is not None
             and (self.failed_too or not _is_of_a_failed_one(found))
             and not difference(found, identity(net, picture, settings))
-            and all(self._path(picture, what, self.files.suffix).is_file() for what in (SHOWN, "best_X"))
-            and (not self.arrays or self._path(picture, "arrays", ".npz").is_file())
+            and all(is_written(self._path(picture, what, self.files.suffix)) for what in (SHOWN, "best_X"))
+            and (not self.arrays or is_written(self._path(picture, "arrays", ".npz")))
         )
         return found if whole else None
 
@@ -73,17 +78,26 @@ class Output:
         if isinstance(self.files, StoreFiles):
             self.files.store.claim(net)
         part, record = seen_part(net, picture.target), record_of(net, picture, settings, result)
+        path_of_record = self._path(picture, INFO, RECORD_SUFFIX)
+        former = read_record(path_of_record)
+        is_the_same = former is not None and not difference(former, identity(net, picture, settings))
+        remove(path_of_record)
+        written: list[Path] = []
         for kind in self.kinds:
             image: PixelImage | None = getattr(result, kind)
             if image is not None:
                 for what, draw in (("X", centred), ("Xpm", with_mean)):
-                    path = self._path(picture, f"{kind}_{what}", self.files.suffix)
-                    write_picture(path, draw(image, part, net.preprocessing))
+                    written.append(self._path(picture, f"{kind}_{what}", self.files.suffix))
+                    write_picture(written[-1], draw(image, part, net.preprocessing))
         if self.arrays:
-            _write_arrays(self._path(picture, "arrays", ".npz"), result)
+            written.append(self._path(picture, "arrays", ".npz"))
+            _write_arrays(written[-1], result)
         if self.text:
-            write_text(self._path(picture, INFO, ".txt"), _as_info(record))
-        write_text(self._path(picture, INFO, RECORD_SUFFIX), as_text(record))
+            written.append(self._path(picture, INFO, ".txt"))
+            write_text(written[-1], _as_info(record))
+        for path in () if is_the_same else set(self._forms(picture)).difference(written):
+            remove(path)
+        write_text(path_of_record, as_text(record))
 
     def forget_failed(self, picture: AscentTask) -> None:
         """Remove the picture of an ascent that failed, which earlier versions kept, and a montage of nothing else."""
@@ -91,16 +105,23 @@ class Output:
         found = read_record(record)
         if found is None or not _is_of_a_failed_one(found):
             return
-        shown = [
-            self._path(picture, f"{kind}_{what}", self.files.suffix) for kind in self.kinds for what in ("X", "Xpm")
-        ]
-        for path in (record, *shown, self._path(picture, "arrays", ".npz"), self._path(picture, INFO, ".txt")):
-            _remove(path)
+        for path in (record, *self._forms(picture)):
+            remove(path)
         if isinstance(self.files, StoreFiles) and isinstance(picture.target, Unit):
             store, unit = self.files.store, picture.target
             montage = store.montage_path(KIND, unit)
             if not store.singles(KIND, unit) and not is_published(montage):
-                _remove(montage)
+                remove(montage)
+
+    def _forms(self, picture: AscentTask) -> list[Path]:
+        """Return every file that a picture may have beside its record, whichever a run was asked for."""
+        shown = [
+            self._path(picture, f"{kind}_{what}", suffix)
+            for kind in get_args(Kind)
+            for what in ("X", "Xpm")
+            for suffix in self.files.suffixes
+        ]
+        return [*shown, self._path(picture, "arrays", ".npz"), self._path(picture, INFO, ".txt")]
 
     def _path(self, picture: AscentTask, what: str, suffix: str) -> Path:
         return self.files.path(picture, what, suffix)
@@ -110,13 +131,6 @@ def _is_of_a_failed_one(record: Record) -> bool:
     """As `AscentResult.has_failed`, of what was written down."""
     step = record.get("best_step")
     return record.get("outcome") in FAILURES and isinstance(step, int) and step <= 0
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def _write_arrays(path: Path, result: AscentResult) -> None:

@@ -28,6 +28,8 @@ class PictureFiles(Protocol):
 
     suffix: str
     """Of the pictures: `.png` or `.jpg`."""
+    suffixes: tuple[str, ...]
+    """What it may be here, in other runs."""
 
     def path(self, picture: AscentTask, what: str, suffix: str) -> Path:
         """Return where the `what` of a picture is kept: `best_X`, `best_Xpm`, `info`, …"""
@@ -39,6 +41,8 @@ class StoreFiles:
     What is at its default place has no `<place>`, and only runs that are compared have a `<group>`. A direction or a
     picture to match has no unit; its name stands there.
     """
+
+    suffixes: tuple[str, ...] = (".png", ".jpg")
 
     def __init__(
         self, store: UnitImageStore, default_place: Callable[[str], Place], suffix: str = ".png", group: str = ""
@@ -81,6 +85,7 @@ class PrefixFiles:
     """`<prefix>_<template>_<what>`, as the original program: the template is Python's % formatting of its names."""
 
     suffix = ".jpg"
+    suffixes: tuple[str, ...] = (suffix,)
 
     def __init__(self, prefix: str, template: str, settings: AscentSettings) -> None:
         """Raise `ToolboxError` where the template asks for a name that does not exist."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
@@ -17,8 +16,7 @@ from deepvis_toolbox.command_line.flags import (
 )
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
-from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
-from deepvis_toolbox.errors import user_path
+from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
 from deepvis_toolbox.words.backward import looks_help, parsed_look
 
 
@@ -37,7 +35,9 @@ def parser() -> CommandParser:
     add_unit_flags(parser, "all that were scanned")
     pictures = parser.group("pictures in")
     pictures.add_argument("--maxes", required=True, metavar="DIR", help="the folder that the scan wrote")
-    pictures.add_argument("--images", metavar="DIR", help="where the pictures are now, if they have moved")
+    pictures.add_argument(
+        "--images", metavar="DIR", help="where the pictures are now, if they have moved: as for the scan"
+    )
     group = parser.group("method")
     add_flag(group, "--count", reader=values.positive, default=9, metavar="N", help="pictures a unit (default: 9)")
     help_text = f"{looks_help()}; the first makes the montage (default: the model's)"
@@ -65,8 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from deepvis_toolbox.words.unit import parse_units
 
     top = TopImages.load(given.maxes)
+    if top.missing:
+        note(top.missing)
     if given.images:
-        top.pictures = replace(top.pictures, root=str(user_path(given.images).absolute()))
+        top.pictures = top.pictures.moved_to(given.images)
     with opened_network(given) as net:
         store = UnitImageStore.for_network(net.description, given.store)
         layers = chosen_layers(net.layers, given.layers) if given.layers else () if given.units else top.layers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.flags import add_talk_flags
 from deepvis_toolbox.command_line.parser import CommandParser
 from deepvis_toolbox.command_line.talking import begin_talking
@@ -37,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from deepvis_toolbox.scan.cli.scan_summary import report
     from deepvis_toolbox.scan.merging import merge
 
-    report(merge(given.parts, given.out, given.partial), given)
-    return 0
+    top = merge(given.parts, given.out, given.partial)
+    report(top, given)
+    return PROBLEMS if top.skipped else DONE
 
 
 def run() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.atomic_files import write_text
+from deepvis_toolbox.atomic_files import is_written, remove, write_text
 from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
@@ -26,6 +27,8 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 UNITS_AT_ONCE = 8
 _KINDS: tuple[UnitImageKind, ...] = ("max_im", "max_deconv")
+_TAG_OF_OURS = re.compile(r"\d{3,}(_\w+-[\w-]+)?")
+"""How single patches are called, behind the unit's number."""
 
 
 @dataclass
@@ -86,11 +89,15 @@ def write_patches(
         made = maker.patches([entry for _, entries in part for entry in entries], options.batch_size)
         for unit, entries in part:
             patches = [next(made) for _ in entries]
-            writer.write(unit, patches)
-            for problem in [*filter(None, (patch.problem for patch in patches)), *_broken(unit, patches)]:
+            problems = [*filter(None, (patch.problem for patch in patches)), *_broken(unit, patches)]
+            if writer.would_lose_pictures(unit, patches):
+                problems.append(f"{unit}: its former pictures stay, since more of these cannot be read")
+            else:
+                writer.write(unit, patches)
+                summary.made += 1
+            for problem in problems:
                 summary.problems.append(problem)
                 progress.say(problem)
-            summary.made += 1
             progress.advance(1)
     return summary
 
@@ -129,7 +136,7 @@ def info_path(store: UnitImageStore, unit: Unit) -> Path:
 
 
 class _UnitWriter:
-    """Writes one unit's files; the info file is last, so that its presence means that all are there."""
+    """Writes one unit's files; the info file goes first and comes last: with it, all are there, and of one run."""
 
     def __init__(self, top: TopImages, store: UnitImageStore, options: PatchOptions) -> None:
         self._top, self._store, self._options = top, store, options
@@ -140,15 +147,26 @@ class _UnitWriter:
         if any(self._store.holds_published(kind, unit) for kind in _KINDS):
             return True
         try:
-            lines = [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
+            lines = self._read_info(unit)
             whole = all(line["problem"] is None for line in lines)  # what was grey may be readable by now
             same = [self._identity(line) for line in lines] == [self._identity(self._line(e)) for e in entries]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False
-        paths = [self._store.montage_path(kind, unit) for kind in _KINDS]
-        return whole and same and all(path.exists() for path in paths)
+        paths = [*(self._store.montage_path(kind, unit) for kind in _KINDS), *self._singles_of(unit, len(entries))]
+        return whole and same and all(is_written(path) for path in paths)
+
+    def would_lose_pictures(self, unit: Unit, patches: Sequence[Patch]) -> bool:
+        """Return whether more of the unit's pictures would be grey than are now, as on a disk that is not mounted."""
+        if not any(self._store.montage_path(kind, unit).exists() for kind in _KINDS):
+            return False
+        try:
+            there = sum(bool(line.get("grey", line["problem"])) for line in self._read_info(unit))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            there = 0
+        return sum(patch.is_grey for patch in patches) > there
 
     def write(self, unit: Unit, patches: Sequence[Patch]) -> None:
+        remove(info_path(self._store, unit))
         self._montage("max_im", unit, [patch.image for patch in patches])
         for number, (mode, view) in enumerate(self._options.looks):
             drawn = [backward_picture(patch.gradients[mode], view) for patch in patches]
@@ -156,10 +174,10 @@ class _UnitWriter:
             if number == 0:
                 self._montage("max_deconv", unit, drawn, look)
             if number or self._options.singles:
-                look = look.replace(":", "-")
-                self._singles("max_deconv", unit, {f"{rank:03d}_{look}": image for rank, image in enumerate(drawn)})
+                self._singles("max_deconv", unit, drawn, look)
         if self._options.singles:
-            self._singles("max_im", unit, {f"{rank:03d}": patch.image for rank, patch in enumerate(patches)})
+            self._singles("max_im", unit, [patch.image for patch in patches])
+        self._remove_former_singles(unit, len(patches))
         lines = [json.dumps(self._line(patch.entry) | _made(patch)) for patch in patches]
         write_text(info_path(self._store, unit), "\n".join(lines) + "\n")
 
@@ -167,9 +185,35 @@ class _UnitWriter:
         tiles = [self._sized(image) for image in images[:9]]
         self._store.write_montage(kind, unit, montage_for_jpeg(tiles), said)
 
-    def _singles(self, kind: UnitImageKind, unit: Unit, images: dict[str, NDArray[np.uint8]]) -> None:
-        for tag, image in images.items():
-            self._store.write_single(kind, unit, tag, image, ".png")
+    def _singles(self, kind: UnitImageKind, unit: Unit, images: Sequence[NDArray[np.uint8]], look: str = "") -> None:
+        for rank, image in enumerate(images):
+            self._store.write_single(kind, unit, _tag(rank, look), image, ".png")
+
+    def _singles_of(self, unit: Unit, count: int) -> list[Path]:
+        """Return where the single files of so many patches are, as the options want them."""
+        looks = [look_text(look) for look in self._options.looks[0 if self._options.singles else 1 :]]
+        tags: list[tuple[UnitImageKind, str]] = [("max_deconv", look) for look in looks]
+        if self._options.singles:
+            tags.append(("max_im", ""))
+        return [
+            self._store.single_path(kind, unit, _tag(rank, look), ".png")
+            for kind, look in tags
+            for rank in range(count)
+        ]
+
+    def _remove_former_singles(self, unit: Unit, count: int) -> None:
+        """Remove what a run of another count or with other looks has left, which would be shown as this one's."""
+        wanted = set(self._singles_of(unit, count))
+        for kind in _KINDS:
+            montage = self._store.montage_path(kind, unit)
+            start = f"{montage.stem}_"
+            for path in montage.parent.glob(f"{start}*.png"):
+                if path not in wanted and _TAG_OF_OURS.fullmatch(path.stem.removeprefix(start)):
+                    remove(path)
+
+    def _read_info(self, unit: Unit) -> list[dict[str, Any]]:
+        """Raise nearly anything where there is none, or it is damaged."""
+        return [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return shrunk_to(image, self._options.tile) if self._options.tile else image
@@ -192,8 +236,13 @@ class _UnitWriter:
 
     @staticmethod
     def _identity(line: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in line.items() if key not in ("recomputed", "shown", "problem")}
+        return {key: value for key, value in line.items() if key not in ("recomputed", "shown", "problem", "grey")}
+
+
+def _tag(rank: int, look: str) -> str:
+    return f"{rank:03d}_{look}".rstrip("_").replace(":", "-")
 
 
 def _made(patch: Patch) -> dict[str, Any]:
-    return {"recomputed": patch.recomputed, "shown": list(patch.rect), "problem": patch.problem or None}
+    problem = patch.problem or None
+    return {"recomputed": patch.recomputed, "shown": list(patch.rect), "problem": problem, "grey": patch.is_grey}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.identity import first_other
+from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.top_images import TopImages
@@ -46,6 +46,8 @@ class Patch:
     """What is shown, in input pixels."""
     recomputed: float
     problem: str = ""
+    is_grey: bool = False
+    """There is no picture: it could not be read."""
     gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
@@ -70,7 +72,8 @@ def _at(unit: Unit, row: int, column: int) -> Unit:
 
 
 class PatchMaker:
-    """Makes patches of one network's top images. `ToolboxError` where the scan was of another network."""
+    """Makes patches of one network's top images. `ToolboxError` where the scan was of another network, or of pictures
+    prepared otherwise."""
 
     def __init__(self, net: Network, top: TopImages, modes: Sequence[BackwardMode] = ("deconv",)) -> None:
         scan = top.manifest["identity"]["network"]
@@ -81,11 +84,17 @@ class PatchMaker:
         if scan["weights_hash"] != net.weights_hash:
             scanned = scan["name"]
             raise ToolboxError(f"the scan is of other weights ({scanned}) than those of {net.name}; scan again")
-        other = first_other(top.manifest["identity"].get("answer"), net.answer)
-        if other:
+        layer = first_other(top.manifest["identity"].get("answer"), net.answer)
+        if layer:
             raise ToolboxError(
-                f'the scan is of another network than {net.name}, of the same weights: layer "{other}" computed '
+                f'the scan is of another network than {net.name}, of the same weights: layer "{layer}" computed '
                 "something else; scan again"
+            )
+        other = first_difference(top.manifest["identity"]["preprocessing"], net.preprocessing.identity())
+        if other:
+            what = other.key.replace("mean_scale_std", "mean, scale or std")
+            raise ToolboxError(
+                f"the scan was made with another preprocessing (its {what} differs); give it, or scan again"
             )
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)
@@ -117,7 +126,9 @@ class PatchMaker:
             problem = f"{paths[index]}: {reason}" if reason else _change_since(entry, recomputed[index], largest)
             image = np.full_like(pictures[index], GREY) if reason else pictures[index]
             gradients = {str(mode): self._in_rgb_order(values[index]) for mode, values in arrived.items()}
-            patches.append(self._cut(entry, image, recomputed[index], problem, gradients))
+            patches.append(
+                replace(self._cut(entry, image, recomputed[index], problem, gradients), is_grey=bool(reason))
+            )
         return patches
 
     def _cut(
@@ -131,7 +142,7 @@ class PatchMaker:
         place = entry.unit.place if isinstance(entry.unit.place, tuple) else None
         rect = shown_rect(self._net.receptive_field(entry.unit.layer, place), *image.shape[:2])
         cut = {mode: cut_out(gradient, rect, 0.0) for mode, gradient in gradients.items()}
-        return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, cut)
+        return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, gradients=cut)
 
     def _in_rgb_order(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._net.preprocessing.in_rgb_order(gradient.transpose(1, 2, 0))

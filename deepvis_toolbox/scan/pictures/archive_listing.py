@@ -15,9 +15,12 @@ from deepvis_toolbox.scan.pictures.archives import (
     is_archive_name,
     open_archive,
     open_inner,
+    opened_member,
     read_member,
 )
 from deepvis_toolbox.scan.pictures.folder_walk import is_of_the_system
+from deepvis_toolbox.scan.pictures.left_out import LeftOut
+from deepvis_toolbox.sources.decode import begins_like_a_picture
 from deepvis_toolbox.sources.listing import is_picture_name
 
 NO_LABEL = -1
@@ -47,13 +50,14 @@ def _pictures(
     names = archive.names()
     classes = {name[: -len(".cls")] for name in names if name.endswith(".cls")}
     unlabelled: list[str] = []
-    of_the_system = 0
+    left_out, of_the_system = LeftOut(), 0
     for name in names:
-        if not is_picture_name(name) and not name.lower().endswith((*FOREIGN_SUFFIXES,)) and not is_archive_name(name):
-            continue
+        is_archive = is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)
         if is_of_the_system(name):
-            of_the_system += 1
-        elif is_picture_name(name):
+            of_the_system += is_archive or is_picture_name(name)
+        elif left_out.hides(name) or left_out.does_not_read(name):
+            continue
+        elif is_picture_name(name) or _is_unnamed_picture(archive, name):
             label = NO_LABEL
             try:
                 label = _label_beside(archive, name, classes)
@@ -62,13 +66,22 @@ def _pictures(
             yield f"{relative}{SEPARATOR}{name}", label
         elif is_outermost and is_archive_name(name):
             yield from _inner_pictures(archive, name, what, relative, notes)
-        else:
+        elif is_archive:
             why = "too deep" if is_archive_name(name) else "not of a kind that is read in place"
             notes.append(f'the archive "{name}" within {what} is {why}: unpack it first')
+    notes += [f"{what}: {note}" for note in left_out.notes()]
     if of_the_system:
         notes.append(f"{what}: {of_the_system} files that a system put beside pictures (__MACOSX, ._…) are left out")
     if unlabelled:
         notes.append(f"{what}: {len(unlabelled)} class indices cannot be read; the first, of {unlabelled[0]}")
+
+
+def _is_unnamed_picture(archive: Members, name: str) -> bool:
+    """Return whether a member without any ending to its name is a picture by its content."""
+    if "." in name.rpartition("/")[2]:
+        return False
+    file = opened_member(archive, name)
+    return file is not None and begins_like_a_picture(file)
 
 
 def _inner_pictures(outer: Members, name: str, what: str, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:

@@ -128,6 +128,9 @@ class ZipMembers:
         locked = [info.filename for info in infos if info.flag_bits & 1]
         if locked:
             self.notes.append(f"has {len(locked)} encrypted members, which cannot be read, such as {locked[0]}")
+        first = min((info.header_offset for info in self._archive.infolist()), default=0)
+        if first and _begins_with_a_member(file):
+            self.notes.append("is several zips in one file: only the last one's pictures are seen; unpack the others")
         self._links = {info.filename for info in infos if stat.S_ISLNK(info.external_attr >> 16)}
 
     def names(self) -> list[str]:
@@ -168,6 +171,11 @@ class ZipMembers:
         """Close the file."""
         self._archive.close()
         self._file.close()
+
+
+def _begins_with_a_member(file: IO[bytes]) -> bool:
+    file.seek(0)
+    return file.read(4) == b"PK\x03\x04"
 
 
 def _check_size(size: int) -> None:
@@ -229,6 +237,14 @@ def read_member(members: Members, name: str) -> bytes:
         raise ToolboxError("the archive has no such member") from None
     except _DAMAGE as error:
         raise ToolboxError(f"it cannot be taken out of the archive: {reason_of(error)}") from error
+
+
+def opened_member(members: Members, name: str) -> IO[bytes] | None:
+    """Return a member as a file, valid as long as the archive is open; None where it cannot be read."""
+    try:
+        return members.open(name)[0]
+    except (KeyError, *_DAMAGE):
+        return None
 
 
 def split_member(name: str) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from deepvis_toolbox.errors import os_reason_of
+from deepvis_toolbox.scan.pictures.left_out import HIDDEN_FOLDERS, HIDDEN_PICTURES
 from deepvis_toolbox.sources.listing import is_picture_name
 from deepvis_toolbox.unit_images.claim import CLAIM
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
@@ -29,6 +30,8 @@ _SYSTEM_FOLDERS = frozenset(
 )
 """What systems and network disks put beside people's pictures: thumbnails, deleted files, second halves of files."""
 _APPLE_DOUBLE = "._"
+_Folder = tuple[str, str, "os.DirEntry[str]"]
+"""The folder that it lies in, relative to the root and as a real path; the folder."""
 
 
 def is_of_the_system(member: str) -> bool:
@@ -53,13 +56,20 @@ class FolderWalk:
 
     def files(self) -> Iterator[str]:
         """Yield the files' names, relative to the root."""
-        yield from self._below("", self._real_root)
+        waiting: list[_Folder] = []  # a stack, since folders may lie deeper than calls may
+        yield from self._files_in("", self._real_root, waiting)
+        while waiting:
+            parent, real, entry = waiting.pop()
+            inside = self._entered(entry, real)
+            if inside is not None:
+                yield from self._files_in(f"{parent}{entry.name}/", inside, waiting)
 
     def notes(self) -> list[str]:
         """Return what was left out, a sentence each; complete once `files` has ended."""
         return [*self._errors, *(f"{count} {what}" for what, count in self._left_out.items())]
 
-    def _below(self, folder: str, real: str) -> Iterator[str]:
+    def _files_in(self, folder: str, real: str, waiting: list[_Folder]) -> Iterator[str]:
+        """Yield the files of one folder; its folders are put on the stack."""
         try:
             with os.scandir(os.path.join(self._root, folder)) as found:  # noqa: PTH118 - millions of files, as text
                 entries = sorted(found, key=lambda entry: entry.name)
@@ -72,19 +82,15 @@ class FolderWalk:
                 folders.append(entry)
             elif self._is_shown(entry):
                 yield folder + entry.name
-        for entry in folders:
-            inside = self._entered(entry, real)
-            if inside is not None:
-                yield from self._below(f"{folder}{entry.name}/", inside)
+        waiting += [(folder, real, entry) for entry in reversed(folders)]
 
     def _is_shown(self, entry: os.DirEntry[str]) -> bool:
         hidden = entry.name.startswith(".")
         if hidden and is_picture_name(entry.name):
             of_apple = entry.name.startswith(_APPLE_DOUBLE)
-            what = (
-                "files ._… that macOS put beside pictures" if of_apple else "hidden pictures, whose names begin with ."
-            )
-            self._left_out[f"{what} are left out"] += 1
+            self._left_out[
+                "files ._… that macOS put beside pictures are left out" if of_apple else HIDDEN_PICTURES
+            ] += 1
         elif not hidden and entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
             self._left_out["links lead nowhere, and are left out"] += not is_picture_name(entry.name)
         return not hidden
@@ -95,6 +101,7 @@ class FolderWalk:
             self._left_out["folders of the system (__MACOSX, @eaDir, #recycle and the like) are left out"] += 1
             return None
         if entry.name.startswith("."):
+            self._left_out[HIDDEN_FOLDERS] += 1
             return None
         if _is_store(entry.path):
             self._errors.append(f'"{entry.path}" is a store of unit images; its pictures are left out')

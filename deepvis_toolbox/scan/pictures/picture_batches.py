@@ -216,6 +216,7 @@ class _DecodeProcess:
             encoding="utf-8",
             errors="surrogateescape",
             pass_fds=(self._descriptor,),
+            start_new_session=True,  # Ctrl-C is for this process alone; the other ends with its stdin
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
         with suppress(OSError):  # it died at once: the first question notices

@@ -5,26 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
 from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL, archive_pictures
-from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name
+from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUFFIXES, is_archive_name, split_member
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
+from deepvis_toolbox.scan.pictures.left_out import LeftOut
 from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
-
-_UNREAD_SUFFIXES = (
-    *(".heic", ".heif", ".jxl", ".svg", ".eps", ".ps", ".psd", ".xcf", ".tga", ".ico", ".exr", ".hdr", ".pcx"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".dcm"),
-)
-"""Pictures that people have in such folders and that the reader does not know."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +41,8 @@ class PictureList:
         """Return the list of given paths, with a label each or none at all."""
         if labels is not None and len(labels) != len(paths):
             raise ToolboxError(f"{len(paths)} pictures but {len(labels)} labels")
-        known = [NO_LABEL if label is None else int(label) for label in labels] if labels is not None else None
-        return cls(tuple(map(str, paths)), tuple(known or [NO_LABEL] * len(paths)))
+        known = [NO_LABEL] * len(paths) if labels is None else [_class_index(label) for label in labels]
+        return cls(tuple(map(str, paths)), tuple(known))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -60,6 +55,26 @@ class PictureList:
     def paths(self) -> list[str]:
         """Where the pictures are, in order."""
         return [self.path(index) for index in range(len(self))]
+
+    def moved_to(self, images: str | Path) -> PictureList:
+        """Return the list where `images` says that its pictures are now: a folder, an archive or a list as for a
+        scan, or a URL.
+
+        `ToolboxError` where none of them is there.
+        """
+        if is_url(str(images)):
+            return self.below(str(images).rstrip("/"))
+        place = user_path(images)
+        return self.below(str(place.absolute().parent if file_kind(place) == "list" else _root_of(images)))
+
+    def below(self, root: str) -> PictureList:
+        """Return the list with its names relative to `root`. `ToolboxError` where none of the pictures is there."""
+        moved = replace(self, root=root)
+        if not is_url(root) and not any(map(_is_there, map(moved.path, range(len(self))))):
+            raise ToolboxError(
+                f'none of the {len(self)} pictures is below "{root}"; the first would be {moved.path(0)}'
+            )
+        return moved
 
     def without(self, folder: Path) -> PictureList:
         """Return the list without the pictures that lie in a folder, links followed; the same list if none do."""
@@ -109,6 +124,25 @@ def given_list(paths: object, labels: Iterable[int | None] | None = None) -> Pic
     return PictureList.of_paths(listed, labels)
 
 
+def _class_index(label: Any) -> int:
+    """Return a label as a list knows it: `ToolboxError` where it is no whole number, 0 or more, and not None."""
+    if label is None:
+        return NO_LABEL
+    try:
+        index = int(label)
+        if index == label and index >= NO_LABEL:
+            return index
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ToolboxError(f"a label is {label!r}; labels are class indices, whole numbers from 0, or None")
+
+
+def _is_there(path: str) -> bool:
+    """Return whether there is such a file, or an archive that may hold such a member."""
+    inside = split_member(path)
+    return os.path.exists(path) or (inside is not None and os.path.isfile(inside[0]))  # noqa: PTH110, PTH113
+
+
 def _of_lone_path(path: str | Path, labels: list[int | None] | None) -> PictureList:
     place = user_path(path)
     kind = "folder" if is_url(str(path)) or place.is_dir() else file_kind(place)
@@ -132,36 +166,51 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     """
     if is_url(str(images)):
         return _from_url(str(images).rstrip("/"), list_file)
-    root = user_path(images).absolute()
     if list_file is not None:
-        return _from_list(str(root), user_path(list_file))
-    try:
-        is_folder = stat.S_ISDIR(root.stat().st_mode)
-    except FileNotFoundError:
-        raise ToolboxError(f'the folder of pictures "{images}" does not exist') from None
-    except OSError as error:
-        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {os_reason_of(error)}') from error
+        return _from_list(str(user_path(images).absolute()), user_path(list_file))
+    place, root = user_path(images).absolute(), _root_of(images)
     notes: list[str] = []
-    found = list(_below(root, notes) if is_folder else _of_archive(root, notes))
+    found = list(_below(place, notes) if place == root else archive_pictures(place, place.name, notes))
     if not found:
         explained = f" ({notes[0]})" if notes else f"; their names end in {', '.join(PICTURE_SUFFIXES[:5])}, …"
         raise ToolboxError(f'"{images}" holds no pictures{explained}')
     names, labels = zip(*found, strict=True)
-    return PictureList(names, labels, str(root if is_folder else root.parent), tuple(notes))
+    return PictureList(names, labels, str(root), tuple(notes))
+
+
+def _root_of(images: str | Path) -> Path:
+    """Return what the names of a folder's pictures, or of an archive's, are relative to. `ToolboxError` where it is
+    neither."""
+    place = user_path(images).absolute()
+    try:
+        if stat.S_ISDIR(place.stat().st_mode):
+            return place
+    except FileNotFoundError:
+        raise ToolboxError(f'the folder of pictures "{images}" does not exist') from None
+    except OSError as error:
+        raise ToolboxError(f'the folder of pictures "{images}" cannot be read: {os_reason_of(error)}') from error
+    if not is_archive_name(place.name):
+        kinds = f"{', '.join(ARCHIVE_SUFFIXES[:-1])} or {ARCHIVE_SUFFIXES[-1]}"
+        raise ToolboxError(f'"{place}" is neither a folder nor a {kinds} archive; give the folder of pictures')
+    return place.parent
 
 
 def _from_url(url: str, list_file: str | Path | None) -> PictureList:
     if list_file is not None:
         return _from_list(url, user_path(list_file))
     found = list_url(url)
-    names = tuple(name for name in found if is_picture_name(name) and not is_of_the_system(name))
-    archives = [name for name in found if is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)]
-    left_out = (
-        f"archives in object stores are not read; {len(archives)} are left out, such as {next(iter(archives), '')}"
-    )
+    left_out = LeftOut()
+    shown = [
+        name for name in found if not (is_of_the_system(name) or left_out.hides(name) or left_out.does_not_read(name))
+    ]
+    names = tuple(name for name in shown if is_picture_name(name))
+    archives = [name for name in shown if is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)]
+    notes = left_out.notes()
+    if archives:
+        notes.insert(0, f"archives in object stores are not read; {len(archives)} are left out, such as {archives[0]}")
     if not names:
-        raise ToolboxError(f'"{url}" holds no pictures{f" ({left_out})" if archives else ""}')
-    return PictureList(names, (NO_LABEL,) * len(names), url, (left_out,) if archives else ())
+        raise ToolboxError(f'"{url}" holds no pictures{f" ({notes[0]})" if notes else ""}')
+    return PictureList(names, (NO_LABEL,) * len(names), url, tuple(notes))
 
 
 def _from_list(root: str, list_file: Path) -> PictureList:
@@ -173,7 +222,7 @@ def _from_list(root: str, list_file: Path) -> PictureList:
 
 def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
     walk = FolderWalk(str(root))
-    unread: Counter[str] = Counter()
+    left_out = LeftOut()
     for name in walk.files():
         lower = name.lower()
         if lower.endswith(PICTURE_SUFFIXES):
@@ -182,14 +231,9 @@ def _below(root: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
             yield from _noted(root / name, name, notes)
         elif lower.endswith(FOREIGN_SUFFIXES):
             notes.append(f'"{root / name}" cannot be read in place; unpack it, or make it a plain .tar or a .zip')
-        elif lower.endswith(_UNREAD_SUFFIXES):
-            unread[os.path.splitext(lower)[1]] += 1  # noqa: PTH122
-        elif is_unnamed_picture(root / name):
+        elif not left_out.does_not_read(name) and is_unnamed_picture(root / name):
             yield name, NO_LABEL
-    notes += walk.notes()
-    if unread:
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in unread.most_common())
-        notes.append(f"pictures of kinds that are not read here are left out: {kinds}")
+    notes += [*walk.notes(), *left_out.notes()]
 
 
 def _noted(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
@@ -197,10 +241,3 @@ def _noted(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, i
         yield from archive_pictures(path, relative, notes)
     except ToolboxError as error:
         notes.append(str(error))
-
-
-def _of_archive(path: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
-    if not is_archive_name(path.name):
-        kinds = f"{', '.join(ARCHIVE_SUFFIXES[:-1])} or {ARCHIVE_SUFFIXES[-1]}"
-        raise ToolboxError(f'"{path}" is neither a folder nor a {kinds} archive; give the folder of pictures')
-    yield from archive_pictures(path, path.name, notes)

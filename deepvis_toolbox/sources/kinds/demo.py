@@ -31,7 +31,7 @@ class DemoSource(Source):
         return cls(options)
 
     def __init__(self, options: SourceOptions) -> None:
-        self.name = "demo"
+        self.name, self.rate = "demo", RATE
         self._film = DemoFilm()
         self._speed = options.demo_speed
         self._pacer = Pacer(RATE) if options.realtime else None

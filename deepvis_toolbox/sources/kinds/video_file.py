@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
-from deepvis_toolbox.sources.capture import Capture, frame_rate, open_video, to_rgb
+from deepvis_toolbox.sources.capture import Capture, frame_rate, is_finite, open_video, to_rgb
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.sources.options import SourceOptions
@@ -53,6 +53,8 @@ class VideoSource(Source):
         self._capture: Capture | None = capture
         self._reopen = reopen
         self._loop = options.loop
+        self.has_end = not options.loop and is_finite(capture)
+        self.rate = frame_rate(capture, 0.0) or None
         self._pacer = Pacer(frame_rate(capture)) if options.realtime else None
         self._number = 0
         self._number_in_pass = 0
