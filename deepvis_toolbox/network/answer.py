@@ -6,16 +6,29 @@ absolute activation of each layer, which is the same up to rounding wherever and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from deepvis_toolbox.identity import Answer
 from deepvis_toolbox.network.promise import same_random_numbers
+from deepvis_toolbox.words.layer import Layers
 
-if TYPE_CHECKING:
-    from deepvis_toolbox.network.interface import Network
+Visitor = Callable[[str, torch.Tensor, torch.Tensor | None], None]
+
+
+class Asked(Protocol):
+    """What an answer needs of a network."""
+
+    layers: Layers
+    input_shape: tuple[int, int, int]
+    device: torch.device
+
+    def visit(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
+        """Hand each layer's value for the images, float32 (N, C, H, W), to the visitor."""
+
 
 _BLOCK = 16
 _SCALES = (1 / 64, 1.0)
@@ -35,7 +48,7 @@ def fixed_images(input_shape: tuple[int, int, int]) -> torch.Tensor:
     return torch.stack([image * scale for scale in _SCALES])
 
 
-def answer_of(net: Network) -> Answer:
+def answer_of(net: Asked) -> Answer:
     """Return what the network makes of the fixed images in every layer: 6 significant digits, finite values alone."""
     answer: dict[str, list[float]] = {}
 

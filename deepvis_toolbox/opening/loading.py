@@ -18,8 +18,9 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
+from deepvis_toolbox.opening.described import describe
 from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
-from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
+from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device

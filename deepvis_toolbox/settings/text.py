@@ -59,9 +59,11 @@ def as_markdown(settings: type[Section]) -> str:
 _INTRODUCTION = """# Settings
 
 Every setting has a built-in value. A model's `model.yaml` overrules it in its section `settings`, your own file
-`~/.config/deepvis-toolbox/settings.yaml` (or in `$XDG_CONFIG_HOME`) overrules that, a file `settings_local.yaml` in the
-working directory (or beside `settings.py`), or the one after `--settings`, overrules that, and `--set key=value` on the
-command line overrules all.
+`~/.config/deepvis-toolbox/settings.yaml` (or in `$XDG_CONFIG_HOME`) overrules that, a file `settings_local.yaml` beside
+`settings.py`, or the one after `--settings`, overrules that, and `--set key=value` on the command line overrules all.
+A `settings_local.yaml` in the working directory is not read without `--settings`: it may be anybody's. A `model.yaml`
+cannot set where pictures come from, nor what is read and written elsewhere (`sources`, `log`, `live.screenshots`,
+`unit_images.folder`, `unit_images.maxes`, `look.font_path`).
 `python settings.py` (installed: `deepvis-settings`) prints the effective settings and where each came from. This page
 is written by `python settings.py --markdown`.
 

@@ -13,7 +13,8 @@ import torch
 from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.caffe.graph import blob_shapes
 from deepvis_toolbox.caffe.prototxt import read_prototxt
-from deepvis_toolbox.opening.model_file import ModelFile, read_labels, read_model_file
+from deepvis_toolbox.opening.described import read_labels
+from deepvis_toolbox.opening.model_file import ModelFile, read_model_file
 from tests.caffe.random_weights import parameter_shapes, write_random_weights
 from tests.conftest import ROOT
 

@@ -9,7 +9,7 @@ import pytest
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.live import toolbox_command
-from deepvis_toolbox.opening.model_file import read_labels
+from deepvis_toolbox.opening.described import read_labels
 from deepvis_toolbox.opening.model_folder import is_factory
 from deepvis_toolbox.optimize.cli import optimize_command
 from deepvis_toolbox.scan.cli import crop_command, scan_command

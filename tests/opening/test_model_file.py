@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.installation import MODELS
 from deepvis_toolbox.network.description import UnitImagesDescription
-from deepvis_toolbox.opening.model_file import ModelFile, describe, model_from_values, read_model_file
+from deepvis_toolbox.opening.described import describe
+from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, model_names, model_path
 
 

@@ -63,12 +63,21 @@ def test_a_scan_on_two_nodes_with_a_worker_killed_is_the_same_bytes(two_nodes, p
     model = model_folder(tmp_path / "small")
     pictures = list_pictures(f"file://{picture_folder}")
     assert len(pictures) == 43
-    scan(load_network(model, device="cpu"), pictures, out=tmp_path / "plain", batch_size=2, bottom=True, workers=0)
+    scan(
+        load_network(model, device="cpu", trust=True),
+        pictures,
+        out=tmp_path / "plain",
+        batch_size=2,
+        bottom=True,
+        workers=0,
+    )
     killed: list[int] = []
     stop = threading.Event()
     killer = threading.Thread(target=kill_one_scanner, args=(killed, stop))
     killer.start()
-    scan_on_ray(model, pictures, tmp_path / "ray", loading={"device": "cpu", "trust": True}, actors=2, batch_size=2, bottom=True)
+    scan_on_ray(
+        model, pictures, tmp_path / "ray", loading={"device": "cpu", "trust": True}, actors=2, batch_size=2, bottom=True
+    )
     stop.set()
     killer.join()
     assert killed
