@@ -12,11 +12,14 @@ from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.execution import Values
+from deepvis_toolbox.network.memory_layout import lay_out_as_torch
 from deepvis_toolbox.network.promise import Promise, same_random_numbers, tensors_in, with_same_parameters
-from deepvis_toolbox.network.users_line import code_of, line_of
+from deepvis_toolbox.network.users_line import code_of, line_of, told
 
 _TOLERANCE = 1e-3
 """Of the largest value: what rounding may add up to in a deep network, and no other computation comes near."""
+
+_NUDGE = 1e-6
 
 Tensors = tuple[torch.Tensor, ...]
 Call = tuple[Tensors, Tensors]
@@ -43,8 +46,32 @@ def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
     return bool(torch.isclose(found, wanted, rtol=0, atol=_TOLERANCE * largest + 1e-12, equal_nan=True).all())
 
 
+def nudged(images: torch.Tensor) -> torch.Tensor:
+    """Return the images, float32 (N, C, H, W), with every pixel off by about as much as rounding may be."""
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
+    return images * (1 + _NUDGE * noise)
+
+
+def is_rounding(found: Any, nudged: Any, wanted: torch.Tensor) -> bool:
+    """Return whether two results, tensors of any shape, are both nothing but rounding: the mean of centred maps, say.
+
+    `nudged`: what is found for nudged images, which is something else altogether then.
+    """
+    tensors = isinstance(found, torch.Tensor) and isinstance(nudged, torch.Tensor)
+    if not tensors or not found.is_floating_point() or not found.shape == nudged.shape == wanted.shape:
+        return False
+    own, other, off = (float(each.float().norm()) for each in (found, wanted.to(found), nudged - found))
+    return off > own / 10 and own / 10 < other < own * 10
+
+
 def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> ToolboxError:
     """Return the sentence that names the first module whose input or output differs, with the user's line."""
+    lower = next((node for node in graph_module.graph.nodes if node.meta.get("autocast")), None)
+    if lower is not None:
+        return ToolboxError(
+            f"{_name(promise)}: {told(lower)} is computed under torch.autocast, and networks are computed in float32; "
+            "leave it away, or give it enabled=False"
+        )
     calls = _calls_of(promise, graph_module)
     for node in graph_module.graph.nodes:
         if node.op != "call_module":
@@ -80,6 +107,7 @@ def _name(promise: Promise) -> str:
 def _calls_of(promise: Promise, graph_module: fx.GraphModule) -> dict[str, list[Call]]:
     """Return every call of a module that the graph calls too, in order, as the module itself makes them."""
     own = with_same_parameters(promise.module)
+    lay_out_as_torch(own)  # of the graph's too, which is refused
     for path, part in own.named_modules():
         if path in promise.overwriting:
             part.inplace = True  # type: ignore[assignment]

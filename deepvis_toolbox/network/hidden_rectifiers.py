@@ -10,6 +10,7 @@ from torch import fx, nn
 
 from deepvis_toolbox.network.execution import Values
 from deepvis_toolbox.network.layer_nodes import operation
+from deepvis_toolbox.network.memory_layout import contiguous
 from deepvis_toolbox.network.operations import RECTIFIERS, Operation, module_operation
 from deepvis_toolbox.network.plain_modules import has_hooks
 
@@ -42,7 +43,7 @@ def modules_with_hidden_rectifiers(graph_module: fx.GraphModule, values: Values)
 def _hooks_only_look(node: fx.Node, module: nn.Module, values: Values) -> bool:
     if getattr(module, "_backward_hooks", None) or getattr(module, "_backward_pre_hooks", None):
         return False
-    given = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+    given = fx.node.map_arg((node.args, node.kwargs), lambda below: contiguous(values[below]))
     with torch.inference_mode():
         return torch.equal(type(module).forward(module, *given[0], **given[1]), values[node])
 
@@ -87,7 +88,7 @@ def _functions_of(node: fx.Node, module: nn.Module, values: Values) -> list[list
         def leaf(below: fx.Node) -> Any:
             value = values[below]
             floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-            return value.clone().requires_grad_() if floats else value
+            return contiguous(value).clone().requires_grad_() if floats else contiguous(value)
 
         args, named = fx.node.map_arg((node.args, node.kwargs), leaf)
         given = module(*args, **named)

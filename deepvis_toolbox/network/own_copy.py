@@ -14,6 +14,8 @@ from deepvis_toolbox.network.plain_modules import has_hooks
 _WRAPPED_AS = {nn.DataParallel: "module", nn.parallel.DistributedDataParallel: "module"}
 """Modules that only see to where or how another one is computed, and what they call it."""
 
+_QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
+
 
 def own_copy(module: nn.Module) -> nn.Module:
     """Return a copy that takes no gradients. Raises `ToolboxError` for a module that cannot be opened whatever it
@@ -61,6 +63,11 @@ def _check_parameters(module: nn.Module) -> None:
             raise ToolboxError(
                 f"{path} ({type(part).__name__}) has no weights before it has seen an image; run it once on an image "
                 "of the size that is wanted, or make it with its numbers of channels"
+            )
+        if type(part).__module__.startswith(_QUANTISED):
+            raise ToolboxError(
+                f"{path or 'the network'} ({type(part).__name__}) is quantised: no gradient passes it, and its maps "
+                "are whole numbers; give the float module that it was made from"
             )
         other = [tensor.dtype for tensor in own if tensor.is_floating_point() and tensor.dtype != torch.float32]
         if other:
