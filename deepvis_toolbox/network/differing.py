@@ -30,6 +30,7 @@ _ADVICE = (
     "except, a value kept from an earlier call); take the other way out, or move that part into a module of its own "
     'whose class has an attribute kind = "…", which is then kept as one layer'
 )
+_OTHER_VALUES = "the graph gives other values than the module itself"
 
 
 def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
@@ -53,9 +54,9 @@ def nudged(images: torch.Tensor) -> torch.Tensor:
 
 
 def is_rounding(found: Any, nudged: Any, wanted: torch.Tensor) -> bool:
-    """Return whether two results, tensors of any shape, are both nothing but rounding: the mean of centred maps, say.
+    """Return whether two results, of any shape and dtype, are both nothing but rounding: means of centred maps, say.
 
-    `nudged`: what is found for nudged images, which is something else altogether then.
+    `nudged`: what is found for nudged images, of the same shape, and something else altogether then.
     """
     tensors = isinstance(found, torch.Tensor) and isinstance(nudged, torch.Tensor)
     if not tensors or not found.is_floating_point() or not found.shape == nudged.shape == wanted.shape:
@@ -72,7 +73,11 @@ def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values:
             f"{_name(promise)}: {told(lower)} is computed under torch.autocast, and networks are computed in float32; "
             "leave it away, or give it enabled=False"
         )
-    calls = _calls_of(promise, graph_module)
+    last = next(node for node in reversed(graph_module.graph.nodes) if node.op != "output")
+    try:
+        calls = _calls_of(promise, graph_module)
+    except Exception:  # of a user's module that cannot be called once more
+        return _refused(promise, last, _OTHER_VALUES)
     for node in graph_module.graph.nodes:
         if node.op != "call_module":
             continue
@@ -90,8 +95,7 @@ def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values:
         return ToolboxError(
             f'{_name(promise)}: the module itself calls "{left[0]}" once more than its graph; {_ADVICE}'
         )
-    last = next(node for node in reversed(graph_module.graph.nodes) if node.op != "output")
-    return _refused(promise, last, "the graph gives other values than the module itself")
+    return _refused(promise, last, _OTHER_VALUES)
 
 
 def _refused(promise: Promise, node: fx.Node, problem: str) -> ToolboxError:

@@ -12,6 +12,7 @@ import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from deepvis_toolbox.network.operations import module_operation
 from deepvis_toolbox.network.plain_modules import is_plain
 from deepvis_toolbox.network.promise import state_kept
 
@@ -85,10 +86,20 @@ class Rehearsal:
         if node.op == "get_attr":
             path, _, name = str(node.target).rpartition(".")
             return getattr(self._module.get_submodule(path), name)
-        args, named = fx.node.map_arg((node.args, node.kwargs), lambda each: self._values[each][at])
+        given, named = self._given(node, at)
         if module is not None:
-            return module(*args, **named)
+            return torch.empty_like(given[0]) if _keeps_sizes(module) else module(*given, **named)
         if node.op == "call_method":
-            return getattr(args[0], str(node.target))(*args[1:], **named)
+            return getattr(given[0], str(node.target))(*given[1:], **named)
         assert callable(node.target)
-        return node.target(*args, **named)
+        return node.target(*given, **named)
+
+    def _given(self, node: fx.Node, at: int) -> tuple[Any, Any]:
+        found: Any = fx.node.map_arg((node.args, node.kwargs), lambda each: self._values[each][at])
+        return found[0], found[1]
+
+
+def _keeps_sizes(module: nn.Module) -> bool:
+    """Return whether a module gives what is like its input, so that it need not run: batch norms are slow here."""
+    of_torch = type(module).__module__.startswith("torch.nn.modules.")
+    return of_torch and is_plain(module) and module_operation(module).elementwise

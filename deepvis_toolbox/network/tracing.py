@@ -127,6 +127,7 @@ _ADVICE = {
     "zeros(": "take the size from a tensor: x.new_zeros(x.shape), or torch.zeros_like",
     "ones(": "take the size from a tensor: x.new_ones(x.shape), or torch.ones_like",
     "expand(": "take the size from a tensor: expand_as, or leave it away where broadcasting does the same",
+    "int() argument": "leave int() away where the number of pictures is in it: x.shape[0] // n",
     "repeat(": "give the numbers one by one: x.repeat(n, 1, 1)",
 }
 """By a part of the line, or of the reason: what to write instead."""
@@ -144,8 +145,9 @@ def _why_untraceable(module: nn.Module, error: Exception) -> str:
     if not isinstance(error, fx.proxy.TraceError) and "Proxy" not in reason:
         return told
     return (
-        f"{told}; decisions that depend on a tensor's values or size must go: use fixed sizes, torch.where, or move "
-        'that part into a module of its own whose class has an attribute kind = "…", which is then kept as one layer'
+        f"{told}; decisions that depend on a tensor's values, or on the number of pictures, must go: use torch.where, "
+        'or move that part into a module of its own whose class has an attribute kind = "…", which is then kept as one '
+        "layer"
     )
 
 

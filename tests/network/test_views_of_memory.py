@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -111,6 +111,24 @@ class GoesAnotherWay(nn.Module):
 def test_a_refusal_runs_the_module_as_it_was_given() -> None:
     with pytest.raises(ToolboxError, match=r"test_views_of_memory.py:\d+: .* of GoesAnotherWay: the graph gives other"):
         opened(GoesAnotherWay().eval(), SIZE)
+
+
+class RunsOnce(GoesAnotherWay):
+    calls: ClassVar[list[int]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if type(x) is torch.Tensor:
+            self.calls.append(1)
+            if len(self.calls) > 1:
+                raise RuntimeError("once")
+        return super().forward(x)
+
+
+def test_a_refusal_is_a_sentence_though_the_module_does_not_run_again() -> None:
+    with pytest.raises(
+        ToolboxError, match=r"test_views_of_memory.py:\d+: .* of RunsOnce: the graph gives other values"
+    ):
+        opened(RunsOnce().eval(), SIZE)
 
 
 class PowerIteration(nn.Module):
