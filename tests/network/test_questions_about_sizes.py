@@ -238,6 +238,7 @@ def swish_of_maps(x: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("function", [swish, swish_of_maps])
 def test_a_scripted_function_is_what_it_was_written_as(function: Any) -> None:
+    hold_against(Between(function))  # as an attribute
     network = hold_against(Between(lambda x: function(x)))
     assert [layer.rectifier for layer in network.layers.values() if layer.rectifier]
     assert torch.equal(function(torch.ones(1, 2, 3, 3)), function(torch.ones(1, 2, 3, 3)))  # compiled again
