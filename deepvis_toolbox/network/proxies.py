@@ -69,6 +69,8 @@ class Proxy(fx.Proxy):
             if len(answers) == 1:
                 (answer,) = answers
                 return (lambda: answer) if name in _METHODS else answer
+            if name not in ("numel", "nelement"):
+                raise NotImplementedError(f"{name} is another one for one picture than for several; say squeeze(1)")
         return super().__getattr__(name)
 
     def size(self, dim: int | None = None) -> Any:

@@ -19,8 +19,8 @@ from deepvis_toolbox.network.promise import state_kept
 UNKNOWN = object()
 """Of what does not run without values."""
 
-_BATCHES = (1, 2, 3, 60)
-"""A size that is the same in all of these does not come from the batch. 60 can be divided by most numbers."""
+_BATCHES = (1, 2, 3, 720)
+"""A size that is the same in all of these does not come from the batch. 720 can be divided by most small numbers."""
 
 _PLAIN = (int, float, str, torch.dtype, torch.device, torch.layout)
 

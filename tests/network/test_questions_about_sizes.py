@@ -182,6 +182,7 @@ OF_THE_BATCH: dict[str, Function] = {
     "smaller": lambda x: x * min(x.shape[0], 2),
     "halves of the batch": lambda x: _twice(x, x.reshape(-1, 4, 256).shape[0] // 2 == 1),
     "parts of the batch": lambda x: x * len(x.split(2)),
+    "squeezed, as a number": lambda x: x * (x.sum((1, 2, 3)).squeeze().dim() + 1),
     "squeezed": lambda x: _twice(x, x.sum((1, 2, 3)).squeeze().dim() == 0),
 }
 
@@ -190,6 +191,15 @@ OF_THE_BATCH: dict[str, Function] = {
 def test_a_way_that_depends_on_the_batch_is_refused(question: str) -> None:
     with pytest.raises(ToolboxError, match=r"test_questions_about_sizes.py:\d+|other values|what \"last\" reads"):
         opened(Between(OF_THE_BATCH[question]), (16, 16))
+
+
+def test_a_size_that_is_the_same_for_few_pictures_is_another_one_for_many() -> None:
+    module = Between(lambda x: x * x.new_ones((x.shape[0] + 63) // 64).shape[0])
+    network = opened(module, (8, 8))
+    for count in (1, 3, 64, 65):
+        x = torch.randn(count, 3, 8, 8)
+        with torch.no_grad():
+            torch.testing.assert_close(network.forward(x, ["last"])["last"], module(x), rtol=1e-4, atol=1e-5)
 
 
 class KeepsCount(nn.Module):
