@@ -12,11 +12,14 @@ from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.execution import Values
+from deepvis_toolbox.network.memory_layout import lay_out_as_torch
 from deepvis_toolbox.network.promise import Promise, same_random_numbers, tensors_in, with_same_parameters
-from deepvis_toolbox.network.users_line import code_of, line_of
+from deepvis_toolbox.network.users_line import code_of, line_of, told
 
 _TOLERANCE = 1e-3
 """Of the largest value: what rounding may add up to in a deep network, and no other computation comes near."""
+
+_NUDGE = 1e-6
 
 Tensors = tuple[torch.Tensor, ...]
 Call = tuple[Tensors, Tensors]
@@ -27,6 +30,7 @@ _ADVICE = (
     "except, a value kept from an earlier call); take the other way out, or move that part into a module of its own "
     'whose class has an attribute kind = "…", which is then kept as one layer'
 )
+_OTHER_VALUES = "the graph gives other values than the module itself"
 
 
 def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
@@ -43,9 +47,37 @@ def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
     return bool(torch.isclose(found, wanted, rtol=0, atol=_TOLERANCE * largest + 1e-12, equal_nan=True).all())
 
 
+def nudged(images: torch.Tensor) -> torch.Tensor:
+    """Return the images, float32 (N, C, H, W), with every pixel off by about as much as rounding may be."""
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
+    return images * (1 + _NUDGE * noise)
+
+
+def is_rounding(found: Any, nudged: Any, wanted: torch.Tensor) -> bool:
+    """Return whether two results, of any shape and dtype, are both nothing but rounding: means of centred maps, say.
+
+    `nudged`: what is found for nudged images, of the same shape, and something else altogether then.
+    """
+    tensors = isinstance(found, torch.Tensor) and isinstance(nudged, torch.Tensor)
+    if not tensors or not found.is_floating_point() or not found.shape == nudged.shape == wanted.shape:
+        return False
+    own, other, off = (float(each.float().norm()) for each in (found, wanted.to(found), nudged - found))
+    return off > own / 10 and own / 10 < other < own * 10
+
+
 def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> ToolboxError:
     """Return the sentence that names the first module whose input or output differs, with the user's line."""
-    calls = _calls_of(promise, graph_module)
+    lower = next((node for node in graph_module.graph.nodes if node.meta.get("autocast")), None)
+    if lower is not None:
+        return ToolboxError(
+            f"{_name(promise)}: {told(lower)} is computed under torch.autocast, and networks are computed in float32; "
+            "leave it away, or give it enabled=False"
+        )
+    last = next(node for node in reversed(graph_module.graph.nodes) if node.op != "output")
+    try:
+        calls = _calls_of(promise, graph_module)
+    except Exception:  # of a user's module that cannot be called once more
+        return _refused(promise, last, _OTHER_VALUES)
     for node in graph_module.graph.nodes:
         if node.op != "call_module":
             continue
@@ -63,8 +95,7 @@ def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values:
         return ToolboxError(
             f'{_name(promise)}: the module itself calls "{left[0]}" once more than its graph; {_ADVICE}'
         )
-    last = next(node for node in reversed(graph_module.graph.nodes) if node.op != "output")
-    return _refused(promise, last, "the graph gives other values than the module itself")
+    return _refused(promise, last, _OTHER_VALUES)
 
 
 def _refused(promise: Promise, node: fx.Node, problem: str) -> ToolboxError:
@@ -80,6 +111,7 @@ def _name(promise: Promise) -> str:
 def _calls_of(promise: Promise, graph_module: fx.GraphModule) -> dict[str, list[Call]]:
     """Return every call of a module that the graph calls too, in order, as the module itself makes them."""
     own = with_same_parameters(promise.module)
+    lay_out_as_torch(own)  # of the graph's too, which is refused
     for path, part in own.named_modules():
         if path in promise.overwriting:
             part.inplace = True  # type: ignore[assignment]

@@ -13,7 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from deepvis_toolbox.network.batch_norm import with_settled_signals
 from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer_nodes import attribute, needed_for, operation
-from deepvis_toolbox.network.plain_modules import is_plain
+from deepvis_toolbox.network.memory_layout import reading_contiguous
+from deepvis_toolbox.network.plain_modules import is_plain, runs_users_code
 from deepvis_toolbox.network.quick_convolution import FirstConvolution, is_first_convolution
 from deepvis_toolbox.network.quick_linear import QuickLinear, is_quick_linear
 
@@ -150,6 +151,8 @@ class Program:
         if self._overwrite and self._may_overwrite_input(node, modules):
             return _Step(node, _OVERWRITING[operation(node).kind], node.args[:1], {})
         call = with_settled_signals(node, _callable_of(node, modules))
+        if node.op == "call_module" and runs_users_code(modules[str(node.target)]):
+            call = reading_contiguous(call)
         return _Step(node, self._wrap(node, call) if self._wrap else call, node.args, dict(node.kwargs))
 
     def _may_overwrite_input(self, node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,9 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from deepvis_toolbox.network.execution import Values
 from deepvis_toolbox.network.layer_nodes import operation
+from deepvis_toolbox.network.memory_layout import contiguous
 from deepvis_toolbox.network.operations import RECTIFIERS, Operation, called_name, module_operation
 from deepvis_toolbox.network.own_derivatives import AppliedFunction
 from deepvis_toolbox.network.plain_modules import has_hooks
+from deepvis_toolbox.network.promise import state_kept
 
 
 def modules_with_hidden_rectifiers(graph_module: fx.GraphModule, values: Values) -> list[str]:
@@ -47,7 +50,7 @@ def _hidden_in(node: fx.Node, modules: Mapping[str, nn.Module], values: Values) 
 def _hooks_only_look(node: fx.Node, module: nn.Module, values: Values) -> bool:
     if getattr(module, "_backward_hooks", None) or getattr(module, "_backward_pre_hooks", None):
         return False
-    given = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+    given = fx.node.map_arg((node.args, node.kwargs), lambda below: contiguous(values[below]))
     with torch.inference_mode():
         return torch.equal(type(module).forward(module, *given[0], **given[1]), values[node])
 
@@ -63,7 +66,7 @@ def _is_one_operation(node: fx.Node, module: nn.Module, values: Values) -> bool:
     """Return whether a rectifier is one operation to autograd, on which a backward mode's rule can be put."""
     if not _is_of_user(module) and "forward" not in vars(module):
         return True
-    with torch.inference_mode(False), torch.enable_grad():
+    with state_kept(module), torch.inference_mode(False), torch.enable_grad():
         args, named = fx.node.map_arg((node.args, node.kwargs), lambda below: _leaf(values[below]))
         given = module(*args, **named)
     return isinstance(given, torch.Tensor) and len(list(_functions_below(given))) <= 1
@@ -71,7 +74,7 @@ def _is_one_operation(node: fx.Node, module: nn.Module, values: Values) -> bool:
 
 def _leaf(value: Any) -> Any:
     floats = isinstance(value, torch.Tensor) and value.is_floating_point()
-    return value.clone().requires_grad_() if floats else value
+    return contiguous(value).clone().requires_grad_() if floats else contiguous(value)
 
 
 def _functions_below(tensor: torch.Tensor) -> Iterator[Any]:
@@ -100,13 +103,14 @@ def _keeps_rectifier(module: nn.Module) -> bool:
 def _rectifies(node: fx.Node, call: Callable[..., Any], values: Values) -> bool:
     """Return whether what a node calls rectifies something on the way, by whatever function of torch's."""
     args, named = fx.node.map_arg((node.args, node.kwargs), lambda below: _copied(values[below]))
-    with torch.inference_mode(False), torch.no_grad(), _Overhearing() as heard:
+    kept = state_kept(call) if isinstance(call, nn.Module) else nullcontext()
+    with kept, torch.inference_mode(False), torch.no_grad(), _Overhearing() as heard:
         call(*args, **named)
     return heard.rectifier
 
 
 def _copied(value: Any) -> Any:
-    return value.clone() if isinstance(value, torch.Tensor) else value
+    return contiguous(value).clone() if isinstance(value, torch.Tensor) else value
 
 
 class _Overhearing(TorchDispatchMode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,6 +14,8 @@ from deepvis_toolbox.network.plain_modules import has_hooks
 
 _WRAPPED_AS = {nn.DataParallel: "module", nn.parallel.DistributedDataParallel: "module"}
 """Modules that only see to where or how another one is computed, and what they call it."""
+
+_QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
 
 
 def own_copy(module: nn.Module) -> nn.Module:
@@ -29,7 +32,7 @@ def own_copy(module: nn.Module) -> nn.Module:
         )
     _check_parameters(module)
     try:
-        own = copy.deepcopy(module, _computed_tensors(module))
+        own = copy.deepcopy(module, _copied_by_hand(module))
     except Exception as error:  # whatever a user's module holds
         raise ToolboxError(
             f"{name} cannot be copied ({reason_of(error)}); copy.deepcopy must be able to copy all that it holds"
@@ -62,6 +65,11 @@ def _check_parameters(module: nn.Module) -> None:
                 f"{path} ({type(part).__name__}) has no weights before it has seen an image; run it once on an image "
                 "of the size that is wanted, or make it with its numbers of channels"
             )
+        if type(part).__module__.startswith(_QUANTISED):
+            raise ToolboxError(
+                f"{path or 'the network'} ({type(part).__name__}) is quantised: no gradient passes it, and its maps "
+                "are whole numbers; give the float module that it was made from"
+            )
         other = [tensor.dtype for tensor in own if tensor.is_floating_point() and tensor.dtype != torch.float32]
         if other:
             told = str(other[0]).removeprefix("torch.")
@@ -71,12 +79,9 @@ def _check_parameters(module: nn.Module) -> None:
             )
 
 
-def _computed_tensors(module: nn.Module) -> dict[int, torch.Tensor]:
-    """Return weights that pruning, weight and spectral norm compute from others at every call; deepcopy would stop
-    at them."""
-    return {
-        id(value): value.detach().clone()
-        for part in module.modules()
-        for value in vars(part).values()
-        if isinstance(value, torch.Tensor) and not value.is_leaf
-    }
+def _copied_by_hand(module: nn.Module) -> dict[int, Any]:
+    """Return what deepcopy would stop at: weights that pruning, weight and spectral norm compute from others at every
+    call, and functions under torch.jit.script, which need no copy."""
+    kept = [value for part in module.modules() for value in vars(part).values()]
+    computed = {id(own): own.detach().clone() for own in kept if isinstance(own, torch.Tensor) and not own.is_leaf}
+    return computed | {id(own): own for own in kept if isinstance(own, torch.jit.ScriptFunction)}

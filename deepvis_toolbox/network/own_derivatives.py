@@ -22,7 +22,7 @@ class AppliedFunction:
     def __call__(self, *given: Any, **named: Any) -> Any:
         """Return what the function gives; a pass backward then goes by its own rule.
 
-        It gets copies, since it may overwrite what it reads.
+        It gets copies that lie in memory as in plain torch, since it may look at that, or overwrite what it reads.
         """
         given, named = fx.node.map_aggregate((given, named), _copy)
         return self._function.apply(*given, **named)
@@ -38,8 +38,7 @@ def functions_kept_whole() -> Iterator[None]:
     base: Any = torch.autograd.Function.__mro__[1]  # what Function.apply calls, also where a user has kept that by name
 
     def apply(cls: _Function, *given: Any, **named: Any) -> Any:
-        proxies: list[fx.Proxy] = []
-        fx.node.map_aggregate((given, named), lambda value: _collect(value, proxies))
+        proxies = proxies_in((given, named))
         if not proxies or cls.__module__.partition(".")[0] == "torch":
             return super(base, cls).apply(*given, **named)
         return proxies[0].tracer.create_proxy("call_function", AppliedFunction(cls), given, named)
@@ -52,7 +51,14 @@ def functions_kept_whole() -> Iterator[None]:
 
 
 def _copy(value: Any) -> Any:
-    return value.clone() if isinstance(value, torch.Tensor) else value
+    return value.clone(memory_format=torch.contiguous_format) if isinstance(value, torch.Tensor) else value
+
+
+def proxies_in(given: Any) -> list[fx.Proxy]:
+    """Return the proxies among arguments, also in tuples, lists and dicts."""
+    proxies: list[fx.Proxy] = []
+    fx.node.map_aggregate(given, lambda value: _collect(value, proxies))
+    return proxies
 
 
 def _collect(value: Any, proxies: list[fx.Proxy]) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -24,6 +26,33 @@ def is_plain(module: nn.Module) -> bool:
     )
 
 
+def runs_users_code(module: nn.Module) -> bool:
+    """Return whether something is called in a module that torch did not write, and that may look at memory: `view`."""
+    ours = (__name__.partition(".")[0], "torch")
+    return any(type(part).__module__.partition(".")[0] not in ours or not is_plain(part) for part in module.modules())
+
+
 def has_hooks(module: nn.Module) -> bool:
     """Return whether something is called before or after the module, going up or down."""
     return any(getattr(module, hooks, None) for hooks in _HOOKS)
+
+
+_SAID_ANEW = frozenset({"__init__", "__repr__", "__setstate__", "extra_repr", "reset_parameters", "train", "eval"})
+"""What a class may have of its own, and compute what the class above it does."""
+
+
+def is_torchs_by_another_name(kind: type[nn.Module]) -> bool:
+    """Return whether a user's class computes what one of torch's classes does: with other defaults, say."""
+    above: type[Any] = next(each for each in kind.__mro__ if each.__module__.partition(".")[0] == "torch")
+    if issubclass(above, nn.Sequential) or above.forward is nn.Module.forward:
+        return False
+    own = kind.__mro__[: kind.__mro__.index(above)]
+    return all(
+        name in _SAID_ANEW or (name.startswith("__") and not callable(value)) or not _changes(name, value, above)
+        for each in own
+        for name, value in vars(each).items()
+    )
+
+
+def _changes(name: str, value: object, above: type[Any]) -> bool:
+    return hasattr(above, name) or isinstance(value, property)

@@ -97,9 +97,14 @@ def _random_states() -> tuple[object, object, object]:
     return torch.get_rng_state().numpy().tobytes(), repr(np.random.get_state(legacy=False)), random.getstate()
 
 
+_SMALL = 1 << 16
+"""So many numbers of a parameter are copied: vectors that a forward may turn (power iteration), not kernels."""
+
+
 @contextmanager
 def state_kept(module: nn.Module) -> Iterator[None]:
-    """Leave what a module keeps of a call (attributes, buffers, entries of lists and dicts) as it was before."""
+    """Leave what a module keeps of a call as it was before: attributes, buffers, entries of lists and dicts, and
+    parameters, unless the numbers of a large one are overwritten in place."""
     parts = list(module.modules())
     attributes = [dict(vars(part)) for part in parts]
     containers = [
@@ -109,6 +114,7 @@ def state_kept(module: nn.Module) -> Iterator[None]:
         if isinstance(value, (list, dict, set)) and value is not module.__dict__
     ]
     buffers = [(buffer, buffer._version, buffer.clone()) for buffer in module.buffers()]
+    parameters = [(own, own.data, own.data.clone() if own.numel() <= _SMALL else None) for own in module.parameters()]
     try:
         yield
     finally:
@@ -121,6 +127,11 @@ def state_kept(module: nn.Module) -> Iterator[None]:
         for buffer, version, before in buffers:
             if buffer._version != version:
                 buffer.copy_(before)
+        for own, data, numbers in parameters:
+            if own.data.data_ptr() != data.data_ptr():
+                own.data = data
+            if numbers is not None and not torch.equal(own.data, numbers):
+                own.data.copy_(numbers)
 
 
 def with_same_parameters(module: nn.Module) -> nn.Module:

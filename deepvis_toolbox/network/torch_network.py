@@ -20,6 +20,7 @@ from deepvis_toolbox.network.hidden_rectifiers import modules_with_hidden_rectif
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.joined_recording import JoinedRecording, joined
 from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, needed_for, note_values, operation
+from deepvis_toolbox.network.memory_layout import lay_out_channels_last
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
@@ -45,13 +46,13 @@ class TorchNetwork(Network):
         self.input_shape = description.preprocessing.input_shape
         self.labels = description.labels
         self._graph_module = graph_module.eval().requires_grad_(False).to(device)
-        _lay_out_channels_last(graph_module)
+        lay_out_channels_last(graph_module)
         self._passes_lrn = description.deconv_passes_lrn
         self._switch = DeconvSwitch()
         self._folded = FoldedConvolutions(self._graph_module)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         tried = first_run(graph_module, graph_module.meta.pop("promise", None), self._whole_program, device, self.name)
-        self.notes, self._takes_one = tuple(tried.notes), tried.takes_one_at_a_time
+        self.notes, self._takes_one = (*graph_module.meta.pop("notes", ()), *tried.notes), tried.takes_one_at_a_time
         note_values(tried.values)
         classify(self._graph_module)
         self._opaque = modules_with_hidden_rectifiers(graph_module, tried.values)
@@ -211,10 +212,3 @@ def _read_later(nodes: frozenset[fx.Node]) -> frozenset[fx.Node]:
     """Return the nodes whose value the visitor of a later one gets, beyond their last reader in the graph: those below
     rectifiers whose layer was moved round."""
     return frozenset(node for node in nodes if "moved" in node.meta)
-
-
-def _lay_out_channels_last(graph_module: fx.GraphModule) -> None:
-    """Every kernel; PyTorch's own call fails where a module holds tensors of five axes."""
-    for tensor in (*graph_module.parameters(), *graph_module.buffers()):
-        if tensor.ndim == 4:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import fx, nn
+from torch.utils import checkpoint
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.batch_norm import settle_inner_norms
@@ -16,19 +18,46 @@ from deepvis_toolbox.network.in_place import asks_no_value, without_overwriting
 from deepvis_toolbox.network.operations import called_name
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.own_derivatives import functions_kept_whole
+from deepvis_toolbox.network.plain_modules import is_torchs_by_another_name
 from deepvis_toolbox.network.promise import promise_of, same_random_numbers
 from deepvis_toolbox.network.proxies import Proxy, tensors_are_told
 from deepvis_toolbox.network.rectifier_forms import name_rectifiers
-from deepvis_toolbox.network.users_line import code_of, line_of_error, note_line
+from deepvis_toolbox.network.rehearsal import Rehearsal
+from deepvis_toolbox.network.scripted_functions import scripted_functions_opened
+from deepvis_toolbox.network.users_line import code_of, is_within, line_of_error, note_line, told
 
 
 class _LayerTracer(fx.Tracer):
     """Keeps torch's own modules, and those that say what they are by `kind`, as single nodes."""
 
+    def __init__(self, rehearsal: Rehearsal | None) -> None:
+        super().__init__()
+        self.rehearsal = rehearsal
+        self.stopped_in: nn.Module | None = None
+        """The innermost module in which tracing stopped."""
+
     def is_leaf_module(self, module: nn.Module, module_qualified_name: str) -> bool:
         if isinstance(getattr(type(module), "kind", None), str):
             return True
-        return super().is_leaf_module(module, module_qualified_name)
+        return super().is_leaf_module(module, module_qualified_name) or is_torchs_by_another_name(type(module))
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if self._is_rehearsing:
+            return forward(*args, **kwargs)
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.stopped_in = self.stopped_in or m
+            raise
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return attr_val if self._is_rehearsing else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    @property
+    def _is_rehearsing(self) -> bool:
+        return self.rehearsal is not None and self.rehearsal.is_running
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
@@ -49,6 +78,8 @@ class _LayerTracer(fx.Tracer):
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         node = super().create_node(*args, **kwargs)
         note_line(node)
+        node.meta["autocast"] = torch.is_autocast_enabled("cpu")
+        node.meta["no_grad"] = not torch.is_grad_enabled() and not is_within(checkpoint.__file__)
         return node
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
@@ -61,16 +92,22 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     Nodes that compute a layer carry `meta["layer"]`; nodes of a module whose class says `one_layer = True` share that
     module's name. Raises `ToolboxError` that names the line of the module which stopped the tracing.
     """
-    tracer = _LayerTracer()
     own = own_copy(module)
     promise = promise_of(own, input_shape)
+    tracer = _LayerTracer(Rehearsal(own, input_shape, alone=promise.takes_one_at_a_time) if promise else None)
     try:
-        with tensors_are_told(own), functions_kept_whole(), same_random_numbers():
+        with (
+            tensors_are_told(own),
+            functions_kept_whole(),
+            scripted_functions_opened(),
+            same_random_numbers(),
+            torch.enable_grad(),
+        ):
             graph = tracer.trace(own)
     except ToolboxError:
         raise
     except Exception as error:  # whatever a user's module does
-        raise ToolboxError(_why_untraceable(module, error)) from error
+        raise ToolboxError(_why_untraceable(tracer.stopped_in or module, error)) from error
     move_clashing(graph, own)
     graph_module = fx.GraphModule(own, graph)
     graph_module.meta["input_shape"] = tuple(input_shape)
@@ -79,6 +116,7 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     name_rectifiers(graph_module)
     settle_inner_norms(graph_module)
     _name_layers(graph_module)
+    graph_module.meta["notes"] = _notes(graph)
     graph_module.graph.lint()
     graph_module.recompile()
     return graph_module
@@ -89,6 +127,7 @@ _ADVICE = {
     "zeros(": "take the size from a tensor: x.new_zeros(x.shape), or torch.zeros_like",
     "ones(": "take the size from a tensor: x.new_ones(x.shape), or torch.ones_like",
     "expand(": "take the size from a tensor: expand_as, or leave it away where broadcasting does the same",
+    "int() argument": "leave int() away where the number of pictures is in it: x.shape[0] // n",
     "repeat(": "give the numbers one by one: x.repeat(n, 1, 1)",
 }
 """By a part of the line, or of the reason: what to write instead."""
@@ -106,9 +145,18 @@ def _why_untraceable(module: nn.Module, error: Exception) -> str:
     if not isinstance(error, fx.proxy.TraceError) and "Proxy" not in reason:
         return told
     return (
-        f"{told}; decisions that depend on a tensor's values or size must go: use fixed sizes, torch.where, or move "
-        'that part into a module of its own whose class has an attribute kind = "…", which is then kept as one layer'
+        f"{told}; decisions that depend on a tensor's values, or on the number of pictures, must go: use torch.where, "
+        'or move that part into a module of its own whose class has an attribute kind = "…", which is then kept as one '
+        "layer"
     )
+
+
+def _notes(graph: fx.Graph) -> list[str]:
+    """Return what a user should know of what a graph does not follow."""
+    frozen = next((node for node in graph.nodes if "layer" in node.meta and node.meta.get("no_grad")), None)
+    if frozen is None:
+        return []
+    return [f"what forward computes under torch.no_grad(), from {told(frozen)} on, is differentiated all the same"]
 
 
 def _name_layers(graph_module: fx.GraphModule) -> None:

@@ -6,6 +6,7 @@ import linecache
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 
 import torch
 from torch import fx
@@ -46,3 +47,18 @@ def line_of_error(error: BaseException) -> Line | None:
 def code_of(line: Line) -> str:
     """Return what the line says."""
     return linecache.getline(*line).strip()
+
+
+def told(node: fx.Node) -> str:
+    """Return the name of a node's layer, with the line that made it."""
+    line = line_of(node)
+    name = f'"{node.meta.get("layer", node.name)}"'
+    return f"{name} in {line[0]}:{line[1]}: `{code_of(line)}`" if line else name
+
+
+def is_within(path: str | None) -> bool:
+    """Return whether what runs now was called by code of this file."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename != path:
+        frame = frame.f_back
+    return frame is not None

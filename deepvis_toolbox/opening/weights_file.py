@@ -23,6 +23,11 @@ _WRAPPING = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoi
 """Parts of names that come from what a module was wrapped in while it was trained: DataParallel, torch.compile, …"""
 
 
+_EXTRA = "_extra_state"
+"""What the name of something else ends in that a module keeps in a state dict: what its get_extra_state gives."""
+_NOT_NEEDED = ("num_batches_tracked", _EXTRA)
+
+
 def _numpy_numbers() -> list[Any]:
     """Return what a NumPy number (the best accuracy so far, say) is made of in a file; it runs nothing of a user's."""
     types = {np.dtype, *(type(np.dtype(kind)) for kind in np.typecodes["AllFloat"] + np.typecodes["AllInteger"] + "?")}
@@ -36,8 +41,8 @@ _NUMPY_NUMBERS = _numpy_numbers()
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a `.pt`/`.pth` file, of any shape and dtype, by name, on the CPU.
 
-    A checkpoint's own `state_dict` is unwrapped. Nothing in the file is executed. Raises `ToolboxError` where the file
-    is missing, too large or no state dict.
+    A checkpoint's own `state_dict` is unwrapped; what modules keep as `_extra_state` may stand in it too. Nothing in
+    the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
     """
     _check_size(path)
     if path.name.lower().endswith(_OF_CAFFE):
@@ -54,18 +59,19 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
-    """Copy the tensors, shaped as the module's and of any dtype, into it.
+    """Copy the tensors, shaped as the module's and of any dtype, into it, and what its parts keep as `_extra_state`.
 
     `ToolboxError` names what is missing, left over or of another shape.
     """
     wanted = module.state_dict()
     state = _named_as_in(wanted, state)
+    kept_beside = {name: kept for name, kept in state.items() if name.endswith(_EXTRA) and name in wanted}
+    state = {name: tensor for name, tensor in state.items() if not name.endswith(_EXTRA)}
+    both = [name for name in state if name in wanted]
     problems = [
-        _listed("missing", [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]),
+        _listed("missing", [name for name in wanted if name not in state and not name.endswith(_NOT_NEEDED)]),
         _listed("left over", [name for name in state if name not in wanted]),
-        _listed(
-            "of another shape", [name for name in state if name in wanted and state[name].shape != wanted[name].shape]
-        ),
+        _listed("of another shape", [name for name in both if state[name].shape != wanted[name].shape]),
     ]
     if any(problems):
         raise ToolboxError(f"{source} does not fit the network: {'; '.join(filter(None, problems))}")
@@ -73,8 +79,8 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
     if broken:
         raise ToolboxError(f"{source} holds values that are not finite: {_listed('in', broken)}")
     try:
-        module.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # sparse or quantized tensors, say, that cannot be copied into plain ones
+        module.load_state_dict(state | kept_beside, strict=False)
+    except Exception as error:  # sparse tensors, say, that cannot be copied into plain ones; a user's set_extra_state
         raise ToolboxError(f"{source} does not fit the network: {reason_of(error, last=True)}") from None
 
 
@@ -115,7 +121,8 @@ def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, dict):
         while inside := next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None):
             content = inside
-        if content and all(isinstance(key, str) and torch.is_tensor(value) for key, value in content.items()):
+        tensors = [key for key, value in content.items() if isinstance(key, str) and torch.is_tensor(value)]
+        if tensors and all(key in tensors or str(key).endswith(_EXTRA) for key in content):
             return content
     raise ToolboxError(f"{path} holds no state dict (names and tensors)")
 

@@ -137,7 +137,7 @@ def _type(net: Around, x: torch.Tensor) -> torch.Tensor:
 @refused("try and except", r"awkward_networks.py:\d+: `.*` of Around: what \"norm\" reads")
 def _try(net: Around, x: torch.Tensor) -> torch.Tensor:
     try:
-        x = x * (2 if x.shape[1] > 3 else 1)
+        x = x * (2 if x.sum() > 0 else 1)
     except Exception:
         x = -x
     return net.norm(x)

@@ -1,0 +1,35 @@
+"""Functions under `@torch.jit.script`, which take no proxies: in a graph they are what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import fx
+
+from deepvis_toolbox.network.own_derivatives import proxies_in
+
+_TAKE_OFF = "it is compiled by torch.jit.script; take the decorator off"
+
+
+@contextmanager
+def scripted_functions_opened() -> Iterator[None]:
+    """While it lasts, a scripted function that is called with a proxy runs as the Python that it was written in."""
+    kind: Any = torch.jit.ScriptFunction
+    compiled = kind.__call__
+
+    def call(function: Any, *given: Any, **named: Any) -> Any:
+        if not proxies_in((given, named)):
+            return compiled(function, *given, **named)
+        original = getattr(function, "_torchdynamo_inline", None)  # as torch.jit.script notes it for torch.compile
+        if original is None:
+            raise fx.proxy.TraceError(_TAKE_OFF)
+        return original(*given, **named)
+
+    kind.__call__ = call
+    try:
+        yield
+    finally:
+        kind.__call__ = compiled
