@@ -116,7 +116,7 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     name_rectifiers(graph_module)
     settle_inner_norms(graph_module)
     _name_layers(graph_module)
-    graph_module.meta["notes"] = _notes(graph)
+    graph_module.meta["not_followed"] = _not_followed(graph)
     graph_module.graph.lint()
     graph_module.recompile()
     return graph_module
@@ -151,7 +151,7 @@ def _why_untraceable(module: nn.Module, error: Exception) -> str:
     )
 
 
-def _notes(graph: fx.Graph) -> list[str]:
+def _not_followed(graph: fx.Graph) -> list[str]:
     """Return what a user should know of what a graph does not follow."""
     frozen = next((node for node in graph.nodes if "layer" in node.meta and node.meta.get("no_grad")), None)
     if frozen is None:
