@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,8 @@ from deepvis_toolbox.network.batch_axis import lead_with_the_batch, squeeze_by_a
 from deepvis_toolbox.network.differing import agree, is_rounding, nudged, refused_as_differing
 from deepvis_toolbox.network.execution import Program, Values
 from deepvis_toolbox.network.operations import operation_of
-from deepvis_toolbox.network.promise import Promise, noise, same_random_numbers, tensors_in
+from deepvis_toolbox.network.plain_modules import runs_users_code
+from deepvis_toolbox.network.promise import Promise, noise, same_random_numbers, state_kept, tensors_in
 from deepvis_toolbox.network.users_line import told
 
 Run = Callable[[torch.Tensor], Values]
@@ -42,10 +44,15 @@ def first_run(
     """
     input_shape = graph_module.meta["input_shape"]
 
+    keeps_something = any(map(runs_users_code, graph_module.children()))
+
+    def kept() -> AbstractContextManager[None]:
+        return state_kept(graph_module) if keeps_something else nullcontext()
+
     def run(images: torch.Tensor) -> Values:
         laid_out = images.to(device, memory_format=torch.channels_last)
         try:
-            with torch.inference_mode(), same_random_numbers():
+            with kept(), torch.inference_mode(), same_random_numbers():
                 return make_program().run(laid_out)
         except ToolboxError:
             raise
