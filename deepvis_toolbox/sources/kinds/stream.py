@@ -7,12 +7,12 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name, os_reason_of, reason_of
+from deepvis_toolbox.shown_text import is_url, without_secrets
 from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import register_source
-from deepvis_toolbox.sources.shown_url import is_url, without_secrets
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.words.inputs import INPUT_FORMS
 
