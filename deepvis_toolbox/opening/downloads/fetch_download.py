@@ -20,6 +20,7 @@ from deepvis_toolbox.atomic_files import cannot_write, check_writable, give_name
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.opening.downloads import fetch_connection as connection
 from deepvis_toolbox.progress import Silence, show_progress
+from deepvis_toolbox.shown_text import shown
 
 TRIES = 4
 """How often one address is tried; a try that brought something on does not count."""
@@ -262,4 +263,4 @@ def _reason(cause: BaseException) -> str:
 
 def _short(text: str) -> str:
     """Return what a server said, as a part of a sentence."""
-    return " ".join(text.split())[:200]
+    return shown(" ".join(text.split())[:200])
