@@ -17,6 +17,7 @@ _UNSHOWN = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"  # bytes of a file's name that are no UTF-8; tags
 )
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/[^\s\x00-\x1f]+", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*", re.IGNORECASE)
 _BEHIND_A_URL = "\"'`)>]},;:."
 """Of a sentence, not of a URL in it."""
 
@@ -71,8 +72,10 @@ def settings_without_secrets(value: Any) -> Any:
 
 
 def _mostly_hidden(url: str) -> str:
-    scheme, _, rest = url.partition(":/")
-    return f"{escaped(scheme)}://…" if "@" in rest or "?" in rest else escaped(url)
+    if "@" not in url and "?" not in url:
+        return escaped(url)
+    scheme = url.partition(":/")[0]
+    return f"{scheme if _SCHEME.fullmatch(scheme) else '…'}://…"
 
 
 def _shown_url(found: re.Match[str]) -> str:

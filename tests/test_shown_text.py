@@ -54,6 +54,7 @@ def test_control_characters_are_written_as_python_writes_them_and_letters_are_le
         ("rtsp://anna:geheim@cam:port/x", "rtsp://…"),
         ("rtsp:/anna:geheim@cam/x", "rtsp://…"),
         ("http://[::1/x", "http://[::1/x"),
+        ("http://", "http://"),
         ("https://host/@cats/film.mp4", "https://host/@cats/film.mp4"),
         ("http://cam/\x1b[31m", r"http://cam/\x1b[31m"),
     ],

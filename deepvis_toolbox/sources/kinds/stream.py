@@ -66,7 +66,8 @@ def _check_scheme(url: str) -> None:
         raise ToolboxError(f"{without_secrets(url)}: give a file by its path, without file://")
     if scheme.lower() not in SCHEMES:
         hint = nearest_name(scheme, SCHEMES)
-        raise ToolboxError(f'"{scheme}://" is no kind of stream that is known{hint}; known: {", ".join(SCHEMES)}')
+        shown = without_secrets(f"{scheme}://")
+        raise ToolboxError(f'"{shown}" is no kind of stream that is known{hint}; known: {", ".join(SCHEMES)}')
     try:
         host, _ = urlsplit(url).hostname, urlsplit(url).port
     except ValueError as error:
