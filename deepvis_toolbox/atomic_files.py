@@ -24,6 +24,7 @@ _REASONS = {
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another place",
     errno.EEXIST: "a part of the path is a file, not a folder; choose another place",
     errno.EISDIR: "there is a folder of that name; choose another place",
+    errno.ELOOP: "a link has that name, and nothing is written through links; remove it, or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 
@@ -66,6 +67,20 @@ def _bring_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def give_name(temporary: Path, target: Path) -> None:
+    """Give a finished file its name, where nothing has it; `FileExistsError` otherwise. It moves within one disk."""
+    try:
+        os.link(temporary, target)  # unlike a renaming, it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without a second name for a file
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        temporary.rename(target)
+    else:
+        temporary.unlink()
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -8,9 +8,17 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from deepvis_toolbox.shown_text import shown
+
 
 class ToolboxError(Exception):
-    """A mistake that a user can mend. Command lines print its message as one line and exit with status 2."""
+    """A mistake that a user can mend. Command lines print its message as one line and exit with status 2.
+
+    The message is made fit to be shown: names in it come from files and servers, addresses may hold a password.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shown(message))
 
 
 def nearest_name(wanted: str, known: Iterable[str]) -> str:
@@ -42,7 +50,7 @@ def first_few(names: Sequence[str], most: int = 3) -> str:
 def sentence_of(error: BaseException) -> str:
     """Return what a person reads of any error: a `ToolboxError` speaks for itself, another one says its kind, too."""
     reason, kind = reason_of(error), type(error).__name__
-    return reason if isinstance(error, ToolboxError) or reason == kind else f"{kind}: {reason}"
+    return shown(reason if isinstance(error, ToolboxError) or reason == kind else f"{kind}: {reason}")
 
 
 def shown_path(path: Path) -> str:

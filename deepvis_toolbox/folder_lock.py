@@ -19,6 +19,8 @@ except ImportError:  # Windows has another kind of lock; there, nobody is kept o
 
 LOCK = ".in_use"
 """The file in the folder that is locked; it names the process, and goes with it."""
+_OPEN_OWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+"""Never what a link of that name leads to: it would be emptied."""
 
 
 class FolderLock:
@@ -54,7 +56,7 @@ class FolderLock:
         while True:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor = os.open(self._path, _OPEN_OWN, 0o666)
             except OSError as error:
                 raise cannot_write(self._path.parent, error) from error
             try:

@@ -11,6 +11,8 @@ from typing import IO, Any, Protocol
 
 from tqdm import tqdm
 
+from deepvis_toolbox.shown_text import shown
+
 SECONDS_BETWEEN_LINES = 10.0
 Say = Callable[[str], None]
 """Tells the user a line."""
@@ -80,16 +82,16 @@ class _Bar:
 
     def __init__(self, total: float, what: str, unit: str, stream: IO[str]) -> None:
         layout = "{desc}: {percentage:3.0f}%|{bar}| {done} [{elapsed}, {left}, {pace}{postfix}]"
-        self._bar = _Tqdm(total=total, desc=what, unit=unit, file=stream, dynamic_ncols=True, bar_format=layout)
+        self._bar = _Tqdm(total=total, desc=shown(what), unit=unit, file=stream, dynamic_ncols=True, bar_format=layout)
 
     def advance(self, amount: float = 1) -> None:
         self._bar.update(min(amount, self._bar.total - self._bar.n))  # parts of pictures add up to a little more
 
     def note(self, text: str) -> None:
-        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.set_postfix_str(shown(text), refresh=False)
 
     def say(self, line: str) -> None:
-        self._bar.write(line, file=self._bar.fp)
+        self._bar.write(shown(line), file=self._bar.fp)
 
     def __enter__(self) -> Progress:
         return self
@@ -116,7 +118,7 @@ class _Lines:
         self._note = text
 
     def say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(shown(line), file=self._stream, flush=True)
 
     def __enter__(self) -> Progress:
         return self

@@ -7,13 +7,17 @@ import os
 import sys
 from typing import IO
 
+from deepvis_toolbox.shown_text import shown
+
 
 def make_streams_last() -> None:
     """Open the descriptors 0 to 2 where they are closed, and make stdout and stderr outlive whoever reads them.
 
     A closed descriptor would be given to the next file that is opened, and what libraries print would go into it. What
-    can no longer be written, to a pipe that nobody reads or to a full disk, is dropped: see `lost_output`.
+    can no longer be written, to a pipe that nobody reads or to a full disk, is dropped: see `lost_output`. What people
+    read, on stderr and on a terminal, is made fit to be shown.
     """
+    os.environ.setdefault("PYTHON_COLORS", "0")  # what Python itself colours would be escaped, too
     for descriptor in (0, 1, 2):
         _open_closed(descriptor)
     if sys.stdin is None:
@@ -51,12 +55,21 @@ class _LastingFile(io.FileIO):
             return memoryview(data).nbytes  # type: ignore[arg-type]
 
 
+class _ShownText(io.TextIOWrapper):
+    """Text for people: it commands no terminal and tells no password. Lines, and bars that begin anew, stay."""
+
+    def write(self, text: str) -> int:
+        super().write(shown(text, keep="\n\r\t"))
+        return len(text)
+
+
 def _lasting(descriptor: int, former: IO[str] | None) -> io.TextIOWrapper:
     """Return a text stream on the descriptor with the encoding of the former one; UTF-8 where there was none."""
     if former is not None:
         former.flush()
     interactive = os.isatty(descriptor)
-    return io.TextIOWrapper(
+    kind = _ShownText if interactive or descriptor == 2 else io.TextIOWrapper
+    return kind(
         io.BufferedWriter(_LastingFile(descriptor)),
         encoding=getattr(former, "encoding", None) or "utf-8",
         errors=getattr(former, "errors", None) or "backslashreplace",

@@ -8,6 +8,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from deepvis_toolbox.shown_text import shown
+
 if TYPE_CHECKING:
     from deepvis_toolbox.progress import Progress
 
@@ -25,8 +27,20 @@ def log_to(file: str | None, level: str) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if file:
         handlers.append(logging.FileHandler(file, encoding="utf-8"))
-    logging.basicConfig(level="WARNING", format=FORMAT, handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(_ShownFormatter(FORMAT))
+    logging.basicConfig(level="WARNING", handlers=handlers)
     logging.getLogger("deepvis_toolbox").setLevel(level.upper())
+
+
+class _ShownFormatter(logging.Formatter):
+    """A message is one line, whatever names are in it; where an error came from stays on several."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return shown(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return shown(super().formatException(ei), keep="\n")
 
 
 def progress_of(given: argparse.Namespace, total: float, what: str, unit: str) -> Progress:
@@ -38,7 +52,7 @@ def progress_of(given: argparse.Namespace, total: float, what: str, unit: str) -
 
 def note(sentence: str) -> None:
     """Say on stderr what a user should know of the run."""
-    print(f"note: {sentence}", file=sys.stderr, flush=True)
+    print(f"note: {shown(sentence)}", file=sys.stderr, flush=True)
 
 
 def print_json(record: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.shown_text import shown
 
 Align = Literal["left", "centre", "right"]
 Elide = Literal["end", "start"]
@@ -94,7 +95,7 @@ def draw_text(
 @lru_cache(maxsize=4096)
 def text_width(text: str, font: Font) -> int:
     """Return the line's width in pixels."""
-    return math.ceil(_loaded(font).getlength(_printable(text)))
+    return math.ceil(_loaded(font).getlength(_shown(text)))
 
 
 @lru_cache(maxsize=2048)
@@ -170,14 +171,14 @@ def _beginning(line: str, font: Font, width: int) -> int:
 def _rendered(text: str, font: Font, colour: Colour) -> _Line:
     ascent, _, descent = _metrics(font)
     image = Image.new("L", (text_width(text, font) + 1, ascent + descent))
-    ImageDraw.Draw(image).text((0, ascent), _printable(text), font=_loaded(font), fill=255, anchor="ls")
+    ImageDraw.Draw(image).text((0, ascent), _shown(text), font=_loaded(font), fill=255, anchor="ls")
     alpha = np.asarray(image, np.uint16)
     alpha = (alpha + (alpha >> 7))[:, :, None]
     return _Line(alpha * np.array(colour, np.uint16), np.repeat(256 - alpha, 3, axis=2))
 
 
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST])
+def _shown(text: str) -> str:
+    return shown(text[:_LONGEST])
 
 
 @lru_cache(maxsize=64)

@@ -25,10 +25,10 @@ from deepvis_toolbox.live.window.screen import USUAL_WINDOW
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.settings.sections import Settings
+from deepvis_toolbox.shown_text import settings_without_secrets
 from deepvis_toolbox.sources.kinds.camera import first_camera
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.shown_url import settings_without_secrets
 from deepvis_toolbox.sources.source import Source
 
 if TYPE_CHECKING:

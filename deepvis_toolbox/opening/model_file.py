@@ -104,7 +104,7 @@ class UnitImagesSection(Section):
 class FetchItem(Section):
     """One file that `--fetch` downloads."""
 
-    url: str = Field(description="Where it is: http, https or file")
+    url: str = Field(description="Where it is: http or https")
     file: str | None = Field(None, description="What it is called here; the address' last part by default")
     mirrors: tuple[str, ...] = Field((), description="Other addresses of the same file")
     sha1: str | None = Field(None, pattern=r"^[0-9a-fA-F]{40}$", description="SHA-1 of the file, in hexadecimal")

@@ -55,6 +55,9 @@ class SourceSettings(Section):
     camera_fps: float | None = Field(None, gt=0, le=1000, description="Frames per second asked of the camera")
     mirror: bool = Field(True, description="Show cameras left-right reversed, as a mirror does")
     loop: bool = Field(True, description="Start a video again after its last frame")
+    check_certificates: bool = Field(
+        True, description="Refuse a stream over TLS (https, rtsps, rtmps) whose certificate is not valid for its host"
+    )
     demo_speed: float = Field(1.0, gt=0, le=100, description="How fast the demo moves")
     fit: Literal["crop", "stretch"] = Field(
         "crop", description="Crop frames to the largest square, or stretch them to one"

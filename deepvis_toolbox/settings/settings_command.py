@@ -14,6 +14,7 @@ from deepvis_toolbox.opening.model_folder import model_forms
 from deepvis_toolbox.settings.loading import load_settings
 from deepvis_toolbox.settings.sections import Settings
 from deepvis_toolbox.settings.text import as_markdown, as_yaml, leaves
+from deepvis_toolbox.shown_text import settings_without_secrets
 
 
 def parser() -> CommandParser:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     settings = load_settings(given.model, Path(given.settings) if given.settings else None, given.overrides)
     if given.json:
-        values = {".".join(path): value for path, value in leaves(settings)}
+        values = {".".join(path): settings_without_secrets(value) for path, value in leaves(settings)}
         print_json({key: {"value": value, "from": settings.origin(key)} for key, value in values.items()})
         return 0
     print(as_yaml(settings, lambda path: settings.origin(".".join(map(str, path)))))

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from deepvis_toolbox.configuration.section import Section, allowed_values, section_of
 from deepvis_toolbox.configuration.yaml_file import KeyPath, parse_value
+from deepvis_toolbox.shown_text import settings_without_secrets
 
 
 def leaves(section: BaseModel, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -25,7 +26,7 @@ def leaves(section: BaseModel, at: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 def as_yaml(settings: Section, origin: Callable[[KeyPath], str]) -> str:
     """Return the effective settings, as they could be written into settings_local.yaml, each with where it came
-    from."""
+    from; without passwords, which each such line says."""
     lines: list[str] = []
     section: tuple[str, ...] = ()
     for path, value in leaves(settings):
@@ -33,7 +34,9 @@ def as_yaml(settings: Section, origin: Callable[[KeyPath], str]) -> str:
         if tuple(parents) != section:
             section = tuple(parents)
             lines += ["", f"{section[-1]}:"]
-        lines.append(f"{'  ' * len(parents) + f'{name}: {_in_yaml(value)}':<52} # {origin(path)}")
+        told = settings_without_secrets(value)
+        left_out = "" if told == value else "; what may be secret in the URL is left out"
+        lines.append(f"{'  ' * len(parents) + f'{name}: {_in_yaml(told)}':<52} # {origin(path)}{left_out}")
     return "\n".join(lines)
 
 

@@ -2,5 +2,6 @@
 
 from tests.caffe.real_caffe import real_caffe
 from tests.opening.fetch_server import fetched, server
+from tests.sources.certificates import certificates
 
-__all__ = ["fetched", "real_caffe", "server"]
+__all__ = ["certificates", "fetched", "real_caffe", "server"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deepvis_toolbox.opening.downloads import fetch_download
+from deepvis_toolbox.opening.downloads import fetch_connection, fetch_download
 from deepvis_toolbox.opening.downloads.fetch import fetch_model
 
 CONTENT = bytes(range(256)) * 3000
@@ -53,7 +53,7 @@ def serve_with_ranges(handler: Handler) -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
-    monkeypatch.setattr(fetch_download, "SECONDS_WITHOUT_DATA", 0.4)
+    monkeypatch.setattr(fetch_connection, "SECONDS_WITHOUT_DATA", 0.4)
     monkeypatch.setattr(fetch_download, "SECONDS_BETWEEN_TRIES", 0.01)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -185,14 +185,14 @@ def test_a_file_that_a_user_put_there_is_checked_and_never_overwritten(fetched: 
     assert mine.read_bytes() == b"mine"
 
 
-def test_files_are_copied_from_a_file_address(fetched: Callable, tmp_path: Path) -> None:
-    (tmp_path / "here").write_bytes(CONTENT)
-    folder, _ = fetched([{"url": (tmp_path / "here").as_uri(), "sha1": SHA1}])
-    assert (folder / "here").read_bytes() == CONTENT
-    with pytest.raises(ToolboxError, match="cannot be reached"):
-        fetched([{"url": (tmp_path / "nowhere").as_uri()}])
-    with pytest.raises(ToolboxError, match="does not begin with"):
-        fetched([{"url": "ftp://127.0.0.1/weights"}])
+@pytest.mark.parametrize(
+    "address", ["file://{}", "FILE://{}", "ftp://127.0.0.1/{}", "data:text/plain,{}", "{}", "//h/{}"]
+)
+def test_no_other_addresses_are_read_than_http_and_https(fetched: Callable, tmp_path: Path, address: str) -> None:
+    (tmp_path / "secret").write_bytes(CONTENT)
+    with pytest.raises(ToolboxError, match="does not begin with http:// or https://"):
+        fetched([{"url": address.format(tmp_path / "secret"), "file": "copy"}])
+    assert not (tmp_path / "model" / "copy").exists()
 
 
 def test_a_model_yaml_cannot_write_outside_its_folder(fetched: Callable, tmp_path: Path) -> None:

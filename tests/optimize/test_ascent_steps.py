@@ -138,7 +138,7 @@ def squeezenet(request, shared, tmp_path_factory):
         f"name: squeezenet\nframework: caffe\nprototxt: {files / 'deploy.prototxt'}\n"
         f"weights: {files / 'weights.caffemodel'}\ninput: {{mean: [104, 117, 123]}}\n"
     )
-    return load_network(str(description), device=request.param)
+    return load_network(str(description), device=request.param, trust=True)
 
 
 def runs(path):

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.sources.certificates import certificates, secure_stream
 from tests.sources.real_parts import FakeCamera, Files, MotionJpeg, Server, write_video
+
+__all__ = ["certificates", "secure_stream"]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.shown_text import is_url, settings_without_secrets
 from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.kinds.stream import StreamSource
@@ -130,6 +131,16 @@ def test_names_and_passwords_are_never_shown(motion_jpeg: Server, realtime: bool
     with pytest.raises(ToolboxError) as caught:
         open_source(secret, SourceOptions(realtime=realtime))
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["anna:geheim@rtsp://host/x", "rtsp://anna:12/geheim@host/x", "rtsp:/anna:geheim@host/x"]
+)
+def test_a_password_in_the_wrong_place_is_not_shown(url: str) -> None:
+    with pytest.raises(ToolboxError) as caught:
+        open_source(url)
+    assert "geheim" not in str(caught.value)
+    assert "geheim" not in str(settings_without_secrets([url])) or not is_url(url)
 
 
 def test_the_forms_name_the_schemes() -> None:

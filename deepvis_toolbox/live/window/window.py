@@ -17,6 +17,7 @@ from deepvis_toolbox.live.window.key_codes import key_name
 from deepvis_toolbox.live.window.qt_keys import QtKeys
 from deepvis_toolbox.live.window.qt_library import forget_zoom
 from deepvis_toolbox.live.window.shift_key import shift_query
+from deepvis_toolbox.shown_text import shown
 
 _ONE_TURN = 120  # what a mouse wheel reports for one notch
 
@@ -37,7 +38,7 @@ class Window:
 
     def __init__(self, title: str, width: int, height: int) -> None:
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # Qt complains about fonts that nobody uses
-        self._title = title
+        self._title = title = shown(title)
         self._mouse: deque[MouseEvent] = deque(maxlen=64)
         self._picture: NDArray[np.uint8] | None = None
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.opening.downloads.fetch_archive import BrokenArchiveError, unpack
 from deepvis_toolbox.opening.downloads.fetch_download import Download
 from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord, check_file
+from deepvis_toolbox.opening.downloads.fetch_places import check_ways, place_inside, place_of_record
 from deepvis_toolbox.opening.model_file import FetchItem, read_model_file
 from deepvis_toolbox.opening.model_folder import model_path
 from deepvis_toolbox.progress import Say
-
-RECORD = "fetched/hashes.json"
-"""Beside the model.yaml: the hashes of what was fetched, compared when there is no published one."""
+from deepvis_toolbox.shown_text import without_secrets
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,10 @@ class _Wanted:
     """One file to have: where it goes, where it comes from, and what it must be."""
 
     item: FetchItem
+    name: str
+    """As the model.yaml says, with its folders."""
     path: Path
     unpacked: Path | None
-
-    @property
-    def name(self) -> str:
-        return self.path.name
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -48,52 +48,61 @@ def fetch_model(name: str, say: Say = print) -> None:
             f'the model "{model.title}" has no files to fetch; it is complete, or its model.yaml lists none'
         )
     wanted = [_wanted(item, model.folder) for item in model.fetch]
-    record = HashRecord(model.folder / RECORD)
+    record_place = place_of_record(model.folder)
     failures = []
-    for one in wanted:
-        try:
-            _get(one, record, say)
-        except ToolboxError as error:
-            failures.append(str(error))
-            say(f"{one.name}: not fetched")
+    with nullcontext() if _is_settled(wanted, HashRecord(record_place)) else FolderLock(model.folder):
+        record = HashRecord(record_place)  # not before the lock: another run may have written it meanwhile
+        for one in wanted:
+            try:
+                _get(one, record, say)
+            except ToolboxError as error:
+                failures.append(str(error))
+                say(f"{one.name}: not fetched")
     if failures:
         raise ToolboxError("; ".join(failures))
 
 
 def _wanted(item: FetchItem, folder: Path) -> _Wanted:
+    address = without_secrets(item.url)
     try:
         name = item.file or unquote(urlsplit(item.url).path).rpartition("/")[2]
     except ValueError as error:
-        raise ToolboxError(f'the address "{item.url}" in the model.yaml is none ({reason_of(error)})') from None
+        raise ToolboxError(f'the address "{address}" in the model.yaml is none ({reason_of(error)})') from None
     if not name or name in (".", ".."):
         raise ToolboxError(
-            f'the address "{item.url}" does not end in a file name; write file: NAME beside it in the model.yaml'
+            f'the address "{address}" does not end in a file name; write file: NAME beside it in the model.yaml'
         )
-    unpacked = _inside(folder, item.unpack) if item.unpack else None
-    return _Wanted(item, _inside(folder, f"fetched/{name}" if unpacked else name), unpacked)
+    unpacked = place_inside(folder, item.unpack) if item.unpack else None
+    if unpacked:
+        check_ways(folder, unpacked)
+    return _Wanted(item, name, place_inside(folder, f"fetched/{name}" if unpacked else name), unpacked)
 
 
-def _inside(folder: Path, relative: str) -> Path:
-    """Return a path below the model's folder; a model.yaml may not write anywhere else."""
-    path = (folder / relative).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ToolboxError(f'the model.yaml in {folder} asks to write "{relative}", which lies outside its folder')
-    return path
+def _is_settled(wanted: Sequence[_Wanted], record: HashRecord) -> bool:
+    """Return whether nothing will be written: no lock is needed then, nor a folder that may be written to."""
+    return all(
+        _is_unpacked(one, record) or (not one.unpacked and record.knows(one.name) and os.path.lexists(one.path))
+        for one in wanted
+    )
+
+
+def _is_unpacked(wanted: _Wanted, record: HashRecord) -> bool:
+    return wanted.unpacked is not None and record.is_unpacked(wanted.name) and wanted.unpacked.is_dir()
 
 
 def _get(wanted: _Wanted, record: HashRecord, say: Say) -> None:
     """Make sure that the file is there and is the right one; unpack it where it is an archive."""
-    if wanted.unpacked and record.is_unpacked(wanted.name) and wanted.unpacked.is_dir():
+    if _is_unpacked(wanted, record):
         say(f"{wanted.name}: already unpacked in {wanted.unpacked}")
         return
-    was_here = wanted.path.is_file()
+    was_here = os.path.lexists(wanted.path)  # whatever it is: it is the user's
     hashes = _check_present(wanted, record, say) if was_here else _download(wanted, record, say)
     if wanted.unpacked:
         count = _unpack(wanted, wanted.unpacked, was_here)
         say(f"{wanted.name}: {count} files unpacked in {wanted.unpacked}")
     # Not before an archive is known to be whole: from now on no other file is taken.
     record.note(wanted.name, hashes, is_unpacked=wanted.unpacked is not None)
-    if wanted.unpacked:
+    if wanted.unpacked and not was_here:
         wanted.path.unlink()
 
 
@@ -125,7 +134,7 @@ def _download(wanted: _Wanted, record: HashRecord, say: Say) -> FileHashes:
         try:
             hashes = _downloaded(address, wanted, record, say)
         except ToolboxError as error:
-            failures.append(f"{address}: {error}")
+            failures.append(f"{without_secrets(address)}: {error}")
             continue
         say(f"{wanted.name}: fetched, SHA-256 {hashes.sha256}")
         return hashes

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.atomic_files import write_json
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.opening.model_file import FetchItem
+from deepvis_toolbox.regular_file import open_regular, read_regular
 
+LARGEST_RECORD = 4 << 20
 _WEB_PAGES = (b"<!doctype html", b"<html")
 
 
@@ -25,10 +28,13 @@ class FileHashes:
 
 
 def check_file(path: Path, item: FetchItem) -> FileHashes:
-    """Return the file's hashes. `ToolboxError` where it is empty, a web page, or not what is published of it."""
-    hashes = _hashes(path)
-    with path.open("rb") as file:
-        start = file.read(256).lstrip().lower()
+    """Return the file's hashes. `ToolboxError` where it is none, empty, a web page, or not what is published of it."""
+    try:
+        hashes = _hashes(path)
+        with open_regular(path) as file:
+            start = file.read(256).lstrip().lower()
+    except OSError as error:
+        raise ToolboxError(f"it cannot be read: {os_reason_of(error)}") from None
     if hashes.length == 0:
         raise ToolboxError("the file is empty")
     if start.startswith(_WEB_PAGES):
@@ -44,7 +50,7 @@ def check_file(path: Path, item: FetchItem) -> FileHashes:
 
 def _hashes(path: Path) -> FileHashes:
     sha1, sha256, length = hashlib.sha1(usedforsecurity=False), hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             sha1.update(block)
             sha256.update(block)
@@ -53,11 +59,14 @@ def _hashes(path: Path) -> FileHashes:
 
 
 class HashRecord:
-    """What was fetched before, in a JSON file: {name: {"sha256": …, "bytes": …, "unpacked": bool}}."""
+    """What was fetched before, in a JSON file: {name: {"sha256": …, "bytes": …, "unpacked": bool}}.
+
+    A name is that of the model.yaml, with its folders.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._entries: dict[str, dict[str, Any]] = _read(path) if path.is_file() else {}
+        self._entries: dict[str, dict[str, Any]] = _read(path) if os.path.lexists(path) else {}
 
     def check(self, name: str, hashes: FileHashes) -> None:
         """Compare with the first time, where there was one."""
@@ -67,6 +76,10 @@ class HashRecord:
                 f"it is not the file that was fetched the first time (SHA-256 {hashes.sha256}, then {known['sha256']}; "
                 f"remove {self._path} to accept a new one)"
             )
+
+    def knows(self, name: str) -> bool:
+        """Return whether the file was fetched or checked once."""
+        return name in self._entries
 
     def is_unpacked(self, name: str) -> bool:
         """Return whether the archive was unpacked once."""
@@ -82,7 +95,7 @@ class HashRecord:
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        entries = json.loads(path.read_text("utf-8"))
+        entries = json.loads(read_regular(path, LARGEST_RECORD))
         return {str(name): {**entry, "sha256": str(entry["sha256"])} for name, entry in entries.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ToolboxError(f"{path} is broken; remove it, and run --fetch again") from None
