@@ -72,16 +72,28 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
         _listed("missing", [name for name in wanted if name not in state and not name.endswith(_NOT_NEEDED)]),
         _listed("left over", [name for name in state if name not in wanted]),
         _listed("of another shape", [name for name in both if state[name].shape != wanted[name].shape]),
+        _listed("complex", [name for name in both if state[name].is_complex() and not wanted[name].is_complex()]),
     ]
     if any(problems):
         raise ToolboxError(f"{source} does not fit the network: {'; '.join(filter(None, problems))}")
-    broken = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    broken = [name for name in both if _is_no_number(state[name], wanted[name], name not in parameters)]
     if broken:
         raise ToolboxError(f"{source} holds values that are not finite: {_listed('in', broken)}")
     try:
         module.load_state_dict(state | kept_beside, strict=False)
     except Exception as error:  # sparse tensors, say, that cannot be copied into plain ones; a user's set_extra_state
         raise ToolboxError(f"{source} does not fit the network: {reason_of(error, last=True)}") from None
+
+
+def _is_no_number(value: torch.Tensor, wanted: torch.Tensor, may_be_infinite: bool) -> bool:
+    """Return whether values are NaN or infinite once they have the module's dtype. A buffer's infinities, of a mask
+    say, are meant, as long as they are some in the file."""
+    if not value.is_floating_point() or not wanted.is_floating_point():
+        return False
+    held = value.to(wanted.dtype)
+    grown = held.isinf() & ~value.isinf() if may_be_infinite else held.isinf()
+    return bool(held.isnan().any() or grown.any())
 
 
 def weights_without_numbers(module: nn.Module) -> str:

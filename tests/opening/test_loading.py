@@ -450,3 +450,46 @@ def test_a_mistake_in_a_model_yaml_of_a_factory_is_told_with_its_line(users_fold
     (users_folder / "model.yaml").write_text(text)
     with pytest.raises(ToolboxError, match=r"model\.yaml:\d: .*pixels of 0 to 1"):
         load_network(str(users_folder))
+
+
+MASKED = """
+import torch
+from torch import nn
+
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.register_buffer("mask", torch.zeros(4, 1, 1))
+
+    def forward(self, x):
+        return torch.sigmoid(self.conv(x) + self.mask)
+"""
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (lambda state: state["mask"][1].fill_(-torch.inf), ""),
+    (lambda state: state["mask"][1].fill_(torch.nan), "not finite: in: mask"),
+    (lambda state: state["conv.bias"][1].fill_(torch.inf), "not finite: in: conv.bias"),
+    (lambda state: state.update({"conv.bias": torch.full((4,), 1e300, dtype=torch.float64)}), "not finite: .*bias"),
+    (lambda state: state.update({"mask": torch.full((4, 1, 1), 1e300, dtype=torch.float64)}), "not finite: in: mask"),
+    (lambda state: state.update({"conv.bias": state["conv.bias"] * (1 + 1j)}), "complex: conv.bias"),
+])  # fmt: skip
+def test_weights_are_numbers_once_the_network_holds_them(
+    change: Callable[[dict], Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "masked_net.py").write_text(MASKED)
+    monkeypatch.chdir(tmp_path)
+    module = runpy.run_path("masked_net.py")["Masked"]()
+    state = dict(module.state_dict())
+    change(state)
+    torch.save(state, "weights.pt")
+    try:
+        if told:
+            with pytest.raises(ToolboxError, match=told):
+                load_network("masked_net:Masked", input_size=8, weights="weights.pt")
+        else:
+            net = load_network("masked_net:Masked", input_size=8, weights="weights.pt")
+            assert (net.forward(torch.randn(1, 3, 8, 8), ["sigmoid"])["sigmoid"][0, 1] == 0).all()
+    finally:
+        sys.modules.pop("masked_net", None)
