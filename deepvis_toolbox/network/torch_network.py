@@ -52,10 +52,8 @@ class TorchNetwork(Network):
         self._folded = FoldedConvolutions(self._graph_module)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         tried = first_run(graph_module, graph_module.meta.pop("promise", None), self._whole_program, device, self.name)
-        self.notes, self._takes_one = (
-            (*graph_module.meta.pop("not_followed", ()), *tried.notes),
-            tried.takes_one_at_a_time,
-        )
+        self.notes = (*graph_module.meta.pop("not_followed", ()), *tried.notes)
+        self._takes_one = tried.takes_one_at_a_time
         note_values(tried.values)
         classify(self._graph_module)
         self._opaque = modules_with_hidden_rectifiers(graph_module, tried.values)

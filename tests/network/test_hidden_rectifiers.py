@@ -12,6 +12,7 @@ from torch import nn
 
 from deepvis_toolbox import ToolboxError
 from tests.nets import opened
+from tests.network.test_overwriting_and_own_derivatives import ReluThatPassesAll
 
 SIZE = (16, 16)
 
@@ -59,23 +60,13 @@ class ReadsPart(nn.Module):
         return self.last(self.parts(self.conv(x))["a"])
 
 
-class OwnRelu(torch.autograd.Function):
-    @staticmethod
-    def forward(_: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clamp(min=0)
-
-    @staticmethod
-    def backward(_: Any, above: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        return above
-
-
 class Applied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.last = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.last(OwnRelu.apply(self.conv(x)))
+        return self.last(ReluThatPassesAll.apply(self.conv(x)))
 
 
 def kept(function: Callable) -> nn.Module:
@@ -102,7 +93,7 @@ HIDDEN: dict[str, Callable[[], nn.Module]] = {
     "hook before": lambda: hooked(lambda _, given: (F.relu(given[0]),), before=True),
     "part of a dict": lambda: ReadsPart(F.relu),
     "recurrent": lambda: Recurrent("relu"),
-    "own function inside": lambda: kept(OwnRelu.apply),
+    "own function inside": lambda: kept(ReluThatPassesAll.apply),
     "own function": Applied,
 }
 NONE_HIDDEN: dict[str, Callable[[], nn.Module]] = {

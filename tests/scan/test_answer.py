@@ -82,11 +82,14 @@ def test_a_scan_does_not_go_on_with_another_network_of_the_same_weights(tmp_path
 
 
 def test_a_scan_of_a_former_version_says_nothing_of_it_and_is_used(tmp_path: Path, picture_paths: Any) -> None:
-    scan(net(nn.MaxPool2d(2)), picture_paths, out=tmp_path, workers=0, layers=["norm"])
+    first = scan(net(nn.MaxPool2d(2)), picture_paths, out=tmp_path, workers=0, layers=["norm"])
+    arrays = (tmp_path / "top_images.npz").stat()
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     del manifest["identity"]["answer"]
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    scan(net(nn.MaxPool2d(2)), picture_paths, out=tmp_path, workers=0, layers=["norm"])
+    again = scan(net(nn.MaxPool2d(2)), picture_paths, out=tmp_path, workers=0, layers=["norm"])
+    assert (again.images["norm"] == first.images["norm"]).all()
+    assert (tmp_path / "top_images.npz").stat().st_mtime_ns == arrays.st_mtime_ns
 
 
 def test_patches_and_stores_are_of_one_network(tmp_path: Path, picture_paths: Any) -> None:

@@ -11,7 +11,7 @@ import string
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -143,28 +143,25 @@ class _Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
         return self.do_open(partial(_TlsConnection, limit=self._limit, context=context), req)  # type: ignore[arg-type]
 
 
-class _Socket(socket.socket):
-    """A socket whose every read waits no longer than its limit says."""
+class _LimitedReads:
+    """Of a socket: every read waits no longer than its limit says."""
 
     limit: TimeLimit | None = None
 
     def recv_into(self, *given: Any) -> int:
+        read: Callable[..., int] = super().recv_into  # type: ignore[misc]
         if self.limit is None:
-            return super().recv_into(*given)
-        with self.limit.waiting(self):
-            return super().recv_into(*given)
+            return read(*given)
+        with self.limit.waiting(cast(socket.socket, self)):
+            return read(*given)
 
 
-class _TlsSocket(ssl.SSLSocket):
-    """The same over TLS."""
+class _Socket(_LimitedReads, socket.socket):
+    """One without TLS."""
 
-    limit: TimeLimit | None = None
 
-    def recv_into(self, *given: Any) -> int:
-        if self.limit is None:
-            return super().recv_into(*given)
-        with self.limit.waiting(self):
-            return super().recv_into(*given)
+class _TlsSocket(_LimitedReads, ssl.SSLSocket):
+    """One over TLS."""
 
 
 class _Connection(http.client.HTTPConnection):
