@@ -34,6 +34,17 @@ def driver(
     driver.close()
 
 
+def test_at_the_start_the_window_says_which_key_lists_the_others(
+    display: Display, photos: Path, load_small: Callable[[], object], tmp_path: Path
+) -> None:
+    driver = Driver(display, load_small, [open_source(str(photos))], tmp_path)
+    try:
+        driver.run_until(lambda: bool(driver.state.facts.layers))
+        assert driver.state.facts.message == "press h for the keys and what the mouse does"
+    finally:
+        driver.close()
+
+
 def place_of(driver: Driver, unit: int) -> tuple[str, str]:
     """The middle of a unit's tile in the window."""
     for y in range(0, driver.loop.window.size[1], 4):

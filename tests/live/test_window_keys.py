@@ -144,6 +144,15 @@ def test_every_key_of_the_table_is_pressed_here() -> None:
     assert names - {case.table_name for case in CASES} == {"q", "9", "s", "S", "g"} & names
 
 
+def test_a_key_that_does_nothing_is_told_with_the_key_that_lists_the_others(driver: Driver) -> None:
+    driver.reset()
+    unbound = next(name for name in "kyxvn" if name not in {n for b in key_table().bindings for n in b.names})
+    driver.display.xdotool("key", unbound)
+    told = f'the key "{unbound}" does nothing; h lists those that do'
+    driver.run_until(lambda: driver.state.facts.message == told)
+    driver.settle()  # it goes by itself
+
+
 def test_screenshot_key_saves_what_the_display_shows_with_its_settings(driver: Driver) -> None:
     driver.reset()
     for key in ("Down", "Right", "b"):
