@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
     from deepvis_toolbox.process_tuning import tune_process
     from deepvis_toolbox.version import __version__
+    from deepvis_toolbox.words.edit import Edit
     from deepvis_toolbox.words.layer import Layer, Rect
     from deepvis_toolbox.words.unit import Unit, parse_units
 
@@ -23,6 +24,7 @@ _HOMES = {
     "__version__": "deepvis_toolbox.version",
     "AscentResult": "deepvis_toolbox.optimize",
     "AscentSettings": "deepvis_toolbox.optimize",
+    "Edit": "deepvis_toolbox.words.edit",
     "Layer": "deepvis_toolbox.words.layer",
     "Network": "deepvis_toolbox.network.interface",
     "Recording": "deepvis_toolbox.network.recording",
@@ -38,6 +40,7 @@ _HOMES = {
 __all__ = [
     "AscentResult",
     "AscentSettings",
+    "Edit",
     "Layer",
     "Network",
     "Recording",

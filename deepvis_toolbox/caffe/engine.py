@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from deepvis_toolbox.caffe.engine_recording import CaffeRecording
+from deepvis_toolbox.caffe.engine_recording import NO_EDITS, CaffeRecording
 from deepvis_toolbox.caffe.graph import values_without_data
 from deepvis_toolbox.caffe.loaded_caffe import LoadedCaffe
 from deepvis_toolbox.caffe.process import find_caffe
@@ -19,6 +19,7 @@ from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.layer_nodes import classify
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Rect, named_layers
 
@@ -73,9 +74,9 @@ class CaffeNetwork(Network):
                     "the prototxt, and one of them is wrong; please report it with the prototxt"
                 )
 
-    def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+    def forward(self, x: torch.Tensor, layers: Sequence[str], edits: Sequence[Edit] = ()) -> dict[str, torch.Tensor]:
         layers = named_layers(layers)
-        return self.record(x, layers).activations(layers)
+        return self.record(x, layers, edits).activations(layers)
 
     def visit(
         self,
@@ -92,7 +93,11 @@ class CaffeNetwork(Network):
                 below = recording.below_rectifier(name) if self.caffe.has_rectifier(name) else None
                 visitor(given[name], value, below)
 
-    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> CaffeRecording:
+    def record(
+        self, x: torch.Tensor, layers: Sequence[str] | None = None, edits: Sequence[Edit] = ()
+    ) -> CaffeRecording:
+        if edits:
+            raise ToolboxError(NO_EDITS)
         names = list(self.layers) if layers is None else named_layers(layers)
         recording = CaffeRecording(self.caffe, self._described, self._checked(x))
         recording.compute(names)

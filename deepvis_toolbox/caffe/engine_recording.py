@@ -9,11 +9,15 @@ import torch
 from deepvis_toolbox.caffe.loaded_caffe import LoadedCaffe
 from deepvis_toolbox.caffe.process import Step
 from deepvis_toolbox.caffe.process_passes import check_caffe_mode
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import named_layers
+
+NO_EDITS = 'real Caffe computes no edited passes: its blobs may share memory; open the network with the engine "torch"'
 
 
 class CaffeRecording(Recording):
@@ -32,6 +36,9 @@ class CaffeRecording(Recording):
         layers = named_layers(layers)
         values = self._data([self._value_blob(name) for name in layers])
         return {name: self._shaped(name, value) for name, value in zip(layers, values, strict=True)}
+
+    def edited(self, edits: Sequence[Edit], layers: Sequence[str] | None = None) -> CaffeRecording:  # noqa: ARG002
+        raise ToolboxError(NO_EDITS)
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return self._shaped(layer, self._data([self._below_blob(layer)])[0])

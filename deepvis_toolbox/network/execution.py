@@ -90,6 +90,7 @@ class Program:
     With `overwrite`, a rectifier may overwrite an input that nobody else reads (never while recording gradients).
     `wrap` may replace what a node calls by something that gives the same values. Wanted nodes that are `released` are
     shown to `on_value` and then let go like the rest; those that are also `overwritable` may be overwritten once shown.
+    The values of `known` nodes are given to `run`, and nothing that only they need is computed.
     """
 
     def __init__(
@@ -102,13 +103,14 @@ class Program:
         wrap: Wrap | None = None,
         released: frozenset[fx.Node] = frozenset(),
         overwritable: frozenset[fx.Node] = frozenset(),
+        known: frozenset[fx.Node] = frozenset(),
     ) -> None:
         self.wanted = frozenset(wanted)
         self._released = released
         self._overwritable = overwritable
         self._overwrite = overwrite
         self._wrap = wrap
-        needed = needed_for(self.wanted)
+        needed = needed_for(self.wanted, known)
         order = [node for node in graph_module.graph.nodes if node in needed]
         self.constants: Values = {
             node: attribute(graph_module, str(node.target)) for node in order if node.op == "get_attr"
@@ -118,11 +120,17 @@ class Program:
         self._release_after_last_use()
 
     def run(self, x: torch.Tensor, on_value: OnValue | None = None) -> Values:
-        """Compute all steps for images, float32 (N, C, H, W). `on_value` is called after each, with all live values."""
-        values: Values = {**self.constants, self.placeholder: x}
+        """Compute all steps for images, float32 (N, C, H, W). `on_value` is called after each, with all live values,
+        and may put another value in the place of the one computed."""
+        values: Values = {self.placeholder: x}
         if on_value:
             on_value(self.placeholder, values)
-        with full_precision(x.device):
+        return self.go_on(values, on_value)
+
+    def go_on(self, known: Values, on_value: OnValue | None = None) -> Values:
+        """Compute all steps from the known nodes' values; else as `run`."""
+        values: Values = {**self.constants, **known}
+        with full_precision(known[self.placeholder].device):
             for step in self._steps:
                 values[step.node] = step.compute(values)
                 if on_value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
@@ -17,6 +18,7 @@ from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
 from deepvis_toolbox.words.class_names import ClassNames
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Layers, Rect
 
@@ -48,12 +50,14 @@ class Network(ABC):
     notes: tuple[str, ...] = ()
     """What trying it found out that a user should know, a sentence each: layers left out, say."""
     _kept_recording: Recording | None = None
+    _last_recording: weakref.ref[Recording] | None = None
+    """The last unedited one, as long as somebody holds it."""
 
     @abstractmethod
-    def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+    def forward(self, x: torch.Tensor, layers: Sequence[str], edits: Sequence[Edit] = ()) -> dict[str, torch.Tensor]:
         """Return the activations of `layers` for images `x` (N, C, H, W): {name as given: (N, …)}.
 
-        Runs no further than needed. Raises `ToolboxError` for an unknown layer or a wrong shape.
+        Runs no further than needed. `edits`: see `record`. Raises `ToolboxError` for an unknown layer or a wrong shape.
         """
 
     @abstractmethod
@@ -66,8 +70,13 @@ class Network(ABC):
         """
 
     @abstractmethod
-    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
-        """Return a forward pass that is kept, of float32 (N, C, H, W), as far as `layers` need (all, by default)."""
+    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None, edits: Sequence[Edit] = ()) -> Recording:
+        """Return a forward pass that is kept, of float32 (N, C, H, W), as far as `layers` need (all, by default).
+
+        `edits`: changes to layers' values (behind their rectifiers) for this pass alone. Where the last unedited
+        recording of the same images still exists, nothing below the lowest edit is computed again. Raises
+        `ToolboxError` where the engine has no edits.
+        """
 
     @abstractmethod
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
@@ -106,10 +115,18 @@ class Network(ABC):
         check_backward_mode(mode)
         return self._recording_of(x).backward(origin, diff, mode, at)
 
+    def _recording_at_hand(self, x: torch.Tensor) -> Recording | None:
+        """Return an unedited recording of the same images that still exists."""
+        last = self._last_recording() if self._last_recording else None
+        for recording in (self._kept_recording, last):
+            if recording is not None and _are_of(recording, x):
+                return recording
+        return None
+
     def _recording_of(self, x: torch.Tensor) -> Recording:
         """Return the kept recording where the images are the same as in the last call, else a new one."""
         kept = self._kept_recording
-        if kept is None or kept.input.shape != x.shape or not torch.equal(kept.input, x.to(kept.input)):
+        if kept is None or not _are_of(kept, x):
             kept = self._kept_recording = None  # its memory is free before the new one takes some
             kept = self._kept_recording = self.record(x)
         return kept
@@ -163,6 +180,11 @@ class Network(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _are_of(recording: Recording, x: torch.Tensor) -> bool:
+    """Return whether a recording is of these images."""
+    return recording.input.shape == x.shape and torch.equal(recording.input, x.to(recording.input))
 
 
 def _are_shares(kind: str, values: torch.Tensor) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
+from deepvis_toolbox.network.editing import part_of_each
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import named_layers
 
 
@@ -22,6 +24,11 @@ class JoinedRecording(Recording):
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         layers = named_layers(layers)
         return _joined_by_name([part.activations(layers) for part in self._parts])
+
+    def edited(self, edits: Sequence[Edit], layers: Sequence[str] | None = None) -> JoinedRecording:
+        count = len(self._parts)
+        each = [part_of_each(edits, index, count, self.layers) for index in range(count)]
+        return JoinedRecording([part.edited(own, layers) for part, own in zip(self._parts, each, strict=True)])
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return joined([part.below_rectifier(layer) for part in self._parts])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,16 +101,28 @@ def _kind_of(chain: list[fx.Node]) -> str:
     return (telling or kinds)[0]
 
 
-def needed_for(wanted: Iterable[fx.Node]) -> set[fx.Node]:
-    """Return these nodes and all below them."""
+def needed_for(wanted: Iterable[fx.Node], known: Collection[fx.Node] = ()) -> set[fx.Node]:
+    """Return these nodes and all below them, as far as they are not known, nor needed for known ones alone."""
     needed: set[fx.Node] = set()
     waiting = list(wanted)
     while waiting:
         node = waiting.pop()
-        if node not in needed:
+        if node not in needed and node not in known:
             needed.add(node)
             waiting.extend(node.all_input_nodes)
     return needed
+
+
+def depending_on(nodes: Iterable[fx.Node]) -> set[fx.Node]:
+    """Return all nodes that are computed from these, without themselves where none is computed from another."""
+    above: set[fx.Node] = set()
+    waiting = [reader for node in nodes for reader in node.users]
+    while waiting:
+        node = waiting.pop()
+        if node not in above:
+            above.add(node)
+            waiting.extend(node.users)
+    return above
 
 
 def reachable(origin: LayerNodes, layers: Mapping[str, LayerNodes]) -> set[str]:

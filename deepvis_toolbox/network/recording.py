@@ -9,6 +9,7 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import Layers, named_layers
 
 
@@ -26,6 +27,14 @@ class Recording(ABC):
     @abstractmethod
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         """Return the layers' activations, each (N, …), detached. Runs nothing."""
+
+    @abstractmethod
+    def edited(self, edits: Sequence[Edit], layers: Sequence[str] | None = None) -> Recording:
+        """Return the pass as it is with edits, as far as `layers` need (None: all); this one stays as it is.
+
+        What lies below the lowest edit is not computed again. Raises `ToolboxError` for a layer or unit that the
+        network lacks, for values that do not fit, and where the engine has no edits.
+        """
 
     @abstractmethod
     def below_rectifier(self, layer: str) -> torch.Tensor:

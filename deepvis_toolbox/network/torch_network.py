@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
@@ -13,6 +14,7 @@ from torch import fx
 
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.editing import part_of_each
 from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
 from deepvis_toolbox.network.first_run import first_run
 from deepvis_toolbox.network.graph_layers import GraphLayers
@@ -24,7 +26,8 @@ from deepvis_toolbox.network.memory_layout import lay_out_channels_last
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
-from deepvis_toolbox.network.torch_recording import TorchRecording
+from deepvis_toolbox.network.torch_recording import Recorder, TorchRecording
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import Rect, named_layers
 
 _PROGRAMS_KEPT = 64
@@ -60,8 +63,11 @@ class TorchNetwork(Network):
         self._described = GraphLayers(self._graph_module, tried.values, description)
         self.layers, self._nodes = self._described.layers, self._described.nodes
         self.label_layers, self.description = self._described.label_layers, self._described.description
+        self._recorder = Recorder(self.layers, self._nodes, self._switch, self._recording_program, self._opaque)
 
-    def forward(self, x: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+    def forward(self, x: torch.Tensor, layers: Sequence[str], edits: Sequence[Edit] = ()) -> dict[str, torch.Tensor]:
+        if edits:
+            return self.record(x, layers, edits).activations(layers)
         nodes = {name: self._nodes[self.layers.canonical(name)].value for name in named_layers(layers)}
         program = self._program("forward", nodes.values(), overwrite=True)
         with torch.inference_mode():
@@ -92,13 +98,24 @@ class TorchNetwork(Network):
         with torch.inference_mode():
             program.run(self._checked(x), visit_layer)
 
-    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None) -> Recording:
+    def record(self, x: torch.Tensor, layers: Sequence[str] | None = None, edits: Sequence[Edit] = ()) -> Recording:
         layers = None if layers is None else named_layers(layers)
-        if self._takes_one and len(x) > 1:
-            return JoinedRecording([self.record(part, layers) for part in self._parts(self._checked(x))])
+        images, at_hand = self._checked(x), self._recording_at_hand(x) if edits else None
+        if at_hand is not None:
+            return at_hand.edited(edits, layers)
+        if self._takes_one and len(images) > 1:
+            each = [part_of_each(edits, index, len(images), self.layers) for index in range(len(images))]
+            parts = zip(images.split(1), each, strict=True)
+            recording: Recording = JoinedRecording([self.record(part, layers, own) for part, own in parts])
+        else:
+            recording = TorchRecording(self._recorder, images, layers, edits)
+        if not edits:
+            self._last_recording = weakref.ref(recording)
+        return recording
+
+    def _recording_program(self, layers: Sequence[str] | None, known: frozenset[fx.Node]) -> Program:
         names = list(self.layers) if layers is None else [self.layers.canonical(name) for name in layers]
-        program = self._program("record", self._recorded_nodes(names), wrap=self._passing_in_deconv)
-        return TorchRecording(program, self._checked(x), self.layers, self._nodes, self._switch, self._opaque)
+        return self._program("record", self._recorded_nodes(names), known=known, wrap=self._passing_in_deconv)
 
     def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
         """Return what computes a layer for images of any size, float32 (N, C, H, W).
@@ -191,7 +208,7 @@ class TorchNetwork(Network):
     ) -> Program:
         """Return the program for a purpose and its nodes, from the last ones used where it is among them."""
         nodes = frozenset(wanted) | frozenset(keep)
-        key = (purpose, nodes, overwritable)
+        key = (purpose, nodes, overwritable, options.get("known"))
         if key not in self._programs:
             released = nodes - _read_later(nodes) if purpose == "visit" else frozenset()
             options |= {"overwrite": True, "overwritable": overwritable} if overwritable else {}

@@ -2,45 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import fx
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.backward_modes import RULES, rectifiers_obey
+from deepvis_toolbox.network.editing import changes_of, joined_changes
 from deepvis_toolbox.network.execution import Program, Values
 from deepvis_toolbox.network.full_precision import full_precision
-from deepvis_toolbox.network.layer_nodes import LayerNodes, operation, reachable
+from deepvis_toolbox.network.layer_nodes import LayerNodes, depending_on, operation, reachable
 from deepvis_toolbox.network.passing import DeconvSwitch
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import Layers, named_layers
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """What a network's recordings have in common."""
+
+    layers: Layers
+    nodes: Mapping[str, LayerNodes]
+    switch: DeconvSwitch
+    program_for: Callable[[Sequence[str] | None, frozenset[fx.Node]], Program]
+    """program_for(layers, or None for all; nodes that are known) -> what computes the layers and those on the way."""
+    opaque: Sequence[str] = ()
+    """Modules that hide a rectifier inside."""
 
 
 class TorchRecording(Recording):
     """Keeps every layer's tensors, with the autograd graph that links them."""
 
     def __init__(
-        self,
-        program: Program,
-        x: torch.Tensor,
-        layers: Layers,
-        nodes: Mapping[str, LayerNodes],
-        switch: DeconvSwitch,
-        opaque: Sequence[str] = (),
+        self, recorder: Recorder, x: torch.Tensor, layers: Sequence[str] | None = None, edits: Sequence[Edit] = ()
     ) -> None:
+        """Record a pass over `x`, network values float32 (N, C, H, W) on the network's device."""
+        self._take_over(recorder)
+        self._changes = changes_of(edits, self.layers, self._nodes)
+        program = recorder.program_for(layers, frozenset())
         with torch.inference_mode(False), torch.enable_grad():
             self.input = x.detach().clone(memory_format=torch.preserve_format)
-            self._leaf = self.input.detach().requires_grad_()
+            leaf = self.input.detach().requires_grad_()
             self._rectified: list[torch.Tensor] = []
-            self._values: Values = program.run(self._leaf, self._link)
-        self.layers = layers
-        self._nodes = nodes
-        self._switch = switch
-        self._opaque = tuple(opaque)
+            self._values: Values = program.run(leaf, self._link)
+
+    def edited(self, edits: Sequence[Edit], layers: Sequence[str] | None = None) -> TorchRecording:
+        """Return the pass as it is with edits, as far as `layers` need (None: all). What lies below the edits is shared
+        and not computed again."""
+        changes = changes_of(edits, self.layers, self._nodes)
+        above = depending_on(changes)
+        kept = {node: value for node, value in self._values.items() if node not in above}
+        found = object.__new__(TorchRecording)
+        found._take_over(self._recorder)
+        found._changes, found.input = joined_changes(self._changes, changes), self.input
+        found._rectified = list(self._rectified)
+        program = self._recorder.program_for(layers, frozenset(kept))
+        with torch.inference_mode(False), torch.enable_grad():
+            kept |= {node: changes[node](kept[node]) for node in changes.keys() & kept.keys()}
+            found._values = {**kept, **program.go_on(kept, found._link)}
+        return found
+
+    def _take_over(self, recorder: Recorder) -> None:
+        self._recorder, self.layers = recorder, recorder.layers
+        self._nodes, self._switch, self._opaque = recorder.nodes, recorder.switch, tuple(recorder.opaque)
 
     def _link(self, node: fx.Node, values: Values) -> None:
+        """See to it that a computed value is a tensor of its own in autograd's graph; then carry out its edits."""
+        self._make_own(node, values)
+        if node in self._changes:
+            values[node] = self._changes[node](values[node])
+
+    def _make_own(self, node: fx.Node, values: Values) -> None:
         """See to it that a computed value is a tensor of its own in autograd's graph, and keep those of rectifiers.
 
         A layer that only passes its input on must not share its gradient with the layers below. What depends on no
