@@ -106,6 +106,12 @@ class CaffeNetwork(Network):
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
         return self._described.receptive_field(layer, place)
 
+    def layers_feeding(self, layer: str) -> tuple[str, ...]:
+        return self._described.feeding(layer)
+
+    def layers_below(self, layer: str) -> tuple[str, ...]:
+        return self._described.below(layer)
+
     @property
     def weights_hash(self) -> str:
         return self.caffe.weights_hash()

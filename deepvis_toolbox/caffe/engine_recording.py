@@ -47,11 +47,12 @@ class CaffeRecording(Recording):
         return self._shape(origin)
 
     def _arrived(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str], behind_rectifiers: bool
     ) -> dict[str, torch.Tensor]:
         check_caffe_mode(mode)
         reachable = self._described.reachable(origin, at)
-        targets = {name: self._below_blob(name) for name in at if name in reachable}
+        blob_of = self._value_blob if behind_rectifiers else self._below_blob
+        targets = {name: blob_of(name) for name in at if name in reachable}
         start = self._below_blob(origin)
         steps, reached = self._caffe.passes.backward(start, targets.values(), mode)
         read: list[Step] = [("get_diff", blob) for blob in targets.values() if blob in reached]

@@ -15,28 +15,65 @@ from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
+from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContributions, UnitEffects
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
+from deepvis_toolbox.measure.statistics import LayerSpread, LayerStatistics, Spread
+from deepvis_toolbox.measure.what_if import ChangedLayers, ChangedMaps, Edited, LayerChanges
+from deepvis_toolbox.measure.where_it_looks import GradCAM, Heat, PlacesOf, UnitHeat
+from deepvis_toolbox.measure.who_fires import (
+    ActiveUnits,
+    Activity,
+    LayerActivity,
+    MostActive,
+    UnitsByScore,
+    UnitsInRegion,
+    UnitsInRegionOfLayers,
+)
+from deepvis_toolbox.words.edit import Edit
 
 if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass
     from deepvis_toolbox.measure.session import Session
 
 __all__ = [
+    "ActiveUnits",
+    "Activity",
     "BackwardImage",
+    "ChangedLayers",
+    "ChangedMaps",
     "ClassProbabilities",
+    "Contributors",
+    "Edit",
+    "Edited",
+    "GradCAM",
     "GradientNeed",
+    "Heat",
     "InputGradient",
+    "LayerActivity",
+    "LayerChanges",
     "LayerGradients",
     "LayerMaps",
+    "LayerSpread",
+    "LayerStatistics",
     "Maps",
     "Measurement",
+    "MostActive",
     "Needs",
     "Pass",
+    "PlacesOf",
     "Probabilities",
     "Question",
+    "Raised",
     "Session",
+    "Spread",
+    "UnitContributions",
+    "UnitEffects",
+    "UnitHeat",
+    "UnitsByScore",
+    "UnitsInRegion",
+    "UnitsInRegionOfLayers",
 ]
 
 _HOMES = {"Pass": "deepvis_toolbox.measure.passes", "Session": "deepvis_toolbox.measure.session"}

@@ -25,6 +25,9 @@ class Needs:
     layers: frozenset[str] = frozenset()
     """Layers whose activations are read."""
     gradients: frozenset[GradientNeed] = frozenset()
+    is_recorded: bool = False
+    """Whether the pass is to be kept: for other backward passes, or for edited ones."""
 
     def __or__(self, other: Needs) -> Needs:
-        return Needs(self.layers | other.layers, self.gradients | other.gradients)
+        is_recorded = self.is_recorded or other.is_recorded
+        return Needs(self.layers | other.layers, self.gradients | other.gradients, is_recorded)

@@ -14,17 +14,29 @@ from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit
+
+_EDITED_KEPT = 4
 
 
 class Pass:
     """One image and all that has been computed of it so far. Measurements read it; not for two threads at once."""
 
-    def __init__(self, network: Network, image: RGBImage, values: torch.Tensor) -> None:
+    def __init__(
+        self,
+        network: Network,
+        image: RGBImage,
+        values: torch.Tensor,
+        base: Pass | None = None,
+        edits: tuple[Edit, ...] = (),
+    ) -> None:
         """Take `image`: the picture as the network sees it, RGB uint8 H×W×3; `values`: the same as network input,
-        float32 (1, C, H, W)."""
+        float32 (1, C, H, W); `base`: the pass without the edits."""
         self.network, self.image, self.values = network, image, values
+        self._base, self._edits = base, edits
+        self._edited: dict[tuple[Edit, ...], Pass] = {}
         self._activations: dict[str, torch.Tensor] = {}
         self._recording: Recording | None = None
         self._recorded: frozenset[str] | None = frozenset()
@@ -40,9 +52,10 @@ class Pass:
         expected: then as far as the network goes, and no further pass will be needed.
         """
         wanted = _in_order(needs.layers | {need.origin.layer for need in needs.gradients})
-        if not needs.gradients and self._has(wanted):
+        keeps = bool(needs.gradients) or needs.is_recorded or self._base is not None
+        if not keeps and self._has(wanted):
             return
-        if needs.gradients or record_all:
+        if keeps or record_all:
             self._activations = self._recorded_as_far_as(None if record_all else wanted).activations(wanted)
         else:
             self._activations = self.network.forward(self.values, wanted)
@@ -66,10 +79,35 @@ class Pass:
         return self._activations[layer]
 
     def gradients(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+        self,
+        origin: str,
+        diff: torch.Tensor,
+        mode: BackwardMode,
+        at: Sequence[str],
+        *,
+        behind_rectifiers: bool = False,
     ) -> dict[str, torch.Tensor]:
-        """Return what arrives at the layers `at`, float32 (1, …), from a `diff` shaped as the origin's activations."""
-        return self._recorded_as_far_as([origin]).backward(origin, diff, mode, at)
+        """Return what arrives at the layers `at`, float32 (1, …), from a `diff` shaped as the origin's activations.
+
+        `behind_rectifiers`: what arrives at their activations themselves.
+        """
+        recording = self._recorded_as_far_as([origin])
+        return recording.backward(origin, diff, mode, at, behind_rectifiers=behind_rectifiers)
+
+    def below_rectifier(self, layer: str) -> torch.Tensor:
+        """Return a layer's values below its rectifier, (1, …), its activations where it has none; not to be written
+        to."""
+        return self._recorded_as_far_as([layer]).below_rectifier(layer)
+
+    def edited(self, edits: Sequence[Edit]) -> Pass:
+        """Return the pass over the same image with some layers' values changed, computed once however often it is
+        asked for. `ToolboxError` for an edit that does not fit, and where the engine has none."""
+        key = tuple(edits)
+        found = self._edited.pop(key, None) or Pass(self.network, self.image, self.values, base=self, edits=key)
+        while len(self._edited) >= _EDITED_KEPT:  # of a still picture there may come ever more
+            self._edited.pop(next(iter(self._edited)))
+        self._edited[key] = found
+        return found
 
     def unit_gradient(self, need: GradientNeed) -> torch.Tensor:
         """Return what a backward pass from a unit with its own activation map brings to a layer, (1, …)."""
@@ -110,9 +148,14 @@ class Pass:
         covered = self._recorded is None or (layers is not None and self._recorded.issuperset(layers))
         if self._recording is None or not covered:
             wanted = None if layers is None else _in_order({*layers, *(self._recorded or ())})
-            self._recording = self.network.record(self.values, wanted)
+            self._recording = self._record(wanted)
             self._recorded = None if wanted is None else frozenset(wanted)
         return self._recording
+
+    def _record(self, wanted: Sequence[str] | None) -> Recording:
+        if self._base is None:
+            return self.network.record(self.values, wanted)
+        return self._base._recorded_as_far_as([edit.layer for edit in self._edits]).edited(self._edits, wanted)
 
 
 def _in_order(layers: Collection[str]) -> list[str]:

@@ -10,7 +10,8 @@ from torch import fx
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import ModelDescription
-from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, note_values, reachable
+from deepvis_toolbox.network.feeding import layers_feeding
+from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, needed_for, note_values, reachable
 from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.network.regions import receptive_field
 from deepvis_toolbox.words.layer import Layers, Rect
@@ -50,6 +51,16 @@ class GraphLayers:
                 raise ToolboxError(f'layer "{layer}" has places {range_of_places}, not {place[0]},{place[1]}')
         where = place if described.is_spatial else None
         return receptive_field(self.nodes[described.name].value, where or described.centre, self._input_shape)
+
+    def feeding(self, layer: str) -> tuple[str, ...]:
+        """Do as `Network.layers_feeding`."""
+        return layers_feeding(self.layers.canonical(layer), self.nodes)
+
+    def below(self, layer: str) -> tuple[str, ...]:
+        """Do as `Network.layers_below`."""
+        own = self.nodes_of(layer)
+        computed = needed_for(own.value.all_input_nodes)
+        return tuple(name for name, nodes in self.nodes.items() if nodes.value in computed)
 
     def reachable(self, origin: str, layers: Sequence[str]) -> set[str]:
         """Return those of the layers that a signal from the origin may reach."""

@@ -85,6 +85,15 @@ class Network(ABC):
         It may leave the image. Layers without places (flat ones) see the whole image.
         """
 
+    @abstractmethod
+    def layers_feeding(self, layer: str) -> tuple[str, ...]:
+        """Return the layers whose units a layer mixes: the nearest below, past rectifiers, norms, pooling, and
+        convolutions of each channel by itself. Branches that meet are followed each. The input has none."""
+
+    @abstractmethod
+    def layers_below(self, layer: str) -> tuple[str, ...]:
+        """Return all layers that a layer is computed from, in the network's order, itself left out."""
+
     @property
     @abstractmethod
     def weights_hash(self) -> str:

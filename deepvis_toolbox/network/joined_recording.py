@@ -37,10 +37,11 @@ class JoinedRecording(Recording):
         return (len(self._parts), *self._parts[0].below_rectifier(origin).shape[1:])
 
     def _arrived(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str], behind_rectifiers: bool
     ) -> dict[str, torch.Tensor]:
         own = zip(self._parts, diff.split(1), strict=True)
-        return _joined_by_name([part.backward(origin, signal, mode, at) for part, signal in own])
+        arrived = [part.backward(origin, signal, mode, at, behind_rectifiers=behind_rectifiers) for part, signal in own]
+        return _joined_by_name(arrived)
 
 
 def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -37,6 +37,9 @@ def classify(graph_module: fx.GraphModule) -> None:
         if node.op == "get_attr":
             node.meta["value_shape"] = getattr(attribute(graph_module, str(node.target)), "shape", None)
         node.meta["operation"] = operation_of(node, modules)
+        module = modules.get(str(node.target)) if node.op == "call_module" else None
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            node.meta["depthwise"] = True
 
 
 def note_values(values: Mapping[fx.Node, Any]) -> None:

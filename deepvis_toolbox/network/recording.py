@@ -41,16 +41,26 @@ class Recording(ABC):
         """Return the layer's value below its rectifier (its own where it has none), float32 (N, …), detached."""
 
     def backward(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode = "grad", at: Sequence[str] | None = None
+        self,
+        origin: str,
+        diff: torch.Tensor,
+        mode: BackwardMode = "grad",
+        at: Sequence[str] | None = None,
+        *,
+        behind_rectifiers: bool = False,
     ) -> dict[str, torch.Tensor]:
-        """Do as `Network.backward`, without a forward pass."""
+        """Do as `Network.backward`, without a forward pass.
+
+        `behind_rectifiers`: what arrives at the layers' activations themselves, instead of below their rectifiers.
+        """
         check_backward_mode(mode)
         shape = self._shape_below(origin)
         if tuple(diff.shape) != shape:
             raise ToolboxError(
                 f'the diff at "{origin}" has shape {tuple(diff.shape)}; the layer has {shape} for these images'
             )
-        return self._arrived(origin, diff, mode, [next(iter(self.layers))] if at is None else named_layers(at))
+        names = [next(iter(self.layers))] if at is None else named_layers(at)
+        return self._arrived(origin, diff, mode, names, behind_rectifiers)
 
     @abstractmethod
     def _shape_below(self, origin: str) -> tuple[int, ...]:
@@ -58,6 +68,6 @@ class Recording(ABC):
 
     @abstractmethod
     def _arrived(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str], behind_rectifiers: bool
     ) -> dict[str, torch.Tensor]:
         """Return what `backward` gives, once the mode and the shape of `diff` are known to be right."""

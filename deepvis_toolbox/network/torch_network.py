@@ -133,6 +133,12 @@ class TorchNetwork(Network):
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
         return self._described.receptive_field(layer, place)
 
+    def layers_feeding(self, layer: str) -> tuple[str, ...]:
+        return self._described.feeding(layer)
+
+    def layers_below(self, layer: str) -> tuple[str, ...]:
+        return self._described.below(layer)
+
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
         if self._takes_one:
             return super().ascent_pass(layer, place)

@@ -103,13 +103,13 @@ class TorchRecording(Recording):
         return tuple(self._tensor(origin, self._nodes_of(origin).below).shape)
 
     def _arrived(
-        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str]
+        self, origin: str, diff: torch.Tensor, mode: BackwardMode, at: Sequence[str], behind_rectifiers: bool
     ) -> dict[str, torch.Tensor]:
         self._check_reachable(mode)
         start = self._tensor(origin, self._nodes_of(origin).below)
-        ends = {name: self._arrival(name) for name in at}
+        ends = {name: self._arrival(name, behind_rectifiers) for name in at}
         linked = {name: self._nodes_of(name) for name, end in ends.items() if end.requires_grad and start.requires_grad}
-        reached = reachable(self._nodes_of(origin), linked)
+        reached = linked.keys() if behind_rectifiers else reachable(self._nodes_of(origin), linked)
         arrived: dict[str, torch.Tensor | None] = {}
         if reached:
             with torch.inference_mode(False), rectifiers_obey(mode, self._rectified):
@@ -125,12 +125,13 @@ class TorchRecording(Recording):
             for name, gradient in gradients.items()
         }
 
-    def _arrival(self, name: str) -> torch.Tensor:
+    def _arrival(self, name: str, behind_rectifier: bool) -> torch.Tensor:
         """Return the tensor whose gradient is asked for; zeros for one that was not computed, which lies above the
         origin."""
         nodes = self._nodes_of(name)
-        if nodes.below in self._values:
-            found: torch.Tensor = self._values[nodes.below]
+        end = nodes.value if behind_rectifier else nodes.below
+        if end in self._values:
+            found: torch.Tensor = self._values[end]
             return found
         shape = (self.input.shape[0], *self.layers[name].shape)
         return torch.zeros(shape, dtype=self.input.dtype, device=self.input.device)

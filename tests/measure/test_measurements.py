@@ -125,9 +125,9 @@ class Counted:
             monkeypatch.setattr(network, verb, self._counting(verb, getattr(network, verb)))
 
     def _counting(self, verb: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(*arguments: Any) -> Any:
+        def counting(*arguments: Any, **named: Any) -> Any:
             setattr(self, verb, getattr(self, verb) + 1)
-            result = function(*arguments)
+            result = function(*arguments, **named)
             if verb == "record":
                 result.backward = self._counting("backward", result.backward)
             return result

@@ -1,0 +1,170 @@
+"""Who fires: units in the order of how active they are, everywhere or in a part of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.measure.alignment import PlacesInPicture, places_in_picture
+from deepvis_toolbox.measure.layer_maps import channels_first
+from deepvis_toolbox.measure.measurement import Measurement
+from deepvis_toolbox.measure.needs import Needs
+from deepvis_toolbox.words.images import Floats
+from deepvis_toolbox.words.layer import Rect
+from deepvis_toolbox.words.unit import Unit
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.measure.passes import Pass
+    from deepvis_toolbox.network.interface import Network
+
+By = Literal["maximum", "mean"]
+
+
+@dataclass(frozen=True, eq=False)
+class ActiveUnits:
+    """Units, strongest first."""
+
+    units: tuple[int, ...]
+    values: Floats
+    """(units,), in the same order, in the layer's own scale."""
+
+
+@dataclass(frozen=True, eq=False)
+class UnitsByScore:
+    """Units, highest score first."""
+
+    units: tuple[Unit, ...] | tuple[int, ...]
+    """Numbers in one layer, addresses where there are several."""
+    scores: Floats
+    """(units,), in standard deviations of the unit's layer over this picture."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class MostActive(Measurement[ActiveUnits]):
+    """Which units fire most? By each unit's maximum, or its mean, over its places; equal ones in their order."""
+
+    layer: str
+    by: By = "maximum"
+    top: int | None = None
+    """How many; None: all."""
+
+    def needs(self, network: Network) -> Needs:  # noqa: ARG002
+        """Return the layer."""
+        return Needs(frozenset({self.layer}))
+
+    def take(self, passes: Pass) -> ActiveUnits:
+        """Answer with the order; values that are NaN come last."""
+        maps = _flat_maps(passes, self.layer)
+        values = maps.max(1) if self.by == "maximum" else maps.mean(1)
+        order = _strongest_first(values)[: self.top]
+        return ActiveUnits(tuple(order.tolist()), values[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """How active the most active unit of each layer is."""
+
+    largest: Mapping[str, float]
+    """{layer: its largest activation}, in the network's order."""
+
+
+@dataclass(frozen=True)
+class LayerActivity(Measurement[Activity]):
+    """How active is each layer's most active unit?"""
+
+    layers: tuple[str, ...]
+
+    def needs(self, network: Network) -> Needs:  # noqa: ARG002
+        """Return the layers."""
+        return Needs(frozenset(self.layers))
+
+    def take(self, passes: Pass) -> Activity:
+        """Answer with the largest activation of each layer."""
+        return Activity({name: float(passes.activations(name).amax()) for name in self.layers})
+
+
+@dataclass(frozen=True)
+class UnitsInRegion(Measurement[UnitsByScore]):
+    """Which units fire in this part of the picture more than elsewhere?
+
+    A unit's score is its mean over the places inside minus its mean over those outside, divided by the standard
+    deviation of all of the layer's values on this picture, so that layers can be compared. A place counts as inside by
+    the share of its cell (the input nearer to the middle of its receptive field than to its neighbours') that lies
+    there. Regions are in pixels of the picture as the network sees it.
+    """
+
+    layer: str
+    region: Rect
+    top: int | None = None
+
+    def needs(self, network: Network) -> Needs:  # noqa: ARG002
+        """Return the layer."""
+        return Needs(frozenset({self.layer}))
+
+    def take(self, passes: Pass) -> UnitsByScore:
+        """Answer with the order; `ToolboxError` for a layer without places, and a region outside of the picture or as
+        large as it."""
+        places = places_in_picture(passes.network, self.layer)
+        scores = _scores(passes, self.layer, places, self.region)
+        order = _strongest_first(scores)[: self.top]
+        note = "" if places.by_fields else f"{self.layer} sees the whole picture everywhere: its maps are stretched"
+        return UnitsByScore(tuple(order.tolist()), scores[order], note)
+
+
+@dataclass(frozen=True)
+class UnitsInRegionOfLayers(Measurement[UnitsByScore]):
+    """As `UnitsInRegion`, over several layers; those that have no places, or one, are left out."""
+
+    layers: tuple[str, ...]
+    region: Rect
+    top: int = 10
+
+    def needs(self, network: Network) -> Needs:
+        """Return the layers that have places."""
+        return Needs(frozenset(self._with_places(network)))
+
+    def take(self, passes: Pass) -> UnitsByScore:
+        """Answer with the best units' addresses."""
+        found: list[tuple[float, Unit]] = []
+        for name in self._with_places(passes.network):
+            scores = _scores(passes, name, places_in_picture(passes.network, name), self.region)
+            order = _strongest_first(scores)[: self.top]
+            found += [(float(scores[unit]), Unit(name, int(unit))) for unit in order]
+        found.sort(key=lambda item: -item[0])
+        best = found[: self.top]
+        return UnitsByScore(tuple(unit for _, unit in best), np.array([score for score, _ in best], np.float32))
+
+    def _with_places(self, network: Network) -> list[str]:
+        return [
+            name
+            for name in self.layers
+            if (network.layers[name].is_spatial or network.layers[name].token_grid)
+            and min(network.layers[name].map_shape) > 1
+        ]
+
+
+def _flat_maps(passes: Pass, layer: str) -> Floats:
+    """Return (units, places)."""
+    maps = channels_first(passes.network.layers[layer], passes.on_cpu(passes.activations(layer)))
+    return maps.reshape(len(maps), -1)
+
+
+def _strongest_first(values: Floats) -> np.ndarray:
+    return np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
+
+
+def _scores(passes: Pass, layer: str, places: PlacesInPicture, region: Rect) -> Floats:
+    maps, inside = _flat_maps(passes, layer), places.shares_inside(region).reshape(-1)
+    if not inside.any():
+        raise ToolboxError("the region lies outside of the picture")
+    if inside.min() == 1:
+        raise ToolboxError("the region is the whole picture; there is no elsewhere to compare with")
+    outside = 1 - inside
+    scores = maps @ (inside / inside.sum() - outside / outside.sum())
+    spread = float(maps.std())
+    return np.asarray(scores / spread if spread else scores, np.float32)
