@@ -119,7 +119,7 @@ def _has_map(network: Network, name: str) -> bool:
 
 
 def mean_diff(value: torch.Tensor, is_tokens: bool, unit: int) -> torch.Tensor:
-    """Return the diff, float32 of a value's shape (1, …), whose signal is the derivative of the unit's mean over its places."""
+    """Return the diff, float32 of a value's shape (1, …), that asks for the derivative of a unit's mean over places."""
     diff = value.new_zeros(value.shape)
     own = diff[..., unit] if is_tokens else diff[:, unit]
     own.fill_(1 / own[0].numel())
