@@ -47,6 +47,8 @@ class StartOptions:
     """As after `--input`; empty: those of the settings, else the first camera, else the demo."""
     goto: str = ""
     """The unit to start at; empty: the settings'."""
+    view: View | None = None
+    """How things are shown at the start; None: as the settings say."""
     script: str = ""
     """As after `--script`."""
     frames: int | None = None
@@ -179,7 +181,7 @@ def _default_input() -> str:
 
 def _start_state(options: StartOptions, sources: int) -> State:
     live = options.settings.live
-    view = View(
+    view = options.view or View(
         backward=live.backward,
         backward_view=live.backward_view,
         show_labels=live.show_labels,

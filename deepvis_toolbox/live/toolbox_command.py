@@ -60,6 +60,8 @@ def parser() -> CommandParser:
     )
     units = parser.group("units")
     units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
+    units.add_argument("--restore", type=Path, metavar="SHOT.png",
+                       help="show things as in a screenshot that the key p saved, and its unit")  # fmt: skip
     pictures = parser.group("pictures in")
     pictures.add_argument("sources", nargs="*", metavar="SOURCE", help="the same as --input SOURCE")
     pictures.add_argument("--input", action="append", default=[], metavar="SOURCE",
@@ -155,6 +157,7 @@ def _save_model(options: StartOptions, folder: Path) -> int:
 
 
 def _options(given: argparse.Namespace) -> StartOptions:
+    from deepvis_toolbox.live.pictures.restoring import restored
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.startup import StartupClock
     from deepvis_toolbox.settings.loading import load_settings
@@ -163,11 +166,13 @@ def _options(given: argparse.Namespace) -> StartOptions:
     local = Path(given.settings) if given.settings else None
     settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, store=given.store)
     log_to(settings.log.file, _log_level(given, settings))
+    view, unit = restored(given.restore) if given.restore else (None, "")
     return StartOptions(
         load=lambda: _load(given, settings),
         settings=settings,
         inputs=given.input,
-        goto=given.goto or "",
+        goto=given.goto or unit,
+        view=view,
         script=given.script,
         frames=given.frames,
         record=given.record,

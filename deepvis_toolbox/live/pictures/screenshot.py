@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.view_record import view_record
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.version import __version__
 
@@ -61,5 +62,6 @@ def description(state: State, snapshot: Snapshot | None, settings: Mapping[str, 
         "labels": state.view.show_labels,
         "source": frame.source if frame else None,
         "frame": frame.number if frame else None,
+        "view": view_record(state.view),
         "settings": dict(settings),
     }

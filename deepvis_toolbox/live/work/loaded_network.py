@@ -48,6 +48,9 @@ class LoadedNetwork:
         """Let the state list the layers and name the classes, and go to the unit to start at."""
         state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
         set_layers(state, self.layers)
+        origin = state.view.frozen_origin
+        if origin and not any(origin.layer == layer.name and origin.channel < layer.channels for layer in self.layers):
+            state.view.frozen_origin = None  # a restored one, of another network
         if self.start:
             go_to(state, self.start)
 
