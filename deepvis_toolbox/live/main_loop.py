@@ -218,3 +218,6 @@ class MainLoop:
         if self.state.orders.screenshot:
             self.state.orders.screenshot = False
             self.shooter.shoot(pixels, self.state, self.snapshot)
+        if self.state.orders.save_values:
+            self.state.orders.save_values = False
+            self.shooter.keep_values(self.state, self.snapshot)

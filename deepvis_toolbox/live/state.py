@@ -137,6 +137,8 @@ class Orders:
     grow: frozenset[Unit] = frozenset()
     """Units whose preferred images are to be made, while they are selected."""
     screenshot: bool = False
+    save_values: bool = False
+    """The shown layer's values are to be saved as arrays."""
     quit: bool = False
 
 
