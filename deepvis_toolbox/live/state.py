@@ -46,6 +46,9 @@ class Facts:
     source_gone: bool = False
     """The source's frames have stopped coming: what is shown is the last one."""
 
+    is_training: bool = False
+    """Whether the network's weights are watched while they change."""
+
     has_unit_images: bool = False
     """Whether the model (or a setting) names a folder for unit images."""
     unit_pictures: UnitPictures | None = None

@@ -54,6 +54,16 @@ class LoadedNetwork:
         if self.start:
             go_to(state, self.start)
 
+    def introduce_again(self, state: State) -> None:
+        """Let the state go on with other weights: the selected unit stays, where it is still there."""
+        if self.layers == state.facts.layers:
+            return
+        unit = state.selected
+        state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
+        set_layers(state, self.layers)
+        if unit:
+            go_to(state, unit)
+
 
 def _identity(network: Network) -> Callable[[], NetworkIdentity]:
     if network.engine == "torch":  # weights that are only read: any thread may
