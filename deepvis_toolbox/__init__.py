@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.opening.loading import load_network
     from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
     from deepvis_toolbox.process_tuning import tune_process
+    from deepvis_toolbox.training_view import watch
     from deepvis_toolbox.version import __version__
     from deepvis_toolbox.words.edit import Edit
     from deepvis_toolbox.words.layer import Layer, Rect
@@ -39,6 +40,7 @@ _HOMES = {
     "show_layer": "deepvis_toolbox.notebook",
     "show_unit": "deepvis_toolbox.notebook",
     "tune_process": "deepvis_toolbox.process_tuning",
+    "watch": "deepvis_toolbox.training_view",
 }
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "show_layer",
     "show_unit",
     "tune_process",
+    "watch",
 ]
 
 

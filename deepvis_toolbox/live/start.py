@@ -196,7 +196,9 @@ def _start_state(options: StartOptions, sources: int) -> State:
     state.facts.loading = "loading the network …"
     if options.training:
         state.facts.is_training = True
-        state.facts.loading = f"waiting for weights in {shown_path(options.training.where)} …"
+        where = options.training.where
+        place = f"from port {where}" if isinstance(where, int) else f"in {shown_path(where)}"
+        state.facts.loading = f"waiting for weights {place} …"
     return state
 
 

@@ -60,8 +60,9 @@ def parser() -> CommandParser:
     network.add_argument(
         "--trusted", action="store_true", help="list the folders that were trusted, and do nothing else"
     )
-    network.add_argument("--watch", type=Path, metavar="FILE_OR_FOLDER",
-                         help="open the network's newest weights whenever a training writes some")  # fmt: skip
+    network.add_argument("--watch", metavar="FILE_OR_FOLDER",
+                         help="open the network's newest weights whenever a training writes some; localhost:PORT: "
+                         "those of a script that uses deepvis_toolbox.watch")  # fmt: skip
     units = parser.group("units")
     units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
     units.add_argument("--restore", type=Path, metavar="SHOT.png",
@@ -207,18 +208,20 @@ def _grower_opener(settings: Settings) -> OpenGrower:
 
 
 def _training(given: argparse.Namespace, settings: Settings) -> Training | None:
+    from deepvis_toolbox.live.work.served_checkpoints import served_port
     from deepvis_toolbox.live.work.training import Training
 
     if given.watch is None:
         return None
+    port = served_port(given.watch)
     where = user_path(given.watch).absolute()
-    if not where.exists() and not where.parent.is_dir():
-        raise ToolboxError(f"--watch {shown_path(given.watch)}: there is no such folder")
+    if port is None and not where.exists() and not where.parent.is_dir():
+        raise ToolboxError(f"--watch {shown_path(where)}: there is no such folder")
 
     def load(checkpoint: Checkpoint) -> Network:
         return _load(argparse.Namespace(**{**vars(given), "weights": str(checkpoint.path)}), settings)
 
-    return Training(where, load)
+    return Training(where if port is None else port, load)
 
 
 def _load(given: argparse.Namespace, settings: Settings) -> Network:

@@ -52,7 +52,7 @@ def _stamped(path: Path) -> Checkpoint | None:
 class CheckpointWatch:
     """Looks at a file or folder in a thread of its own, and tells of each new checkpoint once."""
 
-    def __init__(self, where: Path, tell: Callable[[Checkpoint], None], seconds: float = POLL_SECONDS) -> None:
+    def __init__(self, where: Path, tell: Callable[[Checkpoint], object], seconds: float = POLL_SECONDS) -> None:
         """`tell` is called in the watch's thread."""
         self._where, self._tell, self._seconds = where, tell, seconds
         self._stopped = threading.Event()

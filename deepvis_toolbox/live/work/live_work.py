@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from deepvis_toolbox.live.work.checkpoints import CheckpointWatch
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -40,7 +39,7 @@ class LiveWork:
         self.snapshots: Mailbox[Snapshot] = Mailbox()
         load = training.first if training else load
         self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower, training)
-        self._watch = CheckpointWatch(training.where, self.inbox.renew) if training else None
+        self._watch = training.watch(self.inbox.renew) if training else None
         self.reader = FrameReader(sources, self.inbox)
 
     def start(self) -> None:

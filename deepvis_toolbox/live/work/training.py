@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
-from deepvis_toolbox.live.work.checkpoints import POLL_SECONDS, Checkpoint, newest_checkpoint
+from deepvis_toolbox.live.work.checkpoints import Checkpoint, CheckpointWatch
+from deepvis_toolbox.live.work.served_checkpoints import ServedCheckpoints
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training_progress import FormerTile, TrainingProgress
+from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.measure import LayerMaps
 from deepvis_toolbox.words.unit import Unit
 
@@ -26,8 +27,9 @@ LONGEST = 24
 class Training:
     """Belongs to the worker's thread."""
 
-    def __init__(self, where: Path, load: Callable[[Checkpoint], Network]) -> None:
-        """Take `where`: the file, or the folder whose newest file counts; `load` opens the network with its weights."""
+    def __init__(self, where: Path | int, load: Callable[[Checkpoint], Network]) -> None:
+        """Take `where`: the file, the folder whose newest file counts, or the port where a script serves its weights;
+        `load` opens the network with a checkpoint's weights."""
         self.where = where
         self._load = load
         self._opened: Checkpoint | None = None
@@ -41,11 +43,19 @@ class Training:
 
         Raises `ToolboxError` where they do not fit.
         """
-        last = None
-        while (found := newest_checkpoint(self.where)) is None or found != last:
-            last = found
-            time.sleep(POLL_SECONDS)
-        return self._load_and_note(found)
+        news: Mailbox[Checkpoint] = Mailbox()
+        watch = self.watch(news.put)
+        watch.start()
+        found = news.get()
+        assert found is not None
+        try:
+            return self._load_and_note(found)
+        finally:
+            watch.close()
+
+    def watch(self, tell: Callable[[Checkpoint], object]) -> CheckpointWatch | ServedCheckpoints:
+        """Return what tells, in a thread of its own once it is started, of each new checkpoint."""
+        return ServedCheckpoints(self.where, tell) if isinstance(self.where, int) else CheckpointWatch(self.where, tell)
 
     def open(self, checkpoint: Checkpoint) -> Network | None:
         """Return the network with the checkpoint's weights; None where it is open already, or they do not fit or the
