@@ -26,6 +26,7 @@ _REASONS = {
     errno.EISDIR: "there is a folder of that name; choose another place",
     errno.ELOOP: "a link has that name, and nothing is written through links; remove it, or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EFBIG: "the file would be larger than is allowed here (ulimit -f)",
 }
 
 

@@ -31,8 +31,10 @@ class FolderLock:
     nobody is kept out.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._path = Path(folder) / LOCK
+    def __init__(self, folder: str | Path, file: str = "") -> None:
+        """Take `file`: the name in the folder that alone is written, where the rest is free for others."""
+        self._path = Path(folder) / (f".{file}{LOCK}" if file else LOCK)
+        self._what, self._other = Path(folder) / file, "name" if file else "folder"
         self._file: int | None = None
         if fcntl is not None:
             self._file = self._take()
@@ -69,8 +71,8 @@ class FolderLock:
                 holder = _who(descriptor)
                 os.close(descriptor)
                 raise ToolboxError(
-                    f'another run is writing to "{self._path.parent}" ({holder}); wait for its end, stop it, or choose '
-                    "another folder"
+                    f'another run is writing to "{self._what}" ({holder}); wait for its end, stop it, or choose '
+                    f"another {self._other}"
                 ) from None
             except OSError:  # a file system without locks
                 os.close(descriptor)

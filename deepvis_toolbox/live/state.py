@@ -40,6 +40,9 @@ class Facts:
     message: str = ""
     """One sentence above the status line: what the last key did, or why it did nothing."""
 
+    recording_stopped: bool = False
+    """The film that was asked for cannot be written any more."""
+
     sources: int = 1
     source_note: str = ""
     """What the source says about itself: `camera lost, retrying`."""

@@ -14,6 +14,7 @@ from deepvis_toolbox.atomic_files import check_writable
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
+from deepvis_toolbox.drawing.film import FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
@@ -133,14 +134,17 @@ def _make(
         _say_on_stderr(f'no film "{given.video}" is made: every picture is there already (--brave makes them again)')
     total = sum(len(pictures) for pictures, _, _ in waiting)
     film: AbstractContextManager[BatchWatch | None] = filming(net, Path(given.video)) if given.video else nullcontext()
-    with film as watch, progress_of(given, total, "preferred images", "picture") as progress:
-        for pictures, settings, output in waiting:
-            if given.ray and pictures:
-                opening = partial(opened_network, given)
-                climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
-                keep_pictures(net, climbed, settings, output, summary)
-            else:
-                make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
+    try:
+        with film as watch, progress_of(given, total, "preferred images", "picture") as progress:
+            for pictures, settings, output in waiting:
+                if given.ray and pictures:
+                    opening = partial(opened_network, given)
+                    climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
+                    keep_pictures(net, climbed, settings, output, summary)
+                else:
+                    make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
+    except FilmStoppedError as error:
+        summary.problems.append(str(error))
     return summary
 
 
