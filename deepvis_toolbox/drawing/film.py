@@ -9,7 +9,13 @@ from typing import Self
 import cv2
 import numpy as np
 
-from deepvis_toolbox.atomic_files import cannot_write, check_writable, replacing
+from deepvis_toolbox.atomic_files import (
+    ABANDONED_SECONDS,
+    cannot_write,
+    check_writable,
+    remove_partial_files,
+    replacing,
+)
 from deepvis_toolbox.drawing.recording import Recording, copy_frames
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
@@ -50,6 +56,7 @@ class Film:
         self._size = (0, 0)
         self._stopped: FilmStoppedError | None = None
         self._lock = FolderLock(path.absolute().parent, path.name)
+        remove_partial_files(path.absolute().parent, ABANDONED_SECONDS)
 
     def add(self, frame: RGBImage) -> None:
         """Write one frame, RGB uint8 H×W×3; nothing, where the film has stopped.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, remove_partial_files
 from deepvis_toolbox.errors import sentence_of
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot, screenshot_path
 from deepvis_toolbox.live.state import State
@@ -32,6 +33,7 @@ class Shooter:
     def shoot(self, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None) -> None:
         """Save a copy of RGB pixels H×W×3; one picture at a time, a second one waits for the first."""
         self.close()
+        remove_partial_files(self._folder, ABANDONED_SECONDS)
         path = screenshot_path(self._folder, datetime.now())
         job = (path, pixels.copy(), replace(state, view=replace(state.view), facts=replace(state.facts)), snapshot)
         self._thread = threading.Thread(target=self._save, args=job, name="screenshot")

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         targets, problems = targets_of(given, net, say)
         runs = _runs(given, net, parameters, say)
         outputs = [_output(given, net, name, settings) for name, settings in runs]
-        with _alone(outputs[0]):
+        with _alone(given, outputs[0]) as lock:
+            outputs = [replace(output, lock=lock) for output in outputs]
             summary = _make(given, net, targets, [(run[1], out) for run, out in zip(runs, outputs, strict=True)])
             checked = [checked_target(target, net) for target in targets]
             if given.compare:
@@ -111,9 +113,11 @@ def _output(given: argparse.Namespace, net: Network, group: str, settings: Ascen
     return Output(files, ("majority", "best", "last"), given.arrays, text=True, overwrite=given.brave)
 
 
-def _alone(output: Output) -> AbstractContextManager[object]:
+def _alone(given: argparse.Namespace, output: Output) -> FolderLock:
     """While nobody else writes into the store; under the original's names, runs have prefixes of their own."""
-    return FolderLock(output.files.store.folder) if isinstance(output.files, StoreFiles) else nullcontext()
+    if isinstance(output.files, StoreFiles):
+        return FolderLock(output.files.store.folder)
+    return FolderLock(Path(given.out).parent, Path(given.out).name)
 
 
 def _make(
