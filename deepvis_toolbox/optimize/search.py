@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for number in range(given.count):
                 trials.append(_trial(net, pictures, given, number, folder, lock, summary, progress))
                 _write_sheet(folder, net, given, trials)
+            lock.check()
     print(f"{summary.made} pictures made, {summary.skipped} were there already")
     print(folder / SHEET)
     return 0

@@ -167,6 +167,20 @@ def test_a_folder_that_is_taken_away_during_a_run_ends_it(tmp_path: Path) -> Non
             assert (tmp_path / "store" / LOCK).exists(), "it is the other run's now"
 
 
+def test_a_store_that_is_taken_away_before_the_montages_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl")
+
+    def remove(*_: object) -> list[Path]:
+        shutil.rmtree(tmp_path / "store")
+        return []
+
+    monkeypatch.setattr("deepvis_toolbox.optimize.cli.optimize_command.write_montages", remove)
+    with pytest.raises(FolderGoneError):
+        main([*NETWORK, "--units", "fc:1", "--max-iter", "1", "--store", str(tmp_path / "store")])
+
+
 @pytest.mark.parametrize("place", ["--store", "--out"])
 def test_two_runs_on_one_output_are_refused_with_who_holds_it(tmp_path: Path, place: str) -> None:
     pytest.importorskip("fcntl")

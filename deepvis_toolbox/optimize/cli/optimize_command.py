@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 summary.written += write_comparison(panels, checked, summary.problems)
             else:
                 summary.written += write_montages(net, outputs[0].files, checked, summary.problems)
+            lock.check()
     summary.problems[:0] = problems
     return _report(summary, given.json, say)
 
