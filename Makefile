@@ -23,15 +23,19 @@ imports: $(VENV)/.test-ready
 pytest: $(VENV)/.test-ready
 	$(BIN)/python -m pytest $(ARGS)
 
-$(VENV)/.run-ready: requirements.txt scripts/system_packages.sh
+# What PyPI serves is checked against the hashes of the locks. torch comes last, unchecked: which build of it is right (CPU
+# alone, CUDA, ROCm) depends on the machine, and each has other hashes. requirements-torch.lock has those of PyPI's build.
+$(VENV)/.run-ready: requirements.txt requirements.lock scripts/system_packages.sh
 	bash scripts/system_packages.sh run
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
 	touch $@
 
-$(VENV)/.test-ready: requirements.txt requirements-dev.txt scripts/system_packages.sh
+$(VENV)/.test-ready: requirements.txt requirements-dev.txt requirements-dev.lock scripts/system_packages.sh
 	bash scripts/system_packages.sh test
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
 	touch $@ $(VENV)/.run-ready
 

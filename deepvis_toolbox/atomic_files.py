@@ -26,9 +26,12 @@ _REASONS = {
     errno.EISDIR: "there is a folder of that name; choose another place",
     errno.ELOOP: "a link has that name, and nothing is written through links; remove it, or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EFBIG: "the file would be larger than is allowed here (ulimit -f)",
 }
 
 
+ABANDONED_SECONDS = 60.0
+"""A partial file that has not grown for so long is of a writer that was killed; one is written in a moment."""
 _PARTIAL = f".{'[0-9a-f]' * 32}.partial*"
 
 
@@ -134,7 +137,7 @@ def check_writable(folder: str | Path) -> None:
 def remove_partial_files(folder: str | Path, older_than: float = 0.0) -> None:
     """Remove what writers that were killed have left in `folder`, files of at least this age in seconds.
 
-    Where others may be writing just now, an hour is more than any file takes.
+    `ABANDONED_SECONDS` where others may be writing just now.
     """
     for path in Path(folder).glob(_PARTIAL):
         with suppress(OSError):  # whoever was writing it has finished meanwhile

@@ -23,6 +23,10 @@ _OPEN_OWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 """Never what a link of that name leads to: it would be emptied."""
 
 
+class FolderGoneError(ToolboxError):
+    """A run's folder was taken away from it."""
+
+
 class FolderLock:
     """The right to write into a folder, from `FolderLock(folder)` to `release`; a context manager.
 
@@ -31,8 +35,10 @@ class FolderLock:
     nobody is kept out.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._path = Path(folder) / LOCK
+    def __init__(self, folder: str | Path, file: str = "") -> None:
+        """Take `file`: the name in the folder that alone is written, where the rest is free for others."""
+        self._path = Path(folder) / (f".{file}{LOCK}" if file else LOCK)
+        self._what, self._other = Path(folder) / file, "name" if file else "folder"
         self._file: int | None = None
         if fcntl is not None:
             self._file = self._take()
@@ -42,9 +48,21 @@ class FolderLock:
         descriptor, self._file = self._file, None
         if descriptor is not None:
             with suppress(OSError):  # the folder is gone: there is no name to remove
-                self._path.unlink()
+                if _is_still(descriptor, self._path):  # else it is another run's
+                    self._path.unlink()
             _held.discard(self)
             os.close(descriptor)
+
+    def check(self) -> None:
+        """Raise `FolderGoneError` where the folder, or the lock's file in it, was removed or replaced.
+
+        For long work, which would make the folder anew and lose what was in it unseen.
+        """
+        if self._file is not None and not _is_still(self._file, self._path):
+            raise FolderGoneError(
+                f'"{self._path.parent}", or "{self._path.name}" in it, was removed or replaced while this run was '
+                "writing there; run it again to make what is missing"
+            )
 
     def forget(self) -> None:
         """Close this process's copy of the file, without letting others write."""
@@ -69,8 +87,8 @@ class FolderLock:
                 holder = _who(descriptor)
                 os.close(descriptor)
                 raise ToolboxError(
-                    f'another run is writing to "{self._path.parent}" ({holder}); wait for its end, stop it, or choose '
-                    "another folder"
+                    f'another run is writing to "{self._what}" ({holder}); wait for its end, stop it, or choose '
+                    f"another {self._other}"
                 ) from None
             except OSError:  # a file system without locks
                 os.close(descriptor)
@@ -108,7 +126,7 @@ def _is_still(descriptor: int, path: Path) -> bool:
     """Whether the open file is the one of that name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from deepvis_toolbox.drawing.film import Film
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.painter import Painter
@@ -228,10 +231,17 @@ class MainLoop:
         self.state.facts.window_rate = self._rate.rate
         self.state.facts.window_timings = {"panes": (painted - started) * 1000, "window": (shown - painted) * 1000}
         if self.options.recording:
-            self.options.recording.add(pixels)
-        if self.state.orders.screenshot:
-            self.state.orders.screenshot = False
-            self.shooter.shoot(pixels, self.state, self.snapshot)
-        if self.state.orders.save_values:
-            self.state.orders.save_values = False
-            self.shooter.keep_values(self.state, self.snapshot)
+            self._record(self.options.recording, pixels)
+        if told := self.shooter.follow(self.state, self.snapshot, pixels):
+            self.state.facts.message = told
+            self._touched()
+
+    def _record(self, film: Film, pixels: NDArray[np.uint8]) -> None:
+        """Where the film stops, the window goes on and says so; the film says it again when it is closed."""
+        try:
+            film.add(pixels)
+        except FilmStoppedError as error:
+            self.options.recording = None
+            self.state.facts.recording_stopped = True
+            self.state.facts.message = f"the recording has stopped: {error}"
+            self._touched()

@@ -107,7 +107,8 @@ def run_live(options: StartOptions) -> bool:
         try:
             window = Window(window_settings.title, *window_size(window_settings.width, window_settings.height))
             options.clock.mark("window")
-            shooter = Shooter(Path(options.settings.live.screenshots), options.record_of_settings)
+            shots = Path(options.settings.live.screenshots)
+            shooter = Shooter(shots, options.record_of_settings, window_settings.max_fps)
             stack.callback(shooter.close)
             stack.callback(window.close)
             limits = LoopOptions(window_settings, options.frames, script, recording)

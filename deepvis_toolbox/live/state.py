@@ -40,6 +40,11 @@ class Facts:
     message: str = ""
     """One sentence above the status line: what the last key did, or why it did nothing."""
 
+    is_filming: bool = False
+    """A key has begun a film of the window."""
+    recording_stopped: bool = False
+    """The film that was asked for cannot be written any more."""
+
     sources: int = 1
     source_note: str = ""
     """What the source says about itself: `camera lost, retrying`."""
@@ -140,6 +145,8 @@ class Orders:
     grow: frozenset[Unit] = frozenset()
     """Units whose preferred images are to be made, while they are selected."""
     screenshot: bool = False
+    toggle_recording: bool = False
+    """A film of the window is to begin, or to end."""
     save_values: bool = False
     """The shown layer's values are to be saved as arrays."""
     quit: bool = False

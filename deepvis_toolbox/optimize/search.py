@@ -11,14 +11,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepvis_toolbox.atomic_files import check_writable, write_text
+from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, check_writable, remove_partial_files, write_text
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.command_line.flags import add_network_flags, add_talk_flags, add_unit_flags, addresses_with
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, progress_of
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
@@ -57,10 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         units = [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
         pictures = [AscentTask(checked_target(unit, net), 0) for unit in dict.fromkeys(units)]
         trials, summary = [], Summary()
-        with FolderLock(folder), progress_of(given, given.count * len(pictures), "search", "picture") as progress:
+        remove_partial_files(folder, ABANDONED_SECONDS)
+        with (
+            FolderLock(folder) as lock,
+            progress_of(given, given.count * len(pictures), "search", "picture") as progress,
+        ):
             for number in range(given.count):
-                trials.append(_trial(net, pictures, given, number, folder, summary, progress))
+                trials.append(_trial(net, pictures, given, number, folder, lock, summary, progress))
                 _write_sheet(folder, net, given, trials)
+            lock.check()
     print(f"{summary.made} pictures made, {summary.skipped} were there already")
     print(folder / SHEET)
     return 0
@@ -72,6 +77,7 @@ def _trial(
     given: argparse.Namespace,
     number: int,
     folder: Path,
+    lock: FolderLock,
     summary: Summary,
     progress: Progress,
 ) -> Trial:
@@ -79,7 +85,7 @@ def _trial(
     parameters = sampled(given.seed, number, given.max_iter)
     settings = settings_from(parameters, f"trial {number}")
     files = store_files(net, UnitImageStore(folder), ".jpg", f"trial{number:04d}")
-    output = Output(files, failed_too=True, how_to_overwrite="")
+    output = Output(files, failed_too=True, how_to_overwrite="", lock=lock)
     targets = [picture.target for picture in pictures]
     wanted = pictures_to_make(net, targets, [0], settings, output, summary)
     progress.advance(len(pictures) - len(wanted))
@@ -94,7 +100,11 @@ def _trial(
 
 def _shown(files: StoreFiles, picture: AscentTask) -> tuple[str, float, bytes]:
     record = read_record(files.path(picture, INFO, RECORD_SUFFIX)) or {}
-    data = files.path(picture, SHOWN, files.suffix).read_bytes()
+    path = files.path(picture, SHOWN, files.suffix)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ToolboxError(f'cannot read "{path}": {os_reason_of(error)}; run it again') from None
     objective = record.get("best_objective")
     return str(picture.target), float("nan") if objective is None else float(objective), data
 

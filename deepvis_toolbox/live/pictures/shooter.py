@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, remove_partial_files
 from deepvis_toolbox.errors import sentence_of
+from deepvis_toolbox.live.pictures.recorder import Recorder
 from deepvis_toolbox.live.pictures.saved_values import save_values
 from deepvis_toolbox.live.pictures.screenshot import free_path, save_screenshot
 from deepvis_toolbox.live.state import State
@@ -23,8 +25,9 @@ from deepvis_toolbox.mailbox import Mailbox
 class Shooter:
     """`shoot` returns at once; `outcome` tells how it went."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Take `settings`, which are written into every picture's metadata."""
+    def __init__(self, folder: Path, settings: Mapping[str, Any], film_rate: float = 30.0) -> None:
+        """Take `settings`, which are written into every picture's metadata; `film_rate`: frames a second of films."""
+        self.recorder = Recorder(folder, film_rate)
         self._folder = folder
         self._settings = settings
         self._outcomes: Mailbox[str] = Mailbox()
@@ -46,17 +49,37 @@ class Shooter:
         frozen = _as_now(state)
         self._start(lambda: save_values(self._folder, datetime.now(), frozen, snapshot, self._settings), "values")
 
+    def follow(self, state: State, snapshot: Snapshot | None, pixels: NDArray[np.uint8]) -> str:
+        """Save what the state orders of a window, RGB uint8 H×W×3, and film it where a film has begun; return a sentence
+        about that, mostly empty."""
+        orders, told = state.orders, ""
+        if orders.toggle_recording:
+            told = self.recorder.toggle()
+        told = self.recorder.add(pixels) or told
+        state.facts.is_filming = self.recorder.is_recording
+        if orders.screenshot:
+            self.shoot(pixels, state, snapshot)
+        if orders.save_values:
+            self.keep_values(state, snapshot)
+        orders.toggle_recording = orders.screenshot = orders.save_values = False
+        return told
+
     def _start(self, save: Callable[[], Path], what: str) -> None:
-        self.close()
+        self._wait()
+        remove_partial_files(self._folder, ABANDONED_SECONDS)
         self._thread = threading.Thread(target=self._save, args=(save, what), name=what)
         self._thread.start()
 
     def outcome(self) -> str | None:
         """Return a sentence about the last picture, once."""
-        return self._outcomes.get(timeout=0)
+        return self._outcomes.get(timeout=0) or self.recorder.outcome()
 
     def close(self) -> None:
-        """Wait until the last picture is on the disk."""
+        """Wait until the last picture and the last film are on the disk."""
+        self.recorder.close()
+        self._wait()
+
+    def _wait(self) -> None:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
