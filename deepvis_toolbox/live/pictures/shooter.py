@@ -50,8 +50,10 @@ class Shooter:
         self._start(lambda: save_values(self._folder, datetime.now(), frozen, snapshot, self._settings), "values")
 
     def follow(self, state: State, snapshot: Snapshot | None, pixels: NDArray[np.uint8]) -> str:
-        """Save what the state orders of a window, RGB uint8 H×W×3, and film it where a film has begun; return a sentence
-        about that, mostly empty."""
+        """Save what the state orders of a window, RGB uint8 H×W×3, and film it where a film has begun.
+
+        Return a sentence about that, mostly empty.
+        """
         orders, told = state.orders, ""
         if orders.toggle_recording:
             told = self.recorder.toggle()
