@@ -87,10 +87,13 @@ class PictureList:
         if is_url(self.root):
             return self
         kept = [index for index, path in enumerate(self.paths) if not is_inside(os.path.dirname(path))]  # noqa: PTH120
-        if len(kept) == len(self):
-            return self
-        names, labels = ([part[index] for index in kept] for part in (self.names, self.labels))
-        return replace(self, names=tuple(map(str, names)), labels=tuple(map(int, labels)))
+        return self if len(kept) == len(self) else self.only(kept)
+
+    def only(self, indices: Iterable[int]) -> PictureList:
+        """Return the list of these of its pictures."""
+        kept = list(indices)
+        names, labels = tuple(self.names[index] for index in kept), tuple(self.labels[index] for index in kept)
+        return replace(self, names=names, labels=labels)
 
     @cached_property
     def hash(self) -> str:
