@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,17 @@ from numpy.typing import NDArray
 from deepvis_toolbox.atomic_files import check_writable, remove_partial_files, replacing, write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.npz_file import read_arrays
+from deepvis_toolbox.regular_file import json_in, open_regular, read_json
+from deepvis_toolbox.scan.kept_scan import check_arrays, check_record, forms_of
 from deepvis_toolbox.scan.numbers.calibration import Calibration
-from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL
+from deepvis_toolbox.scan.pictures.picture_list import MOST_LABEL, PictureList
 from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
 from deepvis_toolbox.scan.tally import Tally
 
 MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
+_MOST_RECORD = 1 << 30
 MEANWHILE = "top_images-new.npz"
 """The arrays of a result that takes a former one's place, as a second shard's in one folder, until they have the usual
 name."""
@@ -89,18 +93,14 @@ class ResultFolder:
 
     def tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
         """Return what `finished` or `record` gave, with its arrays. `ToolboxError` where they are damaged."""
-        identity = record["identity"]
-        try:
-            calibration = Calibration.from_record(record["calibration"])
-            tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device)
-            tally.load(self._arrays(record))
-            tally.skipped = {int(index): str(reason) for index, reason in record["skipped"].items()}
-            for first, last in record["batches_done"]:
-                tally.mark_done(int(first), int(last))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ToolboxError(
-                f'the scan in "{self.folder}" is damaged ({reason_of(error)}); remove it and scan again'
-            ) from error
+        identity, arrays = record["identity"], self._arrays(record)
+        tally = Tally(
+            settings_of(identity), Calibration.from_record(record["calibration"]), identity["pictures"]["count"], device
+        )
+        tally.load(arrays)
+        tally.skipped = {int(index): reason for index, reason in record["skipped"].items()}
+        for first, last in record["batches_done"]:
+            tally.mark_done(first, last)
         return tally
 
     def write_checkpoint(self, identity: dict[str, Any], tally: Tally) -> None:
@@ -169,10 +169,11 @@ class ResultFolder:
         """Return the list of pictures."""
         path = self.folder / PICTURES
         try:
-            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            return PictureList(tuple(str(name) for name, _ in rows), tuple(int(label) for _, label in rows), root)
-        except (OSError, ValueError, TypeError) as error:
-            raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {reason_of(error)}') from error
+            with open_regular(path) as file:
+                rows = [_picture(line) for line in file]  # ends at line feeds alone
+        except (OSError, ValueError) as error:
+            raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {os_reason_of(error)}') from error
+        return PictureList(tuple(name for name, _ in rows), tuple(label for _, label in rows), root)
 
     def read_tally(self) -> tuple[dict[str, Any], Tally, PictureList]:
         """Return the identity, the tally and the pictures of a finished scan or shard."""
@@ -210,46 +211,44 @@ class ResultFolder:
     def _record(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["identity"]["format"] != FORMAT:
+            record = read_json(path, _MOST_RECORD)
+            if isinstance(record, dict) and _format_of(record) != FORMAT:
                 raise ToolboxError(f'"{path}" was written by another version of the toolbox; scan again')
-            _check_record(record)
+            check_record(record)
             return dict(record)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ToolboxError(f'"{path}" cannot be read: {os_reason_of(error)}') from error
-        except KeyError as error:
-            raise ToolboxError(f'"{path}" is damaged ({error} is missing); remove it and scan again') from error
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise ToolboxError(f'"{path}" is damaged ({reason_of(error)}); remove it and scan again') from error
 
     def _arrays(self, record: dict[str, Any]) -> dict[str, NDArray]:
-        path = self.folder / Path(str(record["arrays"])).name
+        path = self.folder / record["arrays"]
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise ToolboxError(
-                f'"{path}" is damaged or missing ({reason_of(error)}); remove the folder and scan again'
-            ) from error
+            arrays = read_arrays(path, forms_of(record["identity"]))
+            check_arrays(record, arrays)
+        except ToolboxError as error:
+            raise ToolboxError(f"{error}; remove the folder and scan again") from error
+        except ValueError as error:
+            raise ToolboxError(f'"{path}" is damaged ({error}); remove the folder and scan again') from error
+        return arrays
+
+
+def _format_of(record: dict[str, Any]) -> Any:
+    identity = record.get("identity")
+    return identity.get("format") if isinstance(identity, dict) else FORMAT
+
+
+def _picture(line: bytes) -> tuple[str, int]:
+    """Return name and label of a line of the list. `ValueError` where it is none."""
+    row = json_in(line.decode("utf-8"))
+    match row:
+        case [str(name), int(label)] if not isinstance(label, bool) and NO_LABEL <= label <= MOST_LABEL:
+            name.encode(errors="surrogateescape")  # half a character is no part of a name
+            return name, label
+    raise ValueError(f"a line is {line[:60].decode(errors='replace').strip()}, no name and class index")
 
 
 def _batches_in(record: dict[str, Any]) -> int:
     return sum(int(last) - int(first) for first, last in record["batches_done"])
-
-
-def _check_record(record: dict[str, Any]) -> None:
-    """Raise `KeyError` with the name of what a record lacks, `TypeError` or `ValueError` where a part of it is
-    something else."""
-    identity = record["identity"]
-    parts = (
-        (record, ("arrays", "batches_done", "calibration", "skipped")),
-        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "preprocessing", "statistics")),
-        (identity["network"], ("engine", "name", "weights_hash")),
-        (identity["pictures"], ("count", "hash")),
-    )
-    for part, names in parts:
-        for name in names:
-            part[name]
-    _batches_in(record)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name, reason_of
+from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.scan.numbers.channel_statistics import BINS, histogram_edges
 from deepvis_toolbox.scan.numbers.correlation_sums import correlation
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
@@ -96,13 +96,7 @@ class TopImages(RankedImages):
     @classmethod
     def load(cls, folder: str | Path) -> TopImages:
         """Read what a scan wrote. `ToolboxError` where it is missing, unfinished or damaged."""
-        manifest, arrays, pictures = ResultFolder(folder).read()
-        try:
-            return cls(manifest, arrays, pictures)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ToolboxError(
-                f'the scan in "{folder}" is damaged ({reason_of(error)}); remove it and scan again'
-            ) from error
+        return cls(*ResultFolder(folder).read())
 
     @cached_property
     def paths(self) -> list[str]:

@@ -284,8 +284,8 @@ def _without(key):
     [
         (lambda folder: (folder / "pictures.jsonl").write_text(""), "is not the list of this scan"),
         (lambda folder: reverse_lines(folder / "pictures.jsonl"), "is not the list of this scan"),
-        (_without("arrays"), "'arrays' is missing"),
-        (_without("network"), "'network' is missing"),
+        (_without("arrays"), '"arrays" is missing'),
+        (_without("network"), '"identity.network" is missing'),
     ],
 )
 def test_a_damaged_result_is_an_error_that_says_what_is_wrong(small_net, picture_paths, tmp_path, damage, said):

@@ -21,6 +21,8 @@ from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
 
+MOST_LABEL = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class PictureList:
@@ -133,7 +135,7 @@ def _class_index(label: Any) -> int:
         return NO_LABEL
     try:
         index = int(label)
-        if index == label and index >= NO_LABEL:
+        if index == label and NO_LABEL <= index <= MOST_LABEL:
             return index
     except (TypeError, ValueError, OverflowError):
         pass
