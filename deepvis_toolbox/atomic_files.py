@@ -32,8 +32,8 @@ _REASONS = {
 _PARTIAL = f".{'[0-9a-f]' * 32}.partial*"
 
 
-_standing: dict[str, _Place] = {}
-"""Folders that a run has for its own, each by its path."""
+_standing: dict[object, tuple[str, _Place]] = {}
+"""The paths of folders that runs have for their own, and which folders these were."""
 
 
 class _Place(NamedTuple):
@@ -108,15 +108,11 @@ def must_stand(folder: Path) -> Callable[[], None]:
     `replacing` refuses to write where the folder was removed or another one has its name: what a run has made would be
     lost in part, or mixed with somebody else's. `OSError` where there is no such folder.
     """
-    path, found = os.path.abspath(folder), folder.stat()  # noqa: PTH100 - links stay: they may be what is exchanged
-    former = _standing.get(path)
-    _standing[path] = _Place(found.st_dev, found.st_ino)
+    found, token = folder.stat(), object()
+    _standing[token] = os.path.abspath(folder), _Place(found.st_dev, found.st_ino)  # noqa: PTH100 - links stay
 
     def end() -> None:
-        if former is None:
-            _standing.pop(path, None)
-        else:
-            _standing[path] = former
+        _standing.pop(token, None)
 
     return end
 
@@ -126,7 +122,7 @@ def check_standing(path: str | Path) -> None:
     if not _standing:
         return
     wanted = os.path.abspath(path)  # noqa: PTH100
-    for folder, place in list(_standing.items()):
+    for folder, place in list(_standing.values()):
         if wanted == folder or wanted.startswith(folder.rstrip(os.sep) + os.sep):
             _check_place(folder, place)
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from deepvis_toolbox.atomic_files import FolderGoneError as FolderGoneError
 from deepvis_toolbox.atomic_files import cannot_write, check_standing, must_stand
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.shown_text import shown
@@ -38,8 +39,10 @@ class FolderLock:
     Until its release nothing is written below the folder once that is removed, moved or replaced: see `must_stand`.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._path = Path(folder) / LOCK
+    def __init__(self, folder: str | Path, file: str = "") -> None:
+        """Take `file`: the name in the folder that alone is written, where the rest is free for others."""
+        self._path = Path(folder) / (f".{file}{LOCK}" if file else LOCK)
+        self._what, self._other = Path(folder) / file, "name" if file else "folder"
         self._file: int | None = None
         self._leave: Callable[[], None] | None = None
         self._file = self._take()
@@ -61,6 +64,11 @@ class FolderLock:
                     self._path.unlink()
             _held.discard(self)
             os.close(descriptor)
+
+    def check(self) -> None:
+        """Raise `FolderGoneError` where the folder was removed, moved or replaced; whatever is written checks it
+        too."""
+        check_standing(self._path.parent)
 
     def forget(self) -> None:
         """Close this process's copy of the file, without letting others write."""
@@ -87,8 +95,8 @@ class FolderLock:
                 holder = _who(descriptor)
                 os.close(descriptor)
                 raise ToolboxError(
-                    f'another run is writing to "{self._path.parent}" ({holder}); wait for its end, stop it, or choose '
-                    "another folder"
+                    f'another run is writing to "{self._what}" ({holder}); wait for its end, stop it, or choose '
+                    f"another {self._other}"
                 ) from None
             except OSError:  # a file system without locks
                 os.close(descriptor)
@@ -105,7 +113,7 @@ class FolderLock:
         """`ToolboxError` where all went well and the folder is gone all the same."""
         try:
             if error is None:
-                check_standing(self._path.parent)
+                self.check()
         finally:
             self.release()
 
@@ -131,7 +139,7 @@ def _is_still(descriptor: int, path: Path) -> bool:
     """Whether the open file is the one of that name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -47,7 +47,8 @@ class ArrayForm:
 
 
 def read_arrays(path: Path, forms: Mapping[str, ArrayForm]) -> dict[str, NDArray]:
-    """Return the arrays of these names and forms; what else is in the file is left aside.
+    """Return the arrays of these names, of the dtypes and shapes (…) of their forms; what else is in the file is left
+    aside.
 
     `ToolboxError` where the file cannot be read, or an array is missing, of another form or damaged.
     """

@@ -138,7 +138,8 @@ def forms_of(identity: Mapping[str, Any]) -> dict[str, ArrayForm]:
 
 
 def check_arrays(record: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> None:
-    """Raise `ValueError` where arrays of the right forms do not go with their record, or not with each other."""
+    """Raise `ValueError` where arrays, of the dtypes and shapes of `forms_of`, do not go with their record or each
+    other."""
     identity = record["identity"]
     index, count = UnitIndex.from_record(identity["layers"]), identity["pictures"]["count"]
     size = identity["batch_size"]

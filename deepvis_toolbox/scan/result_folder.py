@@ -11,6 +11,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
@@ -25,8 +26,10 @@ from deepvis_toolbox.scan.kept_scan import check_arrays, check_record, forms_of
 from deepvis_toolbox.scan.numbers.calibration import Calibration
 from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL
 from deepvis_toolbox.scan.pictures.picture_list import MOST_LABEL, PictureList
+from deepvis_toolbox.scan.pictures.remote_files import is_url
 from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
 from deepvis_toolbox.scan.tally import Tally
+from deepvis_toolbox.shown_text import host_is_certain
 
 MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
 _MOST_RECORD = 1 << 30
@@ -56,12 +59,13 @@ class ResultFolder:
         """Make the folder ready for this scan: new, or begun or finished by the same one.
 
         The lock that is returned keeps other runs out until it is released. `ToolboxError` where another run is writing
-        there.
+        there, or the list holds a password, which would be kept.
         """
         self.check(identity)
+        _check_secrets(pictures)
         check_writable(self.folder)
         lock = FolderLock(self.folder)
-        self._root = pictures.root
+        self._root = pictures.kept_root
         try:
             remove_partial_files(self.folder)
             self._write_pictures(pictures)
@@ -131,7 +135,7 @@ class ResultFolder:
             record = self._record(MANIFEST)
             if record is None or record["arrays"] == MEANWHILE:
                 return False
-            return self._pictures_of(record).root == pictures.root
+            return self._pictures_of(record).root == pictures.kept_root
         except ToolboxError:
             return False
 
@@ -142,7 +146,7 @@ class ResultFolder:
             self._write_pictures(pictures)
             record = self._record(MANIFEST)
             if record is not None:
-                write_json(self.folder / MANIFEST, {**record, "root": pictures.root})
+                write_json(self.folder / MANIFEST, {**record, "root": pictures.kept_root})
                 self._give_arrays_their_name()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
@@ -233,6 +237,15 @@ class ResultFolder:
         except ValueError as error:
             raise ToolboxError(f'"{path}" is damaged ({error}); remove the folder and scan again') from error
         return arrays
+
+
+def _check_secrets(pictures: PictureList) -> None:
+    for address in pictures.addresses if not is_url(pictures.root) else ():
+        if "@" in urlsplit(address).netloc or not host_is_certain(address):
+            raise ToolboxError(
+                f'the address of the picture "{address}" holds a name or a password, which would be kept in '
+                f'"{PICTURES}"; give the place once as the folder of pictures, with the names in a list'
+            )
 
 
 def _format_of(record: dict[str, Any]) -> Any:

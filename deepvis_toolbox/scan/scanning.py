@@ -217,12 +217,12 @@ class ScanRun:
         self.tally = folder.tally(record, statistics_device(self.net))
         kept = ("versions", "later_versions")
         self.identity |= {key: record["identity"][key] for key in kept if key in record["identity"]}
-        self._check_pictures(self.tally, str(record.get("root", self.pictures.root)))
+        self._check_pictures(self.tally, record.get("root", self.pictures.kept_root))
         self._came_later = readable_by_now(self._batches, self.tally.skipped)
 
     def _check_pictures(self, tally: Tally, root: str) -> None:
         """`ToolboxError` where the scan was of other pictures that have the same names, as numbered ones do."""
-        if root == self.pictures.root:
+        if root in (self.pictures.kept_root, self.pictures.root):
             return
         if not shows_the_same(self.net, tally, self._batches):
             raise ToolboxError(

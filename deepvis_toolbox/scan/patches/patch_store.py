@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.atomic_files import is_written, remove, write_text
+from deepvis_toolbox.atomic_files import is_written, remove, remove_partial_files, write_text
 from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.regular_file import json_in, lines_of
 from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, entries_of
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
@@ -70,8 +71,9 @@ def write_patches(
     `options`: as the network's description says, unless given.
 
     A unit of a layer that shows another layer's pictures stands for that layer's. What an archive has is left as it is.
-    `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not scanned, the
-    store holds another network's pictures, or a file cannot be written.
+    Nobody else writes into the store meanwhile (`FolderLock`): half-written files are those of killed runs, and are
+    removed. `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not
+    scanned, the store holds another network's pictures, or a file cannot be written.
     """
     options = options or PatchOptions(looks=net.description.unit_images.looks)
     progress, summary = progress or Silence(), PatchSummary()
@@ -82,6 +84,8 @@ def write_patches(
     wanted = patches_to_make(top, owned, store, options)
     if wanted:
         store.claim(net)
+    for folder in {store.layer_folder(kind, unit.layer) for unit, _ in wanted for kind in _KINDS}:
+        remove_partial_files(folder)
     summary.there = len(owned) - len(wanted)
     progress.advance(summary.there)
     for begin in range(0, len(wanted), UNITS_AT_ONCE):
@@ -213,7 +217,8 @@ class _UnitWriter:
 
     def _read_info(self, unit: Unit) -> list[dict[str, Any]]:
         """Raise nearly anything where there is none, or it is damaged."""
-        return [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
+        text = info_path(self._store, unit).read_text("utf-8")
+        return [json_in(line) for line in lines_of(text.removesuffix("\n"))]
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return shrunk_to(image, self._options.tile) if self._options.tile else image

@@ -216,7 +216,9 @@ def _zip_members(file: IO[bytes]) -> Members:
     try:
         return ZipMembers(file)
     except zipfile.BadZipFile:
-        return CutZipMembers(file)
+        return CutZipMembers(file, "has lost its table of contents")
+    except (ValueError, IndexError, NotImplementedError, struct.error) as error:  # of one member, such as its name
+        return CutZipMembers(file, f"has a table of contents that cannot be read ({reason_of(error)})")
 
 
 def _members(file: IO[bytes], name: str, size: int) -> Members:

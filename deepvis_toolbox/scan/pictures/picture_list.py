@@ -17,6 +17,7 @@ from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUF
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
 from deepvis_toolbox.scan.pictures.left_out import LeftOut
 from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
+from deepvis_toolbox.shown_text import without_secrets
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
@@ -57,6 +58,16 @@ class PictureList:
     def paths(self) -> list[str]:
         """Where the pictures are, in order."""
         return [self.path(index) for index in range(len(self))]
+
+    @property
+    def kept_root(self) -> str:
+        """The root as a result keeps it: of an address, without name and password."""
+        return without_secrets(self.root) if is_url(self.root) else self.root
+
+    @property
+    def addresses(self) -> Iterator[str]:
+        """The pictures that are asked of a host."""
+        return filter(is_url, self.names if not is_url(self.root) else self.paths)
 
     def moved_to(self, images: str | Path) -> PictureList:
         """Return the list where `images` says that its pictures are now: a folder, an archive or a list as for a
