@@ -121,7 +121,10 @@ def check_standing(path: str | Path) -> None:
     """Raise `FolderGoneError` where `path` is a folder that `must_stand`, or lies below one, and it is gone."""
     if not _standing:
         return
-    wanted = os.path.abspath(path)  # noqa: PTH100
+    try:
+        wanted = os.path.abspath(path)  # noqa: PTH100
+    except OSError:  # the working directory is gone, and whoever writes there will be told
+        return
     for folder, place in list(_standing.values()):
         if wanted == folder or wanted.startswith(folder.rstrip(os.sep) + os.sep):
             _check_place(folder, place)

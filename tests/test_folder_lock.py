@@ -104,6 +104,17 @@ def test_a_run_whose_folder_is_gone_at_its_end_has_not_succeeded(tmp_path):
         remove_and_fail(tmp_path / "out")
 
 
+def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    with FolderLock(tmp_path / "out"):
+        (tmp_path / "work").rmdir()
+        with pytest.raises(ToolboxError, match=r"cannot write \"a\.txt\""):
+            write_text("a.txt", "x")
+        with pytest.raises(ToolboxError, match="cannot write"):
+            FolderLock("out")
+
+
 def test_the_lock_of_whoever_has_taken_the_folders_name_stays(tmp_path):
     lock = FolderLock(tmp_path / "out")
     (tmp_path / "out").rename(tmp_path / "elsewhere")

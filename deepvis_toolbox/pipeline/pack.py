@@ -20,7 +20,7 @@ from deepvis_toolbox.unit_images.claim import CLAIM
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
-from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.unit_images.store import UnitImageStore, is_tag
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
@@ -76,8 +76,9 @@ def _pack_unit(
 ) -> Iterator[Path]:
     singles = source.singles(kind, unit)
     if kind == "regularized_opt" and 0 < len(singles) <= MOST_SINGLES:
-        for path in singles:
-            tag = path.stem.removeprefix(f"{file_name_of(unit.layer)}_{unit.channel:04d}_")
+        for number, path in enumerate(singles):
+            said = path.stem.removeprefix(f"{file_name_of(unit.layer)}_{unit.channel:04d}_")
+            tag = said if is_tag(said) else f"picture{number}"  # somebody else's store has names of its own
             yield target.write_single(kind, unit, tag, shrunk_to(read_picture(path), tile))
         return
     montage = source.read(kind, unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,13 +11,11 @@ from typing import TYPE_CHECKING
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.identity import Answer, first_other
-from deepvis_toolbox.regular_file import read_json
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 CLAIM = "network.json"
-_MOST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
 
 def _read(folder: Path) -> NetworkIdentity | None:
     try:
-        record = read_json(folder / CLAIM, _MOST_BYTES)
+        record = json.loads((folder / CLAIM).read_text("utf-8"))
         names = (str(record["name"]), str(record["engine"]), str(record["weights_sha256"]))
         answer = record.get("answer")
         return NetworkIdentity(*names, answer if isinstance(answer, dict) else {})
