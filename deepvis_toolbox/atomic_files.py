@@ -109,10 +109,12 @@ def must_stand(folder: Path) -> Callable[[], None]:
     lost in part, or mixed with somebody else's. `OSError` where there is no such folder.
     """
     found, token = folder.stat(), object()
+    held = None if os.name == "nt" else os.open(folder, os.O_RDONLY)  # so that its number is given to no other folder
     _standing[token] = os.path.abspath(folder), _Place(found.st_dev, found.st_ino)  # noqa: PTH100 - links stay
 
     def end() -> None:
-        _standing.pop(token, None)
+        if _standing.pop(token, None) is not None and held is not None:
+            os.close(held)
 
     return end
 
@@ -140,7 +142,7 @@ def _check_place(folder: str, place: _Place) -> None:
         what = "it was removed or moved"
     except OSError as error:
         what = (error.strerror or str(error)).lower()
-    raise FolderGoneError(f'the folder "{folder}" is gone since this run began ({what}); run it again')
+    raise FolderGoneError(f'the folder "{folder}" was removed or replaced since this run began ({what}); run it again')
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -65,6 +65,7 @@ REMOVALS = {
     "removed": shutil.rmtree,
     "moved": lambda folder: folder.rename(folder.with_name("elsewhere")),
     "replaced": lambda folder: (folder.rename(folder.with_name("elsewhere")), folder.mkdir()),
+    "removed and made anew": lambda folder: (shutil.rmtree(folder), folder.mkdir()),
     "its parent removed": lambda folder: shutil.rmtree(folder.parent),
     "a file instead": lambda folder: (shutil.rmtree(folder), folder.write_text("x")),
 }
@@ -79,12 +80,14 @@ def test_nothing_is_written_into_a_folder_that_is_gone_since_it_was_locked(tmp_p
     REMOVALS[removal](folder)
     monkeypatch.chdir(tmp_path)
     for path in (folder / below, Path("parent/out") / below):
-        with pytest.raises(FolderGoneError, match=r"out\" is gone since this run began .*; run it again"):
+        with pytest.raises(
+            FolderGoneError, match=r"out\" was removed or replaced since this run began .*; run it again"
+        ):
             write_text(path, "after")
     assert removal == "a file instead" or not (folder / below).exists()
     write_text(tmp_path / "parent2" / "out.txt", "of no concern")
     lock.release()
-    if removal in ("removed", "moved", "replaced"):
+    if removal in ("removed", "moved", "replaced", "removed and made anew"):
         write_text(folder / below, "another run")
 
 

@@ -312,7 +312,7 @@ def test_a_folder_removed_during_the_scan_is_an_error_and_is_not_made_again(
         take(self, batch)
 
     monkeypatch.setattr(BatchScanner, "take", remove_at_the_third)
-    with pytest.raises(ToolboxError, match=r"maxes\" is gone since this run began"):
+    with pytest.raises(ToolboxError, match=r"maxes\" was removed or replaced since this run began"):
         scan(small_net, picture_paths, out=out, checkpoint_every=8, **OPTIONS)
     assert list(tmp_path.rglob("*")) == ([out] if replaced else [])
 

@@ -17,7 +17,7 @@ from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
-from deepvis_toolbox.regular_file import json_in, lines_of
+from deepvis_toolbox.regular_file import lines_of
 from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, entries_of
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
@@ -28,6 +28,8 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 UNITS_AT_ONCE = 8
 _KINDS: tuple[UnitImageKind, ...] = ("max_im", "max_deconv")
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged info file raises."""
 _TAG_OF_OURS = re.compile(r"\d{3,}(_\w+-[\w-]+)?")
 """How single patches are called, behind the unit's number."""
 
@@ -154,7 +156,7 @@ class _UnitWriter:
             lines = self._read_info(unit)
             whole = all(line["problem"] is None for line in lines)  # what was grey may be readable by now
             same = [self._identity(line) for line in lines] == [self._identity(self._line(e)) for e in entries]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except _DAMAGE:
             return False
         paths = [*(self._store.montage_path(kind, unit) for kind in _KINDS), *self._singles_of(unit, len(entries))]
         return whole and same and all(is_written(path) for path in paths)
@@ -165,7 +167,7 @@ class _UnitWriter:
             return False
         try:
             there = sum(bool(line.get("grey", line["problem"])) for line in self._read_info(unit))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except _DAMAGE:
             there = 0
         return sum(patch.is_grey for patch in patches) > there
 
@@ -218,7 +220,7 @@ class _UnitWriter:
     def _read_info(self, unit: Unit) -> list[dict[str, Any]]:
         """Raise nearly anything where there is none, or it is damaged."""
         text = info_path(self._store, unit).read_text("utf-8")
-        return [json_in(line) for line in lines_of(text.removesuffix("\n"))]
+        return [json.loads(line) for line in lines_of(text.removesuffix("\n"))]
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return shrunk_to(image, self._options.tile) if self._options.tile else image

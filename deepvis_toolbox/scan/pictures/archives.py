@@ -47,6 +47,7 @@ _DAMAGE = (
     zlib.error,
     struct.error,
     lzma.LZMAError,
+    MemoryError,  # a dictionary of gigabytes
 )
 """What reading a damaged archive raises."""
 
