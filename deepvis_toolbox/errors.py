@@ -18,7 +18,17 @@ class ToolboxError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(shown(message))
+        super().__init__(shown(_readable(message)))
+
+
+_LONGEST_MESSAGE = 1000
+
+
+def _readable(message: str) -> str:
+    """Return a message without its middle where it is too long to be read: names in it come from files."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    return f"{message[: 2 * _LONGEST_MESSAGE // 3]} […] {message[-_LONGEST_MESSAGE // 4 :]}"
 
 
 def nearest_name(wanted: str, known: Iterable[str]) -> str:

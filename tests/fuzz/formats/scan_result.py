@@ -1,0 +1,140 @@
+"""What a scan has left in its folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from deepvis_toolbox.scan.merging import merge
+from deepvis_toolbox.scan.patches.patch_store import write_patches
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.result_folder import ResultFolder
+from deepvis_toolbox.scan.scanning import scan
+from deepvis_toolbox.scan.top_images import TopImages
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
+from tests.fuzz.harness import Files, Harness, harness, read_case, tried
+from tests.fuzz.mutations.values import Path as Place
+from tests.fuzz.mutations.values import put
+from tests.fuzz.tiny import tiny_network
+
+NAMES = tuple(f"{number}.png" for number in range(5))
+_BATCH = 2
+
+
+@harness("scan-result")
+class ScanResults(Harness):
+    """A scan's folder: `manifest.json`, `top_images.npz`, `pictures.jsonl`, and a checkpoint."""
+
+    targets = ("manifest.json", "checkpoint.json", "top_images.npz", "checkpoint-2.npz", "pictures.jsonl")
+
+    def seeds(self) -> list[Files]:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            draw_pictures(folder)
+            pictures = PictureList(NAMES, (3, 1, -1, 0, 2), str(folder))
+            return [
+                _scanned(folder / "whole", pictures, statistics=True, bottom=True),
+                _scanned(folder / "plain", pictures, correlations=False, layers="fc"),
+                _scanned(folder / "shard", pictures, shard=(0, 2)),
+                _begun(folder / "begun", pictures),
+            ]
+
+    def use(self, folder: Path) -> None:
+        draw_pictures(folder)
+        maxes = folder / "maxes"
+        again = PictureList(NAMES, (3, 1, -1, 0, 2), str(folder))
+        tried(
+            lambda: look_at(TopImages.load(maxes)),
+            lambda: _patches(TopImages.load(maxes), folder),
+            lambda: look_at(merge([maxes], folder / "merged", partial=True)),
+            lambda: _gone_on(maxes, again),
+        )
+
+    def former_failures(self) -> Mapping[str, Files]:
+        whole = self.kept_seeds[0]
+        return {
+            "layers are a number": _changed(whole, "manifest.json", ("identity", "layers"), 5),
+            "the batches are words": _changed(whole, "manifest.json", ("batches_done",), ["a", "b"]),
+        }
+
+
+def draw_pictures(folder: Path) -> None:
+    """Write the pictures that were scanned."""
+    for number, name in enumerate(NAMES):
+        (folder / name).write_bytes(_drawn(number))
+
+
+def _drawn(number: int) -> bytes:
+    if number not in _DRAWN:
+        pixels = np.random.RandomState(number).randint(0, 255, (9, 10, 3), np.uint8)
+        _DRAWN[number] = cv2.imencode(".png", pixels)[1].tobytes()
+    return _DRAWN[number]
+
+
+_DRAWN: dict[int, bytes] = {}
+
+
+def _scanned(folder: Path, pictures: PictureList, **how: Any) -> Files:
+    scan(tiny_network(), pictures, out=folder, top=3, batch_size=_BATCH, workers=0, **how)
+    return _case(folder)
+
+
+def _begun(folder: Path, pictures: PictureList) -> Files:
+    """Return the folder of a scan that was killed: a checkpoint of the first two batches."""
+    scan(tiny_network(), pictures, out=folder, top=3, batch_size=_BATCH, workers=0, shard=(0, 2))
+    result = ResultFolder(folder)
+    identity, tally, _ = result.read_tally()
+    result.write_checkpoint(identity, tally)
+    shutil.move(folder / "manifest.json", folder / "former")
+    return {name: content for name, content in _case(folder).items() if not name.endswith("former")}
+
+
+def _case(folder: Path) -> Files:
+    """Return a scan's folder as a case; where the pictures are is left out, since it is elsewhere every time."""
+    files = {}
+    for name, content in read_case(folder).items():
+        if name.endswith(".json"):
+            content = json.dumps({**json.loads(content), "root": ""}, indent=2).encode()
+        files[f"maxes/{name}"] = content
+    return files
+
+
+def look_at(top: TopImages) -> None:
+    """Read everything of a result that a reader may ask for."""
+    str((top.paths, top.labels, top.skipped, top.pictures_read, top.is_complete, top.missing))
+    for layer in top.layers:
+        for ranked in filter(None, (top, top.bottom)):
+            str((ranked.values[layer], ranked.below[layer], ranked.images[layer], ranked.places[layer]))
+        tried(
+            lambda layer=layer: top.statistics(layer),
+            lambda layer=layer: top.correlation(layer),
+            lambda layer=layer: _if_asked(top, "statistics", lambda: top.place_statistics(layer)),
+        )
+
+
+def _if_asked(top: TopImages, option: str, ask: Callable[[], object]) -> None:
+    if top.manifest["identity"][option]:
+        ask()
+
+
+def _patches(top: TopImages, folder: Path) -> None:
+    top.pictures = top.pictures.moved_to(folder)
+    units = [Unit(layer, 0) for layer in top.layers[:3]]
+    write_patches(tiny_network(), top, units, UnitImageStore(folder / "store"))
+
+
+def _gone_on(maxes: Path, pictures: PictureList) -> None:
+    look_at(scan(tiny_network(), pictures, out=maxes, top=3, batch_size=_BATCH, workers=0, shard=(0, 2)))
+
+
+def _changed(files: Files, name: str, at: Place, value: Any) -> Files:
+    tree = put(json.loads(files[f"maxes/{name}"]), at, value)
+    return {**files, f"maxes/{name}": json.dumps(tree).encode()}
