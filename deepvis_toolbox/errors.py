@@ -18,7 +18,7 @@ class ToolboxError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(shown(_readable(message)))
+        super().__init__(_readable(shown(_readable(message))))
 
 
 _LONGEST_MESSAGE = 1000

@@ -12,6 +12,7 @@ from typing import TypeVar
 from deepvis_toolbox.errors import ToolboxError
 from tests.fuzz.mutations.by_ending import mutations_for
 from tests.fuzz.mutations.plain_bytes import Mutation
+from tests.fuzz.outcome import lacked_memory
 
 Files = Mapping[str, bytes]
 """A case: what each file holds, by its path below the case's folder."""
@@ -97,7 +98,7 @@ def tried(*steps: Callable[[], object]) -> None:
         try:
             step()
         except ToolboxError as error:
-            if any(isinstance(cause, MemoryError) for cause in (error.__cause__, error.__context__)):
+            if lacked_memory(error):
                 raise
             refusals.append(error)
     if refusals:

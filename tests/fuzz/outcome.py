@@ -35,7 +35,7 @@ class Outcome:
     seconds: float = 0.0
 
 
-class TooLong(BaseException):  # noqa: N818 - no `except Exception` may take it for the file's fault
+class TooLong(BaseException):
     """The time is over."""
 
 
@@ -49,19 +49,24 @@ def judged(use: Callable[[], object], number: int = 0) -> Outcome:
         return _of_refusal(error, number)
     except TooLong as error:
         return Outcome(number, "failed", f"more than {MOST_SECONDS:g} s {_place(error)}", _traceback(error))
-    except MemoryError as error:
-        return Outcome(number, "failed", f"too much memory {_place(error)}", _traceback(error))
     except BaseException as error:
+        if lacked_memory(error):
+            return Outcome(number, "failed", f"too much memory {_place(error)}", _traceback(error))
         return Outcome(number, "failed", f"{type(error).__name__} {_place(error)}", _traceback(error))
 
 
 def _of_refusal(error: ToolboxError, number: int) -> Outcome:
     sentence = str(error)
-    if any(isinstance(cause, MemoryError) for cause in _causes(error)):
+    if lacked_memory(error):
         return Outcome(number, "failed", f"too much memory, told as a fault {_place(error)}", _traceback(error))
     if not sentence.strip() or "\n" in sentence or len(sentence) > LONGEST_SENTENCE:
         return Outcome(number, "failed", f"no sentence {_place(error)}", _traceback(error))
     return Outcome(number, "refused", report=sentence)
+
+
+def lacked_memory(error: BaseException) -> bool:
+    """Return whether an error came of too little memory: Python's own word for it, or PyTorch's."""
+    return any(isinstance(one, MemoryError) or "can't allocate memory" in str(one) for one in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

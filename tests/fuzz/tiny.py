@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import torch
+import torch.fx.experimental.symbolic_shapes  # imported at a first backward pass: once here, not in every worker
 from torch import nn
 
 from deepvis_toolbox.network.torch_network import TorchNetwork

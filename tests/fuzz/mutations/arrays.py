@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import random
-import re
 import struct
 from collections.abc import Sequence
 from functools import cache

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.fuzz.mutations.plain_bytes import PLAIN, Mutation
+from tests.fuzz.mutations.plain_bytes import PLAIN
 
 Path = tuple[str | int, ...]
 
@@ -56,10 +56,10 @@ def json_changed(content: bytes, dice: random.Random, donors: Sequence[bytes]) -
     """A JSON file with other values in it."""
     try:
         tree = json.loads(content)
-        others = [json.loads(donor) for donor in donors]
-    except (ValueError, RecursionError):
+        other = json.loads(dice.choice([*donors, content]))
+        return _filled(json.dumps(changed(tree, dice, other, len(JSON_TEXTS)), indent=1), JSON_TEXTS)
+    except (ValueError, RecursionError):  # broken already
         return dice.choice(PLAIN)(content, dice, donors)
-    return _filled(json.dumps(changed(tree, dice, others, len(JSON_TEXTS)), indent=1), JSON_TEXTS)
 
 
 def json_lines_changed(content: bytes, dice: random.Random, donors: Sequence[bytes]) -> bytes:
@@ -82,24 +82,21 @@ def json_lines_changed(content: bytes, dice: random.Random, donors: Sequence[byt
 def yaml_changed(content: bytes, dice: random.Random, donors: Sequence[bytes]) -> bytes:
     """A YAML file with other values in it."""
     try:
-        tree = yaml.safe_load(content)
-        others = [yaml.safe_load(donor) for donor in donors]
-        tree = changed(tree, dice, others, len(YAML_TEXTS))
+        tree = yaml.load(content, yaml.CSafeLoader)
+        other = yaml.load(dice.choice([*donors, content]), yaml.CSafeLoader)
+        tree = changed(tree, dice, other, len(YAML_TEXTS))
         flow = dice.choice([None, None, False, True])
-        text = yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True, width=1 << 30)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        text = yaml.dump(tree, None, yaml.CSafeDumper, default_flow_style=flow, allow_unicode=True, width=1 << 30)
+        return _filled(text, YAML_TEXTS)
+    except (yaml.YAMLError, ValueError, RecursionError):  # broken already
         return dice.choice(PLAIN)(content, dice, donors)
-    return _filled(text, YAML_TEXTS)
 
 
-def changed(tree: Any, dice: random.Random, others: Sequence[Any] = (), raw_texts: int = 0) -> Any:
-    """Return a tree of dictionaries and lists with one to three changes; `others` are trees to take parts from."""
+def changed(tree: Any, dice: random.Random, other: Any = None, raw_texts: int = 0) -> Any:
+    """Return a tree of dictionaries and lists with one to three changes; `other` is a tree to take parts from."""
     tree = copy.deepcopy(tree)
     for _ in range(dice.choice([1, 1, 1, 2, 3])):
-        places = list(paths(tree))
-        at = dice.choice(places)
-        donor = dice.choice(others) if others else tree
-        tree = _with_change(tree, at, dice, donor, raw_texts)
+        tree = _with_change(tree, dice.choice(paths(tree)), dice, other, raw_texts)
     return tree
 
 
@@ -149,7 +146,7 @@ def _other(value: Any, dice: random.Random) -> Any:
     if isinstance(value, list) and dice.random() < 0.7:
         return dice.choice([value * 2, value[:-1], value[::-1], value * 500, [*value, None], [], [value]])
     if isinstance(value, int | float) and not isinstance(value, bool) and dice.random() < 0.7:
-        return dice.choice([*NUMBERS, value + 1, value - 1, -value, value * 1000, float(value), str(value)])
+        return dice.choice([*NUMBERS, value + 1, value - 1, -value, value * 1000, [value], repr(value)])
     if isinstance(value, str) and dice.random() < 0.7:
         return dice.choice([*WORDS, value + "x", value[:-1], value.upper(), value * 100, value[::-1]])
     return dice.choice([None, True, False, {}, [], "", "word", 1, -1, 2.5, [[]], {"a": 1}, *NUMBERS])
@@ -173,6 +170,3 @@ def _nested(value: Any, depth: int) -> Any:
 def _filled(text: str, raw_texts: Sequence[str]) -> bytes:
     filled = _RAW.sub(lambda match: raw_texts[int(match[1] or match[2])], text)
     return filled.encode("utf-8", "surrogatepass")
-
-
-JSON: tuple[Mutation, ...] = (json_changed,) * 6
