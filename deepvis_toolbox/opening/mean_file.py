@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of, shown_path
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path
+from deepvis_toolbox.opening.array_file import mapped_array
 
 LARGEST_VALUES = 3 * 8192 * 8192
 _NPY_MAGIC = b"\x93NUMPY"
@@ -28,21 +29,10 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     try:
         with path.open("rb") as file:
             is_array = file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix == ".npy"
-        stored = _mapped_array(path, name) if is_array else _binaryproto(path, name)
+        stored = mapped_array(path) if is_array else _binaryproto(path, name)
     except OSError as error:
         raise ToolboxError(f"{name}: cannot be read ({os_reason_of(error)})") from None
     return _checked(stored, name)
-
-
-def _mapped_array(path: Path, name: str) -> NDArray[Any]:
-    """Return the array in a .npy file, mapped, so that no memory is taken before its size is known."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a broken header makes NumPy fail in ways that it does not document
-        raise ToolboxError(f"{name} is not an array of NumPy: {reason_of(error)}") from None
-    if not isinstance(array, np.ndarray):
-        raise ToolboxError(f"{name} is not one array of NumPy")
-    return array
 
 
 def _binaryproto(path: Path, name: str) -> NDArray[Any]:

@@ -1,10 +1,10 @@
 """Feeds broken files to the program: each must load and work, or be refused with one sentence, soon, in little memory.
 
 python -m tests.fuzz                                    a minute, all formats, the same cases every time
-python -m tests.fuzz npy scan --cases 100000            so many of these formats
+python -m tests.fuzz picture settings --cases 100000            so many of these formats
 python -m tests.fuzz --minutes 60 --random              other cases than ever before
-python -m tests.fuzz npy --case 17                      one case, here, with its traceback
-python -m tests.fuzz npy --files fuzz-failures/npy/…/case   the same from its files
+python -m tests.fuzz picture --case 17                      one case, here, with its traceback
+python -m tests.fuzz picture --files fuzz-failures/picture/…/case   the same from its files
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from pathlib import Path
 
 import torch
 
-from tests.fuzz.harness import Files, Harness, harnesses, read_case, write_case
+from tests.fuzz.harness import Files, Harness, harnesses, in_memory, read_case, write_case
 from tests.fuzz.outcome import judged, limited_memory
 from tests.fuzz.run import Tally, fuzz, table
-from tests.fuzz.worker import in_memory
 
 KEEP = Path("fuzz-failures")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -91,6 +92,15 @@ def harnesses() -> Mapping[str, Harness]:
     return _HARNESSES
 
 
+def quietly(step: Callable[[], object]) -> None:
+    """Run a step that the program goes on behind when it is refused."""
+    try:
+        step()
+    except ToolboxError as error:
+        if lacked_memory(error):
+            raise
+
+
 def tried(*steps: Callable[[], object]) -> None:
     """Run all steps, also behind one that is refused; the first refusal is raised at the end."""
     refusals: list[ToolboxError] = []
@@ -103,6 +113,11 @@ def tried(*steps: Callable[[], object]) -> None:
             refusals.append(error)
     if refusals:
         raise refusals[0]
+
+
+def in_memory() -> str | None:
+    """Return a folder that is on no disk, where there is one."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def write_case(files: Files, folder: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tests.fuzz import outcome
-from tests.fuzz.harness import Harness, write_case
+from tests.fuzz.harness import Harness, in_memory, write_case
 from tests.fuzz.outcome import Outcome, judged, limited_memory
 
 CASES_A_WORKER = 400
@@ -36,11 +36,6 @@ def outcomes(harness: Harness, numbers: Sequence[int]) -> Iterator[Outcome]:
             for one in _of_one_worker(harness, numbers[begin : begin + CASES_A_WORKER], Path(scratch)):
                 begin += 1
                 yield one
-
-
-def in_memory() -> str | None:
-    """Return a folder that is on no disk, where there is one."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def _of_one_worker(harness: Harness, numbers: Sequence[int], scratch: Path) -> Iterator[Outcome]:

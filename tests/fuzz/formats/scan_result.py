@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.fuzz.mutations.values import put
 from tests.fuzz.tiny import tiny_network
 
 NAMES = tuple(f"{number}.png" for number in range(5))
+LABELS = (3, 1, -1, 0, 2)
 _BATCH = 2
 
 
@@ -39,24 +39,25 @@ class ScanResults(Harness):
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             draw_pictures(folder)
-            pictures = PictureList(NAMES, (3, 1, -1, 0, 2), str(folder))
+            pictures = PictureList(NAMES, LABELS, str(folder))
             return [
-                _scanned(folder / "whole", pictures, statistics=True, bottom=True),
-                _scanned(folder / "plain", pictures, correlations=False, layers="fc"),
-                _scanned(folder / "shard", pictures, shard=(0, 2)),
+                _finished(folder / "whole", pictures, statistics=True, bottom=True),
+                _finished(folder / "plain", pictures, correlations=False, layers="fc"),
+                _finished(folder / "shard", pictures, shard=[0, 2]),
                 _begun(folder / "begun", pictures),
             ]
 
     def use(self, folder: Path) -> None:
         draw_pictures(folder)
         maxes = folder / "maxes"
-        again = PictureList(NAMES, (3, 1, -1, 0, 2), str(folder))
-        tried(
+        again = PictureList(NAMES, LABELS, str(folder))
+        finished = (
             lambda: look_at(TopImages.load(maxes)),
             lambda: _patches(TopImages.load(maxes), folder),
             lambda: look_at(merge([maxes], folder / "merged", partial=True)),
-            lambda: _gone_on(maxes, again),
         )
+        how = json.loads((folder / "how.json").read_bytes())
+        tried(*(finished if how.pop("finished") else ()), lambda: look_at(_scanned(maxes, again, how)))
 
     def former_failures(self) -> Mapping[str, Files]:
         whole = self.kept_seeds[0]
@@ -82,24 +83,30 @@ def _drawn(number: int) -> bytes:
 _DRAWN: dict[int, bytes] = {}
 
 
-def _scanned(folder: Path, pictures: PictureList, **how: Any) -> Files:
-    scan(tiny_network(), pictures, out=folder, top=3, batch_size=_BATCH, workers=0, **how)
-    return _case(folder)
+def _scanned(folder: Path, pictures: PictureList, how: Mapping[str, Any]) -> TopImages:
+    """Scan into a folder, or go on with what is there."""
+    return scan(tiny_network(), pictures, out=folder, top=3, batch_size=_BATCH, workers=0, **how)
+
+
+def _finished(folder: Path, pictures: PictureList, **how: Any) -> Files:
+    _scanned(folder, pictures, how)
+    return _case(folder, {"finished": True, **how})
 
 
 def _begun(folder: Path, pictures: PictureList) -> Files:
     """Return the folder of a scan that was killed: a checkpoint of the first two batches."""
-    scan(tiny_network(), pictures, out=folder, top=3, batch_size=_BATCH, workers=0, shard=(0, 2))
+    _scanned(folder, pictures, {"shard": [0, 2]})
     result = ResultFolder(folder)
     identity, tally, _ = result.read_tally()
     result.write_checkpoint(identity, tally)
-    shutil.move(folder / "manifest.json", folder / "former")
-    return {name: content for name, content in _case(folder).items() if not name.endswith("former")}
+    for name in ("manifest.json", "top_images.npz"):
+        (folder / name).unlink()
+    return _case(folder, {"finished": False})
 
 
-def _case(folder: Path) -> Files:
+def _case(folder: Path, how: Mapping[str, Any]) -> Files:
     """Return a scan's folder as a case; where the pictures are is left out, since it is elsewhere every time."""
-    files = {}
+    files = {"how.json": json.dumps(how).encode()}
     for name, content in read_case(folder).items():
         if name.endswith(".json"):
             content = json.dumps({**json.loads(content), "root": ""}, indent=2).encode()
@@ -115,7 +122,7 @@ def look_at(top: TopImages) -> None:
             str((ranked.values[layer], ranked.below[layer], ranked.images[layer], ranked.places[layer]))
         tried(
             lambda layer=layer: top.statistics(layer),
-            lambda layer=layer: top.correlation(layer),
+            lambda layer=layer: _if_asked(top, "correlations", lambda: top.correlation(layer)),
             lambda layer=layer: _if_asked(top, "statistics", lambda: top.place_statistics(layer)),
         )
 
@@ -129,10 +136,6 @@ def _patches(top: TopImages, folder: Path) -> None:
     top.pictures = top.pictures.moved_to(folder)
     units = [Unit(layer, 0) for layer in top.layers[:3]]
     write_patches(tiny_network(), top, units, UnitImageStore(folder / "store"))
-
-
-def _gone_on(maxes: Path, pictures: PictureList) -> None:
-    look_at(scan(tiny_network(), pictures, out=maxes, top=3, batch_size=_BATCH, workers=0, shard=(0, 2)))
 
 
 def _changed(files: Files, name: str, at: Place, value: Any) -> Files:

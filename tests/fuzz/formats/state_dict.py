@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,16 @@ class StateDicts(Harness):
 
     def seeds(self) -> list[Files]:
         state = dict(tiny_module().state_dict())
+        joined = _in_one_storage(state)
         wrapped = {
             "epoch": 3,
             "best": np.float64(0.5),
             "state_dict": {f"module.{name}": value for name, value in state.items()},
         }
-        saved = [_saved(state), _saved(state, zipped=False), _saved(wrapped), _saved(wrapped, zipped=False)]
+        saved = [_saved(state), _saved(wrapped), _saved_as_before(joined), _saved_as_before({"model": joined})]
         return [{_FILE: content} for content in saved]
 
-    def mutations(self, name: str) -> Sequence[Mutation]:
+    def mutations(self, name: str) -> Sequence[Mutation]:  # noqa: ARG002
         return [*PLAIN, *[zip_changed] * 8, *[_state_changed] * 8]
 
     def use(self, folder: Path) -> None:
@@ -60,10 +62,26 @@ class StateDicts(Harness):
         return {what: {_FILE: _saved({**state, "conv.weight": value})} for what, value in odd.items()}
 
 
-def _saved(content: Any, zipped: bool = True) -> bytes:
+def _saved(content: Any) -> bytes:
+    """Return what `torch.save` writes; the same bytes every time."""
     file = io.BytesIO()
-    torch.save(content, file, _use_new_zipfile_serialization=zipped)
+    torch.save(content, file)
     return file.getvalue()
+
+
+def _saved_as_before(content: Any) -> bytes:
+    """Return the form of former versions, with another name for the only storage, which is where it lay in memory."""
+    file = io.BytesIO()
+    torch.save(content, file, _use_new_zipfile_serialization=False)
+    return re.sub(rb"X.\0\0\0\d{12,16}(?=[^\d])", b"X\x0f\0\0\0" + b"140000000000000", file.getvalue(), flags=re.DOTALL)
+
+
+def _in_one_storage(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    floats = {name: value for name, value in state.items() if value.is_floating_point()}
+    pieces = torch.cat([value.reshape(-1) for value in floats.values()]).split(
+        [value.numel() for value in floats.values()]
+    )
+    return {name: piece.view(value.shape) for (name, value), piece in zip(floats.items(), pieces, strict=True)}
 
 
 def _state_changed(content: bytes, dice: random.Random, donors: Sequence[bytes]) -> bytes:
@@ -77,7 +95,7 @@ def _state_changed(content: bytes, dice: random.Random, donors: Sequence[bytes])
             state[dice.choice([5, None, "", "x.y", ("a", 1), "conv._extra_state"])] = dice.choice(
                 [1, "a", torch.ones(1)]
             )
-        return _saved(dice.choice([loaded, loaded, loaded, [loaded], {"model": loaded}]), dice.random() < 0.7)
+        return _saved(dice.choice([loaded, loaded, loaded, [loaded], {"model": loaded}]))
     except Exception:  # broken already, or PyTorch cannot save it
         return dice.choice(PLAIN)(content, dice, donors)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord
 from deepvis_toolbox.opening.trust import is_trusted, trust, trusted_folders
-from tests.fuzz.harness import Files, Harness, harness, tried
+from tests.fuzz.harness import Files, Harness, harness, quietly, tried
 
 _MODEL = b"framework: torch\nfactory: net:make\n"
 _FETCHED = {"a.tar": {"sha256": "ab" * 32, "bytes": 5, "unpacked": True}, "b": {"sha256": "cd" * 32, "bytes": 6}}
@@ -49,7 +49,8 @@ class Fetched(Harness):
     def use(self, folder: Path) -> None:
         record = HashRecord(folder / "hashes.json")
         tried(
-            *(lambda name=name: record.check(name, _HASHES) for name in ("a.tar", "b", "c")),
+            *(lambda name=name: record.check(name, _HASHES) for name in ("a.tar", "c")),
+            lambda: quietly(lambda: record.check("b", _HASHES)),
             lambda: (record.knows("a.tar"), record.is_unpacked("a.tar"), record.is_unpacked("b")),
             lambda: record.note("c", _HASHES, is_unpacked=False),
         )

@@ -18,6 +18,7 @@ from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
 from tests.fuzz.mutations.plain_bytes import LARGE, PLAIN
 from tests.fuzz.mutations.text import NUMBERS, lines_changed
 
+_IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 _OPENINGS = ("layer {", "shape {", "convolution_param {", "{", "[a.b/c] {")
 
 
@@ -114,7 +115,7 @@ def _length(size: int) -> bytes:
 
 def hdf5_changed(content: bytes, dice: random.Random, donors: Sequence[bytes]) -> bytes:
     """An HDF5 file with data sets of other types, shapes, names, places and ways of storing."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
         path = Path(folder) / "weights.h5"
         path.write_bytes(content)
         try:
