@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, FiniteFloat
 
 from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
@@ -16,7 +15,6 @@ from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import AscentResult
 from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash
-from deepvis_toolbox.regular_file import read_regular
 from deepvis_toolbox.version import __version__
 from deepvis_toolbox.words.unit import Unit
 
@@ -82,26 +80,12 @@ def as_text(record: Record) -> str:
 def read_record(path: Path) -> Record | None:
     """Return a record on disk; None where there is none or it is damaged, so that its picture is made again."""
     try:
-        record = json.loads(read_regular(path, LARGEST_RECORD), parse_constant=_no_number)
-        _Results.model_validate(record)
+        if path.stat().st_size > LARGEST_RECORD:
+            return None
+        record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return dict(record)
-
-
-class _Results(BaseModel):
-    """What is read of a record's results; the rest of it is compared only."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    outcome: str = ""
-    steps: int = 0
-    best_step: int = -1
-    best_objective: FiniteFloat | None = None
-
-
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number of JSON")
+    return record if isinstance(record, dict) else None
 
 
 def difference(record: Record, wanted: Record) -> str:
