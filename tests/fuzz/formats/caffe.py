@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.opening.mean_file import read_mean
 from tests.caffe.graphs import build_graph
@@ -76,4 +77,6 @@ class Means(Harness):
         Preprocessing(size, "gray" if len(mean) == 1 else "BGR", mean)
 
     def former_failures(self) -> Mapping[str, Files]:
-        return {}
+        blob = formats.BlobProto(data=[])
+        blob.shape.dim.extend([0, 2**40, 2**40])
+        return {"no values of a huge shape": {"mean.binaryproto": blob.SerializeToString()}}

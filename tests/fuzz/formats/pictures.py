@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -113,6 +114,17 @@ class Archives(Harness):
     def use(self, folder: Path) -> None:
         path = next(folder.iterdir())
         tried(lambda: _decode_some(list_pictures(path)), lambda: _decode_some(list_pictures(folder)))
+
+    def former_failures(self) -> Mapping[str, Files]:
+        return {"a member without a name": {"pictures.tar": tar([("in.zip", _zip_without_a_name())])}}
+
+
+def _zip_without_a_name() -> bytes:
+    file, member = io.BytesIO(), zipfile.ZipInfo("a.png")
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(member, _saved("PNG"))
+        member.filename = ""
+    return file.getvalue()
 
 
 _PACKERS = {"tar": tar, "zip": packed, "tar.gz": tar_gz}

@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
 from deepvis_toolbox.optimize.files.record import read_record
@@ -18,6 +21,7 @@ from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
 from tests.fuzz.harness import Files, Harness, harness, read_case, tried
+from tests.fuzz.mutations.values import json_with
 from tests.fuzz.tiny import tiny_network
 
 _UNITS = (Unit("conv", 1), Unit("fc", 0))
@@ -44,7 +48,21 @@ class Records(Harness):
         tried(*(lambda unit=unit: _in_the_sheet(files, unit) for unit in _UNITS))
 
     def former_failures(self) -> Mapping[str, Files]:
-        return {}
+        (whole,) = self.kept_seeds
+        record = next(name for name in whole if name.endswith(RECORD_SUFFIX) and INFO in name)
+        picture = next(name for name in whole if name.endswith(f"{SHOWN}.png"))
+        line = cv2.imencode(".png", np.zeros((3_000_000, 4, 3), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 9])[
+            1
+        ].tobytes()
+        return {
+            "the objective is a word": {**whole, record: json_with(whole[record], ("best_objective",), "high")},
+            "the answer is too large a number": {**whole, record: json_with(whole[record], ("answer",), _HUGE_ANSWER)},
+            "a claim that is nested deeply": {**whole, "network.json": b"[" * 100_000},
+            "a picture of which nine take gigabytes": {**whole, picture: line},
+        }
+
+
+_HUGE_ANSWER = {"conv": [10**400] * 4, "fc": [10**400] * 3}
 
 
 def make(folder: Path) -> Summary:

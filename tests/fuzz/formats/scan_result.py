@@ -20,8 +20,10 @@ from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
 from tests.fuzz.harness import Files, Harness, harness, read_case, tried
+from tests.fuzz.mutations.arrays import npy, with_header
 from tests.fuzz.mutations.values import Path as Place
-from tests.fuzz.mutations.values import put
+from tests.fuzz.mutations.values import json_with
+from tests.fuzz.mutations.zips import packed, unpacked
 from tests.fuzz.tiny import tiny_network
 
 NAMES = tuple(f"{number}.png" for number in range(5))
@@ -61,10 +63,35 @@ class ScanResults(Harness):
 
     def former_failures(self) -> Mapping[str, Files]:
         whole = self.kept_seeds[0]
-        return {
-            "layers are a number": _changed(whole, "manifest.json", ("identity", "layers"), 5),
-            "the batches are words": _changed(whole, "manifest.json", ("batches_done",), ["a", "b"]),
+        changes: Mapping[str, tuple[Place, Any]] = {
+            "layers are a number": (("identity", "layers"), 5),
+            "a layer's name is a number": (("identity", "layers", 0, "name"), 5),
+            "a layer without units": (("identity", "layers", 0, "shape"), [0, 3, 3]),
+            "batches are words": (("batches_done",), ["a", "b"]),
+            "batches of three numbers": (("batches_done",), [[0, 1, 2]]),
+            "a batch size of 0": (("identity", "batch_size"), 0),
+            "no bits": (("identity", "bits"), "many"),
+            "skipped is a list": (("skipped",), [1, 2]),
+            "limits are missing": (("calibration", "limits"), {}),
+            "a limit is not finite": (("calibration", "limits", "fc"), float("nan")),
+            "the pictures' folder is a list": (("root",), [[]]),
         }
+        found = {what: _changed(whole, *change) for what, change in changes.items()}
+        deep = b"[" * 100_000 + b"]" * 100_000
+        found["a manifest that is nested deeply"] = {**whole, "maxes/manifest.json": deep}
+        found["pictures that are nested deeply"] = {**whole, "maxes/pictures.jsonl": deep}
+        arrays = dict(unpacked(whole["maxes/top_images.npz"]))
+        for what, name, content in (
+            ("an array that claims too much", "top.values.npy", with_header(_CLAIM, b"")),
+            ("a header that does not end", "top.values.npy", with_header("{'descr': (", b"")),
+            ("an array of another shape", "top.images.npy", npy(np.zeros((2, 3), np.int32))),
+            ("an array of another type", "maxima.count.npy", npy(np.zeros(3, "U3"))),
+        ):
+            found[what] = {**whole, "maxes/top_images.npz": packed([*({**arrays, name: content}).items()])}
+        return found
+
+
+_CLAIM = "{'descr': '<f4', 'fortran_order': False, 'shape': (100000, 1000000), }"
 
 
 def draw_pictures(folder: Path) -> None:
@@ -138,6 +165,5 @@ def _patches(top: TopImages, folder: Path) -> None:
     write_patches(tiny_network(), top, units, UnitImageStore(folder / "store"))
 
 
-def _changed(files: Files, name: str, at: Place, value: Any) -> Files:
-    tree = put(json.loads(files[f"maxes/{name}"]), at, value)
-    return {**files, f"maxes/{name}": json.dumps(tree).encode()}
+def _changed(files: Files, at: Place, value: Any) -> Files:
+    return {**files, "maxes/manifest.json": json_with(files["maxes/manifest.json"], at, value)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from deepvis_toolbox.settings.loading import load_settings
@@ -29,6 +28,3 @@ class SettingsFiles(Harness):
     def use(self, folder: Path) -> None:
         settings = load_settings(local=folder / "settings.yaml")
         as_yaml(settings, lambda path: settings.origin(".".join(map(str, path))))
-
-    def former_failures(self) -> Mapping[str, Files]:
-        return {}

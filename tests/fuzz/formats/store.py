@@ -46,7 +46,12 @@ class Stores(Harness):
             pack(UnitImageStore(folder), UnitImageStore(packed), 8)
 
     def former_failures(self) -> Mapping[str, Files]:
-        return {}
+        (whole,) = self.kept_seeds
+        huge = json.dumps({**_CLAIM, "answer": {"fc": [10**400] * 3}}).encode()
+        return {
+            "a claim that is nested deeply": {**whole, "network.json": b'{"a":' * 100_000},
+            "a claim with huge numbers": {**whole, "network.json": huge},
+        }
 
 
 def _look_through(store: UnitImageStore, kind: UnitImageKind) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord
@@ -38,6 +39,14 @@ class Trusted(Harness):
         finally:
             os.environ["XDG_CONFIG_HOME"] = former
 
+    def former_failures(self) -> Mapping[str, Files]:
+        places = {"a null character": "a\0b", "no UTF-8": "\ud800", "a name that is too long": "x" * 70_000}
+        name = "deepvis-toolbox/trusted.json"
+        return {
+            what: {**self.kept_seeds[0], name: json.dumps({"ab" * 32: place}).encode()}
+            for what, place in places.items()
+        }
+
 
 @harness("hashes")
 class Fetched(Harness):
@@ -54,3 +63,10 @@ class Fetched(Harness):
             lambda: (record.knows("a.tar"), record.is_unpacked("a.tar"), record.is_unpacked("b")),
             lambda: record.note("c", _HASHES, is_unpacked=False),
         )
+
+    def former_failures(self) -> Mapping[str, Files]:
+        contents = {
+            "nested deeply": b"[" * 100_000,
+            "a number that JSON does not know": b'{"a": {"sha256": "ab", "bytes": NaN}}',
+        }
+        return {what: {"hashes.json": content} for what, content in contents.items()}

@@ -109,6 +109,11 @@ def paths(tree: Any, at: Path = ()) -> list[Path]:
     return found
 
 
+def json_with(content: bytes, at: Path, value: Any) -> bytes:
+    """Return a JSON file with another value at a place."""
+    return json.dumps(put(json.loads(content), at, value)).encode()
+
+
 def put(tree: Any, at: Path, value: Any) -> Any:
     """Return the tree with another part at a place."""
     if not at:
