@@ -15,6 +15,9 @@ from typing import Literal
 from deepvis_toolbox.errors import ToolboxError
 
 MOST_SECONDS = 20.0
+"""Of processor time."""
+PATIENCE = 3
+"""How many times as long a case may take on a clock: machines are shared, and a case may wait for something."""
 MOST_BYTES = 2 << 30
 """Of address space, beyond what the program takes before it opens anything."""
 LONGEST_SENTENCE = 2000
@@ -33,6 +36,7 @@ class Outcome:
     report: str = ""
     """Of a failure: the traceback; of a refusal: the sentence."""
     seconds: float = 0.0
+    """Of processor time."""
 
 
 class TooLong(BaseException):
@@ -87,18 +91,23 @@ def _traceback(error: BaseException) -> str:
     return lines if len(lines) < 12_000 else f"{lines[:6000]}\n…\n{lines[-6000:]}"
 
 
+_ALARMS = ((signal.SIGPROF, signal.ITIMER_PROF, 1), (signal.SIGALRM, signal.ITIMER_REAL, PATIENCE))
+
+
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     def ring(_signal: int, _frame: FrameType | None) -> None:
         raise TooLong
 
-    former = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    former = [signal.signal(name, ring) for name, _, _ in _ALARMS]
+    for _, timer, times in _ALARMS:
+        signal.setitimer(timer, times * seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, former)
+        for (name, timer, _), before in zip(_ALARMS, former, strict=True):
+            signal.setitimer(timer, 0)
+            signal.signal(name, before)
 
 
 @contextmanager

@@ -92,6 +92,7 @@ FAULTS: dict[str, tuple[Callable[[], object], str]] = {
     "crash": (lambda: os.kill(os.getpid(), signal.SIGSEGV), "died of SIGSEGV"),
     "end": (lambda: os._exit(7), "ended with 7"),
     "hang": (lambda: time.sleep(60), "more than 0.5 s"),
+    "endless loop": (lambda: [None for _ in iter(int, 1)], "more than 0.5 s"),
     "deaf hang": (deaf_to_signals, "deaf to signals"),
     "memory": (lambda: bytearray(3 << 30), "too much memory"),
     "hidden memory": (lambda: refused("it is broken", MemoryError()), "too much memory, told as a fault"),

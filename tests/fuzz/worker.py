@@ -65,7 +65,7 @@ def _of_one_worker(harness: Harness, numbers: Sequence[int], scratch: Path) -> I
 def _lines_in_time(descriptor: int) -> Iterator[bytes]:
     """Yield a worker's answers, until it has died or is too late with one."""
     begun = b""
-    while select.select([descriptor], [], [], outcome.MOST_SECONDS + GRACE_SECONDS)[0]:
+    while select.select([descriptor], [], [], _longest())[0]:
         piece = os.read(descriptor, 1 << 16)
         if not piece:
             return
@@ -73,11 +73,15 @@ def _lines_in_time(descriptor: int) -> Iterator[bytes]:
         yield from lines
 
 
+def _longest() -> float:
+    return outcome.PATIENCE * outcome.MOST_SECONDS + GRACE_SECONDS
+
+
 def _death(number: int, status: int, said: Path) -> Outcome:
     text = said.read_text("utf-8", "replace")[-4000:] if said.exists() else ""
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGKILL:
-        what = f"more than {outcome.MOST_SECONDS + GRACE_SECONDS:g} s, deaf to signals, or killed for its memory"
+        what = f"more than {_longest():g} s, deaf to signals, or killed for its memory"
     else:
         what = f"the process died of {signal.Signals(-code).name}" if code < 0 else f"the process ended with {code}"
     return Outcome(number, "failed", what, text)
@@ -101,9 +105,9 @@ def _work(harness: Harness, numbers: Sequence[int], scratch: Path, said: Path, a
 def run_case(harness: Harness, number: int, folder: Path) -> Outcome:
     """Write a case into `folder`, use it there, and return how that ends."""
     write_case(harness.case(number), folder)
-    started = time.monotonic()
+    started = time.process_time()
     found = judged(lambda: harness.use(folder), number)
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     if found.end != "failed" and seconds > outcome.MOST_SECONDS:
         return Outcome(number, "failed", f"more than {outcome.MOST_SECONDS:g} s", found.report, seconds)
     return Outcome(number, found.end, found.what, found.report if found.end == "failed" else "", seconds)
