@@ -104,7 +104,10 @@ def _work(harness: Harness, numbers: Sequence[int], scratch: Path, said: Path, a
 
 def run_case(harness: Harness, number: int, folder: Path) -> Outcome:
     """Write a case into `folder`, use it there, and return how that ends."""
-    write_case(harness.case(number), folder)
+    try:
+        write_case(harness.case(number), folder)
+    except MemoryError:
+        return Outcome(number, "failed", "the case itself is too large: a mutation needs a limit")
     started = time.process_time()
     found = judged(lambda: harness.use(folder), number)
     seconds = time.process_time() - started

@@ -32,6 +32,8 @@ WORDS = (
     *("", " ", "\x00", "a\nb", "\u2028", "ä" * 300, "x" * 70_000, "../../../etc/passwd", "/dev/zero", "~nobody/x"),
     *("0", "-1", "true", "null", "NaN", "%s%n", "conv1:0", "conv1:all", "\U0001f600", "\ud800", "."),
 )
+MOST_PARTS = 5000
+"""A tree of more parts is changed no further: what multiplies its parts, more than once, would take all memory."""
 NUMBERS = (
     0,
     1,
@@ -96,7 +98,10 @@ def changed(tree: Any, dice: random.Random, other: Any = None, raw_texts: int = 
     """Return a tree of dictionaries and lists with one to three changes; `other` is a tree to take parts from."""
     tree = copy.deepcopy(tree)
     for _ in range(dice.choice([1, 1, 1, 2, 3])):
-        tree = _with_change(tree, dice.choice(paths(tree)), dice, other, raw_texts)
+        places = paths(tree)
+        if len(places) > MOST_PARTS:
+            break
+        tree = _with_change(tree, dice.choice(places), dice, other, raw_texts)
     return tree
 
 
@@ -149,11 +154,13 @@ def _other(value: Any, dice: random.Random) -> Any:
         key = dice.choice([*value, *WORDS])
         return {**value, key: dice.choice([*value.values(), *NUMBERS, *WORDS])}
     if isinstance(value, list) and dice.random() < 0.7:
-        return dice.choice([value * 2, value[:-1], value[::-1], value * 500, [*value, None], [], [value]])
+        return dice.choice(
+            [value * 2, value[:-1], value[::-1], value * (1000 // (len(value) + 1) + 1), [*value, None], [], [value]]
+        )
     if isinstance(value, int | float) and not isinstance(value, bool) and dice.random() < 0.7:
         return dice.choice([*NUMBERS, value + 1, value - 1, -value, value * 1000, [value], repr(value)])
     if isinstance(value, str) and dice.random() < 0.7:
-        return dice.choice([*WORDS, value + "x", value[:-1], value.upper(), value * 100, value[::-1]])
+        return dice.choice([*WORDS, value + "x", value[:-1], value.upper(), (value * 100)[:100_000], value[::-1]])
     return dice.choice([None, True, False, {}, [], "", "word", 1, -1, 2.5, [[]], {"a": 1}, *NUMBERS])
 
 
