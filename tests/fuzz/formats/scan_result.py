@@ -146,7 +146,7 @@ def look_at(top: TopImages) -> None:
     str((top.paths, top.labels, top.skipped, top.pictures_read, top.is_complete, top.missing))
     for layer in top.layers:
         for ranked in filter(None, (top, top.bottom)):
-            str((ranked.values[layer], ranked.below[layer], ranked.images[layer], ranked.places[layer]))
+            [np.array(part[layer]) for part in (ranked.values, ranked.below, ranked.images, ranked.places)]
         tried(
             lambda layer=layer: top.statistics(layer),
             lambda layer=layer: _if_asked(top, "correlations", lambda: top.correlation(layer)),
