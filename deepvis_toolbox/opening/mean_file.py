@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path
 from deepvis_toolbox.opening.array_file import mapped_array
+from deepvis_toolbox.regular_file import open_regular
 
 LARGEST_VALUES = 3 * 8192 * 8192
 _NPY_MAGIC = b"\x93NUMPY"
@@ -27,7 +28,7 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     if not path.is_file():
         raise ToolboxError(f"there is no mean file {name}")
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             is_array = file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix == ".npy"
         stored = mapped_array(path) if is_array else _binaryproto(path, name)
     except OSError as error:
@@ -42,7 +43,7 @@ def _binaryproto(path: Path, name: str) -> NDArray[Any]:
     if not 0 < path.stat().st_size <= 8 * LARGEST_VALUES:
         raise ToolboxError(f"{name} is no mean file; it must be .npy or .binaryproto")
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             blob = stored_blob(content, 0, len(content))
             _check_count(math.prod(blob.shape), name)
             return blob.read()
