@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -135,7 +136,7 @@ class UnitImageStore:
     def single_path(self, kind: UnitImageKind, unit: Unit, tag: str, suffix: str = ".jpg") -> Path:
         """Return where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`,
         `_`, `-`."""
-        if not _TAG.fullmatch(tag) or tag == "montage":
+        if not is_tag(tag):
             raise ValueError(f'"{tag}" cannot be part of a file name here')
         return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}_{tag}{suffix}"
 
@@ -168,7 +169,7 @@ class UnitImageStore:
         return [Unit(layer, channel) for channel in sorted(self._channels(kind, self.owner(layer)))]
 
     def _channels(self, kind: UnitImageKind, layer: str) -> set[int]:
-        channel, tag = re.escape(file_name_of(layer)) + r"_(\d{4,})", rf"(?:_(?!{COMPARED}).+)?"
+        channel, tag = re.escape(file_name_of(layer)) + r"_([0-9]{4,18})", rf"(?:_(?!{COMPARED}).+)?"
         pattern = re.compile(rf"{channel}{tag}\.(?:jpg|jpeg|png)", re.IGNORECASE)
         found = (pattern.fullmatch(name) for name in _names_in(self.layer_folder(kind, layer)))
         shipped = self._shipped._channels(kind, layer) if self._shipped else set()
@@ -177,7 +178,7 @@ class UnitImageStore:
     def layers(self, kind: UnitImageKind) -> list[str]:
         """Return the names of the layers that have a folder of pictures, sharing left aside."""
         shipped = self._shipped.layers(kind) if self._shipped else []
-        return sorted({*(layer_name_of(name) for name in _names_in(self.folder / kind)), *shipped})
+        return sorted({*_layers_in(self.folder / kind), *shipped})
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -284,6 +285,19 @@ def _cut(path: Path, cut: Callable[[RGBImage], _Pieces], picture: RGBImage) -> _
         return cut(picture)
     except ToolboxError as error:
         raise ToolboxError(f'"{path}": {error}; remove it and make it again') from error
+
+
+def is_tag(text: str) -> bool:
+    """Return whether a picture of a unit can be told from its others by this text."""
+    return bool(_TAG.fullmatch(text)) and text != "montage"
+
+
+def _layers_in(folder: Path) -> Iterator[str]:
+    """Yield the layers whose folders these are; what else lies there, with a name that is no layer's, is left aside."""
+    for name in _names_in(folder):
+        with suppress(UnicodeDecodeError):
+            if (folder / name).is_dir():
+                yield layer_name_of(name)
 
 
 def _names_in(folder: Path) -> Iterator[str]:

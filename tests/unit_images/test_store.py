@@ -315,3 +315,15 @@ def test_montages_of_other_places_are_no_single_pictures(tmp_path):
     single = store.write_single("regularized_opt", Unit("conv1", 3), "mean_s0000_best_Xpm", image)
     store.write_single("regularized_opt", Unit("conv1", 3), "mean_montage", montage3x3([image]))
     assert store.singles("regularized_opt", Unit("conv1", 3)) == [single]
+
+
+def test_what_is_no_layers_folder_or_no_units_picture_is_left_aside(tmp_path):
+    store = UnitImageStore(tmp_path)
+    store.write_single("regularized_opt", Unit("conv1", 3), "a", np.full((8, 8, 3), 9, np.uint8))
+    picture = store.single_path("regularized_opt", Unit("conv1", 3), "a").read_bytes()
+    (tmp_path / "regularized_opt" / "%ff").mkdir()
+    (tmp_path / "regularized_opt" / "thumbs.jpg").write_bytes(picture)
+    for name in ("conv1_٠٠٠١_a.jpg", f"conv1_{'9' * 200}_a.jpg", "conv1_12_a.jpg"):
+        (tmp_path / "regularized_opt" / "conv1" / name).write_bytes(picture)
+    assert store.layers("regularized_opt") == ["conv1"]
+    assert store.units("regularized_opt", "conv1") == [Unit("conv1", 3)]

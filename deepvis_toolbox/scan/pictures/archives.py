@@ -47,6 +47,7 @@ _DAMAGE = (
     zlib.error,
     struct.error,
     lzma.LZMAError,
+    MemoryError,  # a dictionary of gigabytes
 )
 """What reading a damaged archive raises."""
 
@@ -216,7 +217,9 @@ def _zip_members(file: IO[bytes]) -> Members:
     try:
         return ZipMembers(file)
     except zipfile.BadZipFile:
-        return CutZipMembers(file)
+        return CutZipMembers(file, "has lost its table of contents")
+    except (ValueError, IndexError, NotImplementedError, struct.error) as error:  # of one member, such as its name
+        return CutZipMembers(file, f"has a table of contents that cannot be read ({reason_of(error)})")
 
 
 def _members(file: IO[bytes], name: str, size: int) -> Members:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.scan.pictures.archives import ArchiveReader, split_member
 from deepvis_toolbox.scan.pictures.remote_files import is_url, read_url
@@ -37,6 +37,8 @@ class PictureReader:
             reason = str(error)
         except MemoryError:
             reason = "no memory to decode it"
+        except Exception as error:  # whatever a file has in store, the next picture is read all the same
+            reason = sentence_of(error)
         else:
             return None
         slot[...] = 0
