@@ -7,7 +7,6 @@ folder is trusted as it is: once a file in it changes that may be imported, or i
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path, user_path
 from deepvis_toolbox.installation import models_folders
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
-from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.regular_file import read_json, read_regular
 
 CODE = frozenset({".py", ".pyc", ".so", ".pyd"})
 """Endings of what Python imports."""
@@ -105,7 +104,7 @@ def _importable(folder: Path) -> Iterator[Path]:
 def _is_still(folder: Path, content: str) -> bool:
     try:
         return content_hash(folder) == content
-    except ToolboxError:
+    except (ToolboxError, ValueError):  # it is gone, too large, or no name that a folder can have
         return False
 
 
@@ -116,8 +115,8 @@ def _store() -> Path:
 def _read() -> dict[str, str]:
     """Return {hash: folder}; nothing where there is no such file, or none that can be read."""
     try:
-        record = json.loads(read_regular(_store(), MOST_BYTES))
-    except (OSError, ValueError, RecursionError, RuntimeError):
+        record = read_json(_store(), MOST_BYTES)
+    except (OSError, ValueError, RuntimeError):
         return {}
     pairs = record.items() if isinstance(record, dict) else ()
     return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}

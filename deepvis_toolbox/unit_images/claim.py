@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.identity import Answer, first_other
-from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.regular_file import read_json
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -74,7 +73,7 @@ def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
 
 def _read(folder: Path) -> NetworkIdentity | None:
     try:
-        record = json.loads(read_regular(folder / CLAIM, LARGEST_CLAIM))
+        record = read_json(folder / CLAIM, LARGEST_CLAIM)
         names = (str(record["name"]), str(record["engine"]), str(record["weights_sha256"]))
         answer = record.get("answer")
         return NetworkIdentity(*names, answer if isinstance(answer, dict) else {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,11 +56,17 @@ class StateDicts(Harness):
             "a sparse tensor": weight.to_sparse(),
             "a tensor without values": weight.to("meta"),
             "eight-bit floats": weight.to(torch.float8_e4m3fn),
-            "a list of tensors": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+            "a list of tensors": _nested(),
             "complex numbers": weight.to(torch.complex64),
             "too large for the network": weight.double() * 1e300,
         }
         return {what: {_FILE: _saved({**state, "conv.weight": value})} for what, value in odd.items()}
+
+
+def _nested() -> torch.Tensor:
+    with warnings.catch_warnings():  # it is told that their interface may change
+        warnings.simplefilter("ignore")
+        return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
 
 
 def _saved(content: Any) -> bytes:
@@ -115,7 +122,7 @@ def _other(value: torch.Tensor, dice: random.Random) -> Any:
     if how == 4:
         return torch.full_like(value, dice.choice([float("nan"), float("inf"), 1e38, -1]))
     if how == 5:
-        return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+        return _nested()
     if how == 6:
         return torch.quantize_per_tensor(value.float(), 0.1, 0, torch.qint8)
     if how == 7:
