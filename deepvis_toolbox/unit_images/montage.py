@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.sources.decode import MAX_PIXELS
+from deepvis_toolbox.sources.picture_budget import MAX_PIXELS
 from deepvis_toolbox.words.images import RGBImage
 
 GAP = 1

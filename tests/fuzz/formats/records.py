@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
-import numpy as np
+from PIL import Image
 
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
@@ -51,14 +51,13 @@ class Records(Harness):
         (whole,) = self.kept_seeds
         record = next(name for name in whole if name.endswith(RECORD_SUFFIX) and INFO in name)
         picture = next(name for name in whole if name.endswith(f"{SHOWN}.png"))
-        line = cv2.imencode(".png", np.zeros((3_000_000, 4, 3), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 9])[
-            1
-        ].tobytes()
+        line = io.BytesIO()
+        Image.new("RGB", (4, 3_000_000)).save(line, "PNG")
         return {
             "the objective is a word": {**whole, record: json_with(whole[record], ("best_objective",), "high")},
             "the answer is too large a number": {**whole, record: json_with(whole[record], ("answer",), _HUGE_ANSWER)},
             "a claim that is nested deeply": {**whole, "network.json": b"[" * 100_000},
-            "a picture of which nine take gigabytes": {**whole, picture: line},
+            "a picture of which nine take gigabytes": {**whole, picture: line.getvalue()},
         }
 
 
