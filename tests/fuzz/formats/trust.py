@@ -68,5 +68,6 @@ class Fetched(Harness):
         contents = {
             "nested deeply": b"[" * 100_000,
             "a number that JSON does not know": b'{"a": {"sha256": "ab", "bytes": NaN}}',
+            "a number larger than any": b'{"a": {"sha256": "ab", "bytes": 1e999}}',
         }
         return {what: {"hashes.json": content} for what, content in contents.items()}
