@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports pytest clean
+.PHONY: run test lint types imports pytest fuzz clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python run_toolbox.py $(ARGS)
@@ -22,6 +22,11 @@ imports: $(VENV)/.test-ready
 
 pytest: $(VENV)/.test-ready
 	$(BIN)/python -m pytest $(ARGS)
+
+# Broken files of every format, other ones every time: make fuzz MINUTES=60 ARGS="picture archive"
+MINUTES ?= 10
+fuzz: $(VENV)/.test-ready
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --random $(ARGS)
 
 # What PyPI serves is checked against the hashes of the locks. torch comes last, unchecked: which build of it is right (CPU
 # alone, CUDA, ROCm) depends on the machine, and each has other hashes. requirements-torch.lock has those of PyPI's build.

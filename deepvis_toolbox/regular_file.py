@@ -6,11 +6,12 @@ from __future__ import annotations
 import errno
 import io
 import json
+import math
 import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _MOST_LEVELS = 64
 _NEVER_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -65,9 +66,9 @@ def read_json(path: str | Path, most_bytes: int) -> Any:
 
 def json_in(text: str) -> Any:
     """Return what a text of JSON holds. ValueError where it is none: also nested too deeply, with a number of too many
-    digits, or with one that JSON does not know (NaN, infinities)."""
+    digits, or with one that JSON does not know (NaN, infinities), or that is larger than any (1e999)."""
     try:
-        value = json.loads(text, parse_constant=_refused)
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     inside = [value]
@@ -82,5 +83,10 @@ def _parts(value: dict | list) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value
 
 
-def _refused(constant: str) -> None:
+def _refused(constant: str) -> NoReturn:
     raise ValueError(f"it holds {constant}, which JSON does not know")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _refused(number)

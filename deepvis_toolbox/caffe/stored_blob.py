@@ -29,6 +29,7 @@ _RAW_TYPE, _RAW_DATA = 10, 12
 _RAW_VALUE_TYPES: dict[int, np.dtype] = {0: np.dtype("<f8"), 1: np.dtype("<f4"), 2: np.dtype("<f2")}
 
 _PIECE = 16 << 20
+_MOST_VALUES = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
     blob = StoredBlob(shape or (), buffer, tuple(parts[number]), _VALUE_TYPES[number])
     if raw:
         blob = StoredBlob(shape or (), buffer, tuple(raw), _raw_value_type(raw_type, raw))
+    if math.prod(max(side, 1) for side in blob.shape) > _MOST_VALUES:
+        raise WireError("its shape has too many places")  # also where one side is 0, and nothing is stored
     if min(blob.shape, default=1) < 0 or blob.count != math.prod(blob.shape):
         raise WireError(f"{blob.count} values are stored for the shape {'×'.join(map(str, blob.shape)) or '()'}")
     return blob

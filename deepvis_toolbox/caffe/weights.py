@@ -12,6 +12,7 @@ from deepvis_toolbox.caffe.stored_blob import stored_blob
 from deepvis_toolbox.caffe.stored_weights import MAX_LAYERS, StoredArray, StoredWeights
 from deepvis_toolbox.caffe.wire import BYTES, Buffer, Field, WireError, fields, text
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.regular_file import open_regular
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -22,7 +23,7 @@ def open_weights(path: Path) -> StoredWeights:
     Raises `ToolboxError` that names file and layer where it is missing, truncated, or not a weights file.
     """
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except OSError as error:
         raise ToolboxError(f"{path}: cannot be read ({os_reason_of(error)})") from None
     try:

@@ -160,7 +160,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
     from deepvis_toolbox.settings.loading import load_settings
 
     flags = {"engine": given.engine, "device": given.device}
-    local = Path(given.settings) if given.settings else None
+    local = given.settings
     settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, store=given.store)
     log_to(settings.log.file, _log_level(given, settings))
     return StartOptions(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -44,12 +46,12 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     A checkpoint's own `state_dict` is unwrapped; what modules keep as `_extra_state` may stand in it too. Nothing in
     the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
     """
-    _check_size(path)
+    is_zip = _check_size(path)
     if path.name.lower().endswith(_OF_CAFFE):
         raise ToolboxError(f"{path} holds weights of a Caffe network; give its definition too: --prototxt FILE")
     try:
-        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS), _FileRead(path) as file:
+            content = torch.load(path if is_zip else file, map_location="cpu", weights_only=True)
     except Exception:  # the formats of torch fail in a dozen ways; what it advises then is to run the file's code
         raise ToolboxError(
             f"{path} cannot be read as weights of PyTorch: it is broken, or holds more than names and tensors; save "
@@ -92,8 +94,13 @@ def _is_no_number(value: torch.Tensor, wanted: torch.Tensor, may_be_infinite: bo
     if not value.is_floating_point() or not wanted.is_floating_point():
         return False
     held = value.to(wanted.dtype)
-    grown = held.isinf() & ~value.isinf() if may_be_infinite else held.isinf()
+    grown = held.isinf() & ~_comparable(value).isinf() if may_be_infinite else held.isinf()
     return bool(held.isnan().any() or grown.any())
+
+
+def _comparable(value: torch.Tensor) -> torch.Tensor:
+    """Return floats of eight bits as larger ones: PyTorch cannot tell which of them are infinite."""
+    return value.float() if value.itemsize == 1 else value
 
 
 def weights_without_numbers(module: nn.Module) -> str:
@@ -111,22 +118,43 @@ def weights_without_numbers(module: nn.Module) -> str:
     return f"{named}; what is computed with them is no number either" if broken else ""
 
 
-def _check_size(path: Path) -> None:
+class _FileRead(io.BufferedReader):
+    """A file whose readers are given no more than it has: memory is taken for as much as they ask for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._length = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self._length - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _check_size(path: Path) -> bool:
+    """Return whether it is a zip, as those of today's PyTorch are. `ToolboxError` where it is missing or too large."""
     if not path.is_file():
         raise ToolboxError(f"there is no weights file {path}")
     size = path.stat().st_size
     if not 0 < size <= LARGEST_FILE:
         raise ToolboxError(f"{path} has {size} bytes; a weights file has between 1 and {LARGEST_FILE}")
-    if zipfile.is_zipfile(path) and _unpacked_size(path) > 2 * size + (1 << 20):
+    unpacked = _unpacked_size(path)
+    if unpacked is not None and unpacked > 2 * size + (1 << 20):
         raise ToolboxError(f"{path} unpacks to more than it can hold; PyTorch does not compress weights")
+    return unpacked is not None
 
 
-def _unpacked_size(path: Path) -> int:
+def _unpacked_size(path: Path) -> int | None:
+    """Return what the members of a zip say that they unpack to; None where it is none that can be listed."""
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return 0  # what cannot be listed, torch will not read either
+        return None
+
+
+def _is_plain(value: torch.Tensor) -> bool:
+    """Return whether a tensor has all of its values, in a grid: it is not sparse, nested, or a shape alone."""
+    return value.layout is torch.strided and not value.is_nested and not value.is_meta
 
 
 def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
@@ -134,6 +162,9 @@ def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
         while inside := next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None):
             content = inside
         tensors = [key for key, value in content.items() if isinstance(key, str) and torch.is_tensor(value)]
+        odd = [key for key in tensors if not _is_plain(content[key])]
+        if odd:
+            raise ToolboxError(f"{path} holds sparse or nested tensors, or some without values: {_listed('in', odd)}")
         if tensors and all(key in tensors or str(key).endswith(_EXTRA) for key in content):
             return content
     raise ToolboxError(f"{path} holds no state dict (names and tensors)")

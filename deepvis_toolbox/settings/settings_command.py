@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.command_line.flags import add_settings_flags, add_talk_flags
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.markdown:
         print(as_markdown(Settings), end="")
         return 0
-    settings = load_settings(given.model, Path(given.settings) if given.settings else None, given.overrides)
+    settings = load_settings(given.model, given.settings, given.overrides)
     if given.json:
         values = {".".join(path): settings_without_secrets(value) for path, value in leaves(settings)}
         print_json({key: {"value": value, "from": settings.origin(key)} for key, value in values.items()})

@@ -20,7 +20,7 @@ from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.scan.pictures.cut_zip import CutZipMembers
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
-from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
+from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
 SEPARATOR = "::"
 """Between an archive's path and the name of a member: `train.tar::n01440764/1.jpg`."""

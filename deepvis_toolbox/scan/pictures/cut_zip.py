@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from typing import IO, NamedTuple
 
-from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
+from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
 _HEADER = struct.Struct("<4s5H3I2H")
 _SIGNATURE = b"PK\x03\x04"

@@ -19,6 +19,7 @@ import numpy as np
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+from deepvis_toolbox.sources.picture_budget import limit_memory, within_seconds
 
 READY = "ready"
 """What it says first, once it has started."""
@@ -41,7 +42,8 @@ def main() -> None:
     ignore_remarks_about_pictures()
     cv2.setNumThreads(1)  # the processes share the cores among themselves
     preprocessing = preprocessing_from(json.loads(sys.stdin.readline()))
-    reader = PictureReader(preprocessing)
+    limit_memory()
+    reader = PictureReader(preprocessing, within_seconds)
     shape = preprocessing.input_shape
     with mmap.mmap(descriptor, size) as memory:
         print(json.dumps(READY), flush=True)
