@@ -82,12 +82,16 @@ def _read_weights(path: Path) -> NDArray[np.float32]:
     try:
         data = read_regular(path, LARGEST_FILE)
         values = np.load(io.BytesIO(data), allow_pickle=False) if path.suffix == ".npy" else _numbers_in(data)
+        if values.dtype.kind not in "fiubc":
+            raise ToolboxError(
+                f'the weights in "{path}" are of the type {values.dtype}; a direction is one number a unit'
+            )
         if np.iscomplexobj(values):
             raise ToolboxError(f'the weights in "{path}" are complex numbers; a direction is one real number a unit')
         return np.asarray(values, np.float32).reshape(-1)
     except FileNotFoundError as error:
         raise ToolboxError(f'there is no file "{path}"') from error
-    except (OSError, ValueError, TypeError, EOFError) as error:
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, RecursionError) as error:
         raise ToolboxError(f'cannot read the weights in "{path}": {os_reason_of(error)}') from error
 
 
