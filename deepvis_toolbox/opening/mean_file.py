@@ -38,13 +38,13 @@ def read_mean(path: Path) -> NDArray[np.float32]:
 
 def _binaryproto(path: Path, name: str) -> NDArray[Any]:
     from deepvis_toolbox.caffe.stored_blob import stored_blob  # Caffe's formats, which few means need
-    from deepvis_toolbox.caffe.wire import WireError
+    from deepvis_toolbox.caffe.wire import FieldLimit, WireError
 
     if not 0 < path.stat().st_size <= 8 * LARGEST_VALUES:
         raise ToolboxError(f"{name} is no mean file; it must be .npy or .binaryproto")
     try:
         with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            blob = stored_blob(content, 0, len(content))
+            blob = stored_blob(content, 0, len(content), FieldLimit())
             _check_count(math.prod(blob.shape), name)
             return blob.read()
     except WireError as error:

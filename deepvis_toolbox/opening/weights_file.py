@@ -20,6 +20,7 @@ LARGEST_FILE = 8 << 30
 _OF_CAFFE = (".caffemodel", ".caffemodel.h5")
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module", "params", "weights", "ema")
 """What checkpoints call the state dict in them."""
+_MOST_WRAPPERS = 8
 
 _WRAPPING = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Parts of names that come from what a module was wrapped in while it was trained: DataParallel, torch.compile, …"""
@@ -71,21 +72,34 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
     state = {name: tensor for name, tensor in state.items() if not name.endswith(_EXTRA)}
     both = [name for name in state if name in wanted]
     problems = [
+        _listed("sparse, quantized, nested or without data", [name for name in state if not _is_plain(state[name])]),
         _listed("missing", [name for name in wanted if name not in state and not name.endswith(_NOT_NEEDED)]),
         _listed("left over", [name for name in state if name not in wanted]),
-        _listed("of another shape", [name for name in both if state[name].shape != wanted[name].shape]),
+        _listed(
+            "of another shape",
+            [name for name in both if _is_plain(state[name]) and state[name].shape != wanted[name].shape],
+        ),
         _listed("complex", [name for name in both if state[name].is_complex() and not wanted[name].is_complex()]),
     ]
     if any(problems):
         raise ToolboxError(f"{source} does not fit the network: {'; '.join(filter(None, problems))}")
     parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    broken = [name for name in both if _is_no_number(state[name], wanted[name], name not in parameters)]
+    try:
+        broken = [name for name in both if _is_no_number(state[name], wanted[name], name not in parameters)]
+    except (RuntimeError, NotImplementedError) as error:  # a type of numbers that PyTorch can store, not compute with
+        raise ToolboxError(f"{source} does not fit the network: {reason_of(error)}") from None
     if broken:
         raise ToolboxError(f"{source} holds values that are not finite: {_listed('in', broken)}")
     try:
         module.load_state_dict(state | kept_beside, strict=False)
     except Exception as error:  # sparse tensors, say, that cannot be copied into plain ones; a user's set_extra_state
         raise ToolboxError(f"{source} does not fit the network: {reason_of(error, last=True)}") from None
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor is an array of numbers, which lie in memory."""
+    is_array = tensor.layout is torch.strided and not tensor.is_nested and not tensor.is_quantized
+    return is_array and not tensor.is_meta
 
 
 def _is_no_number(value: torch.Tensor, wanted: torch.Tensor, may_be_infinite: bool) -> bool:
@@ -152,19 +166,12 @@ def _unpacked_size(path: Path) -> int | None:
         return None
 
 
-def _is_plain(value: torch.Tensor) -> bool:
-    """Return whether a tensor has all of its values, in a grid: it is not sparse, nested, or a shape alone."""
-    return value.layout is torch.strided and not value.is_nested and not value.is_meta
-
-
 def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, dict):
-        while inside := next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None):
-            content = inside
+        for _ in range(_MOST_WRAPPERS):  # a file can hold a dictionary that holds itself
+            inside = next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None)
+            content = content if inside is None else inside
         tensors = [key for key, value in content.items() if isinstance(key, str) and torch.is_tensor(value)]
-        odd = [key for key in tensors if not _is_plain(content[key])]
-        if odd:
-            raise ToolboxError(f"{path} holds sparse or nested tensors, or some without values: {_listed('in', odd)}")
         if tensors and all(key in tensors or str(key).endswith(_EXTRA) for key in content):
             return content
     raise ToolboxError(f"{path} holds no state dict (names and tensors)")

@@ -16,6 +16,7 @@ from deepvis_toolbox.network.description import ModelDescription, UnitImagesDesc
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.unit_images import UnitImageStore, file_name_of, layer_name_of, montage3x3
 from deepvis_toolbox.unit_images.claim import CLAIM, NetworkIdentity, write_claim
+from deepvis_toolbox.unit_images.file_names import LONGEST
 from deepvis_toolbox.unit_images.montage import tiles_of_3x3, tiles_of_whole_layer, whole_layer
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS
@@ -34,7 +35,7 @@ def save_jpeg(path: Path, rgb: np.ndarray) -> None:
 @given(st.text(min_size=1).filter(lambda name: not any(0xD800 <= ord(char) < 0xE000 for char in name)))
 def test_any_layer_name_comes_back_from_a_file_name_that_stays_in_its_folder(name):
     file_name = file_name_of(name)
-    assert layer_name_of(file_name) == name
+    assert layer_name_of(file_name) == name or (len(name.encode()) * 3 > LONGEST and "%-" in file_name)
     assert Path(file_name).name == file_name
     assert not file_name.startswith(".")
 
