@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ _REASONS = {
 }
 
 
-_PARTIAL = f".{'[0-9a-f]' * 32}.partial*"
+_HALF = tuple(f".{'[0-9a-f]' * 32}.{ending}" for ending in ("partial*", "probe"))
 
 
 _standing: dict[object, tuple[str, _Place]] = {}
@@ -198,7 +199,7 @@ def remove_partial_files(folder: str | Path, older_than: float = 0.0) -> None:
 
     Where others may be writing just now, an hour is more than any file takes.
     """
-    for path in Path(folder).glob(_PARTIAL):
+    for path in chain.from_iterable(map(Path(folder).glob, _HALF)):
         with suppress(OSError):  # whoever was writing it has finished meanwhile
             if time.time() - path.stat().st_mtime >= older_than:
                 path.unlink()

@@ -9,9 +9,11 @@ import json
 import math
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
+_MOST_LEVELS = 64
 _NEVER_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -66,9 +68,19 @@ def json_in(text: str) -> Any:
     """Return what a text of JSON holds. ValueError where it is none: also nested too deeply, with a number of too many
     digits, or with one that JSON does not know (NaN, infinities), or that is larger than any (1e999)."""
     try:
-        return json.loads(text, parse_constant=_refused, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    inside = [value]
+    for _ in range(_MOST_LEVELS):
+        inside = [part for each in inside if isinstance(each, dict | list) for part in _parts(each)]
+        if not inside:
+            return value
+    raise ValueError("it is nested too deeply")
+
+
+def _parts(value: dict | list) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _refused(constant: str) -> NoReturn:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import unquote
 
 LONGEST = 100
@@ -37,3 +40,17 @@ def layer_name_of(file_name: str) -> str:
 
 def _encoded(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in char.encode(errors="surrogateescape"))
+
+
+def layers_in(folder: Path) -> Iterator[str]:
+    """Yield the layers whose folders these are; what else lies there, with a name that is no layer's, is left aside."""
+    for name in names_in(folder):
+        with suppress(UnicodeDecodeError):
+            if (folder / name).is_dir():
+                yield layer_name_of(name)
+
+
+def names_in(folder: Path) -> Iterator[str]:
+    """Yield the names in a folder; none where it is missing."""
+    if folder.is_dir():
+        yield from (path.name for path in folder.iterdir())

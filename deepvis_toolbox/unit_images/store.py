@@ -12,15 +12,14 @@ Units are written with at least four digits. `docs/unit-images.md` says more.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
-from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
+from deepvis_toolbox.unit_images.file_names import file_name_of, layers_in, names_in
 from deepvis_toolbox.unit_images.montage import (
     JPEG_TILE,
     as_lower_left_quarter,
@@ -171,14 +170,14 @@ class UnitImageStore:
     def _channels(self, kind: UnitImageKind, layer: str) -> set[int]:
         channel, tag = re.escape(file_name_of(layer)) + r"_([0-9]{4,18})", rf"(?:_(?!{COMPARED}).+)?"
         pattern = re.compile(rf"{channel}{tag}\.(?:jpg|jpeg|png)", re.IGNORECASE)
-        found = (pattern.fullmatch(name) for name in _names_in(self.layer_folder(kind, layer)))
+        found = (pattern.fullmatch(name) for name in names_in(self.layer_folder(kind, layer)))
         shipped = self._shipped._channels(kind, layer) if self._shipped else set()
         return {int(match[1]) for match in found if match} | shipped
 
     def layers(self, kind: UnitImageKind) -> list[str]:
         """Return the names of the layers that have a folder of pictures, sharing left aside."""
         shipped = self._shipped.layers(kind) if self._shipped else []
-        return sorted({*_layers_in(self.folder / kind), *shipped})
+        return sorted({*layers_in(self.folder / kind), *shipped})
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -290,17 +289,3 @@ def _cut(path: Path, cut: Callable[[RGBImage], _Pieces], picture: RGBImage) -> _
 def is_tag(text: str) -> bool:
     """Return whether a picture of a unit can be told from its others by this text."""
     return bool(_TAG.fullmatch(text)) and text != "montage"
-
-
-def _layers_in(folder: Path) -> Iterator[str]:
-    """Yield the layers whose folders these are; what else lies there, with a name that is no layer's, is left aside."""
-    for name in _names_in(folder):
-        with suppress(UnicodeDecodeError):
-            if (folder / name).is_dir():
-                yield layer_name_of(name)
-
-
-def _names_in(folder: Path) -> Iterator[str]:
-    """Yield the names in a folder; none where it is missing."""
-    if folder.is_dir():
-        yield from (path.name for path in folder.iterdir())

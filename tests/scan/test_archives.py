@@ -399,7 +399,6 @@ AWKWARD += [
     "./c.png",
     "d//e.png",
     "deep/" * 400 + "x.png",
-    "x.png ",
     "col::on.png",
     "z.zip::y.png",
     "\u2028.png",

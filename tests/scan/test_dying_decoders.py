@@ -70,6 +70,7 @@ def test_a_killed_process_is_started_again_and_costs_nothing(small_net, picture_
         ("os.kill(os.getpid(), 11)", "SIGSEGV"),
         ("os.abort()", "SIGABRT"),
         ("os._exit(3)", "exit status 3"),
+        ("os.kill(os.getpid(), 27)", "out of time"),
         ("raise RuntimeError('no decoder does this')", "exit status 1"),
     ],
 )
@@ -167,7 +168,7 @@ def test_a_scan_that_read_nothing_is_no_result(small_net, picture_folder, tmp_pa
     assert not (tmp_path / "manifest.json").exists()
 
 
-SCANS = 4
+SCANS = 3
 """Each takes three seconds; forty were run when this was written."""
 
 

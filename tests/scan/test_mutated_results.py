@@ -85,6 +85,15 @@ def with_value(record: Any, place: tuple, value: Any) -> Any:
     return changed
 
 
+def test_deep_parts_that_are_not_looked_at_are_refused_before_anybody_compares_them(result, tmp_path):
+    folder = tmp_path / "maxes"
+    shutil.copytree(result, folder)
+    record = json.loads((folder / "manifest.json").read_text())
+    for depth in (70, *range(900, 1000, 7)):
+        text = json.dumps(with_value(record, ("identity", "preprocessing"), {"x": "DEEP"}))
+        assert "too deeply" in outcome_of(folder, text.replace('"DEEP"', "[" * depth + "]" * depth))
+
+
 OF_NO_MATTER = ("preprocessing", "versions", "later_versions", "answer", "root")
 """Compared with what is wanted, never computed with; or told as it is."""
 
@@ -133,7 +142,9 @@ def test_every_part_of_a_manifest_that_is_missing_or_wrong_is_refused_in_a_sente
     print(f"{cases} manifests in {time.monotonic() - began:.1f} s")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", '{"identity": 3}', '"x"', "\x00", "[" * 200_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "7", "null", '{"identity": 3}', '"x"', "\x00", "[" * 200_000, "[" * 70 + "]" * 70]
+)
 def test_what_is_no_record_at_all_is_refused_in_a_sentence(result, tmp_path, text):
     shutil.copytree(result, tmp_path / "maxes")
     assert "manifest.json" in outcome_of(tmp_path / "maxes", text)

@@ -36,10 +36,7 @@ _OPEN_ARCHIVES = 16
 _LOCAL_HEADER = 30
 _MOST_LINK_BYTES = 4096
 _DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    OverflowError,
+    *(OSError, ValueError, EOFError, OverflowError),
     RuntimeError,  # encrypted
     NotImplementedError,  # an unknown compression
     tarfile.TarError,

@@ -21,6 +21,8 @@ _FROM_OUTSIDE = {
     getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT") if hasattr(signal, name)
 }
 """What others send: the system when memory is short (SIGKILL), a scheduler, a person. No picture causes them."""
+_OUT_OF_TIME = {getattr(signal, name) for name in ("SIGPROF", "SIGXCPU") if hasattr(signal, name)}
+"""What ends a process whose picture takes more processor time than it may: no second try would be quicker."""
 _STARTS = 3
 """So often is a process started that is killed before it is ready."""
 _SECONDS_TO_END = 10
@@ -62,7 +64,7 @@ class DecodeProcess:
 
     def _alone(self, offset: int, path: str) -> str | None:
         answer = self._ask(offset, [path])
-        if isinstance(answer, int):  # what came before may have spoilt the process; the next one is fresh
+        if isinstance(answer, int) and -answer not in _OUT_OF_TIME:  # what came before may have spoilt the process
             answer = self._ask(offset, [path])
         if not isinstance(answer, int):
             return answer[0]
@@ -173,6 +175,8 @@ def _how(status: int) -> str:
     """Return how a process ended, in words."""
     if status >= 0:
         return f"exit status {status}"
+    if -status in _OUT_OF_TIME:
+        return "out of time"
     with suppress(ValueError):
         return signal.Signals(-status).name
     return f"signal {-status}"
