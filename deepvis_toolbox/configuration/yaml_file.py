@@ -20,8 +20,10 @@ MOST_PARTS = 20_000
 LONGEST_TEXT = 1 << 16
 """Characters of a key or a value."""
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_QUICK_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, where PyYAML was built with it: twenty times as fast."""
+_NO_TEXT = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+"""Bytes of names that are no UTF-8, as Python holds and writes them. libyaml does not take them."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -84,12 +86,11 @@ def _text_of(path: Path) -> str:
 
 
 def _compose(text: str, where: Callable[[int], str]) -> yaml.Node | None:
+    loader = yaml.SafeLoader if _NO_TEXT.search(text) else _QUICK_LOADER
     try:
         # The events come one by one without nesting in memory, so that a bomb is refused before it is built.
-        _check_events(yaml.parse(text, Loader=_LOADER), where)
-        return yaml.compose(text, Loader=_LOADER)
-    except UnicodeEncodeError:
-        raise ToolboxError(f"{where(0)}: not valid YAML: it is not text in UTF-8") from None
+        _check_events(yaml.parse(text, Loader=loader), where)
+        return yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ToolboxError(f"{where(mark.line if mark else 0)}: not valid YAML: {error.problem}") from None

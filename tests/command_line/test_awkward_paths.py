@@ -48,7 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 BESIDE = {
-    "deepvis": ["--headless", "--input", "picture.png", "--script", "s,q"],
+    "deepvis": ["--headless", "--input", "picture.png", "--script", "s q"],
     "deepvis-optimize": ["--units", "relu1:0", "--max-iter", "1", "--store", "store"],
     "deepvis-scan": ["--images", "pictures", "--out", "scanned", "--workers", "0"],
     "deepvis-pipeline": ["--units", "relu1:0", "--images", "pictures", "--max-iter", "1"],

@@ -31,6 +31,7 @@ def test_every_key_knows_its_line(tmp_path: Path) -> None:
     ("12", 12), ("-3", -3), ("1e-4", 1e-4), ("1.5", 1.5), (".5", 0.5), ("true", True), ("False", False), ("null", None),
     ("off", "off"), ("no", "no"), ("1:30", "1:30"), ("2024-01-01", "2024-01-01"), ("camera:0", "camera:0"),
     ("'12'", "12"), ("0x10", "0x10"), (".inf", ".inf"), ("[1, a]", [1, "a"]), ("{a: 1e3}", {"a": 1000.0}), ("", None),
+    ('"\\udcff"', "\udcff"),
 ])  # fmt: skip
 def test_words_and_numbers_mean_what_they_look_like(tmp_path: Path, text: str, value: object) -> None:
     assert read_yaml(written(tmp_path, f"key: {text}")).values["key"] == value
