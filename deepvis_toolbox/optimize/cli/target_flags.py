@@ -82,11 +82,13 @@ def _without_units(given: argparse.Namespace, net: Network) -> Target:
 
 def _read_weights(path: Path) -> NDArray[np.float32]:
     """Return a vector of weights: `.npy`, or numbers as text."""
-    values = mapped_array(path) if path.suffix == ".npy" else _numbers_in(path)
+    try:
+        values = mapped_array(path) if path.suffix == ".npy" else _numbers_in(path)
+    except ToolboxError as error:
+        raise ToolboxError(f'cannot read the weights in "{path}": {error}') from error
     if values.dtype.kind not in "fiub" or values.size > MOST_WEIGHTS:
-        raise ToolboxError(
-            f'"{path}" holds {values.size} values of the type {values.dtype}; a direction is one real number a unit'
-        )
+        what = f"{values.size} values of the type {values.dtype}"
+        raise ToolboxError(f'the weights in "{path}" are {what}; a direction is one real number a unit')
     with np.errstate(over="ignore"):  # what is not finite then is told of
         return np.array(values, np.float32).reshape(-1)
 
@@ -95,12 +97,12 @@ def _numbers_in(path: Path) -> NDArray[np.float64]:
     try:
         text = read_regular(path, LARGEST_TEXT).decode("utf-8-sig")
         if not text.strip():
-            raise ValueError("the file is empty")
+            raise ToolboxError("the file is empty")
         return np.loadtxt(io.StringIO(text), ndmin=1)
     except FileNotFoundError as error:
-        raise ToolboxError(f'there is no file "{path}"') from error
+        raise ToolboxError("there is no such file") from error
     except (OSError, ValueError) as error:
-        raise ToolboxError(f'cannot read the weights in "{path}": {os_reason_of(error)}') from error
+        raise ToolboxError(os_reason_of(error)) from error
 
 
 def _say_default_places(units: list[Unit], net: Network, say: Say) -> None:

@@ -60,7 +60,7 @@ class Hdf5Weights(_CaffeNetworks):
     targets = (weights,)
 
     def seeds(self) -> list[Files]:
-        contents = [seeds.hdf5_weights(), seeds.hdf5_weights(compression="gzip", shuffle=True, maxshape=None)]
+        contents = [seeds.hdf5_weights(), seeds.hdf5_weights(dtype="f8")]
         return [{"deploy.prototxt": seeds.NEWER.encode(), self.weights: content} for content in contents]
 
 

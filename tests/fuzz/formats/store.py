@@ -50,6 +50,9 @@ class Stores(Harness):
         huge = json.dumps({**_CLAIM, "answer": {"fc": [10**400] * 3}}).encode()
         return {
             "a claim that is nested deeply": {**whole, "network.json": b'{"a":' * 100_000},
+            "something is said that is no text": {
+                name: content.replace(b"deconv:raw", b"de\xff\0v:raw") for name, content in whole.items()
+            },
             "a claim with huge numbers": {**whole, "network.json": huge},
         }
 
