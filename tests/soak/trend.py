@@ -49,7 +49,7 @@ def trend_of(samples: Sequence[Sample], name: str) -> Trend:
     rest = rest[:: 1 + len(rest) // MOST_POINTS]
     times = np.array([sample.seconds for sample in rest])
     values = np.array([getattr(sample, name) for sample in rest], np.float64)
-    slope, intercept = theilslopes(values, times)[:2]
+    slope, intercept = theilslopes(values, times, method="joint")[:2]
     third = max(1, len(values) // 3)
     ends = float(np.median(values[:third])), float(np.median(values[-third:]))
     line = slope * times[[0, -1]] + intercept
