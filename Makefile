@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports pytest fuzz clean
+.PHONY: run test lint types imports pytest fuzz soak clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python run_toolbox.py $(ARGS)
@@ -43,6 +43,12 @@ $(VENV)/.test-ready: requirements.txt requirements-dev.txt requirements-dev.lock
 	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
 	touch $@ $(VENV)/.run-ready
+
+# The real window, driven for HOURS (24 in earnest) by random keys and clicks; the samples and their chart come into OUT.
+HOURS ?= 0.0833
+OUT ?= soak
+soak: $(VENV)/.test-ready
+	$(BIN)/python -m tests.soak --hours $(HOURS) --out $(OUT) $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

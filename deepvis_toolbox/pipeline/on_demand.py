@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -74,7 +74,7 @@ class OnDemand:
                 self._network, owner, self._seeds, self._settings, self._output, self._store, self._top
             )
             if len(self._begun) > PAUSED_KEPT:
-                self._begun.popitem(last=False)
+                self._begun.popitem(last=False)[1].stop()
         self._begun.move_to_end(unit)
         pictures.advance()
         if pictures.failed:
@@ -162,6 +162,10 @@ class _UnitPictures:
     def _fail(self, why: str) -> None:
         self.note, self.done, self.failed = why, True, True
 
+    def stop(self) -> None:
+        """Let go of what the climbing picture holds. It and this object hold each other; Python sees that only late."""
+        self._steps.close()
+
     def montage(self) -> RGBImage | None:
         """Return all finished pictures and the growing one, in the order of their seeds."""
         shown = list(self._finished.values())
@@ -171,7 +175,7 @@ class _UnitPictures:
             shown.append(with_mean(image, part, self._network.preprocessing))
         return montage3x3(shown[:9]) if shown else None
 
-    def _make(self) -> Iterator[None]:
+    def _make(self) -> Generator[None]:
         """Yield each step of each picture; write a picture when it is whole, the montage after the last."""
         problems: list[str] = []
         if self._top:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.command_line.flags import add_settings_flags, add_talk_flags
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, print_json
@@ -51,8 +49,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     print(as_yaml(settings, lambda path: settings.origin(".".join(map(str, path)))))
     return 0
-
-
-def run() -> None:
-    """Run as `deepvis-settings` and `python settings.py`."""
-    sys.exit(run_command(main))
