@@ -16,7 +16,7 @@ from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.production import Summary, make_unit_images, store_files
-from deepvis_toolbox.optimize.search import _shown
+from deepvis_toolbox.optimize.cli.search_command import _shown
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
