@@ -88,7 +88,7 @@ def run_live(options: StartOptions) -> bool:
     from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
     from deepvis_toolbox.live.pictures.shooter import Shooter
     from deepvis_toolbox.live.window.display import check_display
-    from deepvis_toolbox.live.window.interrupt import interrupt_quits
+    from deepvis_toolbox.live.window.interrupt import signals_quit
     from deepvis_toolbox.live.window.screen import window_size
     from deepvis_toolbox.live.window.window import Window
     from deepvis_toolbox.live.work.live_work import LiveWork
@@ -114,7 +114,7 @@ def run_live(options: StartOptions) -> bool:
             limits = LoopOptions(window_settings, options.frames, script, recording)
             state = _start_state(options, len(sources))
             loop = MainLoop(work, window, painter, state, shooter, limits, options.open_shelf, options.clock)
-            with interrupt_quits(state):
+            with signals_quit(state):
                 loop.run()
         finally:
             ended = work.close()

@@ -7,16 +7,12 @@ import time
 BEGAN = time.perf_counter()
 
 import argparse  # noqa: E402
-import os  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, NoReturn  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 from deepvis_toolbox.command_line import values  # noqa: E402
-from deepvis_toolbox.command_line.ending import run_command  # noqa: E402
 from deepvis_toolbox.command_line.flags import (  # noqa: E402
     add_network_flags,
     add_settings_flags,
@@ -171,7 +167,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
     from deepvis_toolbox.settings.loading import load_settings
 
     flags = {"engine": given.engine, "device": given.device}
-    local = Path(given.settings) if given.settings else None
+    local = given.settings
     settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, store=given.store)
     log_to(settings.log.file, _log_level(given, settings))
     view, unit = restored(given.restore) if given.restore else (None, "")
@@ -239,18 +235,3 @@ def _load(given: argparse.Namespace, settings: Settings) -> Network:
 def _log_level(given: argparse.Namespace, settings: Settings) -> str:
     """As the settings say, unless -v or -q does."""
     return "debug" if given.verbose else "warning" if given.quiet else settings.log.level
-
-
-def _leave(status: int) -> NoReturn:
-    """End the process. A thread deep in a long computation, or in importing torch, is not waited for: Python's own way
-    out would pull the ground from under it."""
-    if threading.active_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
-
-
-def run() -> NoReturn:
-    """Run `deepvis` and `python run_toolbox.py`."""
-    _leave(run_command(main))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.atomic_files import check_writable
-from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
 from deepvis_toolbox.drawing.film import FilmStoppedError
@@ -167,11 +167,6 @@ def _report(summary: Summary, as_json: bool, say: Say) -> int:
     for path in summary.written:
         print(path)
     return PROBLEMS if summary.problems else DONE
-
-
-def run() -> None:
-    """Run `deepvis-optimize` and `python optimize_image.py`."""
-    sys.exit(run_command(main))
 
 
 def _say_on_stderr(line: str) -> None:
