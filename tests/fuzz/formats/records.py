@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from deepvis_toolbox.optimize.cli.search_command import _shown
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
 from deepvis_toolbox.optimize.files.record import read_record
@@ -16,7 +17,6 @@ from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.production import Summary, make_unit_images, store_files
-from deepvis_toolbox.optimize.cli.search_command import _shown
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
