@@ -21,6 +21,7 @@ from deepvis_toolbox.live.panes.input_image import InputPane
 from deepvis_toolbox.live.panes.layer_list import LayerListPane
 from deepvis_toolbox.live.panes.message import MessagePane
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.region_list import RegionListPane
 from deepvis_toolbox.live.panes.selected import SelectedPane
 from deepvis_toolbox.live.panes.status_line import StatusPane
 from deepvis_toolbox.live.panes.tiles import TilesPane
@@ -51,6 +52,7 @@ for _pane in (
     SelectedPane(),
     BackwardPane(),
     LayerListPane(),
+    RegionListPane(),
     TilesPane(),
     UnitImagesPane(),
     StatusPane(),

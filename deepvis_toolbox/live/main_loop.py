@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
+from deepvis_toolbox.live.mouse import Mouse
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf, take_grown
 from deepvis_toolbox.live.pictures.shooter import Shooter
@@ -18,7 +19,7 @@ from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
-from deepvis_toolbox.live.window.window import MouseEvent, Window
+from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.live.work.live_work import LiveWork
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import failure_sentence
@@ -67,6 +68,7 @@ class MainLoop:
         self._script = deque(self.options.script)
         self._source_control = SourceControl(self.work.reader)
         self._shelf: PictureShelf | None = None
+        self._mouse = Mouse(self.painter)
         self._rate = RateMeter()
         self.snapshots_seen = 0
         self._changed = True  # something is to be drawn
@@ -95,6 +97,7 @@ class MainLoop:
         if self._shelf:
             self._changed |= self._shelf.follow(self.state)
         self._follow_messages()
+        self._changed |= self.painter.wants_drawing
         if self._changed and (self._urgent or not self._pace.seconds_left):
             self._draw()
 
@@ -126,6 +129,8 @@ class MainLoop:
         return min(IDLE_SECONDS, left) if self._changed else IDLE_SECONDS
 
     def _press(self, key: str) -> None:
+        if key == "escape":
+            self._mouse.let_go()
         if not self.painter.keys.press(self.state, key):
             if not key:  # a key without a name here
                 return
@@ -138,22 +143,13 @@ class MainLoop:
 
     def _take_clicks(self) -> None:
         for event in self.window.mouse_events():
-            self._do_mouse(event)
-            self._touched()
+            if event.kind == "move":  # drawn at the usual pace
+                self._changed |= self._mouse.move(self.state, event)
+            else:
+                self._mouse.do(self.state, event)
+                self._touched()
         if self.window.size != self._size:
             self._changed = self._urgent = True
-
-    def _do_mouse(self, event: MouseEvent) -> None:
-        """Do what the pane under the mouse says of a click, a double click, or a turn of the wheel."""
-        found = self.painter.hit(self.state, event.x, event.y)
-        if found is None:
-            return
-        _, under = found
-        if event.kind == "wheel":
-            if under.wheel:
-                under.wheel(self.state, event.turns)
-        elif action := under.click if event.kind == "click" else under.double_click:
-            action(self.state)
 
     def _meet_network(self) -> None:
         worker = self.work.worker

@@ -9,7 +9,7 @@ from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.pictures import paint_picture
 from deepvis_toolbox.drawing.shapes import clear, dim
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions, actions_backward
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, missing_note
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK
@@ -25,7 +25,7 @@ STALE_BRIGHTNESS = 0.6
 
 
 def _simple_backward() -> str:
-    return ", ".join(mode if mode == OFF else f"{mode} {view}" for mode, view in actions.simple_backward())
+    return ", ".join(mode if mode == OFF else f"{mode} {view}" for mode, view in actions_backward.simple_backward())
 
 
 def _modes() -> str:
@@ -42,11 +42,14 @@ class BackwardPane(Pane):
     name = "backward"
     slot = Slot.LEFT
     keys = (
-        Binding(("b",), actions.cycle_backward, "Backward", _simple_backward),
-        Binding(("n",), actions.cycle_backward_mode, "Backward", _modes),
-        Binding(("m",), actions.cycle_backward_view, "Backward", _views),
+        Binding(("b",), actions_backward.cycle_backward, "Backward", _simple_backward),
+        Binding(("n",), actions_backward.cycle_backward_mode, "Backward", _modes),
+        Binding(("m",), actions_backward.cycle_backward_view, "Backward", _views),
         Binding(
-            ("d",), actions.toggle_frozen_origin, "Backward", "freeze the origin at the selected unit, or let it go"
+            ("d",),
+            actions_backward.toggle_frozen_origin,
+            "Backward",
+            "freeze the origin at the selected unit, or let it go",
         ),
     )
 
@@ -74,7 +77,7 @@ def draw_result(pixels: Pixels, scene: Scene) -> None:
     """Draw the backward picture, as large as the pixels allow."""
     look, shown = scene.look, _shown(scene)
     if scene.state.view.backward == "off":
-        draw_note(pixels, look, f"backward is off; press {scene.keys.label_for(actions.cycle_backward)}")
+        draw_note(pixels, look, f"backward is off; press {scene.keys.label_for(actions_backward.cycle_backward)}")
     elif shown is None or not shown[1].image.size:
         draw_note(pixels, look, missing_note(scene))
     elif not shown[1].image.any():

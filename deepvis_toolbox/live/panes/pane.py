@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.live.keys import Action, Binding
 from deepvis_toolbox.live.scene import Scene
-from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.state import InputPixel, MapPlace, State, Stroke
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.measure.measurement import Question
 
@@ -29,6 +29,9 @@ class Slot(Enum):
     """All but the status line, above everything else."""
 
 
+Drag = Callable[[State, Stroke], None]
+
+
 @dataclass(frozen=True)
 class Hit:
     """What lies at a pixel of a pane, and what the mouse does there."""
@@ -39,6 +42,10 @@ class Hit:
     double_click: Action | None = None
     wheel: Callable[[State, int], None] | None = None
     """Called with the state and the notches that the wheel was turned by; up is above zero."""
+    drag: Drag | None = None
+    """Called while the mouse is dragged from here, wherever it goes, and when its button is let go."""
+    place: MapPlace | InputPixel | None = None
+    """What the mouse points at: marks elsewhere say where that is."""
 
 
 class Pane(ABC):
