@@ -7,29 +7,32 @@ from collections.abc import Sequence
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.words.backward import (
     BACKWARD_MODES,
-    BACKWARD_VIEWS,
     OFF,
     BackwardView,
     ChosenBackwardMode,
     chosen_backward_modes,
+    chosen_backward_views,
 )
 
 
 def simple_backward() -> tuple[tuple[ChosenBackwardMode, BackwardView], ...]:
-    """Return what one key cycles through: off, grad as its norm too, and every mode raw.
+    """Return what one key cycles through: off, every mode raw, grad as contributions and as its norm too.
 
     Two further keys reach every combination.
     """
-    modes = [(mode, view) for mode in BACKWARD_MODES for view in (("raw", "norm") if mode == "grad" else ("raw",))]
-    return ((OFF, "raw"), *modes)
+    of_grad = ("contributions", "raw", "norm")
+    modes = [(mode, view) for mode in BACKWARD_MODES for view in (of_grad if mode == "grad" else ("raw",))]
+    return ((OFF, ""), *modes)
 
 
 def cycle_backward(state: State) -> None:
-    """Choose the next of: off, grad raw, grad norm, deconv raw, guided raw, …, off; from any other combination, off."""
+    """Choose the next of: off, grad contributions, raw, norm, deconv raw, guided raw, …, off; from any other
+    combination, off."""
     view, combinations = state.view, simple_backward()
-    now = (view.backward, view.backward_view)
+    now = (view.backward, "" if view.backward == OFF else view.backward_view)
     place = combinations.index(now) if now in combinations else -1
-    view.backward, view.backward_view = combinations[(place + 1) % len(combinations)]
+    view.backward, chosen = combinations[(place + 1) % len(combinations)]
+    view.backward_view = chosen or state.start_view.backward_view
 
 
 def cycle_backward_mode(state: State) -> None:
@@ -39,7 +42,7 @@ def cycle_backward_mode(state: State) -> None:
 
 def cycle_backward_view(state: State) -> None:
     """Choose the next view of the backward result."""
-    state.view.backward_view = _after(state.view.backward_view, tuple(BACKWARD_VIEWS))
+    state.view.backward_view = _after(state.view.backward_view, chosen_backward_views())
 
 
 def _after(now: str, names: Sequence[str]) -> str:

@@ -52,6 +52,14 @@ class Stroke(NamedTuple):
     """Whether the button has been let go."""
 
 
+class TextEntry(NamedTuple):
+    """What is being typed to find something by its name."""
+
+    text: str = ""
+    chosen: int = 0
+    """Which of the names that are listed, counted from 0."""
+
+
 @dataclass
 class Facts:
     """What comes from outside: the network, the sources, the disk, the window's size, threads that fail."""
@@ -115,7 +123,7 @@ class View:
     """First layer name shown, where the wheel has moved the list; None: the list follows the selection."""
 
     backward: ChosenBackwardMode = "off"
-    backward_view: BackwardView = "raw"
+    backward_view: BackwardView = "contributions"
     frozen_origin: Unit | None = None
     """Where the backward pass starts, where that is to stay; None: it follows the selected unit."""
     show_gradients: bool = False
@@ -146,6 +154,9 @@ class View:
     show_timings: bool = False
     show_unit_images: bool = True
     pattern: Pattern = "off"
+
+    entry: TextEntry | None = None
+    """Open while something is looked for by its name: then all keys go there."""
 
     own: dict[str, Any] = field(default_factory=dict)
     """What panes of a user's own keep, each under its name."""

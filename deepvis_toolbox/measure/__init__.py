@@ -17,6 +17,7 @@ from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
 from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContributions, UnitEffects
 from deepvis_toolbox.measure.if_possible import IfPossible, Possible
+from deepvis_toolbox.measure.input_contributions import AverageContributions, ContributionMap, InputContributions
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
@@ -41,10 +42,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveUnits",
     "Activity",
+    "AverageContributions",
     "BackwardImage",
     "ChangedLayers",
     "ChangedMaps",
     "ClassProbabilities",
+    "ContributionMap",
     "Contributors",
     "Edit",
     "Edited",
@@ -52,6 +55,7 @@ __all__ = [
     "GradientNeed",
     "Heat",
     "IfPossible",
+    "InputContributions",
     "InputGradient",
     "LayerActivity",
     "LayerChanges",

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import Any, ClassVar
 
 from deepvis_toolbox.drawing.colours import Pixels
+from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.live.keys import Action, Binding
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import InputPixel, MapPlace, State, Stroke
@@ -72,6 +73,10 @@ class Pane(ABC):
     @abstractmethod
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw over all of `pixels`, RGB uint8 H×W×3; overlays over a part of it. Changes nothing else."""
+
+    def card(self, height: int, width: int, scene: Scene) -> Box | None:  # noqa: ARG002
+        """Return the part of an overlay of this size that the mouse may use; None: it goes to what lies below."""
+        return None
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """Return what lies at a pixel of a pane of this size."""

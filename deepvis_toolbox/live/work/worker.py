@@ -55,6 +55,7 @@ class Worker(threading.Thread):
         self._rate = RateMeter()
         self._last_error = ""
         self._last: Snapshot | None = None
+        self._work_done: Work | None = None
 
     def run(self) -> None:
         try:
@@ -73,7 +74,8 @@ class Worker(threading.Thread):
             processor = FrameProcessor(network)
             self.loaded = LoadedNetwork.of(network, self._goto)
             grower = self._open_grower(network) if self._open_grower else None
-            while work := self._next_work(grower):
+            while work := self._next_work(processor, grower):
+                self._work_done = work
                 self._last = self._answer(processor, work)
                 if grower:
                     grower.follow(work.request.growing)
@@ -81,8 +83,13 @@ class Worker(threading.Thread):
                 if grower:
                     grower.after_frame()
 
-    def _next_work(self, grower: Grower | None) -> Work | None:
-        """Wait for work; pictures grow meanwhile where they are wanted and nothing moves."""
+    def _next_work(self, processor: FrameProcessor, grower: Grower | None) -> Work | None:
+        """Wait for work; meanwhile, where nothing moves, answers that get better with time do, and pictures that are
+        wanted grow."""
+        while processor.is_unfinished and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
+            assert self._work_done is not None
+            self._last = self._answer(processor, self._work_done)
+            self._publish(grower)
         while grower and grower.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
             if grower.step():
                 self._publish(grower)
