@@ -36,8 +36,8 @@ def matches(
     """Return what is called most like `text`, nearest first, at most `MOST`.
 
     A number means a unit of the layer `shown`, `layer:number` one of that layer; `labels` are the names of the units of
-    `label_layer`. Names that begin with the text come first, then those of which a word does, those that hold it, and
-    those that hold its letters in their order.
+    `label_layer`. Names whose first words are the text come first, then those that begin with it, those of which a word
+    does, those that hold it, and those that hold its letters in their order; of equally near ones, shorter ones.
     """
     wanted = text.strip().lower()
     if not wanted:
@@ -65,9 +65,11 @@ def _units(
 ) -> Iterator[tuple[tuple[int, int, int], Found]]:
     """Yield the units that a number, `layer:number` or `layer:class` means."""
     name, colon, rest = wanted.rpartition(":")
+    ranks = {layer.name: _rank(name, layer.name) if name else None for layer in layers} if colon else {shown: 0}
+    is_exact = 0 in ranks.values()  # another layer's unit is not meant then
     for number, layer in enumerate(layers):
-        rank = (_rank(name, layer.name) if name else None) if colon else (0 if layer.name == shown else None)
-        if rank is None:
+        rank = ranks.get(layer.name)
+        if rank is None or (is_exact and rank):
             continue
         if rest.isdecimal() and int(rest) < layer.channels:
             yield (rank, len(layer.name), number), Found(f"{layer.name}:{int(rest)}", "unit", layer.name, int(rest))
@@ -91,10 +93,10 @@ def _rank_of_word(wanted: str, name: str) -> int | None:
     if lower == wanted:
         return 0
     if lower.startswith(wanted):
-        return 1
+        return 1 if _WORD.match(lower, len(wanted)) else 2
     if any(word.startswith(wanted) for word in _WORD.split(lower)):
-        return 2
-    if wanted in lower:
         return 3
+    if wanted in lower:
+        return 4
     letters = iter(lower)
-    return 4 if all(letter in letters for letter in wanted) else None
+    return 5 if all(letter in letters for letter in wanted) else None
