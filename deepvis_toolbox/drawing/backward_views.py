@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.drawing.colours import Palette
 from deepvis_toolbox.registry import Registry
 from deepvis_toolbox.words.backward import BACKWARD_VIEWS
 
@@ -88,3 +89,25 @@ def _top(values: NDArray[np.float32]) -> float:
     sample = np.abs(flat[:: 1 + flat.size // _SAMPLE])
     top = float(np.percentile(sample, 100 - _OUTLIERS)) if sample.size else 0.0
     return max(top or float(np.abs(flat).max(initial=0)), 1e-30)
+
+
+SMOOTHING = 2.0
+"""Standard deviation of the Gaussian over contributions, in input pixels."""
+_CONTRIBUTIONS_BELOW = 99.5
+"""Per cent of the contributions that stay below the full colours."""
+
+
+def smoothed_contributions(contributions: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Return contributions, float32 (H, W), behind a small Gaussian, and the size that gets the full colours: 99.5 %
+    of them are smaller. Values that are not finite count as zero."""
+    finite = np.nan_to_num(contributions, nan=0.0, posinf=0.0, neginf=0.0)
+    smooth = np.asarray(cv2.GaussianBlur(finite, (0, 0), SMOOTHING, borderType=cv2.BORDER_REFLECT), np.float32)
+    sizes = np.abs(smooth)
+    return smooth, float(np.percentile(sizes, _CONTRIBUTIONS_BELOW)) or float(sizes.max(initial=0))
+
+
+def contributions_picture(smooth: NDArray[np.float32], full: float, palette: Palette) -> NDArray[np.uint8]:
+    """Return contributions, float32 (H, W), in a palette's two colours, uint8 (H, W, 3): the darkest at 0, the full
+    ones at plus and minus `full`."""
+    shares = np.clip(smooth / np.float32(max(full, 1e-30)), -1, 1)
+    return np.asarray(cv2.applyColorMap((128.5 + 127 * shares).astype(np.uint8), palette), np.uint8)

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import get_args
 
 from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, Pattern, State, Zoom
-from deepvis_toolbox.words.backward import (
-    BACKWARD_MODES,
-    BACKWARD_VIEWS,
-    OFF,
-    BackwardView,
-    ChosenBackwardMode,
-    chosen_backward_modes,
-)
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
@@ -42,7 +33,7 @@ def move_left(state: State, steps: int = 1) -> None:
     if state.view.cursor_area == "layers":
         previous_layer(state, steps)
     else:
-        select_unit(state, state.view.unit - steps)
+        select_tile(state, state.tile_place - steps)
 
 
 def move_right(state: State, steps: int = 1) -> None:
@@ -50,7 +41,7 @@ def move_right(state: State, steps: int = 1) -> None:
     if state.view.cursor_area == "layers":
         next_layer(state, steps)
     else:
-        select_unit(state, state.view.unit + steps)
+        select_tile(state, state.tile_place + steps)
 
 
 def move_down(state: State, steps: int = 1) -> None:
@@ -61,17 +52,18 @@ def move_down(state: State, steps: int = 1) -> None:
     if state.view.cursor_area == "layers":
         state.view.cursor_area = "tiles"
         return
-    columns = state.facts.tile_columns
-    rows_below = (state.layer.channels - 1) // columns - state.view.unit // columns
+    columns, place = state.facts.tile_columns, max(state.tile_place, 0)
+    rows_below = (len(state.tile_units) - 1) // columns - place // columns
     if rows_below > 0:
-        select_unit(state, state.view.unit + min(steps, rows_below) * columns)
+        select_tile(state, place + min(steps, rows_below) * columns)
 
 
 def move_up(state: State, steps: int = 1) -> None:
     """Move up by rows; from the top row back to the layer list."""
-    row = state.view.unit // state.facts.tile_columns
+    columns, place = state.facts.tile_columns, max(state.tile_place, 0)
+    row = place // columns
     if state.view.cursor_area == "tiles" and row > 0:
-        select_unit(state, state.view.unit - min(steps, row) * state.facts.tile_columns)
+        select_tile(state, place - min(steps, row) * columns)
     else:
         state.view.cursor_area = "layers"
 
@@ -92,8 +84,14 @@ def select_layer(state: State, index: int) -> None:
     _show_layer(state, index)
 
 
+def select_tile(state: State, place: int) -> None:
+    """Step to the unit of a tile, counted from 0; kept within the tiles."""
+    if units := state.tile_units:
+        select_unit(state, units[max(0, min(place, len(units) - 1))])
+
+
 def select_unit(state: State, unit: int) -> None:
-    """Answer a click on a tile, or a step to it; kept within the layer."""
+    """Answer a click on a unit's tile, or a step to it; kept within the layer."""
     if state.layer:
         state.view.cursor_area = "tiles"
         state.view.unit = state.view.wanted_unit = max(0, min(unit, state.layer.channels - 1))
@@ -117,54 +115,6 @@ def _show_layer(state: State, index: int) -> None:
     state.view.layer_scroll = None
     if state.layer:
         state.view.unit = min(state.view.wanted_unit, state.layer.channels - 1)
-
-
-# -- the backward pass ---------------------------------------------------------------------------------------------
-
-
-def simple_backward() -> tuple[tuple[ChosenBackwardMode, BackwardView], ...]:
-    """Return what one key cycles through: off, grad as its norm too, and every mode raw.
-
-    Two further keys reach every combination.
-    """
-    modes = [(mode, view) for mode in BACKWARD_MODES for view in (("raw", "norm") if mode == "grad" else ("raw",))]
-    return ((OFF, "raw"), *modes)
-
-
-def cycle_backward(state: State) -> None:
-    """Choose the next of: off, grad raw, grad norm, deconv raw, guided raw, …, off; from any other combination, off."""
-    view, combinations = state.view, simple_backward()
-    now = (view.backward, view.backward_view)
-    place = combinations.index(now) if now in combinations else -1
-    view.backward, view.backward_view = combinations[(place + 1) % len(combinations)]
-
-
-def cycle_backward_mode(state: State) -> None:
-    """Choose the next backward mode: off, grad, deconv, guided."""
-    state.view.backward = _after(state.view.backward, chosen_backward_modes())
-
-
-def cycle_backward_view(state: State) -> None:
-    """Choose the next view of the backward result."""
-    state.view.backward_view = _after(state.view.backward_view, tuple(BACKWARD_VIEWS))
-
-
-def _after(now: str, names: Sequence[str]) -> str:
-    """Return the name after `now`, in a circle."""
-    return names[(names.index(now) + 1) % len(names)]
-
-
-def toggle_frozen_origin(state: State) -> None:
-    """Freeze the origin at the selected unit, or let it follow the selection again."""
-    state.view.frozen_origin = None if state.view.frozen_origin else state.origin
-
-
-def toggle_gradients(state: State) -> None:
-    """Show gradients in the tiles, or activations again."""
-    state.view.show_gradients = not state.view.show_gradients
-    if state.view.show_gradients and state.view.backward == "off":
-        state.view.backward = "grad"
-        state.facts.message = "the backward pass is on: grad"
 
 
 # -- how it is shown -----------------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 READS_WITHOUT_FRAME = 30
 """So many reads in a row may bring nothing (each waits about a second) before the source counts as silent."""
 
+FRAMES_A_SECOND = 25.0
+"""What counts as time here, so that the same call draws the same picture on every machine."""
+
 
 @dataclass
 class HeadlessRun:
@@ -75,6 +78,7 @@ class HeadlessRun:
         switch = SourceSwitch(self.sources)
         orders = SourceOrders(switch)
         number = 0
+        self.painter.clock = lambda: number / FRAMES_A_SECOND
         while number != frames:
             if number < len(script):
                 self.painter.keys.press(self.state, script[number])

@@ -27,6 +27,18 @@ class Kept:
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[tuple[object, ...], Any]] = {}
+        self._draw_at: float | None = None
+
+    def draw_again(self, at: float) -> None:
+        """Ask for the window to be drawn again at a time, in seconds, also where nothing new has come until then."""
+        self._draw_at = at if self._draw_at is None else min(at, self._draw_at)
+
+    def wants_drawing(self, now: float) -> bool:
+        """Return whether a time has come that was asked for; once."""
+        if self._draw_at is None or now < self._draw_at:
+            return False
+        self._draw_at = None
+        return True
 
     def value(self, owner: str, made_from: tuple[object, ...], make: Callable[[], Value]) -> Value:
         """Return what `make` gives; the owner's last value where it was made from the same."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions, actions_find
 from deepvis_toolbox.live.state import State
 
 Action = Callable[[State], None]
@@ -52,6 +52,11 @@ def moves(name: str, letter: str, move: Callable[[State, int], None], text: str,
     )
 
 
+FIND_KEY = "/"
+ENTRY_KEYS = ("up", "down", "enter", "escape", "backspace", "space")
+"""Of a script, while something is typed."""
+
+
 def _want_values(state: State) -> None:
     state.orders.save_values = True
 
@@ -86,6 +91,9 @@ class KeyTable:
 
     def press(self, state: State, name: str) -> bool:
         """Do what the key called `name` does; return False where it does nothing."""
+        if state.view.entry is not None:
+            actions_find.take_key(state, name)
+            return True
         binding = self._by_name.get(name)
         if binding is None:
             return False
@@ -113,9 +121,18 @@ class KeyTable:
     def parse_script(self, script: str) -> tuple[str, ...]:
         """Return the keys of `--script "down right b z"`: the table's names, `pagedown`, `esc` and `wait` among them.
 
-        `wait` lets one frame pass. Raises `ToolboxError` for a name that is no key.
+        `wait` lets one frame pass. Behind `/`, until `enter` or `escape`, words are typed letter by letter. Raises
+        `ToolboxError` for a name that is no key.
         """
-        return tuple(self._script_key(word) for word in script.split())
+        keys: list[str] = []
+        is_typing = False
+        for word in script.split():
+            if is_typing and word not in ENTRY_KEYS:
+                keys += word
+                continue
+            keys.append(word if is_typing else self._script_key(word))
+            is_typing = keys[-1] == FIND_KEY or (is_typing and word not in ("enter", "escape"))
+        return tuple(keys)
 
     def _script_key(self, word: str) -> str:
         names = {name.replace(" ", ""): name for name in self._by_name}

@@ -17,11 +17,13 @@ from deepvis_toolbox.live.panes.caption import draw_note
 from deepvis_toolbox.live.panes.classes import ClassesPane
 from deepvis_toolbox.live.panes.error import ErrorPane
 from deepvis_toolbox.live.panes.film_strip import FilmStripPane
+from deepvis_toolbox.live.panes.find import FindPane
 from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
 from deepvis_toolbox.live.panes.layer_list import LayerListPane
 from deepvis_toolbox.live.panes.message import MessagePane
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.region_list import RegionListPane
 from deepvis_toolbox.live.panes.selected import SelectedPane
 from deepvis_toolbox.live.panes.status_line import StatusPane
 from deepvis_toolbox.live.panes.tiles import TilesPane
@@ -53,11 +55,13 @@ for _pane in (
     BackwardPane(),
     FilmStripPane(),
     LayerListPane(),
+    RegionListPane(),
     TilesPane(),
     UnitImagesPane(),
     StatusPane(),
     TimingsPane(),
     MessagePane(),
+    FindPane(),
     ErrorPane(),
     HelpPane(),
 ):
@@ -118,11 +122,21 @@ def draw_window(pixels: Pixels, layout: Layout, scene: Scene) -> None:
 
 def hit(layout: Layout, scene: Scene, x: int, y: int) -> tuple[Pane, Hit] | None:
     """Return the pane at a pixel of the window and what lies there; None between panes."""
-    pane = layout.pane_at(x, y)
+    pane = _card_at(layout, scene, x, y) or layout.pane_at(x, y)
     if pane is None:
         return None
     box = layout.boxes[pane.name]
     return pane, pane.hit(box.height, box.width, scene, x - box.left, y - box.top)
+
+
+def _card_at(layout: Layout, scene: Scene, x: int, y: int) -> Pane | None:
+    """Return the overlay whose card, one that the mouse may use, lies at a pixel of the window."""
+    for pane in PANES.values():
+        if (box := layout.boxes.get(pane.name)) and pane.slot is Slot.OVERLAY:
+            card = pane.card(box.height, box.width, scene)
+            if card and card.contains(x - box.left, y - box.top):
+                return pane
+    return None
 
 
 def _draw_safely(pane: Pane, pixels: Pixels, scene: Scene) -> None:

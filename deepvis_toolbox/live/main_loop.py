@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
+from deepvis_toolbox.live.mouse import Mouse
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf, take_grown
 from deepvis_toolbox.live.pictures.shooter import Shooter
@@ -21,7 +22,7 @@ from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
-from deepvis_toolbox.live.window.window import MouseEvent, Window
+from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.live.work.live_work import LiveWork
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -72,6 +73,7 @@ class MainLoop:
         self._source_control = SourceControl(self.work.reader)
         self._shelf: PictureShelf | None = None
         self._met: LoadedNetwork | None = None
+        self._mouse = Mouse(self.painter)
         self._rate = RateMeter()
         self.snapshots_seen = 0
         self._changed = True  # something is to be drawn
@@ -100,6 +102,7 @@ class MainLoop:
         if self._shelf:
             self._changed |= self._shelf.follow(self.state)
         self._follow_messages()
+        self._changed |= self.painter.wants_drawing
         if self._changed and (self._urgent or not self._pace.seconds_left):
             self._draw()
 
@@ -131,6 +134,8 @@ class MainLoop:
         return min(IDLE_SECONDS, left) if self._changed else IDLE_SECONDS
 
     def _press(self, key: str) -> None:
+        if key == "escape":
+            self._mouse.let_go()
         if not self.painter.keys.press(self.state, key):
             if not key:  # a key without a name here
                 return
@@ -143,22 +148,13 @@ class MainLoop:
 
     def _take_clicks(self) -> None:
         for event in self.window.mouse_events():
-            self._do_mouse(event)
-            self._touched()
+            if event.kind == "move":  # drawn at the usual pace
+                self._changed |= self._mouse.move(self.state, event)
+            else:
+                self._mouse.do(self.state, event)
+                self._touched()
         if self.window.size != self._size:
             self._changed = self._urgent = True
-
-    def _do_mouse(self, event: MouseEvent) -> None:
-        """Do what the pane under the mouse says of a click, a double click, or a turn of the wheel."""
-        found = self.painter.hit(self.state, event.x, event.y)
-        if found is None:
-            return
-        _, under = found
-        if event.kind == "wheel":
-            if under.wheel:
-                under.wheel(self.state, event.turns)
-        elif action := under.click if event.kind == "click" else under.double_click:
-            action(self.state)
 
     def _meet_network(self) -> None:
         worker = self.work.worker

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,17 +20,21 @@ from deepvis_toolbox.live.work.snapshot import Snapshot
 class Painter:
     """Remembers what it painted last, so that a click finds what was under it."""
 
-    def __init__(self, look: Look | None = None, scale: float | None = None) -> None:
-        """Take `scale`: how large text and gaps are; None: as the window's size suggests."""
+    def __init__(
+        self, look: Look | None = None, scale: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Take `scale`: how large text and gaps are; None: as the window's size suggests. `clock`: seconds."""
         self.look = look or Look()
         self.keys = key_table()
         self.pixels: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
         """The window painted last, RGB H×W×3."""
         self.layout: Layout | None = None
         """Where the panes lie in the window painted last."""
+        self.clock = clock
         self._scale = scale
         self._kept = Kept()
         self._snapshot: Snapshot | None = None
+        self._now = 0.0
 
     def arrange(self, state: State, snapshot: Snapshot | None, size: tuple[int, int]) -> Layout:
         """Return where everything lies in a window of a size (width, height); its `facts` are for the state."""
@@ -35,7 +42,7 @@ class Painter:
         if self.pixels.shape[:2] != (height, width):
             self.pixels = np.empty((height, width, 3), np.uint8)
             self.look = look_for(self.look, width, height, self._scale)
-        self._snapshot = snapshot
+        self._snapshot, self._now = snapshot, self.clock()
         self.layout = make_layout(width, height, self._scene(state))
         return self.layout
 
@@ -54,5 +61,10 @@ class Painter:
         """Return what lies at a pixel of the window painted last; None between panes, and before the first one."""
         return None if self.layout is None else hit(self.layout, self._scene(state), x, y)
 
+    @property
+    def wants_drawing(self) -> bool:
+        """Whether something is to be drawn that had to wait for its time."""
+        return self._kept.wants_drawing(self.clock())
+
     def _scene(self, state: State) -> Scene:
-        return Scene(state, self._snapshot, self.look, self.keys, self._kept)
+        return Scene(state, self._snapshot, self.look, self.keys, self._kept, self._now)

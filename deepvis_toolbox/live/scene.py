@@ -22,6 +22,8 @@ class Scene:
     look: Look
     keys: KeyTable
     kept: Kept = field(default_factory=Kept)
+    now: float = 0.0
+    """Seconds, of a clock that only goes forward; without a window, of the frames."""
 
     def answer(self, question: Question[Answer] | None) -> Answer | None:
         """Return the newest frame's answer to exactly this question; None where it has not come yet."""

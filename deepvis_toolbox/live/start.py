@@ -188,6 +188,7 @@ def _start_state(options: StartOptions, sources: int) -> State:
     view = options.view or View(
         backward=live.backward,
         backward_view=live.backward_view,
+        top=live.top_tiles,
         show_labels=live.show_labels,
         show_unit_images=live.show_unit_images,
         stretch=options.settings.sources.fit == "stretch",

@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
+from deepvis_toolbox.live.tile_order import TileOrder, TileUnits
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
-from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.layer import Layer, Rect
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 CursorArea = Literal["layers", "tiles"]
 Zoom = Literal["tiles", "unit", "backward"]
+Overlay = Literal["none", "area", "heat", "Grad-CAM", "gradient"]
+OVERLAYS: tuple[Overlay, ...] = ("none", "area", "heat", "Grad-CAM", "gradient")
 Pattern = Literal["off", "regularized_opt", "max_im"]
 
 GAMMAS = (1.0, 0.7, 0.5, 0.3)
 """Exponents for the tiles' brightness: below 1, faint values show."""
 CHANNEL_BOOSTS = (0.0, 0.3, 0.5, 0.8, 1.0)
 """How far each tile is scaled by its own maximum (1) instead of the layer's (0)."""
+
+
+class MapPlace(NamedTuple):
+    """A place of a layer's maps."""
+
+    layer: str
+    row: int
+    column: int
+
+
+class InputPixel(NamedTuple):
+    """A pixel of the picture as the network sees it."""
+
+    y: int
+    x: int
+
+
+class Stroke(NamedTuple):
+    """How far the mouse has been dragged, in pixels of the window."""
+
+    right: int
+    down: int
+    shift: bool
+    """Whether Shift is held."""
+    is_over: bool
+    """Whether the button has been let go."""
+
+
+class TextEntry(NamedTuple):
+    """What is being typed to find something by its name."""
+
+    text: str = ""
+    chosen: int = 0
+    """Which of the names that are listed, counted from 0."""
 
 
 @dataclass
@@ -64,6 +101,12 @@ class Facts:
     """How many columns the tile grid has now; up and down need it."""
     tile_size: int = 0
     """How many pixels a tile is high and wide."""
+    tile_units: TileUnits | None = None
+    """Which unit each tile shows now; None: they stand in the order of their numbers."""
+    layer_activity: Mapping[str, float] = field(default_factory=dict)
+    """{layer: its most active unit now, as a share of the largest seen}, while the tiles are ordered."""
+    pointed: MapPlace | InputPixel | None = None
+    """What the mouse points at."""
     window_rate: float = 0.0
     """Windows drawn a second; the main loop measures it."""
     window_timings: dict[str, float] = field(default_factory=dict)
@@ -88,10 +131,26 @@ class View:
     """First layer name shown, where the wheel has moved the list; None: the list follows the selection."""
 
     backward: ChosenBackwardMode = "off"
-    backward_view: BackwardView = "raw"
+    backward_view: BackwardView = "contributions"
     frozen_origin: Unit | None = None
     """Where the backward pass starts, where that is to stay; None: it follows the selected unit."""
     show_gradients: bool = False
+
+    order: TileOrder = "number"
+    """What the tiles are ordered by."""
+    only_top: bool = False
+    """Show the first tiles of the order only, which makes them large."""
+    top: int = 24
+    """How many those are."""
+    region: Rect | None = None
+    """The part of the picture that orders the tiles, in network input pixels; it goes before `order`."""
+    dragged: Rect | None = None
+    """The region while it is being drawn with the mouse."""
+    region_everywhere: bool = False
+    """List the units of all layers that fire most in the region."""
+
+    overlay: Overlay = "none"
+    """What lies over the input picture."""
 
     zoom: Zoom = "tiles"
     zoomed_pictures: UnitImageKind | None = None
@@ -103,6 +162,9 @@ class View:
     show_timings: bool = False
     show_unit_images: bool = True
     pattern: Pattern = "off"
+
+    entry: TextEntry | None = None
+    """Open while something is looked for by its name: then all keys go there."""
 
     own: dict[str, Any] = field(default_factory=dict)
     """What panes of a user's own keep, each under its name."""
@@ -171,6 +233,20 @@ class State:
     def layer(self) -> Layer | None:
         """The layer whose tiles are shown; None while the network is loading."""
         return self.facts.layers[self.view.layer_index] if self.facts.layers else None
+
+    @property
+    def tile_units(self) -> Sequence[int]:
+        """The units of the shown layer in the order of its tiles; empty while the network is loading."""
+        if self.layer is None:
+            return ()
+        channels, order = self.layer.channels, self.facts.tile_units
+        return order.of(self.layer.name, channels) if order else range(channels)
+
+    @property
+    def tile_place(self) -> int:
+        """Which tile shows the selected unit, counted from 0; -1 where none does."""
+        units = self.tile_units
+        return units.index(self.view.unit) if self.view.unit in units else -1
 
     @property
     def selected(self) -> Unit | None:

@@ -23,7 +23,7 @@ from deepvis_toolbox.command_line.opened_network import loading_options, written
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
 from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path  # noqa: E402
-from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS  # noqa: E402
+from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS, CONTRIBUTION_VIEWS  # noqa: E402
 from deepvis_toolbox.words.inputs import INPUT_FORMS  # noqa: E402
 
 if TYPE_CHECKING:
@@ -45,7 +45,12 @@ def parser() -> CommandParser:
             ("camera:0 pictures/", "the key c switches between the two"),
             ('cat.jpg --headless --script "right down b" --snapshot out.png', ""),
         ],
-        lists={"inputs": INPUT_FORMS, "backward modes": BACKWARD_MODES, "backward views": BACKWARD_VIEWS},
+        lists={
+            "inputs": INPUT_FORMS,
+            "backward modes": BACKWARD_MODES,
+            "backward views": BACKWARD_VIEWS,
+            "views of contributions": CONTRIBUTION_VIEWS,
+        },
     )
     add_network_flags(parser)
     parser.set_defaults(model=None, engine=None, device=None)  # the settings say them, unless a flag does

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
 from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContributions, UnitEffects
+from deepvis_toolbox.measure.if_possible import IfPossible, Possible
+from deepvis_toolbox.measure.input_contributions import AverageContributions, ContributionMap, InputContributions
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
@@ -40,16 +42,20 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveUnits",
     "Activity",
+    "AverageContributions",
     "BackwardImage",
     "ChangedLayers",
     "ChangedMaps",
     "ClassProbabilities",
+    "ContributionMap",
     "Contributors",
     "Edit",
     "Edited",
     "GradCAM",
     "GradientNeed",
     "Heat",
+    "IfPossible",
+    "InputContributions",
     "InputGradient",
     "LayerActivity",
     "LayerChanges",
@@ -63,6 +69,7 @@ __all__ = [
     "Needs",
     "Pass",
     "PlacesOf",
+    "Possible",
     "Probabilities",
     "Question",
     "Raised",

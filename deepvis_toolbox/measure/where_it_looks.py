@@ -10,6 +10,7 @@ from deepvis_toolbox.measure.alignment import PlacesInPicture, places_in_picture
 from deepvis_toolbox.measure.layer_maps import channels_first
 from deepvis_toolbox.measure.measurement import Measurement
 from deepvis_toolbox.measure.needs import Needs
+from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.words.images import Floats
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Heat:
     over_picture: Floats
     """(height, width) of the input: the same, aligned by receptive fields."""
     note: str = ""
+    start: str = ""
+    """Grad-CAM: the layer at which the derivative starts."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class GradCAM(Measurement[Heat]):
     """Where is the evidence for a unit (Selvaraju et al. 2017, equations 1 and 2)?
 
     Each map of a layer below is weighted by the mean of the derivative over its places; the sum's positive part is
-    kept. The derivative is of the unit's value below its rectifier; of a unit with places, of their mean.
+    kept. The derivative is of the unit's value below its rectifier; of a unit with places, of their mean; of a class's
+    probability, of what goes into the softmax, as in the paper.
     """
 
     layer: str
@@ -80,14 +84,14 @@ class GradCAM(Measurement[Heat]):
 
     def needs(self, network: Network) -> Needs:
         """Return both layers, of a pass that is kept."""
-        return Needs(frozenset({self.layer, self._target(network)}), is_recorded=True)
+        return Needs(frozenset({self._start(network), self._target(network)}), is_recorded=True)
 
     def take(self, passes: Pass) -> Heat:
         """Answer with the map; `ToolboxError` where there is no layer with places below."""
-        network, target = passes.network, self._target(passes.network)
+        network, target, start = passes.network, self._target(passes.network), self._start(passes.network)
         check_unit(network, self.layer, self.unit)
-        diff = mean_diff(passes.activations(self.layer), network.layers[self.layer].is_tokens, self.unit)
-        gradient = passes.gradients(self.layer, diff, "grad", [target], behind_rectifiers=True)[target]
+        diff = mean_diff(passes.activations(start), network.layers[start].is_tokens, self.unit)
+        gradient = passes.gradients(start, diff, "grad", [target], behind_rectifiers=True)[target]
         layer = network.layers[target]
         maps = channels_first(layer, passes.on_cpu(passes.activations(target)))
         slopes = channels_first(layer, passes.on_cpu(gradient))
@@ -95,7 +99,15 @@ class GradCAM(Measurement[Heat]):
         combined = (weights[:, None, None] * maps).sum(0).clip(min=0)
         places = places_in_picture(network, target)
         note = "" if combined.any() else f"nothing in {target} speaks for {self.layer}:{self.unit} here"
-        return Heat(combined, target, places.spread(combined), note or _stretched_note(places, target))
+        return Heat(combined, target, places.spread(combined), note or _stretched_note(places, target), start)
+
+    def _start(self, network: Network) -> str:
+        own = network.layers.canonical(self.layer)
+        below = network.layers_below(own)
+        is_softmax = network.layers[own].kind in SOFTMAXES and not network.layers[own].has_places
+        if is_softmax and below and network.layers[below[-1]].channels == network.layers[own].channels:
+            return below[-1]
+        return own
 
     def _target(self, network: Network) -> str:
         own = network.layers.canonical(self.layer)
@@ -107,15 +119,10 @@ class GradCAM(Measurement[Heat]):
             return target
         feeding = [name for name in network.layers_feeding(own) if name in below]
         for names in (feeding if network.layers[own].is_spatial else [], below):
-            found = next((name for name in reversed(names) if _has_map(network, name)), None)
+            found = next((name for name in reversed(names) if network.layers[name].has_places), None)
             if found:
                 return found
         raise ToolboxError(f"no layer below {self.layer} has places: Grad-CAM needs one")
-
-
-def _has_map(network: Network, name: str) -> bool:
-    layer = network.layers[name]
-    return (layer.is_spatial or layer.token_grid is not None) and min(layer.map_shape) > 1
 
 
 def mean_diff(value: torch.Tensor, is_tokens: bool, unit: int) -> torch.Tensor:

@@ -10,7 +10,6 @@ import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.alignment import PlacesInPicture, places_in_picture
-from deepvis_toolbox.measure.layer_maps import channels_first
 from deepvis_toolbox.measure.measurement import Measurement
 from deepvis_toolbox.measure.needs import Needs
 from deepvis_toolbox.words.images import Floats
@@ -18,6 +17,8 @@ from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
 
 if TYPE_CHECKING:
+    import torch
+
     from deepvis_toolbox.measure.passes import Pass
     from deepvis_toolbox.network.interface import Network
 
@@ -60,7 +61,7 @@ class MostActive(Measurement[ActiveUnits]):
     def take(self, passes: Pass) -> ActiveUnits:
         """Answer with the order; values that are NaN come last."""
         maps = _flat_maps(passes, self.layer)
-        values = maps.max(1) if self.by == "maximum" else maps.mean(1)
+        values = (maps.amax(1) if self.by == "maximum" else maps.mean(1)).cpu().numpy()
         order = _strongest_first(values)[: self.top]
         return ActiveUnits(tuple(order.tolist()), values[order])
 
@@ -140,18 +141,16 @@ class UnitsInRegionOfLayers(Measurement[UnitsByScore]):
         return UnitsByScore(tuple(unit for _, unit in best), np.array([score for score, _ in best], np.float32))
 
     def _with_places(self, network: Network) -> list[str]:
-        return [
-            name
-            for name in self.layers
-            if (network.layers[name].is_spatial or network.layers[name].token_grid)
-            and min(network.layers[name].map_shape) > 1
-        ]
+        return [name for name in self.layers if network.layers[name].has_places]
 
 
-def _flat_maps(passes: Pass, layer: str) -> Floats:
-    """Return (units, places)."""
-    maps = channels_first(passes.network.layers[layer], passes.on_cpu(passes.activations(layer)))
-    return maps.reshape(len(maps), -1)
+def _flat_maps(passes: Pass, layer: str) -> torch.Tensor:
+    """Return (units, places), float32, where the network computes: only a number a unit needs to be copied."""
+    described, values = passes.network.layers[layer], passes.activations(layer)[0].detach().float()
+    if not described.is_tokens:
+        return values.reshape(len(values), -1)
+    rows, columns = described.map_shape
+    return values[len(values) - rows * columns :].T
 
 
 def _strongest_first(values: Floats) -> np.ndarray:
@@ -165,6 +164,6 @@ def _scores(passes: Pass, layer: str, places: PlacesInPicture, region: Rect) -> 
     if inside.min() == 1:
         raise ToolboxError("the region is the whole picture; there is no elsewhere to compare with")
     outside = 1 - inside
-    scores = maps @ (inside / inside.sum() - outside / outside.sum())
-    spread = float(maps.std())
-    return np.asarray(scores / spread if spread else scores, np.float32)
+    scores = maps @ maps.new_tensor(inside / inside.sum() - outside / outside.sum())
+    spread = float(maps.std(correction=0))
+    return np.asarray((scores / spread if spread else scores).cpu().numpy(), np.float32)

@@ -9,7 +9,12 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 from deepvis_toolbox.configuration.gathered_values import BUILT_IN
 from deepvis_toolbox.configuration.section import InWords, OneOf, Section
 from deepvis_toolbox.configuration.yaml_file import KeyPath
-from deepvis_toolbox.words.backward import BACKWARD_VIEWS, BackwardView, ChosenBackwardMode, chosen_backward_modes
+from deepvis_toolbox.words.backward import (
+    BackwardView,
+    ChosenBackwardMode,
+    chosen_backward_modes,
+    chosen_backward_views,
+)
 from deepvis_toolbox.words.device import DEVICE_PATTERN
 from deepvis_toolbox.words.inputs import INPUT_FORMS
 from deepvis_toolbox.words.network import DEFAULT_MODEL, Engine
@@ -41,7 +46,7 @@ Inputs = Annotated[
     InWords(lambda: f"text, or a list of one or two texts: {', '.join(INPUT_FORMS)}"),
 ]
 Mode = Annotated[ChosenBackwardMode, OneOf(chosen_backward_modes)]
-ChosenView = Annotated[BackwardView, OneOf(lambda: tuple(BACKWARD_VIEWS))]
+ChosenView = Annotated[BackwardView, OneOf(chosen_backward_views)]
 Device = Annotated[str, Field(pattern=DEVICE_PATTERN), InWords("auto, cpu, cuda, cuda:N or mps")]
 PixelSize = Annotated[float, Field(ge=0, le=4000)]
 
@@ -118,7 +123,8 @@ class LiveSettings(Section):
 
     goto: str | None = Field(None, description="Address of the unit to start at, such as conv5:151 or fc:ostrich")
     backward: Mode = Field("off", description="Backward mode at the start")
-    backward_view: ChosenView = Field("raw", description="How its result is shown")
+    backward_view: ChosenView = Field("contributions", description="How its result is shown")
+    top_tiles: int = Field(24, ge=1, le=1000, description="How many tiles the key R shows")
     blur_radius: float = Field(4.0, gt=0, le=100, description="Gaussian blur of the view norm blurred, in input pixels")
     show_labels: bool = Field(True, description="Show class labels")
     show_unit_images: bool = Field(True, description="Show the selected unit's pictures")

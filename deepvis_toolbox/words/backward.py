@@ -23,13 +23,18 @@ ChosenBackwardMode = str
 """What a person may choose: a mode, or `off`, no backward pass at all."""
 
 BackwardView = str
-"""How the result at the input is shown, one of `BACKWARD_VIEWS`."""
+"""How the result at the input is shown, one of `BACKWARD_VIEWS`; in the live window also of `CONTRIBUTION_VIEWS`."""
 
 BACKWARD_VIEWS: Registry[Word] = Registry("backward view")
 BACKWARD_VIEWS.add("raw", Word("all channels around mid-gray"))
 BACKWARD_VIEWS.add("gray", Word("the channels' mean around mid-gray"))
 BACKWARD_VIEWS.add("norm", Word("the channels' Euclidean norm, from black"))
 BACKWARD_VIEWS.add("norm blurred", Word("the channels' norm behind a Gaussian"))
+
+CONTRIBUTION_VIEWS: Registry[Word] = Registry("view of contributions")
+"""Views that need the picture too, not the gradient alone: the live window has them; stored pictures have not."""
+CONTRIBUTION_VIEWS.add("contributions", Word("gradient × input, summed over channels, slightly smoothed"))
+CONTRIBUTION_VIEWS.add("averaged", Word("as contributions, the gradient averaged while the picture stands still"))
 
 
 BackwardLook = tuple[BackwardMode, BackwardView]
@@ -62,6 +67,11 @@ def check_backward_mode(mode: str) -> None:
     """Raise `ToolboxError` where there is no backward mode of that name."""
     if mode not in BACKWARD_MODES:
         raise ToolboxError(f'unknown backward mode "{mode}"{BACKWARD_MODES.hint(str(mode))}')
+
+
+def chosen_backward_views() -> tuple[BackwardView, ...]:
+    """Return all views that a person may choose in the live window."""
+    return (*CONTRIBUTION_VIEWS, *BACKWARD_VIEWS)
 
 
 def chosen_backward_modes() -> tuple[ChosenBackwardMode, ...]:

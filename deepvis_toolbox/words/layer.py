@@ -68,6 +68,11 @@ class Layer:
         return (self.shape[1], self.shape[2]) if self.is_spatial else (1, 1)
 
     @property
+    def has_places(self) -> bool:
+        """Whether one can say where in the picture a unit is active: its maps have at least 2×2 places."""
+        return (self.is_spatial or self.token_grid is not None) and min(self.map_shape) > 1
+
+    @property
     def centre(self) -> tuple[int, int] | None:
         """The default place of a unit, (H // 2, W // 2); None where the layer is not spatial."""
         return (self.shape[1] // 2, self.shape[2] // 2) if self.is_spatial else None

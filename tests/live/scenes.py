@@ -13,7 +13,14 @@ from deepvis_toolbox.live.panes.questions import backward_question, maps_questio
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import Facts, Orders, State, View
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.measure import ClassProbabilities, InputGradient, Maps, Probabilities
+from deepvis_toolbox.measure import (
+    BackwardImage,
+    ClassProbabilities,
+    ContributionMap,
+    InputGradient,
+    Maps,
+    Probabilities,
+)
 from deepvis_toolbox.sources.frame import FrameInfo
 from deepvis_toolbox.words.layer import Layer
 
@@ -73,7 +80,11 @@ def snapshot_for(
     if probabilities is not None:
         answers[ClassProbabilities()] = Probabilities(drawn_probabilities if probabilities is DRAWN else probabilities)
     if (origin := backward_question(state)) and backward_image is not None:
-        answers[origin] = InputGradient(drawn_gradient if backward_image is DRAWN else backward_image, backward_note)
+        image = drawn_gradient if backward_image is DRAWN else backward_image
+        if isinstance(origin, BackwardImage):
+            answers[origin] = InputGradient(image, backward_note)
+        else:
+            answers[origin] = ContributionMap(image.sum(2), image, np.ones_like(image), backward_note)
     return Snapshot(
         **{
             "request": make_request(state),

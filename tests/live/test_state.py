@@ -12,7 +12,7 @@ import pytest
 from deepvis_toolbox.live.actions import go_to, set_layers
 from deepvis_toolbox.live.layout import key_table, make_request
 from deepvis_toolbox.live.state import State, View
-from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, LayerGradients, LayerMaps
+from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, InputContributions, LayerGradients, LayerMaps
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
 
@@ -79,23 +79,26 @@ def test_last_row_that_is_shorter_stops_at_its_last_unit(state: State) -> None:
     assert state.view.unit == 19
 
 
-def test_backward_cycle_is_off_grad_norm_deconv_guided_off(state: State) -> None:
-    seen = [(play(state, "b").view.backward, state.view.backward_view) for _ in range(5)]
-    assert seen == [("grad", "raw"), ("grad", "norm"), ("deconv", "raw"), ("guided", "raw"), ("off", "raw")]
+def test_backward_cycle_is_off_contributions_raw_norm_deconv_guided_off(state: State) -> None:
+    seen = [(play(state, "b").view.backward, state.view.backward_view) for _ in range(6)]
+    assert seen[:3] == [("grad", "contributions"), ("grad", "raw"), ("grad", "norm")]
+    assert seen[3:] == [("deconv", "raw"), ("guided", "raw"), ("off", "contributions")]
 
 
 def test_expert_keys_reach_every_mode_and_view_and_b_then_turns_off(state: State) -> None:
     modes = [play(state, "n").view.backward for _ in range(4)]
-    views = [play(state, "m").view.backward_view for _ in range(4)]
+    views = [play(state, "m").view.backward_view for _ in range(6)]
     assert modes == ["grad", "deconv", "guided", "off"]
-    assert views == ["gray", "norm", "norm blurred", "raw"]
-    play(state, "n m m m b")
+    assert views == ["averaged", "raw", "gray", "norm", "norm blurred", "contributions"]
+    play(state, "n m b")
     assert state.view.backward == "off"
 
 
 def test_frozen_origin_stays_while_the_selection_moves(state: State) -> None:
     play(state, "down right d o right b")
-    assert set(make_request(state).questions) == {LayerMaps("conv2"), BackwardImage("conv1", 1, "grad")}
+    assert set(make_request(state).questions) == {LayerMaps("conv2"), InputContributions("conv1", 1, "grad")}
+    play(state, "b")
+    assert BackwardImage("conv1", 1, "grad") in make_request(state).questions
     play(state, "a")
     assert LayerGradients("conv2", Unit("conv1", 1), "grad") in make_request(state).questions
     play(state, "d")

@@ -13,6 +13,7 @@ import pytest
 
 from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.live.panes import layer_list
+from deepvis_toolbox.live.state import InputPixel, MapPlace, TextEntry
 from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.opening import open_source
@@ -94,6 +95,75 @@ def test_double_click_zooms_in_and_out(driver: Driver) -> None:
     time.sleep(0.5)  # else the next click belongs to this double click
     driver.mouse("mousemove", *where, "click", "--repeat", "2", "--delay", "60", "1")
     driver.run_until(lambda: driver.state.view.zoom == "tiles")
+
+
+def test_typed_text_finds_a_unit_and_enter_goes_there(driver: Driver) -> None:
+    driver.reset()
+    for key in ("slash", "o", "n", "v", "2", "colon", "shift+7", "BackSpace", "7"):
+        driver.key(key)
+    assert driver.state.view.entry == TextEntry("onv2:7")
+    assert "find" in driver.panes()
+    driver.key("Return")
+    assert driver.state.address == "conv2:7"
+    assert "find" not in driver.panes()
+    driver.key("slash")
+    driver.key("Escape")
+    assert driver.state.view.entry is None
+    assert driver.state.address == "conv2:7", "the first Esc only leaves"
+
+
+def input_place(driver: Driver, right: float, down: float, pane: str = "input") -> tuple[str, str]:
+    """A place of the picture in a pane, as shares of its width and height."""
+    layout = driver.loop.painter.layout
+    assert layout is not None
+    box = layout.boxes[pane]
+    return str(round(box.left + 2 + right * (box.width - 4))), str(round(box.top + 30 + down * (box.height - 34)))
+
+
+@pytest.mark.parametrize("with_shift", [False, True])
+def test_dragging_in_the_picture_orders_the_tiles_and_a_click_there_forgets_it(
+    driver: Driver, with_shift: bool
+) -> None:
+    driver.reset()
+    before, shift = driver.panes(), ("keydown", "shift") if with_shift else ()
+    driver.mouse("mousemove", *input_place(driver, 0.2, 0.2), *shift, "mousedown", "1")
+    driver.display.xdotool("mousemove", *input_place(driver, 0.5, 0.4))
+    driver.run_until(lambda: driver.state.view.dragged is not None)
+    driver.run_until(lambda: not np.array_equal(before["input"], driver.panes()["input"]))
+    driver.display.xdotool(
+        "mousemove", *input_place(driver, 0.7, 0.6), "mouseup", "1", *(("keyup", "shift") * with_shift)
+    )
+    driver.run_until(lambda: driver.state.view.region is not None)
+    driver.settle()
+    region = driver.state.view.region
+    assert region is not None
+    assert region == pytest.approx((6, 6, 19, 23), abs=2)
+    assert driver.state.view.region_everywhere is with_shift
+    assert ("region" in driver.panes()) is with_shift
+    assert list(driver.state.tile_units) != list(range(8))
+    assert not np.array_equal(before["tiles"], driver.panes()["tiles"])
+    driver.mouse("mousemove", *input_place(driver, 0.9, 0.9), "click", "1")
+    driver.run_until(lambda: driver.state.view.region is None)
+    driver.settle()
+    assert list(driver.state.tile_units) == list(range(8))
+
+
+def test_moving_the_mouse_marks_what_belongs_together_and_asks_for_no_more_drawing_than_that(driver: Driver) -> None:
+    driver.reset()
+    driver.display.xdotool("mousemove", "400", "920")
+    driver.run_until(lambda: driver.state.facts.pointed is None)
+    driver.settle()
+    before, drawn = driver.panes(), driver.loop.drawn
+    driver.display.xdotool("mousemove", *input_place(driver, 0.5, 0.5, "selected"))
+    driver.run_until(lambda: isinstance(driver.state.facts.pointed, MapPlace))
+    driver.settle()
+    assert not np.array_equal(before["input"], driver.panes()["input"])
+    assert np.array_equal(before["tiles"], driver.panes()["tiles"])
+    driver.display.xdotool("mousemove", *input_place(driver, 0.5, 0.5))
+    driver.run_until(lambda: isinstance(driver.state.facts.pointed, InputPixel))
+    driver.settle()
+    assert not np.array_equal(before["tiles"], driver.panes()["tiles"])
+    assert driver.loop.drawn - drawn < 12
 
 
 def test_wheel_over_tiles_changes_the_layer_and_leaves_the_picture_its_size(driver: Driver) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.live.layout import key_table
-from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.state import State, TextEntry
 from deepvis_toolbox.sources.opening import open_source
 
 from .conftest import Display, Driver
@@ -86,9 +87,13 @@ CASES = [
     Case("u", {"layer_index": 0, "cursor_area": "tiles"}, "layers tiles status", "input", "Down"),
     Case("shift+o", {"layer_index": 4}, "layers tiles status", table_name="O"),
     Case("shift+u", {"layer_index": 1}, "layers tiles status", "input", "o o o", "U"),
-    Case("b", {"backward": "grad", "backward_view": "raw"}, "backward status", "input tiles"),
+    Case("b", {"backward": "grad", "backward_view": "contributions"}, "backward status", "input tiles"),
     Case("n", {"backward": "deconv"}, "backward status", "input tiles", "n"),
-    Case("m", {"backward_view": "gray"}, "backward status", "input tiles", "b"),
+    Case("m", {"backward_view": "averaged"}, "backward status", "input tiles", "b"),
+    Case("r", {"order": "maximum"}, "tiles layers", "input selected"),
+    Case("shift+r", {"order": "maximum", "only_top": True}, "tiles layers", "input selected", table_name="R"),
+    Case("y", {"overlay": "area"}, "input", "tiles layers selected"),
+    Case("slash", {"entry": TextEntry()}, "tiles", "input layers selected", table_name="/", shown=["find"]),
     Case("d", {"frozen_origin": "stem:1"}, "layers", "input", "Down Right"),
     Case("a", {"show_gradients": True}, "tiles", "input backward", "o b"),
     Case("z", {"zoom": "unit"}, "tiles", "input layers", "Down Right"),
@@ -146,7 +151,7 @@ def test_every_key_of_the_table_is_pressed_here() -> None:
 
 def test_a_key_that_does_nothing_is_told_with_the_key_that_lists_the_others(driver: Driver) -> None:
     driver.reset()
-    unbound = next(name for name in "kyxvn" if name not in {n for b in key_table().bindings for n in b.names})
+    unbound = next(name for name in ascii_lowercase if name not in {n for b in key_table().bindings for n in b.names})
     driver.display.xdotool("key", unbound)
     told = f'the key "{unbound}" does nothing; h lists those that do'
     driver.run_until(lambda: driver.state.facts.message == told)

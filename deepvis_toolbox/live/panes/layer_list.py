@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Any
+
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
-from deepvis_toolbox.drawing.shapes import clear, fill
+from deepvis_toolbox.drawing.shapes import bar, clear, fill
 from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
@@ -14,6 +18,8 @@ from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.measure import LayerActivity
+from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.words.layer import Layer
 
 ROWS_A_TURN = 3
@@ -27,11 +33,19 @@ class LayerListPane(Pane):
     slot = Slot.LIST
     keys = (Binding((), lambda _: None, "Mouse", "show that layer; the wheel scrolls the list", "click a layer"),)
 
+    def needs(self, state: State) -> Iterable[Question[Any]]:
+        """Return how active the layers are, while the tiles are ordered by that."""
+        return () if state.view.order == "number" else (_activity_question(state),)
+
+    def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
+        """Return how active each layer's most active unit is, as a share of the largest seen so far."""
+        return {"layer_activity": _activity(scene)}
+
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the names that fit."""
         state, look = scene.state, scene.look
         place = (state.view.layer_index, state.view.layer_scroll, state.view.cursor_area, state.view.frozen_origin)
-        made_from = (look, state.facts.layers, state.facts.loading, *place)
+        made_from = (look, state.facts.layers, state.facts.loading, *place, state.facts.layer_activity)
         scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look))
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
@@ -52,6 +66,22 @@ class LayerListPane(Pane):
         what = None if index is None else state.facts.layers[index]
         click = None if index is None else show
         return Hit(what, click, click, scroll)
+
+
+def _activity_question(state: State) -> LayerActivity:
+    return LayerActivity(tuple(layer.name for layer in state.facts.layers[1:]))
+
+
+def _activity(scene: Scene) -> dict[str, float]:
+    """Return {layer: its largest activation now, as a share of the largest seen so far}, while it is asked for."""
+    state, largest = scene.state, scene.kept.value("largest seen", (scene.state.facts.layers,), dict[str, float])
+    answer = scene.answer(_activity_question(state)) if state.facts.layers and state.view.order != "number" else None
+    shares = {}
+    for name, value in answer.largest.items() if answer else ():
+        if isfinite(value):
+            largest[name] = max(value, largest.get(name, 0.0))
+            shares[name] = round(max(value, 0.0) / largest[name], 2) if largest[name] else 0.0
+    return shares
 
 
 def _draw(pixels: Pixels, state: State, look: Look) -> None:
@@ -104,6 +134,9 @@ def _draw_row(pixels: Pixels, state: State, entry: Layer, is_shown: bool, look: 
     height, width = pixels.shape[:2]
     if is_shown:
         clear(pixels, look.line)
+    if (share := state.facts.layer_activity.get(entry.name)) is not None:
+        line = Box(height - look.px(2), look.px(10), height, width - look.px(10))
+        bar(pixels, line, share, look.dim, look.line)
         fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.view.unit_is_selected else look.dim)
     baseline = (height + look.font.capital_height) // 2
     right = width - look.px(10)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.colours import Palette
 from deepvis_toolbox.drawing.levels import Levels, to_levels
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions_backward
 from deepvis_toolbox.live.kept import Same
 from deepvis_toolbox.live.panes.caption import missing_note
 from deepvis_toolbox.live.panes.questions import maps_question
@@ -63,5 +63,5 @@ def no_maps_note(scene: Scene) -> str:
     """Return why there are no maps that answer what the state asks for."""
     view = scene.state.view
     if view.show_gradients and view.backward == "off" and scene.state.layer is not None:
-        return f"gradients need a backward pass; press {scene.keys.label_for(actions.cycle_backward)}"
+        return f"gradients need a backward pass; press {scene.keys.label_for(actions_backward.cycle_backward)}"
     return missing_note(scene)

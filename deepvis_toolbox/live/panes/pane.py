@@ -9,9 +9,10 @@ from enum import Enum, auto
 from typing import Any, ClassVar
 
 from deepvis_toolbox.drawing.colours import Pixels
+from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.live.keys import Action, Binding
 from deepvis_toolbox.live.scene import Scene
-from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.state import InputPixel, MapPlace, State, Stroke
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.measure.measurement import Question
 
@@ -29,6 +30,9 @@ class Slot(Enum):
     """All but the status line, above everything else."""
 
 
+Drag = Callable[[State, Stroke], None]
+
+
 @dataclass(frozen=True)
 class Hit:
     """What lies at a pixel of a pane, and what the mouse does there."""
@@ -39,6 +43,10 @@ class Hit:
     double_click: Action | None = None
     wheel: Callable[[State, int], None] | None = None
     """Called with the state and the notches that the wheel was turned by; up is above zero."""
+    drag: Drag | None = None
+    """Called while the mouse is dragged from here, wherever it goes, and when its button is let go."""
+    place: MapPlace | InputPixel | None = None
+    """What the mouse points at: marks elsewhere say where that is."""
 
 
 class Pane(ABC):
@@ -65,6 +73,10 @@ class Pane(ABC):
     @abstractmethod
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw over all of `pixels`, RGB uint8 H×W×3; overlays over a part of it. Changes nothing else."""
+
+    def card(self, height: int, width: int, scene: Scene) -> Box | None:  # noqa: ARG002
+        """Return the part of an overlay of this size that the mouse may use; None: it goes to what lies below."""
+        return None
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """Return what lies at a pixel of a pane of this size."""

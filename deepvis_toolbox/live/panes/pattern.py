@@ -25,8 +25,11 @@ def draw_pattern(pixels: Pixels, grid: TileGrid, scene: Scene) -> None:
     elif tiles.done and not tiles.there.any():
         draw_note(pixels, look, tiles.problem or f"no {what} of {tiles.layer} have been made yet; {_how(scene)}")
     else:
-        paint_pictures(pixels, tiles.pixels, tiles.there, grid, look.panel, look.window)
-        missing = int((~tiles.there).sum())
+        pictures, there, units = tiles.pixels, tiles.there, state.tile_units
+        if not isinstance(units, range):
+            pictures, there = pictures[list(units)], there[list(units)]
+        paint_pictures(pixels, pictures, there, grid, look.panel, look.window)
+        missing = int((~there).sum())
         if missing:
             draw_badge(pixels, look, f"{missing} of {grid.count} units have no {what} yet")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.request import GrowingPictures
-from deepvis_toolbox.measure import BackwardImage, LayerGradients, LayerMaps
+from deepvis_toolbox.live.work.request import GrowingAverage, GrowingPictures
+from deepvis_toolbox.measure import BackwardImage, InputContributions, LayerGradients, LayerMaps
+from deepvis_toolbox.words.backward import CONTRIBUTION_VIEWS
 
 
 def maps_question(state: State) -> LayerMaps | LayerGradients | None:
@@ -18,11 +19,21 @@ def maps_question(state: State) -> LayerMaps | LayerGradients | None:
     return LayerGradients(state.layer.name, state.origin, state.view.backward)
 
 
-def backward_question(state: State) -> BackwardImage | None:
+BackwardQuestion = BackwardImage | InputContributions | GrowingAverage
+
+
+def backward_question(state: State) -> BackwardQuestion | None:
     """Return what the backward pane is to show; None where the backward pass is off."""
     if state.origin is None or state.view.backward == "off":
         return None
-    return BackwardImage(state.origin.layer, state.origin.channel, state.view.backward)
+    asked = (state.origin.layer, state.origin.channel, state.view.backward)
+    if state.view.backward_view not in CONTRIBUTION_VIEWS:
+        return BackwardImage(*asked)
+    return (
+        GrowingAverage(InputContributions(*asked))
+        if state.view.backward_view == "averaged"
+        else InputContributions(*asked)
+    )
 
 
 def growing_question(state: State) -> GrowingPictures | None:

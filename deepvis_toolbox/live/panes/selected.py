@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
-from deepvis_toolbox.drawing.pictures import paint_map
-from deepvis_toolbox.drawing.shapes import bar, clear
+from deepvis_toolbox.drawing.pictures import fitted_box, paint_map
+from deepvis_toolbox.drawing.shapes import bar, clear, frame
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
-from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note
+from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_badge, draw_caption, draw_note
 from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
 from deepvis_toolbox.live.panes.naming import number_text, unit_name
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.pointing import places_question, pointed_place, seeing_part
 from deepvis_toolbox.live.panes.questions import maps_question
 from deepvis_toolbox.live.scene import Scene
-from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.state import MapPlace, State
 from deepvis_toolbox.measure.measurement import Question
 
 
@@ -33,9 +34,9 @@ class SelectedPane(Pane):
     keys = (Binding((), lambda _: None, "Mouse", "enlarge it, or show all tiles again", "double click a picture"),)
 
     def needs(self, state: State) -> Iterable[Question[Any]]:
-        """Return the question of the layer's maps."""
-        question = maps_question(state)
-        return () if question is None else (question,)
+        """Return the question of the layer's maps, and where their places lie while the mouse asks for it."""
+        wanted = (maps_question(state), places_question(state))
+        return tuple(question for question in wanted if question is not None)
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the caption with the unit's address, and its map below it."""
@@ -44,9 +45,18 @@ class SelectedPane(Pane):
         draw_caption(pixels, scene.look, "selected unit", scene.state.address)
         draw_unit(body, scene)
 
-    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
-        """Answer the mouse: a double click enlarges the unit."""
-        return Hit(double_click=lambda state: actions.toggle_zoom(state, "unit"))
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:
+        """Answer the mouse: it points at a place of the unit's map, and a double click enlarges the unit."""
+        place = place_in_unit(height, width, scene, x, y)
+        return Hit(double_click=lambda state: actions.toggle_zoom(state, "unit"), place=place)
+
+
+def place_in_unit(height: int, width: int, scene: Scene, x: int, y: int) -> MapPlace | None:
+    """Return the place of the selected unit's map at a pixel of a pane that shows it below its caption."""
+    body, layer = body_box(height, width, scene.look), scene.state.layer
+    if layer is None or body.height < 1 or body.width < 1:
+        return None
+    return pointed_place(scene.state, fitted_box(layer.map_shape, (body.height, body.width)), x, y - body.top)
 
 
 def draw_unit(pixels: Pixels, scene: Scene) -> None:
@@ -60,8 +70,11 @@ def draw_unit(pixels: Pixels, scene: Scene) -> None:
         _draw_value(pixels, scene, maps)
     else:
         box = paint_map(pixels, maps.levels.indices[state.view.unit], maps.palette, look.smooth)
+        place = pixels[box.top : box.bottom, box.left : box.right]
+        if part := seeing_part(scene, box.height, box.width):
+            frame(place, Box(part.top + 1, part.left + 1, part.bottom - 1, part.right - 1), look.text, look.px(1))
         if note := _note(maps.values[state.view.unit], maps.is_gradient):
-            draw_badge(pixels[box.top : box.bottom, box.left : box.right], look, note)
+            draw_badge(place, look, note)
 
 
 def _note(values: NDArray[np.float32], is_gradient: bool) -> str:

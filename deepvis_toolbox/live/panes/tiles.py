@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from math import isqrt
 from typing import Any
 
 from deepvis_toolbox.drawing.colours import Pixels
@@ -11,7 +12,7 @@ from deepvis_toolbox.drawing.grid import TileGrid, fit_grid
 from deepvis_toolbox.drawing.shapes import corners, dim, frame
 from deepvis_toolbox.drawing.text import text_width
 from deepvis_toolbox.drawing.tiles import paint_tiles
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions, actions_backward, actions_order
 from deepvis_toolbox.live.actions import FAST_STEP
 from deepvis_toolbox.live.keys import Binding, moves
 from deepvis_toolbox.live.look import Look
@@ -29,8 +30,10 @@ from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
 from deepvis_toolbox.live.panes.naming import shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pattern import draw_pattern
+from deepvis_toolbox.live.panes.pointing import frame_in_each_tile, places_question, pointed_place, seeing_part
 from deepvis_toolbox.live.panes.questions import growing_question, maps_question
-from deepvis_toolbox.live.panes.selected import draw_unit
+from deepvis_toolbox.live.panes.selected import draw_unit, place_in_unit
+from deepvis_toolbox.live.panes.tile_order import order_question, order_text, tile_units
 from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures, title_of
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
@@ -38,6 +41,8 @@ from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.words.unit import Unit
 
 STALE_BRIGHTNESS = 0.5
+PATTERN_BYTES = 1 << 26
+"""Memory for a layer's pictures in pattern mode."""
 MANY = 80
 """From so many tiles on, narrow gaps do."""
 
@@ -59,21 +64,36 @@ class TilesPane(Pane):
         Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
         Binding((), lambda _: None, "Mouse", "select the unit", "click a tile"),
         Binding((), lambda _: None, "Mouse", "next or previous layer", "wheel over tiles"),
-        Binding(("a",), actions.toggle_gradients, "Tiles", "activations or gradients (negative blue, positive orange)"),
+        Binding(
+            ("a",),
+            actions_backward.toggle_gradients,
+            "Tiles",
+            "activations or gradients (negative blue, positive orange)",
+        ),
+        Binding(("r",), actions_order.cycle_order, "Tiles", "order: number, by the maximum now, by the mean now"),
+        Binding(("R",), actions_order.toggle_only_top, "Tiles", "the first tiles of the order only, large"),
         Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),
         Binding(("t",), actions.cycle_gamma, "Tiles", "boost faint values: gamma 1, 0.7, 0.5, 0.3"),
         Binding(("T",), actions.cycle_channel_boost, "Tiles", "boost each channel on its own: 0, 0.3, 0.5, 0.8, 1"),
     )
 
     def needs(self, state: State) -> Iterable[Question[Any]]:
-        """Return the layer's maps and, where this unit's pictures are to be made, how far they are."""
-        wanted = (maps_question(state), growing_question(state))
+        """Return the layer's maps, their order and, where this unit's pictures are to be made, how far they are."""
+        wanted = (maps_question(state), growing_question(state), order_question(state), places_question(state))
         return tuple(question for question in wanted if question is not None)
 
     def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:
-        """Return the grid's columns, which the keys that move up and down need, and the size of its tiles."""
-        grid = tile_grid(height, width, scene)
-        return {"tile_columns": grid.columns, "tile_size": grid.tile_height} if grid else {}
+        """Return which unit each tile shows, the grid's columns and the size of its tiles, which keys need to know."""
+        units, layer = tile_units(scene), scene.state.layer
+        if layer is None:
+            return {}
+        count = len(units.of(layer.name, layer.channels)) if units else layer.channels
+        grid = tile_grid(height, width, scene, count)
+        if grid is None:
+            return {"tile_units": units}
+        # Pictures of all units are read in one size, also where few large tiles are shown.
+        size = min(grid.tile_height, isqrt(PATTERN_BYTES // (3 * layer.channels)))
+        return {"tile_units": units, "tile_columns": grid.columns, "tile_size": size}
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the caption and what is below it."""
@@ -104,21 +124,27 @@ class TilesPane(Pane):
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:
         """Answer the mouse: a click selects a unit, a double click enlarges it, the wheel changes the layer."""
         grid = tile_grid(height, width, scene)
-        unit = grid.tile_at(x, y - body_box(height, width, scene.look).top) if grid else None
+        state, below = scene.state, y - body_box(height, width, scene.look).top
+        tile = grid.tile_at(x, below) if grid else None
         double_click = partial(actions.toggle_zoom, zoom="unit")
-        if unit is None or scene.state.layer is None:
-            return Hit(None, None, double_click, _change_layer)
-        what = Unit(scene.state.layer.name, unit)
-        return Hit(what, partial(actions.select_unit, unit=unit), double_click, _change_layer)
+        if grid is None or tile is None or state.layer is None:
+            is_unit = state.view.zoom == "unit" and not state.view.enlarged_pictures
+            place = place_in_unit(height, width, scene, x, y) if is_unit else None
+            return Hit(None, None, double_click, _change_layer, place=place)
+        unit = state.tile_units[tile]
+        what = Unit(state.layer.name, unit)
+        place = pointed_place(state, grid.tile_rect(tile), x, below) if state.view.pattern == "off" else None
+        return Hit(what, partial(actions.select_unit, unit=unit), double_click, _change_layer, place=place)
 
 
 def _change_layer(state: State, turns: int) -> None:
     actions.next_layer(state, -turns)
 
 
-def tile_grid(height: int, width: int, scene: Scene) -> TileGrid | None:
+def tile_grid(height: int, width: int, scene: Scene, count: int | None = None) -> TileGrid | None:
     """Return the grid in a pane of this size, measured from the pane's top left; None where no tiles are shown.
 
+    `count`: how many tiles there are; None: as the state says.
     It is the state's layer that counts: a click on tiles that are about to be replaced means the new ones.
     """
     state = scene.state
@@ -128,7 +154,8 @@ def tile_grid(height: int, width: int, scene: Scene) -> TileGrid | None:
     if body.height < 1 or body.width < 1:
         return None
     shape = (1, 1) if state.view.pattern != "off" else state.layer.map_shape
-    return _fitted(state.layer.channels, shape, (body.height, body.width), scene.look)
+    count = len(state.tile_units) if count is None else count
+    return _fitted(count, shape, (body.height, body.width), scene.look)
 
 
 def _fitted(count: int, shape: tuple[int, int], pane: tuple[int, int], look: Look) -> TileGrid:
@@ -141,7 +168,7 @@ def _draw_pattern_mode(pixels: Pixels, body: Pixels, grid: TileGrid, scene: Scen
     title = f"{_title(scene.state)} · {TITLES[view.pattern]}" if view.pattern != "off" else ""
     draw_caption(pixels, scene.look, title, active=view.unit_is_selected, elide="start")
     draw_pattern(body, grid, scene)
-    _draw_selection(body, scene.state, grid, scene.look)
+    _draw_selection(body, scene.state, scene.state.tile_units, grid, scene.look)
 
 
 def _draw_tiles(pixels: Pixels, body: Pixels, scene: Scene) -> None:
@@ -153,23 +180,34 @@ def _draw_tiles(pixels: Pixels, body: Pixels, scene: Scene) -> None:
         return
     if not maps.is_stale:
         draw_legend(pixels, maps, text_width(title, look.font), pixels.shape[1], scene)
-    sizes = maps.levels.indices.shape
-    grid = _fitted(sizes[0], (sizes[1], sizes[2]), (body.shape[0], body.shape[1]), look)
-    paint_tiles(body, maps.levels.indices, grid, maps.palette, look.smooth)
-    _draw_marks(body, state, maps.layer, grid, look)
+    shown, units = maps.levels.indices, _units_of(maps, state)
+    if not isinstance(units, range):
+        shown = shown[list(units)]
+    grid = _fitted(len(shown), shown.shape[1:], (body.shape[0], body.shape[1]), look)
+    paint_tiles(body, shown, grid, maps.palette, look.smooth)
+    if (part := seeing_part(scene, grid.tile_height, grid.tile_width)) and not maps.is_stale:
+        frame_in_each_tile(body, grid, part, look.dim, look.px(1))
+    _draw_marks(body, state, maps.layer, units, grid, look)
     if maps.is_stale:
         dim(body[: grid.height, : grid.width], STALE_BRIGHTNESS)
     elif note := _note(maps):
         draw_badge(body, look, note, in_the_middle=maps.levels.low == maps.levels.high == 0)
 
 
+def _units_of(maps: ShownMaps, state: State) -> Sequence[int]:
+    """Return the units whose maps the tiles show, in order: all in the order of their numbers, or as the state says."""
+    order, count = state.facts.tile_units, len(maps.levels.indices)
+    units = order.of(maps.layer, count) if order else range(count)
+    return units if max(units, default=0) < count else range(count)
+
+
 def _title(state: State) -> str:
     if state.layer is None:
         return "tiles"
     if state.view.pattern != "off":
-        return state.layer.name
+        return state.layer.name + order_text(state)
     what = "gradients" if state.view.show_gradients else "activations"
-    return f"{state.layer.name} · {shape_text(state.layer.shape)} · {what}"
+    return f"{state.layer.name} · {shape_text(state.layer.shape)} · {what}{order_text(state)}"
 
 
 def _note(maps: ShownMaps) -> str:
@@ -181,22 +219,22 @@ def _note(maps: ShownMaps) -> str:
     return maps.note
 
 
-def _draw_marks(pixels: Pixels, state: State, layer: str, grid: TileGrid, look: Look) -> None:
+def _draw_marks(pixels: Pixels, state: State, layer: str, units: Sequence[int], grid: TileGrid, look: Look) -> None:
     """Draw the selection, and the frozen origin where it lies in this layer."""
     frozen = state.view.frozen_origin
-    if frozen and frozen.layer == layer and frozen.channel < grid.count:
-        box = grid.tile_rect(frozen.channel)
+    if frozen and frozen.layer == layer and frozen.channel in units:
+        box = grid.tile_rect(units.index(frozen.channel))
         length = max(look.px(4), min(box.height, box.width) // 3)
         corners(pixels, box, look.window, look.px(3.5), length + look.px(1))
         corners(pixels, box, look.accent, look.px(2.5), length)
     if state.layer and state.layer.name == layer:
-        _draw_selection(pixels, state, grid, look)
+        _draw_selection(pixels, state, units, grid, look)
 
 
-def _draw_selection(pixels: Pixels, state: State, grid: TileGrid, look: Look) -> None:
-    if state.view.unit >= grid.count:
+def _draw_selection(pixels: Pixels, state: State, units: Sequence[int], grid: TileGrid, look: Look) -> None:
+    if state.view.unit not in units:
         return
-    box = grid.tile_rect(state.view.unit)
+    box = grid.tile_rect(units.index(state.view.unit))
     if state.view.unit_is_selected:
         frame(pixels, box, look.window, look.px(3.5))
         frame(pixels, box, look.accent, look.px(2.5))

@@ -24,13 +24,15 @@ _ONE_TURN = 120  # what a mouse wheel reports for one notch
 
 @dataclass(frozen=True)
 class MouseEvent:
-    """A click or a turn of the wheel, at a pixel of the picture shown last."""
+    """What the mouse did, at a pixel of the picture shown last. A click is told when the button goes down."""
 
-    kind: Literal["click", "double click", "wheel"]
+    kind: Literal["click", "double click", "wheel", "move", "release"]
     x: int
     y: int
     turns: int = 0
     """Notches of the wheel; up is above zero."""
+    shift: bool = False
+    """Whether Shift is held."""
 
 
 class Window:
@@ -101,8 +103,15 @@ class Window:
             cv2.waitKey(1)
 
     def _on_mouse(self, event: int, x: int, y: int, flags: int, _: object) -> None:
-        if event == cv2.EVENT_LBUTTONDOWN:
-            self._mouse.append(MouseEvent("click", x, y))
+        shift = bool(flags & cv2.EVENT_FLAG_SHIFTKEY)
+        if event == cv2.EVENT_MOUSEMOVE:
+            if self._mouse and self._mouse[-1].kind == "move":  # only where it is now counts
+                self._mouse.pop()
+            self._mouse.append(MouseEvent("move", x, y, shift=shift))
+        elif event == cv2.EVENT_LBUTTONUP:
+            self._mouse.append(MouseEvent("release", x, y, shift=shift))
+        elif event == cv2.EVENT_LBUTTONDOWN:
+            self._mouse.append(MouseEvent("click", x, y, shift=shift))
         elif event == cv2.EVENT_LBUTTONDBLCLK:
             self._mouse.append(MouseEvent("double click", x, y))
         elif event == cv2.EVENT_MOUSEWHEEL:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure import AverageContributions
+from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.session import Session
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.sources.frame import SourceFrame
@@ -15,9 +20,11 @@ class FrameProcessor:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._session = Session(network)
+        self._average: AverageContributions | None = None
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
         """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
+        average, self._average = self._average, None  # what fails is not tried again by itself
         taken = self._session.take_all(
             frame.image, request.measurements, stretch=request.stretch, is_still=frame.info.is_still, token=frame
         )
@@ -25,7 +32,26 @@ class FrameProcessor:
             request,
             frame.info,
             taken.image,
-            taken.answers,
+            self._with_average(request, taken.answers, average),
             device=str(self.network.device),
             timings=taken.milliseconds,
         )
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the same frame, processed again, would make a better answer."""
+        return self._average is not None and not self._average.is_finished
+
+    def _with_average(
+        self, request: Request, answers: Mapping[Question[Any], Any], average: AverageContributions | None
+    ) -> Mapping[Question[Any], Any]:
+        """Return the answers with what is averaged over frames, where the request asks for it; `average`: the last."""
+        asked = request.average
+        newest = answers.get(asked.of) if asked else None
+        if asked is None or newest is None:
+            return answers
+        if average is None or average.question != asked.of:
+            average = AverageContributions(self.network, asked.of)
+        answer = average.follow(newest)
+        self._average = average
+        return {**answers, asked: answer}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepvis_toolbox.live.work.training_progress import TrainingProgress
+from deepvis_toolbox.measure import ContributionMap, InputContributions
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.words.unit import Unit
@@ -29,6 +30,21 @@ class TrainingOf(Question[TrainingProgress]):
 
 
 @dataclass(frozen=True)
+class GrowingAverage(Question[ContributionMap]):
+    """What does each place contribute to a unit, the gradient averaged over the frames of a picture that stands still?
+
+    The frame processor keeps the sum; the request asks `of` as well.
+    """
+
+    of: InputContributions
+
+    @property
+    def origin(self) -> Unit:
+        """The unit where the backward pass starts."""
+        return self.of.origin
+
+
+@dataclass(frozen=True)
 class Request:
     """What to answer for each frame. Two equal requests are answered by the same snapshot."""
 
@@ -40,6 +56,11 @@ class Request:
     def measurements(self) -> list[Measurement[Any]]:
         """Those that a pass over the frame answers, always in the same order."""
         return sorted((one for one in self.questions if isinstance(one, Measurement)), key=repr)
+
+    @property
+    def average(self) -> GrowingAverage | None:
+        """What is averaged over frames; None where nothing is."""
+        return next((one for one in self.questions if isinstance(one, GrowingAverage)), None)
 
     @property
     def growing(self) -> Unit | None:

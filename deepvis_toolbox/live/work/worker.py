@@ -59,6 +59,7 @@ class Worker(threading.Thread):
         self._rate = RateMeter()
         self._last_error = ""
         self._last: Snapshot | None = None
+        self._work_done: Work | None = None
 
     def run(self) -> None:
         try:
@@ -91,23 +92,29 @@ class Worker(threading.Thread):
     ) -> tuple[Network, Work] | None:
         """Answer frames until other weights are there: return their network, and what it is to answer first; None once
         the inbox is closed."""
-        work = first or self._next_work(grower)
+        work = first or self._next_work(processor, grower)
         while work:
             if work.checkpoint and self._training and work is not first:
                 network = self._training.open(work.checkpoint)
                 if network is not None:
                     return network, work
+            self._work_done = work
             self._last = self._answer(processor, work)
             if grower:
                 grower.follow(work.request.growing)
             self._publish(grower)
             if grower:
                 grower.after_frame()
-            work = self._next_work(grower)
+            work = self._next_work(processor, grower)
         return None
 
-    def _next_work(self, grower: Grower | None) -> Work | None:
-        """Wait for work; pictures grow meanwhile where they are wanted and nothing moves."""
+    def _next_work(self, processor: FrameProcessor, grower: Grower | None) -> Work | None:
+        """Wait for work; meanwhile, where nothing moves, answers that get better with time do, and pictures that are
+        wanted grow."""
+        while processor.is_unfinished and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
+            assert self._work_done is not None
+            self._last = self._answer(processor, self._work_done)
+            self._publish(grower)
         while grower and grower.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
             if grower.step():
                 self._publish(grower)

@@ -1,0 +1,46 @@
+"""The order of the tiles as the panes know it: what is asked for it, and how it is called."""
+
+from __future__ import annotations
+
+from deepvis_toolbox.live.scene import Scene
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.tile_order import HeldOrder, TileUnits
+from deepvis_toolbox.measure import ActiveUnits, MostActive, UnitsByScore, UnitsInRegion
+
+
+def order_question(state: State) -> MostActive | UnitsInRegion | None:
+    """Return what orders the tiles; None where they stand in the order of their numbers."""
+    layer, view = state.layer, state.view
+    if layer is None:
+        return None
+    if view.region is not None:
+        return UnitsInRegion(layer.name, view.region) if layer.has_places else None
+    return None if view.order == "number" else MostActive(layer.name, view.order)
+
+
+def order_text(state: State) -> str:
+    """Return what the caption says of the order: ` · by maximum · top 24`; nothing where there is none."""
+    question = order_question(state)
+    if question is None:
+        return ""
+    by = "the region" if isinstance(question, UnitsInRegion) else question.by
+    return f" · by {by}{f' · top {state.view.top}' if state.view.only_top else ''}"
+
+
+def tile_units(scene: Scene) -> TileUnits | None:
+    """Return the units in the order that the tiles are to have now; None: that of their numbers."""
+    held = scene.kept.value("tile order", (), HeldOrder)
+    question, view = order_question(scene.state), scene.state.view
+    if question is None:
+        held.clear()
+        return None
+    answer: ActiveUnits | UnitsByScore | None = scene.snapshot.answers.get(question) if scene.snapshot else None
+    units = tuple(unit for unit in answer.units if isinstance(unit, int)) if answer else ()
+    newest = TileUnits(question.layer, units) if units else None
+    is_still = view.camera_frozen or (scene.snapshot is not None and scene.snapshot.frame.is_still)
+    shown = held.follow(question, newest, is_still, scene.now)
+    if held.due is not None:
+        scene.kept.draw_again(held.due)
+    if shown is None or not view.only_top:
+        return shown
+    return TileUnits(shown.layer, shown.units[: view.top])
