@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports pytest clean
+.PHONY: run test lint types imports pytest fuzz soak clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python run_toolbox.py $(ARGS)
@@ -23,17 +23,32 @@ imports: $(VENV)/.test-ready
 pytest: $(VENV)/.test-ready
 	$(BIN)/python -m pytest $(ARGS)
 
-$(VENV)/.run-ready: requirements.txt scripts/system_packages.sh
+# Broken files of every format, other ones every time: make fuzz MINUTES=60 ARGS="picture archive"
+MINUTES ?= 10
+fuzz: $(VENV)/.test-ready
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --random $(ARGS)
+
+# What PyPI serves is checked against the hashes of the locks. torch comes last, unchecked: which build of it is right (CPU
+# alone, CUDA, ROCm) depends on the machine, and each has other hashes. requirements-torch.lock has those of PyPI's build.
+$(VENV)/.run-ready: requirements.txt requirements.lock scripts/system_packages.sh
 	bash scripts/system_packages.sh run
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
 	touch $@
 
-$(VENV)/.test-ready: requirements.txt requirements-dev.txt scripts/system_packages.sh
+$(VENV)/.test-ready: requirements.txt requirements-dev.txt requirements-dev.lock scripts/system_packages.sh
 	bash scripts/system_packages.sh test
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
 	touch $@ $(VENV)/.run-ready
+
+# The real window, driven for HOURS (24 in earnest) by random keys and clicks; the samples and their chart come into OUT.
+HOURS ?= 0.0833
+OUT ?= soak
+soak: $(VENV)/.test-ready
+	$(BIN)/python -m tests.soak --hours $(HOURS) --out $(OUT) $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,6 +1,6 @@
 """Makes preferred images of units: `python optimize_image.py --help`. The same as `deepvis-optimize`."""
 
-from deepvis_toolbox.optimize.cli.optimize_command import run
+from deepvis_toolbox.programs import optimize
 
 if __name__ == "__main__":
-    run()
+    optimize()

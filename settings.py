@@ -1,8 +1,8 @@
 """Prints the effective settings: `python settings.py --help`. The same as the command `deepvis-settings`."""
 
+from deepvis_toolbox.programs import settings as run
 from deepvis_toolbox.settings.loading import load_settings
 from deepvis_toolbox.settings.sections import Settings
-from deepvis_toolbox.settings.settings_command import run
 
 __all__ = ["Settings", "load_settings"]
 

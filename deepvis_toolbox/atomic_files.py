@@ -8,10 +8,11 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deepvis_toolbox.errors import ToolboxError
 
@@ -26,33 +27,55 @@ _REASONS = {
     errno.EISDIR: "there is a folder of that name; choose another place",
     errno.ELOOP: "a link has that name, and nothing is written through links; remove it, or choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EFBIG: "the file would be larger than is allowed here (ulimit -f)",
 }
 
 
-_PARTIAL = f".{'[0-9a-f]' * 32}.partial*"
+ABANDONED_SECONDS = 60.0
+"""A partial file that has not grown for so long is of a writer that was killed; one is written in a moment."""
+_HALF = tuple(f".{'[0-9a-f]' * 32}.{ending}" for ending in ("partial*", "probe"))
+
+
+_standing: dict[object, tuple[str, _Place]] = {}
+"""The paths of folders that runs have for their own, and which folders these were."""
+
+
+class _Place(NamedTuple):
+    """Which folder a path has meant."""
+
+    device: int
+    inode: int
 
 
 class DiskFullError(ToolboxError):
     """A file could not be written, and no other one can be."""
 
 
+class FolderGoneError(DiskFullError):
+    """The folder that all is written into was removed, moved or replaced."""
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, with the same suffix, to be written to; renamed to `path` on leaving.
 
-    Makes the folder. When the block raises, the temporary file is removed and a former `path` stays as it was. An
-    `OSError` of the block (full disk, unwritable folder) becomes a `ToolboxError` that names `path`.
+    Makes the folder, but for one that `must_stand` and does not. When the block raises, the temporary file is removed
+    and a former `path` stays as it was. An `OSError` of the block (full disk, unwritable folder) becomes a
+    `ToolboxError` that names `path`.
     """
     target = Path(path)
     temporary = target.with_name(f".{uuid.uuid4().hex}.partial{target.suffix}")
+    check_standing(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _bring_to_disk(temporary)
+        check_standing(target)
         temporary.replace(target)
         with suppress(OSError):  # systems that know no such thing of a folder
             _bring_to_disk(target.parent)
     except OSError as error:
+        check_standing(target)
         raise cannot_write(target, error) from error
     finally:
         _remove_quietly(temporary)
@@ -81,6 +104,49 @@ def give_name(temporary: Path, target: Path) -> None:
         temporary.rename(target)
     else:
         temporary.unlink()
+
+
+def must_stand(folder: Path) -> Callable[[], None]:
+    """Hold that what is written below `folder` from now on goes into the folder that is there now; what ends that.
+
+    `replacing` refuses to write where the folder was removed or another one has its name: what a run has made would be
+    lost in part, or mixed with somebody else's. `OSError` where there is no such folder.
+    """
+    found, token = folder.stat(), object()
+    held = None if os.name == "nt" else os.open(folder, os.O_RDONLY)  # so that its number is given to no other folder
+    _standing[token] = os.path.abspath(folder), _Place(found.st_dev, found.st_ino)  # noqa: PTH100 - links stay
+
+    def end() -> None:
+        if _standing.pop(token, None) is not None and held is not None:
+            os.close(held)
+
+    return end
+
+
+def check_standing(path: str | Path) -> None:
+    """Raise `FolderGoneError` where `path` is a folder that `must_stand`, or lies below one, and it is gone."""
+    if not _standing:
+        return
+    try:
+        wanted = os.path.abspath(path)  # noqa: PTH100
+    except OSError:  # the working directory is gone, and whoever writes there will be told
+        return
+    for folder, place in list(_standing.values()):
+        if wanted == folder or wanted.startswith(folder.rstrip(os.sep) + os.sep):
+            _check_place(folder, place)
+
+
+def _check_place(folder: str, place: _Place) -> None:
+    try:
+        found = os.stat(folder)  # noqa: PTH116
+        if (found.st_dev, found.st_ino) == place:
+            return
+        what = "another folder has taken its name"
+    except FileNotFoundError:
+        what = "it was removed or moved"
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+    raise FolderGoneError(f'the folder "{folder}" was removed or replaced since this run began ({what}); run it again')
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
@@ -134,9 +200,9 @@ def check_writable(folder: str | Path) -> None:
 def remove_partial_files(folder: str | Path, older_than: float = 0.0) -> None:
     """Remove what writers that were killed have left in `folder`, files of at least this age in seconds.
 
-    Where others may be writing just now, an hour is more than any file takes.
+    `ABANDONED_SECONDS` where others may be writing just now.
     """
-    for path in Path(folder).glob(_PARTIAL):
+    for path in chain.from_iterable(map(Path(folder).glob, _HALF)):
         with suppress(OSError):  # whoever was writing it has finished meanwhile
             if time.time() - path.stat().st_mtime >= older_than:
                 path.unlink()

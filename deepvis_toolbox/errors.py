@@ -18,7 +18,17 @@ class ToolboxError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(shown(message))
+        super().__init__(_readable(shown(_readable(message))))
+
+
+_LONGEST_MESSAGE = 1000
+
+
+def _readable(message: str) -> str:
+    """Return a message without its middle where it is too long to be read: names in it come from files."""
+    if len(message) <= _LONGEST_MESSAGE:
+        return message
+    return f"{message[: 2 * _LONGEST_MESSAGE // 3]} […] {message[-_LONGEST_MESSAGE // 4 :]}"
 
 
 def nearest_name(wanted: str, known: Iterable[str]) -> str:
@@ -57,21 +67,28 @@ def shown_path(path: Path) -> str:
     """Return the path as people would write it: relative to the working directory where it lies below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):  # it lies elsewhere, or can be no path
         return str(path)
 
 
 def user_path(written: str | Path) -> Path:
     """Return a path as a user wrote it, `~` resolved; what it names need not be there.
 
-    `ToolboxError` where it can be no path: a home that does not exist, a name that is too long, a null character.
+    `ToolboxError` where it can be no path: an empty text, a home that does not exist, a name that is too long, a null
+    character, links in a circle.
     """
+    if not str(written):
+        raise ToolboxError("an empty text is given where a path is wanted")
     try:
         path = Path(written).expanduser()
-        os.lstat(path)
+        os.stat(path)  # noqa: PTH116 - tells links in a circle, at which `resolve` fails
     except (RuntimeError, ValueError) as error:
         raise ToolboxError(f'"{str(written)[:60]}" can be no path: {reason_of(error)}') from None
+    except PermissionError as error:
+        raise ToolboxError(f'"{written}" cannot be read: {os_reason_of(error)}') from None
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise ToolboxError(f'"{str(written)[:60]}…" can be no path: it is too long') from None
+        if error.errno == errno.ELOOP:
+            raise ToolboxError(f'"{written}" can be no path: its links lead in a circle') from None
     return path

@@ -59,6 +59,9 @@ def _are_others(found: Any, values: Sequence[float]) -> bool:
         or not all(isinstance(one, (int, float)) for one in found)
     ):
         return False
-    return any(
-        abs(one - value) > TOLERANCE * max(abs(one), abs(value)) for one, value in zip(found, values, strict=True)
-    )
+    try:
+        return any(
+            abs(one - value) > TOLERANCE * max(abs(one), abs(value)) for one, value in zip(found, values, strict=True)
+        )
+    except OverflowError:  # a whole number that is larger than any other kind holds
+        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from threading import RLock
@@ -14,6 +15,9 @@ from deepvis_toolbox.errors import ToolboxError, nearest_name
 
 Member = TypeVar("Member")
 Added = TypeVar("Added")
+
+WITHOUT_DOCSTRINGS = 2
+"""From this `sys.flags.optimize` on."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Registry(Generic[Member]):
         """Return the sentence for lists: the member's `meaning`, or the first line of what documents it."""
         member = self[name]
         told = getattr(member, "meaning", None)
-        return told if isinstance(told, str) else _first_line(member)
+        return told if isinstance(told, str) else first_line(member)
 
     def listed(self) -> list[str]:
         """Return `name: meaning` of every member, for help texts."""
@@ -147,7 +151,10 @@ def _module_of(member: Any) -> str:
     return str(getattr(own, "__module__", ""))
 
 
-def _first_line(member: Any) -> str:
-    """Return the first line of a docstring, without the full stop."""
+def first_line(member: Any) -> str:
+    """Return the first line of a docstring, without the full stop; where Python was told to leave docstrings out, that
+    it was."""
+    if sys.flags.optimize >= WITHOUT_DOCSTRINGS:
+        return "(python -OO leaves out what it does)"
     lines = (inspect.getdoc(member) or "").strip().splitlines()
     return lines[0].rstrip(".") if lines else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a script: its own folder is on the path, the packages are beside it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from deepvis_toolbox.scan.cli.scan_command import run
+from deepvis_toolbox.programs import scan
 
 if __name__ == "__main__":
-    run()
+    scan()

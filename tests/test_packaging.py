@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,45 @@ def test_the_pinned_requirements_are_those_of_the_package() -> None:
         (specifier,) = requirement.specifier
         assert specifier.operator == "=="
         assert specifier.version in wanted[name].specifier, name
+
+
+def locked(name: str) -> dict[str, list[tuple[str, int]]]:
+    """The packages of a lock: (version, how many hashes) of each."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for package in re.split(r"\n(?=\S)", (ROOT / name).read_text()):
+        if head := re.match(r"([\w.-]+)==([\w.]+)", package):
+            found.setdefault(head[1].lower(), []).append(
+                (head[2], len(re.findall(r"--hash=sha256:[0-9a-f]{64}", package)))
+            )
+    return found
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_the_locks_hold_the_pinned_versions_with_hashes(name: str) -> None:
+    lock, torch = locked(f"{name}.lock"), locked("requirements-torch.lock")
+    lines = [line.partition("#")[0].strip() for line in (ROOT / f"{name}.txt").read_text().splitlines()]
+    for requirement in (Requirement(line) for line in lines if line and not line.startswith("-r")):
+        (specifier,) = requirement.specifier
+        versions = [
+            version for version, _ in (torch if requirement.name == "torch" else lock)[requirement.name.lower()]
+        ]
+        assert versions == [specifier.version], f"{requirement.name}: run scripts/lock_requirements.py"
+    assert all(count for versions in [*lock.values(), *torch.values()] for _, count in versions)
+    assert "torch" not in lock, "its builds have other hashes"
+    if name == "requirements-dev":
+        assert locked("requirements.lock").items() <= lock.items()
+
+
+def test_the_notice_is_what_its_script_writes() -> None:
+    spec = importlib.util.spec_from_file_location("notice", ROOT / "scripts" / "notice.py")
+    assert spec
+    assert spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    here = {name: version(name) for name in script.packages() if name not in script.ELSEWHERE}
+    if any(found.partition("+")[0] not in script.packages()[name] for name, found in here.items()):
+        pytest.skip("what is installed here is not what the lock holds")
+    assert (ROOT / "NOTICE").read_text("utf-8") == script.notice(), "run: python scripts/notice.py"
 
 
 def test_every_sentence_that_says_what_to_install_names_what_exists() -> None:

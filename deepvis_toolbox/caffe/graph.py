@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from deepvis_toolbox.caffe.budget import check_budget
 from deepvis_toolbox.caffe.graph_writer import GraphWriter
 from deepvis_toolbox.caffe.layer_types import IN_PLACE_ACTIVATIONS, LAYER_TYPES, LayerType, Shape
 from deepvis_toolbox.caffe.network_ends import Interior, interior
@@ -57,6 +58,7 @@ def graph_of(
     inside = interior(definition)
     with open_weights(Path(weights)) if weights is not None else nullcontext() as stored:
         plan = _plan(definition, inside, _input_shape(definition, inside, stored, input_shape))
+        check_budget(definition.path, plan.input_shape, plan.layers)
         notes = [*inside.notes]
         parameters = _Parameters(plan, stored, notes)
         graph_module = _write(plan, parameters, hollow)

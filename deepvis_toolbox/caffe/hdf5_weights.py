@@ -38,25 +38,33 @@ def _hdf5_layers(path: Path, file: Any) -> dict[str, list[StoredArray]]:
 
     A layer whose name has slashes lies in nested groups.
     """
-    if not isinstance(file.get("data"), h5py.Group):
+    if not isinstance(_own(path, file, "").get("data"), h5py.Group):
         raise ToolboxError(f'{path}: has no group "data"; it is not the HDF5 file of a Caffe network')
     layers: dict[str, list[StoredArray]] = {}
-    waiting: list[tuple[str, Any]] = [(name, file["data"].get(name)) for name in file["data"]]
+    waiting: list[tuple[str, Any]] = list(_own(path, file["data"], "").items())
+    looked_at = 0
     while waiting:
         name, item = waiting.pop()
+        looked_at += 1
         if not isinstance(item, h5py.Group):
             raise ToolboxError(f'{path}: "data/{name}" is not a layer')
-        if name.count("/") > 64 or len(layers) > MAX_LAYERS:
+        if name.count("/") > 64 or looked_at > MAX_LAYERS:
             raise ToolboxError(f"{path}: its groups are nested too deep, or too many, for the file of a Caffe network")
-        kinds = {part: item.get(part, getlink=True) for part in item}
-        if any(not isinstance(link, h5py.HardLink) for link in kinds.values()):
-            raise ToolboxError(f'{path}: layer "{name}" links to another place; Caffe writes no links')
-        parts = {part: item[part] for part in kinds}
+        parts = _own(path, item, name)
         waiting += [(f"{name}/{part}", value) for part, value in parts.items() if isinstance(value, h5py.Group)]
         arrays = {part: value for part, value in parts.items() if isinstance(value, h5py.Dataset)}
         if arrays:
             layers[name] = _hdf5_arrays(path, name, arrays)
     return layers
+
+
+def _own(path: Path, group: Any, name: str) -> dict[str, Any]:
+    """Return what lies in a group itself. Links to elsewhere, other files among them, are refused, not followed."""
+    if len(group) > MAX_LAYERS:
+        raise ToolboxError(f'{path}: "{name}" holds {len(group)} groups; a Caffe network has at most {MAX_LAYERS}')
+    if any(not isinstance(group.get(part, getlink=True), h5py.HardLink) for part in group):
+        raise ToolboxError(f'{path}: layer "{name}" links to another place; Caffe writes no links')
+    return {part: group[part] for part in group}
 
 
 def _hdf5_arrays(path: Path, layer: str, arrays: dict[str, Any]) -> list[StoredArray]:
@@ -70,7 +78,12 @@ def _hdf5_arrays(path: Path, layer: str, arrays: dict[str, Any]) -> list[StoredA
             raise ToolboxError(
                 f'{path}: layer "{layer}", parameter {name}: is not an array of float or double in the file'
             )
-        if array.id.get_storage_size() < math.prod(array.shape) and not array.compression:
+        if array.chunks is not None:
+            raise ToolboxError(
+                f'{path}: layer "{layer}", parameter {name}: is compressed or in pieces, which Caffe does not write; '
+                "h5repack -l CONTI writes it as Caffe does"
+            )
+        if array.id.get_storage_size() < math.prod(array.shape) * array.dtype.itemsize:
             raise ToolboxError(f'{path}: layer "{layer}", parameter {name}: its values are missing from the file')
     return [StoredArray(tuple(arrays[name].shape), _hdf5_reader(path, layer, arrays[name])) for name in names]
 

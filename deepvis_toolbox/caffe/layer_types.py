@@ -6,6 +6,7 @@ A new type is one class in one file of `layers/`, or in a file of the user's own
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -54,6 +55,14 @@ class LayerType(ABC):
     @abstractmethod
     def emit(self, writer: GraphWriter, bottoms: list[fx.Node]) -> list[fx.Node]:
         """Write the layer's nodes; `blobs` is filled by then. Gives one node for each top."""
+
+    def working_values(self) -> int:
+        """Return how many values are held beside bottoms and tops while one image's are computed, at most."""
+        return 2 * sum(map(math.prod, self.tops))
+
+    def products(self) -> int:
+        """Return how many multiplications one image takes; 0 where that is no more than a few for each value."""
+        return 0
 
     @property
     def bottom(self) -> Shape:

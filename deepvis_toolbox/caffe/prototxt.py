@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.generations import upgraded_layers
 from deepvis_toolbox.caffe.phases import DEPLOY, runs_at_test_time, takes_deploy_stage
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.regular_file import read_regular
 
 MAX_BYTES = 4 << 20
 """The largest prototxt that is read; the published ones of a thousand layers have a quarter of it."""
@@ -75,10 +77,10 @@ def _parsed(path: Path) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ToolboxError(f"{path}: is larger than {MAX_BYTES >> 20} MB, so it is not a text prototxt")
-        content = path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise ToolboxError(f"{path}: is {os_reason_of(error)}, so it is not a text prototxt") from None
         raise ToolboxError(f"{path}: cannot be read ({os_reason_of(error)})") from None
     if b"\0" in content:
         raise ToolboxError(f"{path}: is not text; the prototxt is wanted here, not the .caffemodel")

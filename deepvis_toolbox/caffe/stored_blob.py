@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
-from deepvis_toolbox.caffe.wire import BYTES, FIXED32, FIXED64, Buffer, Field, WireError, fields, packed_varints
+from deepvis_toolbox.caffe.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    Buffer,
+    Field,
+    FieldLimit,
+    WireError,
+    fields,
+    packed_varints,
+)
 
 MAX_AXES = 32
 """Caffe's own limit."""
@@ -29,6 +39,7 @@ _RAW_TYPE, _RAW_DATA = 10, 12
 _RAW_VALUE_TYPES: dict[int, np.dtype] = {0: np.dtype("<f8"), 1: np.dtype("<f4"), 2: np.dtype("<f2")}
 
 _PIECE = 16 << 20
+_MOST_VALUES = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -63,17 +74,17 @@ class StoredBlob:
                 yield at, min(at + _PIECE, end)
 
 
-def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
-    """Return the BlobProto at `start` to `end`. Raises `WireError` where it is none or its values do not fill its
-    shape."""
+def stored_blob(buffer: Buffer, start: int, end: int, limit: FieldLimit) -> StoredBlob:
+    """Return the BlobProto at `start` to `end`. Raises `WireError` where it is none, its values do not fill its shape,
+    or the file has more fields than the limit allows."""
     shape: tuple[int, ...] | None = None
     dimensions = [0, 0, 0, 0]
     parts: dict[int, list[tuple[int, int]]] = {number: [] for number in _VALUE_TYPES}
     raw: list[tuple[int, int]] = []
     raw_type = 1
-    for field in fields(buffer, start, end):
+    for field in fields(buffer, start, end, limit):
         if field.number == _BLOB.SHAPE_FIELD_NUMBER and field.wire_type == BYTES:
-            shape = _shape(buffer, field)
+            shape = _shape(buffer, field, limit)
         elif field.number in _DIMENSIONS:
             dimensions[_DIMENSIONS.index(field.number)] = field.value
         elif field.number == _RAW_TYPE:
@@ -88,6 +99,8 @@ def stored_blob(buffer: Buffer, start: int, end: int) -> StoredBlob:
     blob = StoredBlob(shape or (), buffer, tuple(parts[number]), _VALUE_TYPES[number])
     if raw:
         blob = StoredBlob(shape or (), buffer, tuple(raw), _raw_value_type(raw_type, raw))
+    if math.prod(max(side, 1) for side in blob.shape) > _MOST_VALUES:
+        raise WireError("its shape has too many places")  # also where one side is 0, and nothing is stored
     if min(blob.shape, default=1) < 0 or blob.count != math.prod(blob.shape):
         raise WireError(f"{blob.count} values are stored for the shape {'×'.join(map(str, blob.shape)) or '()'}")
     return blob
@@ -110,9 +123,9 @@ def _let_go(buffer: Buffer, start: int, end: int) -> None:
         buffer.madvise(mmap.MADV_DONTNEED, first, end - first)
 
 
-def _shape(buffer: Buffer, shape_field: Field) -> tuple[int, ...]:
+def _shape(buffer: Buffer, shape_field: Field, limit: FieldLimit) -> tuple[int, ...]:
     dimensions: list[int] = []
-    for field in fields(buffer, shape_field.start, shape_field.end):
+    for field in fields(buffer, shape_field.start, shape_field.end, limit):
         if field.number == formats.BlobShape.DIM_FIELD_NUMBER:
             dimensions.extend(packed_varints(buffer, field, MAX_AXES))
             if len(dimensions) > MAX_AXES:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_LAYERS = 100_000
+MAX_LAYERS = 10_000
 """A file with more of them is not read."""
 
 

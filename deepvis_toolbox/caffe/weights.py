@@ -10,8 +10,9 @@ from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.hdf5_weights import open_hdf5
 from deepvis_toolbox.caffe.stored_blob import stored_blob
 from deepvis_toolbox.caffe.stored_weights import MAX_LAYERS, StoredArray, StoredWeights
-from deepvis_toolbox.caffe.wire import BYTES, Buffer, Field, WireError, fields, text
+from deepvis_toolbox.caffe.wire import BYTES, Buffer, Field, FieldLimit, WireError, fields, text
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.regular_file import open_regular
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
@@ -22,7 +23,7 @@ def open_weights(path: Path) -> StoredWeights:
     Raises `ToolboxError` that names file and layer where it is missing, truncated, or not a weights file.
     """
     try:
-        file = path.open("rb")
+        file = open_regular(path)
     except OSError as error:
         raise ToolboxError(f"{path}: cannot be read ({os_reason_of(error)})") from None
     try:
@@ -52,15 +53,15 @@ def _open_caffemodel(path: Path, file: BinaryIO) -> StoredWeights:
 
 def _caffemodel_layers(path: Path, buffer: Buffer) -> dict[str, list[StoredArray]]:
     layers: dict[str, list[StoredArray]] = {}
-    net = formats.NetParameter
+    net, limit = formats.NetParameter, FieldLimit()
     try:
-        for entry in fields(buffer, 0, len(buffer)):
+        for entry in fields(buffer, 0, len(buffer), limit):
             if entry.wire_type != BYTES:
                 continue
             if entry.number == net.LAYER_FIELD_NUMBER:
-                name, arrays = _layer(path, buffer, entry, formats.LayerParameter)
+                name, arrays = _layer(path, buffer, entry, formats.LayerParameter, limit)
             elif entry.number == net.LAYERS_FIELD_NUMBER:
-                name, arrays = _layer(path, buffer, entry, formats.V1LayerParameter)
+                name, arrays = _layer(path, buffer, entry, formats.V1LayerParameter, limit)
             else:
                 continue
             if arrays:
@@ -79,22 +80,22 @@ def _foreign_file(path: Path, buffer: Buffer, error: WireError) -> str:
     return f"{path}: is not a .caffemodel, or is cut off ({reason_of(error)}); fetch it again"
 
 
-def _layer(path: Path, buffer: Buffer, entry: Field, message: Any) -> tuple[str, list[StoredArray]]:
+def _layer(path: Path, buffer: Buffer, entry: Field, message: Any, limit: FieldLimit) -> tuple[str, list[StoredArray]]:
     """Return a layer's name and parameters, from a LayerParameter or V1LayerParameter."""
     name, places = "", []
-    for part in fields(buffer, entry.start, entry.end):
+    for part in fields(buffer, entry.start, entry.end, limit):
         if (
             message is formats.V1LayerParameter
             and part.number == message.LAYER_FIELD_NUMBER
             and part.wire_type == BYTES
         ):
-            return _layer(path, buffer, part, formats.V0LayerParameter)  # the first form has the layer inside
+            return _layer(path, buffer, part, formats.V0LayerParameter, limit)  # the first form has the layer inside
         if part.number == message.NAME_FIELD_NUMBER and part.wire_type == BYTES:
             name = text(buffer, part)
         elif part.number == message.BLOBS_FIELD_NUMBER and part.wire_type == BYTES:
             places.append(part)
     try:
-        blobs = [stored_blob(buffer, place.start, place.end) for place in places]
+        blobs = [stored_blob(buffer, place.start, place.end, limit) for place in places]
     except WireError as error:
         raise ToolboxError(
             f'{path}: layer "{name}": a stored parameter is broken ({reason_of(error)}); fetch the file again'

@@ -15,6 +15,23 @@ class WireError(ValueError):
     """The bytes are not a message in protobuf's wire format."""
 
 
+MOST_FIELDS = 200_000
+"""In one file, those inside of others too; a network of a thousand layers has twenty thousand."""
+
+
+class FieldLimit:
+    """Counts the fields of one file: each takes a microsecond or two, and 40 MB can hold twenty million."""
+
+    def __init__(self) -> None:
+        self._most = self._left = MOST_FIELDS
+
+    def count(self) -> None:
+        """Count one more. Raises `WireError` where there are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise WireError(f"more than {self._most} fields")
+
+
 class Field(NamedTuple):
     """One field of a message. A BYTES field lies at `start` to `end`; of a VARINT field `value` is the number."""
 
@@ -25,10 +42,12 @@ class Field(NamedTuple):
     end: int
 
 
-def fields(buffer: Buffer, start: int, end: int) -> Iterator[Field]:
-    """Yield the fields of the message at `start` to `end`, in order. Raises `WireError` where the bytes are none."""
+def fields(buffer: Buffer, start: int, end: int, limit: FieldLimit) -> Iterator[Field]:
+    """Yield the fields of the message at `start` to `end`, in order. Raises `WireError` where the bytes are none, or
+    the file has more of them than the limit, one for the whole file, allows."""
     position = start
     while position < end:
+        limit.count()
         key, position = _varint(buffer, position, end)
         number, wire_type = key >> 3, key & 7
         value = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,6 +15,9 @@ from deepvis_toolbox.registry import Registry
 
 GROUPS = ("network", "units", "pictures in", "method", "results out", "settings", "talk")
 """The groups that a command may have, in the order of every `--help`."""
+
+_PATHS = frozenset({"FILE", "DIR", "PICTURE", "PART", "PREFIX"})
+"""What flags that take a path are called in help texts, one or several of them with | between them."""
 
 Reader = Callable[[str, str], Any]
 """Reads a value: (text, flag) -> value. `ToolboxError` with both in its sentence where the text is wrong."""
@@ -77,6 +81,15 @@ class CommandParser(argparse.ArgumentParser):
             for line, (_, what) in zip(written, self.examples, strict=True)
         )
         return ["examples:", *lines]
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Return a flag's value as argparse does; refuse an empty path, which would mean the working directory, or as
+        if the flag were not there."""
+        if not arg_string and _PATHS.intersection(re.split(r"[|.]", str(action.metavar))):
+            raise argparse.ArgumentError(action, "is empty; give a path, or leave the flag out")
+        if "\0" in arg_string:
+            raise argparse.ArgumentError(action, "holds a null character")
+        return super()._get_value(action, arg_string)
 
     def error(self, message: str) -> NoReturn:
         """End the command as after every mistake: one sentence, status 2."""

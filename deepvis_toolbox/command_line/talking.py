@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
 from deepvis_toolbox.shown_text import shown
 
 if TYPE_CHECKING:
@@ -26,11 +28,20 @@ def log_to(file: str | None, level: str) -> None:
     """Log on stderr, and to `file` too: what this program has to say from `level` on, and warnings of the others."""
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if file:
-        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers.append(_file_handler(file))
     for handler in handlers:
         handler.setFormatter(_ShownFormatter(FORMAT))
     logging.basicConfig(level="WARNING", handlers=handlers)
     logging.getLogger("deepvis_toolbox").setLevel(level.upper())
+
+
+def _file_handler(file: str) -> logging.Handler:
+    path = user_path(file)
+    try:  # a pipe that nobody reads fails here, where opening it as a file would wait
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0), 0o666))
+        return logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise ToolboxError(f'cannot write the log to "{path}": {os_reason_of(error)}') from error
 
 
 class _ShownFormatter(logging.Formatter):

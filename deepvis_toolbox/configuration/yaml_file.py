@@ -11,9 +11,19 @@ from typing import Any
 import yaml
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of, shown_path
+from deepvis_toolbox.regular_file import read_regular
 
 LARGEST_FILE = 1 << 20
 DEEPEST = 20
+MOST_PARTS = 20_000
+"""Keys, values, lists and groups in one file: a thousand times what any has."""
+LONGEST_TEXT = 1 << 16
+"""Characters of a key or a value."""
+
+_QUICK_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML was built with it: twenty times as fast."""
+_NO_TEXT = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+"""Bytes of names that are no UTF-8, as Python holds and writes them. libyaml does not take them."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -65,16 +75,8 @@ def parse_value(text: str, where: str) -> Any:
 
 def _text_of(path: Path) -> str:
     name = shown_path(path)
-    if path.is_dir():
-        raise ToolboxError(f"{name} is a folder; a YAML file is wanted")
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ToolboxError(f"{name} is no regular file")
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE:
-            raise ToolboxError(f"{name} is larger than {LARGEST_FILE} bytes; that is no configuration file")
-        return data.decode("utf-8-sig")
+        return read_regular(path, LARGEST_FILE).decode("utf-8-sig")
     except FileNotFoundError:
         raise ToolboxError(f"there is no file {name}") from None
     except OSError as error:
@@ -84,10 +86,11 @@ def _text_of(path: Path) -> str:
 
 
 def _compose(text: str, where: Callable[[int], str]) -> yaml.Node | None:
+    loader = yaml.SafeLoader if _NO_TEXT.search(text) else _QUICK_LOADER
     try:
         # The events come one by one without nesting in memory, so that a bomb is refused before it is built.
-        _check_events(yaml.parse(text, Loader=yaml.SafeLoader), where)
-        return yaml.compose(text, Loader=yaml.SafeLoader)
+        _check_events(yaml.parse(text, Loader=loader), where)
+        return yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ToolboxError(f"{where(mark.line if mark else 0)}: not valid YAML: {error.problem}") from None
@@ -97,7 +100,7 @@ def _compose(text: str, where: Callable[[int], str]) -> yaml.Node | None:
 
 def _check_events(events: Iterable[yaml.Event], where: Callable[[int], str]) -> None:
     depth = 0
-    for event in events:
+    for number, event in enumerate(events):
         line = event.start_mark.line if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise ToolboxError(f"{where(line)}: anchors and aliases (& and *) are not used here")
@@ -106,6 +109,10 @@ def _check_events(events: Iterable[yaml.Event], where: Callable[[int], str]) -> 
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise ToolboxError(f"{where(line)}: nested more than {DEEPEST} deep")
+        if number > MOST_PARTS:
+            raise ToolboxError(f"{where(line)}: more than {MOST_PARTS} keys and values; that is no configuration")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_TEXT:
+            raise ToolboxError(f"{where(line)}: a text of more than {LONGEST_TEXT} characters")
 
 
 def _value(node: yaml.Node | None, path: KeyPath, lines: dict[KeyPath, int], name: str) -> Any:

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.shown_text import shown
 
 Align = Literal["left", "centre", "right"]
@@ -199,6 +200,7 @@ def _loaded(font: Font) -> ImageFont.FreeTypeFont:
             raise ToolboxError("Pillow was built without FreeType and cannot draw text; install it with pip")
         return default
     try:  # the basic layout gives the same picture on every machine, whatever libraries Pillow finds
+        open_regular(path).close()  # a pipe would be waited for, and read to its end
         return ImageFont.truetype(path, font.size, layout_engine=ImageFont.Layout.BASIC)
     except OSError as error:
         raise ToolboxError(

@@ -56,8 +56,19 @@ FIND_KEY = "/"
 ENTRY_KEYS = ("up", "down", "enter", "escape", "backspace", "space")
 """Of a script, while something is typed."""
 
+
+def _want_values(state: State) -> None:
+    state.orders.save_values = True
+
+
+def _toggle_recording(state: State) -> None:
+    state.orders.toggle_recording = True
+
+
 WINDOW_KEYS = (
     Binding(("p",), actions.want_screenshot, "Window", "save a screenshot"),
+    Binding(("P",), _toggle_recording, "Window", "film what the window shows; again: end the film"),
+    Binding(("D",), _want_values, "Window", "save the layer's values (.npz), and what they are (.json)"),
     Binding(("escape",), actions.reset, "Window", "reset", "Esc"),
     Binding(("q",), actions.quit_toolbox, "Window", "quit"),
 )

@@ -16,6 +16,7 @@ from deepvis_toolbox.live.panes.backward import BackwardPane
 from deepvis_toolbox.live.panes.caption import draw_note
 from deepvis_toolbox.live.panes.classes import ClassesPane
 from deepvis_toolbox.live.panes.error import ErrorPane
+from deepvis_toolbox.live.panes.film_strip import FilmStripPane
 from deepvis_toolbox.live.panes.find import FindPane
 from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
@@ -52,6 +53,7 @@ for _pane in (
     ClassesPane(),
     SelectedPane(),
     BackwardPane(),
+    FilmStripPane(),
     LayerListPane(),
     RegionListPane(),
     TilesPane(),

@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from deepvis_toolbox.drawing.film import Film
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.mouse import Mouse
@@ -21,6 +24,7 @@ from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
 from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.live.work.live_work import LiveWork
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import failure_sentence
 from deepvis_toolbox.rate_meter import RateMeter
@@ -68,6 +72,7 @@ class MainLoop:
         self._script = deque(self.options.script)
         self._source_control = SourceControl(self.work.reader)
         self._shelf: PictureShelf | None = None
+        self._met: LoadedNetwork | None = None
         self._mouse = Mouse(self.painter)
         self._rate = RateMeter()
         self.snapshots_seen = 0
@@ -158,7 +163,11 @@ class MainLoop:
         if worker.failure is not None and not self.state.facts.error:
             self.state.facts.error = failure_sentence(worker)
             self.state.facts.loading, self._changed = "no network: see the error", True
-        elif worker.loaded is not None and not self.state.facts.layers:
+        elif worker.loaded is not None and worker.loaded is not self._met:
+            is_first, self._met = self._met is None, worker.loaded
+            if not is_first:
+                self._meet_again(worker.loaded)
+                return
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
             self.state.facts.message = "press h for the keys and what the mouse does"
@@ -167,6 +176,14 @@ class MainLoop:
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
             self.state.facts.has_unit_images = self._shelf is not None
+
+    def _meet_again(self, loaded: LoadedNetwork) -> None:
+        """Go on with the network's new weights: the selection stays, the store may hold other pictures of them."""
+        loaded.introduce_again(self.state)
+        if self._shelf:
+            self._shelf.close()
+        self._shelf = self.open_shelf(loaded) if self.open_shelf else None
+        self._changed = True
 
     def _take_snapshot(self) -> None:
         snapshot = self.work.snapshots.get(timeout=self._seconds_to_wait())
@@ -210,7 +227,17 @@ class MainLoop:
         self.state.facts.window_rate = self._rate.rate
         self.state.facts.window_timings = {"panes": (painted - started) * 1000, "window": (shown - painted) * 1000}
         if self.options.recording:
-            self.options.recording.add(pixels)
-        if self.state.orders.screenshot:
-            self.state.orders.screenshot = False
-            self.shooter.shoot(pixels, self.state, self.snapshot)
+            self._record(self.options.recording, pixels)
+        if told := self.shooter.follow(self.state, self.snapshot, pixels):
+            self.state.facts.message = told
+            self._touched()
+
+    def _record(self, film: Film, pixels: NDArray[np.uint8]) -> None:
+        """Where the film stops, the window goes on and says so; the film says it again when it is closed."""
+        try:
+            film.add(pixels)
+        except FilmStoppedError as error:
+            self.options.recording = None
+            self.state.facts.recording_stopped = True
+            self.state.facts.message = f"the recording has stopped: {error}"
+            self._touched()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.film import Film
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, shown_path
 from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
@@ -24,6 +24,7 @@ from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.window.screen import USUAL_WINDOW
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.settings.sections import Settings
 from deepvis_toolbox.shown_text import settings_without_secrets
 from deepvis_toolbox.sources.kinds.camera import first_camera
@@ -47,6 +48,8 @@ class StartOptions:
     """As after `--input`; empty: those of the settings, else the first camera, else the demo."""
     goto: str = ""
     """The unit to start at; empty: the settings'."""
+    view: View | None = None
+    """How things are shown at the start; None: as the settings say."""
     script: str = ""
     """As after `--script`."""
     frames: int | None = None
@@ -57,6 +60,8 @@ class StartOptions:
     """Opens the loaded network's unit images."""
     open_grower: OpenGrower | None = None
     """Gives what makes pictures on demand."""
+    training: Training | None = None
+    """The training that is watched."""
     clock: StartupClock = field(default_factory=StartupClock)
 
     def painter(self) -> Painter:
@@ -83,7 +88,7 @@ def run_live(options: StartOptions) -> bool:
     from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
     from deepvis_toolbox.live.pictures.shooter import Shooter
     from deepvis_toolbox.live.window.display import check_display
-    from deepvis_toolbox.live.window.interrupt import interrupt_quits
+    from deepvis_toolbox.live.window.interrupt import signals_quit
     from deepvis_toolbox.live.window.screen import window_size
     from deepvis_toolbox.live.window.window import Window
     from deepvis_toolbox.live.work.live_work import LiveWork
@@ -97,18 +102,19 @@ def run_live(options: StartOptions) -> bool:
         recording = _recording(options, stack)
         sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
-        work = LiveWork(options.load, sources, options.start_unit, options.open_grower)
+        work = LiveWork(options.load, sources, options.start_unit, options.open_grower, options.training)
         work.start()
         try:
             window = Window(window_settings.title, *window_size(window_settings.width, window_settings.height))
             options.clock.mark("window")
-            shooter = Shooter(Path(options.settings.live.screenshots), options.record_of_settings)
+            shots = Path(options.settings.live.screenshots)
+            shooter = Shooter(shots, options.record_of_settings, window_settings.max_fps)
             stack.callback(shooter.close)
             stack.callback(window.close)
             limits = LoopOptions(window_settings, options.frames, script, recording)
             state = _start_state(options, len(sources))
             loop = MainLoop(work, window, painter, state, shooter, limits, options.open_shelf, options.clock)
-            with interrupt_quits(state):
+            with signals_quit(state):
                 loop.run()
         finally:
             ended = work.close()
@@ -179,7 +185,7 @@ def _default_input() -> str:
 
 def _start_state(options: StartOptions, sources: int) -> State:
     live = options.settings.live
-    view = View(
+    view = options.view or View(
         backward=live.backward,
         backward_view=live.backward_view,
         top=live.top_tiles,
@@ -190,6 +196,11 @@ def _start_state(options: StartOptions, sources: int) -> State:
     state = State.started_with(view)
     state.facts.sources = sources
     state.facts.loading = "loading the network …"
+    if options.training:
+        state.facts.is_training = True
+        where = options.training.where
+        place = f"from port {where}" if isinstance(where, int) else f"in {shown_path(where)}"
+        state.facts.loading = f"waiting for weights {place} …"
     return state
 
 

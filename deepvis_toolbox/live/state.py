@@ -77,11 +77,19 @@ class Facts:
     message: str = ""
     """One sentence above the status line: what the last key did, or why it did nothing."""
 
+    is_filming: bool = False
+    """A key has begun a film of the window."""
+    recording_stopped: bool = False
+    """The film that was asked for cannot be written any more."""
+
     sources: int = 1
     source_note: str = ""
     """What the source says about itself: `camera lost, retrying`."""
     source_gone: bool = False
     """The source's frames have stopped coming: what is shown is the last one."""
+
+    is_training: bool = False
+    """Whether the network's weights are watched while they change."""
 
     has_unit_images: bool = False
     """Whether the model (or a setting) names a folder for unit images."""
@@ -199,6 +207,10 @@ class Orders:
     grow: frozenset[Unit] = frozenset()
     """Units whose preferred images are to be made, while they are selected."""
     screenshot: bool = False
+    toggle_recording: bool = False
+    """A film of the window is to begin, or to end."""
+    save_values: bool = False
+    """The shown layer's values are to be saved as arrays."""
     quit: bool = False
 
 

@@ -7,16 +7,12 @@ import time
 BEGAN = time.perf_counter()
 
 import argparse  # noqa: E402
-import os  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, NoReturn  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
 
 from deepvis_toolbox.command_line import values  # noqa: E402
-from deepvis_toolbox.command_line.ending import run_command  # noqa: E402
 from deepvis_toolbox.command_line.flags import (  # noqa: E402
     add_network_flags,
     add_settings_flags,
@@ -26,14 +22,16 @@ from deepvis_toolbox.command_line.flags import (  # noqa: E402
 from deepvis_toolbox.command_line.opened_network import loading_options, written_flags  # noqa: E402
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
 from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
-from deepvis_toolbox.errors import ToolboxError  # noqa: E402
+from deepvis_toolbox.errors import ToolboxError, shown_path, user_path  # noqa: E402
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS, CONTRIBUTION_VIEWS  # noqa: E402
 from deepvis_toolbox.words.inputs import INPUT_FORMS  # noqa: E402
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
     from deepvis_toolbox.live.start import StartOptions
+    from deepvis_toolbox.live.work.checkpoints import Checkpoint
     from deepvis_toolbox.live.work.grower import OpenGrower
+    from deepvis_toolbox.live.work.training import Training
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.settings.sections import Settings
 
@@ -63,8 +61,13 @@ def parser() -> CommandParser:
     network.add_argument(
         "--trusted", action="store_true", help="list the folders that were trusted, and do nothing else"
     )
+    network.add_argument("--watch", metavar="FILE_OR_FOLDER",
+                         help="open the network's newest weights whenever a training writes some; localhost:PORT: "
+                         "those of a script that uses deepvis_toolbox.watch")  # fmt: skip
     units = parser.group("units")
     units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
+    units.add_argument("--restore", type=Path, metavar="SHOT.png",
+                       help="show things as in a screenshot that the key p saved, and its unit")  # fmt: skip
     pictures = parser.group("pictures in")
     pictures.add_argument("sources", nargs="*", metavar="SOURCE", help="the same as --input SOURCE")
     pictures.add_argument("--input", action="append", default=[], metavar="SOURCE",
@@ -109,6 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ToolboxError(
             f"{len(given.input)} inputs are named; the window takes two at most; a folder or a list holds many pictures"
         )
+    if given.watch and (given.headless or given.weights):
+        flag = "--headless" if given.headless else "--weights"
+        raise ToolboxError(f"--watch does not go with {flag}: it opens the newest weights in the window")
     options = _options(given)
     if given.save_model:
         return _save_model(options, given.save_model)
@@ -160,25 +166,29 @@ def _save_model(options: StartOptions, folder: Path) -> int:
 
 
 def _options(given: argparse.Namespace) -> StartOptions:
+    from deepvis_toolbox.live.pictures.restoring import restored
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.startup import StartupClock
     from deepvis_toolbox.settings.loading import load_settings
 
     flags = {"engine": given.engine, "device": given.device}
-    local = Path(given.settings) if given.settings else None
+    local = given.settings
     settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, store=given.store)
     log_to(settings.log.file, _log_level(given, settings))
+    view, unit = restored(given.restore) if given.restore else (None, "")
     return StartOptions(
         load=lambda: _load(given, settings),
         settings=settings,
         inputs=given.input,
-        goto=given.goto or "",
+        goto=given.goto or unit,
+        view=view,
         script=given.script,
         frames=given.frames,
         record=given.record,
         snapshot=given.snapshot,
         open_shelf=_shelf_opener(given, settings),
         open_grower=_grower_opener(settings),
+        training=_training(given, settings),
         clock=StartupClock(BEGAN),
     )
 
@@ -198,6 +208,23 @@ def _grower_opener(settings: Settings) -> OpenGrower:
     return partial(open_grower, folder=settings.unit_images.folder, maxes=settings.unit_images.maxes)
 
 
+def _training(given: argparse.Namespace, settings: Settings) -> Training | None:
+    from deepvis_toolbox.live.work.served_checkpoints import served_port
+    from deepvis_toolbox.live.work.training import Training
+
+    if given.watch is None:
+        return None
+    port = served_port(given.watch)
+    where = user_path(given.watch).absolute()
+    if port is None and not where.exists() and not where.parent.is_dir():
+        raise ToolboxError(f"--watch {shown_path(where)}: there is no such folder")
+
+    def load(checkpoint: Checkpoint) -> Network:
+        return _load(argparse.Namespace(**{**vars(given), "weights": str(checkpoint.path)}), settings)
+
+    return Training(where if port is None else port, load)
+
+
 def _load(given: argparse.Namespace, settings: Settings) -> Network:
     """Open the network; called in the worker thread, where importing torch holds nobody up."""
     from deepvis_toolbox.opening.found_out import found_out
@@ -213,18 +240,3 @@ def _load(given: argparse.Namespace, settings: Settings) -> Network:
 def _log_level(given: argparse.Namespace, settings: Settings) -> str:
     """As the settings say, unless -v or -q does."""
     return "debug" if given.verbose else "warning" if given.quiet else settings.log.level
-
-
-def _leave(status: int) -> NoReturn:
-    """End the process. A thread deep in a long computation, or in importing torch, is not waited for: Python's own way
-    out would pull the ground from under it."""
-    if threading.active_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)
-
-
-def run() -> NoReturn:
-    """Run `deepvis` and `python run_toolbox.py`."""
-    _leave(run_command(main))

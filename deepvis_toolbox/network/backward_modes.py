@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.registry import Registry
+from deepvis_toolbox.registry import Registry, first_line
 from deepvis_toolbox.words.backward import BACKWARD_MODES, OFF, BackwardMode
 
 Signals = tuple[torch.Tensor | None, ...]
@@ -50,8 +50,7 @@ def register_backward_mode(
         raise ToolboxError(f'"{OFF}" means no backward pass; choose another name for the backward mode')
 
     def enter(rule: SignalRule) -> SignalRule:
-        told = meaning or (rule.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-        RULES.add(name, ModeRule(rule, told, passes_marked_layers))
+        RULES.add(name, ModeRule(rule, meaning or first_line(rule), passes_marked_layers))
         return rule
 
     return enter

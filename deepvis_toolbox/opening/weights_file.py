@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ LARGEST_FILE = 8 << 30
 _OF_CAFFE = (".caffemodel", ".caffemodel.h5")
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module", "params", "weights", "ema")
 """What checkpoints call the state dict in them."""
+_MOST_WRAPPERS = 8
 
 _WRAPPING = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Parts of names that come from what a module was wrapped in while it was trained: DataParallel, torch.compile, …"""
@@ -44,12 +47,12 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     A checkpoint's own `state_dict` is unwrapped; what modules keep as `_extra_state` may stand in it too. Nothing in
     the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
     """
-    _check_size(path)
+    is_zip = _check_size(path)
     if path.name.lower().endswith(_OF_CAFFE):
         raise ToolboxError(f"{path} holds weights of a Caffe network; give its definition too: --prototxt FILE")
     try:
-        with torch.serialization.safe_globals(_NUMPY_NUMBERS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY_NUMBERS), _FileRead(path) as file:
+            content = torch.load(path if is_zip else file, map_location="cpu", weights_only=True)
     except Exception:  # the formats of torch fail in a dozen ways; what it advises then is to run the file's code
         raise ToolboxError(
             f"{path} cannot be read as weights of PyTorch: it is broken, or holds more than names and tensors; save "
@@ -69,15 +72,22 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
     state = {name: tensor for name, tensor in state.items() if not name.endswith(_EXTRA)}
     both = [name for name in state if name in wanted]
     problems = [
+        _listed("sparse, quantized, nested or without data", [name for name in state if not _is_plain(state[name])]),
         _listed("missing", [name for name in wanted if name not in state and not name.endswith(_NOT_NEEDED)]),
         _listed("left over", [name for name in state if name not in wanted]),
-        _listed("of another shape", [name for name in both if state[name].shape != wanted[name].shape]),
+        _listed(
+            "of another shape",
+            [name for name in both if _is_plain(state[name]) and state[name].shape != wanted[name].shape],
+        ),
         _listed("complex", [name for name in both if state[name].is_complex() and not wanted[name].is_complex()]),
     ]
     if any(problems):
         raise ToolboxError(f"{source} does not fit the network: {'; '.join(filter(None, problems))}")
     parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    broken = [name for name in both if _is_no_number(state[name], wanted[name], name not in parameters)]
+    try:
+        broken = [name for name in both if _is_no_number(state[name], wanted[name], name not in parameters)]
+    except (RuntimeError, NotImplementedError) as error:  # a type of numbers that PyTorch can store, not compute with
+        raise ToolboxError(f"{source} does not fit the network: {reason_of(error)}") from None
     if broken:
         raise ToolboxError(f"{source} holds values that are not finite: {_listed('in', broken)}")
     try:
@@ -86,14 +96,25 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
         raise ToolboxError(f"{source} does not fit the network: {reason_of(error, last=True)}") from None
 
 
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Return whether a tensor is an array of numbers, which lie in memory."""
+    is_array = tensor.layout is torch.strided and not tensor.is_nested and not tensor.is_quantized
+    return is_array and not tensor.is_meta
+
+
 def _is_no_number(value: torch.Tensor, wanted: torch.Tensor, may_be_infinite: bool) -> bool:
     """Return whether values are NaN or infinite once they have the module's dtype. A buffer's infinities, of a mask
     say, are meant, as long as they are some in the file."""
     if not value.is_floating_point() or not wanted.is_floating_point():
         return False
     held = value.to(wanted.dtype)
-    grown = held.isinf() & ~value.isinf() if may_be_infinite else held.isinf()
+    grown = held.isinf() & ~_comparable(value).isinf() if may_be_infinite else held.isinf()
     return bool(held.isnan().any() or grown.any())
+
+
+def _comparable(value: torch.Tensor) -> torch.Tensor:
+    """Return floats of eight bits as larger ones: PyTorch cannot tell which of them are infinite."""
+    return value.float() if value.itemsize == 1 else value
 
 
 def weights_without_numbers(module: nn.Module) -> str:
@@ -111,28 +132,45 @@ def weights_without_numbers(module: nn.Module) -> str:
     return f"{named}; what is computed with them is no number either" if broken else ""
 
 
-def _check_size(path: Path) -> None:
+class _FileRead(io.BufferedReader):
+    """A file whose readers are given no more than it has: memory is taken for as much as they ask for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._length = os.fstat(self.fileno()).st_size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self._length - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def _check_size(path: Path) -> bool:
+    """Return whether it is a zip, as those of today's PyTorch are. `ToolboxError` where it is missing or too large."""
     if not path.is_file():
         raise ToolboxError(f"there is no weights file {path}")
     size = path.stat().st_size
     if not 0 < size <= LARGEST_FILE:
         raise ToolboxError(f"{path} has {size} bytes; a weights file has between 1 and {LARGEST_FILE}")
-    if zipfile.is_zipfile(path) and _unpacked_size(path) > 2 * size + (1 << 20):
+    unpacked = _unpacked_size(path)
+    if unpacked is not None and unpacked > 2 * size + (1 << 20):
         raise ToolboxError(f"{path} unpacks to more than it can hold; PyTorch does not compress weights")
+    return unpacked is not None
 
 
-def _unpacked_size(path: Path) -> int:
+def _unpacked_size(path: Path) -> int | None:
+    """Return what the members of a zip say that they unpack to; None where it is none that can be listed."""
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return 0  # what cannot be listed, torch will not read either
+        return None
 
 
 def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, dict):
-        while inside := next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None):
-            content = inside
+        for _ in range(_MOST_WRAPPERS):  # a file can hold a dictionary that holds itself
+            inside = next((content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)), None)
+            content = content if inside is None else inside
         tensors = [key for key, value in content.items() if isinstance(key, str) and torch.is_tensor(value)]
         if tensors and all(key in tensors or str(key).endswith(_EXTRA) for key in content):
             return content

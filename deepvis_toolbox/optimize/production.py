@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from deepvis_toolbox.atomic_files import DiskFullError, remove_partial_files
+from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, DiskFullError, remove_partial_files
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderGoneError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Output
@@ -19,9 +20,6 @@ from deepvis_toolbox.optimize.method.result import AscentResult
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, filled_place
 from deepvis_toolbox.progress import Progress
 from deepvis_toolbox.unit_images.store import UnitImageStore
-
-_ABANDONED_SECONDS = 3600.0
-"""A file that has been half written for so long is of a run that was killed."""
 
 
 @dataclass
@@ -80,7 +78,7 @@ def pictures_to_make(
         else:
             wanted.append(picture)
     for folder in {path.parent for path in named}:
-        remove_partial_files(folder, _ABANDONED_SECONDS)
+        remove_partial_files(folder, ABANDONED_SECONDS)
     return wanted
 
 
@@ -111,14 +109,14 @@ def keep_pictures(
 ) -> Summary:
     """Write batches of pictures as they come; return the summary, filled in.
 
-    What cannot be written, or has failed, is told there and the rest goes on; but on a full disk nothing that follows
-    could be kept.
+    What cannot be written, or has failed, is told there and the rest goes on; but on a full disk, or without the run's
+    folder, nothing that follows could be kept.
     """
     for batch, results in climbed:
         for picture, result in zip(batch, results, strict=True):
             try:
                 kept, problem = keep_picture(net, picture, settings, output, result)
-            except DiskFullError:
+            except (DiskFullError, FolderGoneError):
                 raise
             except ToolboxError as error:
                 kept, problem = False, str(error)

@@ -1,6 +1,8 @@
 """`python -m deepvis_toolbox.pipeline`, the same as `deepvis-pipeline`."""
 
-from deepvis_toolbox.pipeline.pipeline_command import run
+import sys
+
+from deepvis_toolbox.command_line.ending import run_program
 
 if __name__ == "__main__":
-    run()
+    sys.exit(run_program("deepvis_toolbox.pipeline.pipeline_command"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import SHOWN, Output
@@ -61,9 +62,11 @@ class OnDemand:
         self._seeds = tuple(seeds)
         self._top = None if maxes is None else _TopImagePatches(network, store, maxes)
         self._begun: OrderedDict[Unit, _UnitPictures] = OrderedDict()
+        self._failed: dict[Unit, Growth] = {}
 
     def advance(self, unit: Unit) -> None:
-        """Do one more step for the unit; nothing where all is made. What fails is told by `growth`, not raised."""
+        """Do one more step for the unit; nothing where all is made. What fails is told by `growth`, not raised, and
+        begins anew when it is asked for again."""
         pictures = self._begun.get(unit)
         if pictures is None:
             (owner,) = owned_units(self._store, [checked_unit(unit, self._network.layers)])
@@ -71,17 +74,22 @@ class OnDemand:
                 self._network, owner, self._seeds, self._settings, self._output, self._store, self._top
             )
             if len(self._begun) > PAUSED_KEPT:
-                self._begun.popitem(last=False)
+                self._begun.popitem(last=False)[1].stop()
         self._begun.move_to_end(unit)
         pictures.advance()
+        if pictures.failed:
+            self._failed[unit] = self.growth(unit)
+            del self._begun[unit]
 
     def is_done(self, unit: Unit) -> bool:
         """Return whether all pictures of the unit are made and saved, or cannot be made."""
         pictures = self._begun.get(unit)
-        return pictures is not None and pictures.done
+        return unit in self._failed or (pictures is not None and pictures.done)
 
     def growth(self, unit: Unit) -> Growth:
-        """Return how far the unit's pictures are."""
+        """Return how far the unit's pictures are; what has failed is told once."""
+        if unit in self._failed:
+            return self._failed.pop(unit)
         pictures = self._begun.get(unit)
         if pictures is None:
             return Growth(unit, None, "beginning …")
@@ -103,7 +111,8 @@ class _TopImagePatches:
             if _came_with_it(self._store, target, "max_im"):
                 return []
             self._read = self._read or TopImages.load(self._maxes)
-            return write_patches(self._network, self._read, [target], self._store).problems
+            with FolderLock(self._store.folder):
+                return write_patches(self._network, self._read, [target], self._store).problems
         except ToolboxError as error:  # its preferred images are made all the same
             return [str(error)]
 
@@ -129,7 +138,7 @@ class _UnitPictures:
         store: UnitImageStore,
         top: _TopImagePatches | None,
     ) -> None:
-        self.done, self.note = False, ""
+        self.done, self.failed, self.note = False, False, ""
         self._network, self._settings, self._output, self._seeds = network, settings, output, seeds
         self._target = checked_target(unit, network)
         self._store, self._top = store, top
@@ -144,11 +153,18 @@ class _UnitPictures:
             next(self._steps)
         except StopIteration:
             self.done = True
-        except ToolboxError as error:  # a full disk, a folder that cannot be written
-            self.note, self.done = str(error), True
+        except ToolboxError as error:  # a full disk, a folder that cannot be written, or that another run writes to
+            self._fail(str(error))
         except Exception as error:  # whoever calls goes on with other things
             _log.exception("pictures of %s", self._target)
-            self.note, self.done = sentence_of(error), True
+            self._fail(sentence_of(error))
+
+    def _fail(self, why: str) -> None:
+        self.note, self.done, self.failed = why, True, True
+
+    def stop(self) -> None:
+        """Let go of what the climbing picture holds. It and this object hold each other; Python sees that only late."""
+        self._steps.close()
 
     def montage(self) -> RGBImage | None:
         """Return all finished pictures and the growing one, in the order of their seeds."""
@@ -159,7 +175,7 @@ class _UnitPictures:
             shown.append(with_mean(image, part, self._network.preprocessing))
         return montage3x3(shown[:9]) if shown else None
 
-    def _make(self) -> Iterator[None]:
+    def _make(self) -> Generator[None]:
         """Yield each step of each picture; write a picture when it is whole, the montage after the last."""
         problems: list[str] = []
         if self._top:
@@ -173,10 +189,17 @@ class _UnitPictures:
             self.note = summary.problems[0] if summary.problems else "it has pictures already"
             return
         self._read_finished({picture.seed for picture in wanted})
+        if wanted:  # before the work is done: whether anybody else has the store
+            self._alone().release()
         for picture in wanted:
             yield from self._climb(picture, summary.problems)
-        write_montages(self._network, self._output.files, [self._target], summary.problems)
+        with self._alone():
+            write_montages(self._network, self._output.files, [self._target], summary.problems)
         self.note = summary.problems[0] if summary.problems else "made and saved"
+
+    def _alone(self) -> FolderLock:
+        """While nobody else writes into the store: for as long as something is written, since who asked may leave."""
+        return FolderLock(self._store.folder)
 
     def _read_finished(self, missing: set[int]) -> None:
         for seed in self._seeds:
@@ -201,7 +224,8 @@ class _UnitPictures:
         assert journal is not None
         (result,) = journal.results([self._target], [picture.seed])
         self._growing = None
-        kept, problem = keep_picture(network, picture, settings, self._output, result)
+        with self._alone():
+            kept, problem = keep_picture(network, picture, settings, self._output, result)
         if problem:
             problems.append(problem)
         if kept:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -16,15 +15,17 @@ from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.unit_images.claim import CLAIM
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture
-from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.unit_images.store import UnitImageStore, is_tag
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 MOST_SINGLES = 4
+_MOST_CLAIM = 1 << 26
 SMALLEST_TILE = 8
 
 
@@ -65,7 +66,7 @@ def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequenc
 def _claim(store: UnitImageStore) -> dict[str, Any] | None:
     """Return what says whose pictures a store holds; None where nothing does."""
     try:
-        return dict(json.loads((store.folder / CLAIM).read_text("utf-8")))
+        return dict(read_json(store.folder / CLAIM, _MOST_CLAIM))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -75,8 +76,9 @@ def _pack_unit(
 ) -> Iterator[Path]:
     singles = source.singles(kind, unit)
     if kind == "regularized_opt" and 0 < len(singles) <= MOST_SINGLES:
-        for path in singles:
-            tag = path.stem.removeprefix(f"{file_name_of(unit.layer)}_{unit.channel:04d}_")
+        for number, path in enumerate(singles):
+            said = path.stem.removeprefix(f"{file_name_of(unit.layer)}_{unit.channel:04d}_")
+            tag = said if is_tag(said) else f"picture{number}"  # somebody else's store has names of its own
             yield target.write_single(kind, unit, tag, shrunk_to(read_picture(path), tile))
         return
     montage = source.read(kind, unit)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line import values
-from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
 from deepvis_toolbox.command_line.flags import (
     add_images_flags,
     add_network_flags,
@@ -233,8 +233,3 @@ def _spoken(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def run() -> None:
-    """Run as `deepvis-pipeline` and `python -m deepvis_toolbox.pipeline`."""
-    sys.exit(run_command(main))

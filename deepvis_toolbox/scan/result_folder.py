@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import torch
@@ -20,12 +20,19 @@ from numpy.typing import NDArray
 from deepvis_toolbox.atomic_files import check_writable, remove_partial_files, replacing, write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.npz_file import read_arrays
+from deepvis_toolbox.regular_file import json_in, open_regular, read_json
+from deepvis_toolbox.scan.kept_scan import check_arrays, check_record, forms_of
 from deepvis_toolbox.scan.numbers.calibration import Calibration
-from deepvis_toolbox.scan.pictures.picture_list import PictureList
+from deepvis_toolbox.scan.pictures.archive_listing import NO_LABEL
+from deepvis_toolbox.scan.pictures.picture_list import MOST_LABEL, PictureList
+from deepvis_toolbox.scan.pictures.remote_files import is_url
 from deepvis_toolbox.scan.scan_settings import FORMAT, difference, settings_of
 from deepvis_toolbox.scan.tally import Tally
+from deepvis_toolbox.shown_text import host_is_certain
 
 MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
+_MOST_RECORD = 1 << 30
 MEANWHILE = "top_images-new.npz"
 """The arrays of a result that takes a former one's place, as a second shard's in one folder, until they have the usual
 name."""
@@ -52,12 +59,13 @@ class ResultFolder:
         """Make the folder ready for this scan: new, or begun or finished by the same one.
 
         The lock that is returned keeps other runs out until it is released. `ToolboxError` where another run is writing
-        there.
+        there, or the list holds a password, which would be kept.
         """
         self.check(identity)
+        _check_secrets(pictures)
         check_writable(self.folder)
         lock = FolderLock(self.folder)
-        self._root = pictures.root
+        self._root = pictures.kept_root
         try:
             remove_partial_files(self.folder)
             self._write_pictures(pictures)
@@ -89,18 +97,14 @@ class ResultFolder:
 
     def tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
         """Return what `finished` or `record` gave, with its arrays. `ToolboxError` where they are damaged."""
-        identity = record["identity"]
-        try:
-            calibration = Calibration.from_record(record["calibration"])
-            tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device)
-            tally.load(self._arrays(record))
-            tally.skipped = {int(index): str(reason) for index, reason in record["skipped"].items()}
-            for first, last in record["batches_done"]:
-                tally.mark_done(int(first), int(last))
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ToolboxError(
-                f'the scan in "{self.folder}" is damaged ({reason_of(error)}); remove it and scan again'
-            ) from error
+        identity, arrays = record["identity"], self._arrays(record)
+        tally = Tally(
+            settings_of(identity), Calibration.from_record(record["calibration"]), identity["pictures"]["count"], device
+        )
+        tally.load(arrays)
+        tally.skipped = {int(index): reason for index, reason in record["skipped"].items()}
+        for first, last in record["batches_done"]:
+            tally.mark_done(first, last)
         return tally
 
     def write_checkpoint(self, identity: dict[str, Any], tally: Tally) -> None:
@@ -131,7 +135,7 @@ class ResultFolder:
             record = self._record(MANIFEST)
             if record is None or record["arrays"] == MEANWHILE:
                 return False
-            return self._pictures_of(record).root == pictures.root
+            return self._pictures_of(record).root == pictures.kept_root
         except ToolboxError:
             return False
 
@@ -142,7 +146,7 @@ class ResultFolder:
             self._write_pictures(pictures)
             record = self._record(MANIFEST)
             if record is not None:
-                write_json(self.folder / MANIFEST, {**record, "root": pictures.root})
+                write_json(self.folder / MANIFEST, {**record, "root": pictures.kept_root})
                 self._give_arrays_their_name()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
@@ -169,10 +173,11 @@ class ResultFolder:
         """Return the list of pictures."""
         path = self.folder / PICTURES
         try:
-            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            return PictureList(tuple(str(name) for name, _ in rows), tuple(int(label) for _, label in rows), root)
-        except (OSError, ValueError, TypeError) as error:
-            raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {reason_of(error)}') from error
+            with open_regular(path) as file:
+                rows = [_picture(line) for line in file]  # ends at line feeds alone
+        except (OSError, ValueError) as error:
+            raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {os_reason_of(error)}') from error
+        return PictureList(tuple(name for name, _ in rows), tuple(label for _, label in rows), root)
 
     def read_tally(self) -> tuple[dict[str, Any], Tally, PictureList]:
         """Return the identity, the tally and the pictures of a finished scan or shard."""
@@ -210,46 +215,53 @@ class ResultFolder:
     def _record(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["identity"]["format"] != FORMAT:
+            record = read_json(path, _MOST_RECORD)
+            if isinstance(record, dict) and _format_of(record) != FORMAT:
                 raise ToolboxError(f'"{path}" was written by another version of the toolbox; scan again')
-            _check_record(record)
+            check_record(record)
             return dict(record)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise ToolboxError(f'"{path}" cannot be read: {os_reason_of(error)}') from error
-        except KeyError as error:
-            raise ToolboxError(f'"{path}" is damaged ({error} is missing); remove it and scan again') from error
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise ToolboxError(f'"{path}" is damaged ({reason_of(error)}); remove it and scan again') from error
 
     def _arrays(self, record: dict[str, Any]) -> dict[str, NDArray]:
-        path = self.folder / Path(str(record["arrays"])).name
+        path = self.folder / record["arrays"]
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            arrays = read_arrays(path, forms_of(record["identity"]))
+            check_arrays(record, arrays)
+        except ToolboxError as error:
+            raise ToolboxError(f"{error}; remove the folder and scan again") from error
+        except ValueError as error:
+            raise ToolboxError(f'"{path}" is damaged ({error}); remove the folder and scan again') from error
+        return arrays
+
+
+def _check_secrets(pictures: PictureList) -> None:
+    for address in pictures.addresses if not is_url(pictures.root) else ():
+        if "@" in urlsplit(address).netloc or not host_is_certain(address):
             raise ToolboxError(
-                f'"{path}" is damaged or missing ({reason_of(error)}); remove the folder and scan again'
-            ) from error
+                f'the address of the picture "{address}" holds a name or a password, which would be kept in '
+                f'"{PICTURES}"; give the place once as the folder of pictures, with the names in a list'
+            )
+
+
+def _format_of(record: dict[str, Any]) -> Any:
+    identity = record.get("identity")
+    return identity.get("format") if isinstance(identity, dict) else FORMAT
+
+
+def _picture(line: bytes) -> tuple[str, int]:
+    """Return name and label of a line of the list. `ValueError` where it is none."""
+    row = json_in(line.decode("utf-8"))
+    match row:
+        case [str(name), int(label)] if not isinstance(label, bool) and NO_LABEL <= label <= MOST_LABEL:
+            name.encode(errors="surrogateescape")  # half a character is no part of a name
+            return name, label
+    raise ValueError(f"a line is {line[:60].decode(errors='replace').strip()}, no name and class index")
 
 
 def _batches_in(record: dict[str, Any]) -> int:
     return sum(int(last) - int(first) for first, last in record["batches_done"])
-
-
-def _check_record(record: dict[str, Any]) -> None:
-    """Raise `KeyError` with the name of what a record lacks, `TypeError` or `ValueError` where a part of it is
-    something else."""
-    identity = record["identity"]
-    parts = (
-        (record, ("arrays", "batches_done", "calibration", "skipped")),
-        (identity, ("batch_size", "bottom", "layers", "network", "pictures", "preprocessing", "statistics")),
-        (identity["network"], ("engine", "name", "weights_hash")),
-        (identity["pictures"], ("count", "hash")),
-    )
-    for part, names in parts:
-        for name in names:
-            part[name]
-    _batches_in(record)

@@ -25,6 +25,7 @@ BATCH_SIZE = 12
 ACCELERATOR_BATCH_SIZE = 128
 """A GPU waits for the program between operations on fewer pictures."""
 MOST_PICTURES = 2**31 - 1
+MOST_TOP, MOST_BATCH = 1000, 4096
 
 
 OPTIONS = ("top", "bottom", "statistics", "correlations", "batch_size")
@@ -50,10 +51,10 @@ class ScanSettings:
             object.__setattr__(self, name, whole_number(getattr(self, name), f"the {name.replace('_', ' ')}"))
         for name in ("bottom", "statistics", "correlations"):
             object.__setattr__(self, name, bool(getattr(self, name)))
-        if not 1 <= self.top <= 1000:
-            raise ToolboxError(f"top is {self.top}; it must be 1 to 1000 pictures a unit")
-        if not 1 <= self.batch_size <= 4096:
-            raise ToolboxError(f"the batch size is {self.batch_size}; it must be 1 to 4096 pictures")
+        if not 1 <= self.top <= MOST_TOP:
+            raise ToolboxError(f"top is {self.top}; it must be 1 to {MOST_TOP} pictures a unit")
+        if not 1 <= self.batch_size <= MOST_BATCH:
+            raise ToolboxError(f"the batch size is {self.batch_size}; it must be 1 to {MOST_BATCH} pictures")
 
     def identity(self, net: Network, pictures: PictureList) -> dict[str, Any]:
         """Return what the result depends on, as plain data: equal for all shards and restarts of one scan."""

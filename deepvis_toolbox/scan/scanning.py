@@ -19,6 +19,7 @@ from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import Calibration, calibrate
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
+from deepvis_toolbox.scan.pictures.decode_process import DecoderKilledError
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList, given_list
 from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
@@ -75,9 +76,8 @@ def scan(
     index = UnitIndex(tuple(net.layers[name] for name in names))
     settings = ScanSettings(index, top, bottom, statistics, correlations, batch_size or default_batch_size(net))
     workers = default_workers(pictures) if workers is None else workers
-    with ScanRun(net, pictures, settings, out, shard, accept_versions) as run:
-        with run.batches(workers if run.is_left else 0) as batches:
-            run.go_on(batches, checkpoint_every, progress or Silence())
+    with ScanRun(net, pictures, settings, out, shard, accept_versions, workers) as run:
+        run.go_on(checkpoint_every, progress or Silence())
         return run.finish()
 
 
@@ -96,6 +96,7 @@ class ScanRun:
         out: str | Path | None,
         shard: tuple[int, int] = (0, 1),
         accept_versions: bool = False,
+        workers: int = 0,
     ) -> None:
         self.net, self.pictures, self.settings = net, pictures, settings
         self.identity: dict[str, Any] = settings.identity(net, pictures)
@@ -104,6 +105,7 @@ class ScanRun:
         self.tally: Tally | None = None
         self._came_later: list[int] = []
         self._lock: FolderLock | None = None
+        self._batches = PictureBatches(pictures, net.preprocessing, settings.batch_size, workers)
         if self.folder is not None:
             try:
                 self._take_up_all(self.folder)
@@ -118,7 +120,8 @@ class ScanRun:
         return self.tally is None or bool(self.tally.left_of(*self.extent))
 
     def close(self) -> None:
-        """Leave the folder to other runs."""
+        """End the decoding processes and leave the folder to other runs."""
+        self._batches.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -128,35 +131,37 @@ class ScanRun:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def batches(self, workers: int) -> PictureBatches:
-        """Return what decodes the list."""
-        return PictureBatches(self.pictures, self.net.preprocessing, self.settings.batch_size, workers)
-
     def begin(self) -> Tally:
         """Return the tally to go on with: the one that was kept, or a new one."""
         if self.tally is None:
-            with self.batches(0) as batches:
-                calibration = self.calibration(batches)
-            self.tally = Tally(self.settings, calibration, len(self.pictures), statistics_device(self.net))
+            self.tally = Tally(self.settings, self._calibration(), len(self.pictures), statistics_device(self.net))
         return self.tally
 
-    def go_on(self, batches: PictureBatches, checkpoint_every: int, progress: Progress) -> None:
-        """Scan what is not in the tally yet."""
+    def go_on(self, checkpoint_every: int, progress: Progress) -> None:
+        """Scan what is not in the tally yet. Where it stops for want of memory, all so far is kept."""
         tally = self.begin()
         progress.advance(tally.batches_done * self.settings.batch_size)
         part = self._part_to_scan()
         scanner = BatchScanner(self.net, part)
         since_checkpoint = 0
-        for batch in batches(chain.from_iterable(tally.left_of(*self.extent))):
-            scanner.take(batch)
-            progress.advance(len(batch.inputs))
-            since_checkpoint += len(batch.inputs)
-            if since_checkpoint >= checkpoint_every and self.folder is not None:
-                part = self._added(part, scanner)
-                scanner = BatchScanner(self.net, part)
+        try:
+            for batch in self._batches(chain.from_iterable(tally.left_of(*self.extent))):
+                scanner.take(batch)
+                progress.advance(len(batch.inputs))
+                since_checkpoint += len(batch.inputs)
+                if since_checkpoint >= checkpoint_every and self.folder is not None:
+                    part = self._added(part, scanner)
+                    scanner = BatchScanner(self.net, part)
+                    self.folder.write_checkpoint(self.identity, tally)
+                    since_checkpoint = 0
+        except DecoderKilledError:
+            self._added(part, scanner)
+            if since_checkpoint and self.folder is not None:
                 self.folder.write_checkpoint(self.identity, tally)
-                since_checkpoint = 0
+            raise
         self._added(part, scanner)
+        if len(tally.skipped) == len(self.pictures):  # what the calibration has read is gone since
+            raise self._unreadable(tally.skipped[0])
 
     def _part_to_scan(self) -> Tally:
         """Return what a scanner adds to: the tally, if all that is left comes behind what is in it; else one to be
@@ -175,15 +180,19 @@ class ScanRun:
             tally.merge(part)
         return self._part_to_scan()
 
-    def calibration(self, batches: PictureBatches) -> Calibration:
+    def _calibration(self) -> Calibration:
         """Return the calibration by the first batch of the whole list that holds a readable picture."""
         first_reason = ""
-        for number in range(batches.count):
-            batch = batches.read(number)
+        for number in range(self._batches.count):
+            batch = self._batches.read(number)
             if batch.readable.any():
                 return calibrate(self.net, self.settings.index, batch.inputs[torch.from_numpy(batch.readable)])
-            first_reason = first_reason or f"{self.pictures.path(batch.first)}: {batch.reasons[batch.first]}"
-        raise UnreadableError(f"none of the {len(self.pictures)} pictures can be read; the first: {first_reason}")
+            first_reason = first_reason or batch.reasons[batch.first]
+        raise self._unreadable(first_reason)
+
+    def _unreadable(self, first_reason: str) -> UnreadableError:
+        first = f"{self.pictures.path(0)}: {first_reason}"
+        return UnreadableError(f"none of the {len(self.pictures)} pictures can be read; the first: {first}")
 
     def _take_up_all(self, folder: ResultFolder) -> None:
         """Go on from what the folder holds of this scan, with a lock on it where there is something to be written."""
@@ -208,19 +217,18 @@ class ScanRun:
         self.tally = folder.tally(record, statistics_device(self.net))
         kept = ("versions", "later_versions")
         self.identity |= {key: record["identity"][key] for key in kept if key in record["identity"]}
-        self._check_pictures(self.tally, str(record.get("root", self.pictures.root)))
-        self._came_later = readable_by_now(self.pictures, self.tally.skipped, self.net.preprocessing)
+        self._check_pictures(self.tally, record.get("root", self.pictures.kept_root))
+        self._came_later = readable_by_now(self._batches, self.tally.skipped)
 
     def _check_pictures(self, tally: Tally, root: str) -> None:
         """`ToolboxError` where the scan was of other pictures that have the same names, as numbered ones do."""
-        if root == self.pictures.root:
+        if root in (self.pictures.kept_root, self.pictures.root):
             return
-        with self.batches(0) as batches:
-            if not shows_the_same(self.net, tally, batches):
-                raise ToolboxError(
-                    f'the scan in "{self.folder and self.folder.folder}" is of the pictures in "{root}"; those of the '
-                    f'same names in "{self.pictures.root}" are others or missing; choose another folder for them'
-                )
+        if not shows_the_same(self.net, tally, self._batches):
+            raise ToolboxError(
+                f'the scan in "{self.folder and self.folder.folder}" is of the pictures in "{root}"; those of the '
+                f'same names in "{self.pictures.root}" are others or missing; choose another folder for them'
+            )
 
     def _check_versions(self, accept: bool) -> None:
         """`ToolboxError` where what is left would be computed otherwise than what is there; a remark where not."""
@@ -231,8 +239,7 @@ class ScanRun:
             _log.warning('the scan in "%s" was made with other versions (%s); it is used as it is',
                          self.folder.folder, changed)  # fmt: skip
             return
-        with self.batches(0) as batches:
-            same = gives_the_same(self.net, self.tally, batches)
+        same = gives_the_same(self.net, self.tally, self._batches)
         if not same and not accept:
             raise ToolboxError(
                 f'the scan in "{self.folder.folder}" was begun with other versions ({changed}), and these give other '
@@ -247,8 +254,7 @@ class ScanRun:
         """Write the result and hand it back."""
         assert self.tally is not None
         if self.folder is not None and self._lock is not None:  # without it, all was there
-            with self.batches(0) as batches:
-                add_skipped(self.net, self.tally, batches, len(self.pictures), self._came_later)
+            add_skipped(self.net, self.tally, self._batches, len(self.pictures), self._came_later)
             arrays = self.folder.write_result(self.identity, self.tally)
         else:
             arrays = self.tally.arrays()

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-
-import numpy as np
+from itertools import chain, compress
 
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
+from deepvis_toolbox.scan.pictures.decode_process import ENDED_IT
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
-from deepvis_toolbox.scan.pictures.picture_list import PictureList
-from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.tally import Tally
 
 
-def readable_by_now(pictures: PictureList, skipped: Iterable[int], preprocessing: Preprocessing) -> list[int]:
-    """Return those of the skipped pictures, by index, that can be read."""
-    reader, slot = PictureReader(preprocessing), np.empty(preprocessing.input_shape, np.float32)
-    return [index for index in sorted(skipped) if reader.read_into(slot, pictures.path(index)) is None]
+def readable_by_now(batches: PictureBatches, skipped: Mapping[int, str]) -> list[int]:
+    """Return those of the skipped pictures, by index, that can be read. What ended a decoding process still does."""
+    tried = [index for index in sorted(skipped) if not skipped[index].startswith(ENDED_IT)]
+    if not tried:
+        return []
+    with batches.of(tried) as chosen:
+        readable = chain.from_iterable(batch.readable for batch in chosen(range(chosen.count)))
+        return list(compress(tried, readable))
 
 
 def add_skipped(net: Network, tally: Tally, batches: PictureBatches, pictures: int, indices: Iterable[int]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError, nearest_name, reason_of
+from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.scan.numbers.channel_statistics import BINS, histogram_edges
 from deepvis_toolbox.scan.numbers.correlation_sums import correlation
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
@@ -91,18 +91,27 @@ class TopImages(RankedImages):
         self.bottom = RankedImages(self.index, arrays, "bottom") if identity["bottom"] else None
         self.manifest = manifest
         self.pictures = pictures
+        self._recorded: PictureList | None = None
         self._arrays = arrays
 
     @classmethod
     def load(cls, folder: str | Path) -> TopImages:
         """Read what a scan wrote. `ToolboxError` where it is missing, unfinished or damaged."""
-        manifest, arrays, pictures = ResultFolder(folder).read()
-        try:
-            return cls(manifest, arrays, pictures)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        found = cls(*ResultFolder(folder).read())
+        found._recorded = found.pictures
+        return found
+
+    def check_pictures_may_be_read(self) -> None:
+        """Raise `ToolboxError` where a result that was read from a folder says, by itself, which host has the pictures.
+
+        A result may come from anybody; the host is asked where `pictures` was set to what the user has named.
+        """
+        address = next(self.pictures.addresses, None) if self.pictures is self._recorded else None
+        if address is not None:
             raise ToolboxError(
-                f'the scan in "{folder}" is damaged ({reason_of(error)}); remove it and scan again'
-            ) from error
+                f'the pictures of this scan are on a host ("{address}", as the result says); give their place to have '
+                "it asked: --images"
+            )
 
     @cached_property
     def paths(self) -> list[str]:

@@ -16,7 +16,7 @@ from deepvis_toolbox import installation
 from deepvis_toolbox.configuration.gathered_values import GatheredValues
 from deepvis_toolbox.configuration.section import validated
 from deepvis_toolbox.configuration.yaml_file import parse_value, read_yaml
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.opening.model_folder import is_factory, model_path
 from deepvis_toolbox.settings.sections import Settings
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 def load_settings(
     model: str | None = None,
-    local: Path | None = None,
+    local: str | Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, str | None] | None = None,
     store: str | None = None,
@@ -39,7 +39,7 @@ def load_settings(
     Raises `ToolboxError` that names file, line, key and the allowed values for what is unknown or wrong.
     """
     set_by_user = GatheredValues()
-    for path in (_users_file(), local or _local_file()):
+    for path in (_users_file(), _local_file() if local is None else user_path(local)):
         if path is not None:
             file = read_yaml(path)
             set_by_user.take(file.values, file.where)

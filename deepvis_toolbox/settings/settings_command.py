@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.command_line.flags import add_settings_flags, add_talk_flags
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, print_json
@@ -45,15 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.markdown:
         print(as_markdown(Settings), end="")
         return 0
-    settings = load_settings(given.model, Path(given.settings) if given.settings else None, given.overrides)
+    settings = load_settings(given.model, given.settings, given.overrides)
     if given.json:
         values = {".".join(path): settings_without_secrets(value) for path, value in leaves(settings)}
         print_json({key: {"value": value, "from": settings.origin(key)} for key, value in values.items()})
         return 0
     print(as_yaml(settings, lambda path: settings.origin(".".join(map(str, path)))))
     return 0
-
-
-def run() -> None:
-    """Run as `deepvis-settings` and `python settings.py`."""
-    sys.exit(run_command(main))

@@ -51,7 +51,13 @@ def _in_yaml(value: Any) -> str:
     if isinstance(value, str):
         plain = _PLAIN_WORDS.fullmatch(value) and parse_value(value, "") == value
         return value if plain else yaml.safe_dump(value, default_style='"', allow_unicode=True, width=1 << 30).strip()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _shortest(value) if isinstance(value, float) else str(value)
+
+
+def _shortest(value: float) -> str:
+    """Return the number as `60` or `0.1`, with all its digits where it is read back as another one."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def as_markdown(settings: type[Section]) -> str:

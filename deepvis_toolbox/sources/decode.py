@@ -12,8 +12,11 @@ from PIL import GifImagePlugin, Image, UnidentifiedImageError
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.regular_file import open_regular, read_regular
+from deepvis_toolbox.sources import picture_budget
+from deepvis_toolbox.sources.bands import Rows, from_bands
 from deepvis_toolbox.sources.bare_pixels import without_remarks
-from deepvis_toolbox.sources.deep_pixels import deep_pixels, eight_bits, grey_level
+from deepvis_toolbox.sources.deep_pixels import deep_rows, eight_bits, grey_level
+from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES, MAX_PIXELS
 from deepvis_toolbox.sources.tiff_samples import (
     TiffColours,
     colour_map,
@@ -31,10 +34,6 @@ PICTURE_SUFFIXES = (
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"),
 )
 """Lower case; what a folder is searched for."""
-MAX_PIXELS = 89_000_000
-"""Larger pictures are refused before they are decoded: a few kilobytes can claim to be terabytes."""
-MAX_FILE_BYTES = 1 << 29
-"""Larger files are not read, wherever they lie."""
 
 # Only formats that Pillow decodes itself: EPS, for one, would start another program.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
@@ -107,12 +106,19 @@ def _check_size(size: tuple[int, int]) -> None:
         raise _Refused(f"{width}×{height} is more than the {MAX_PIXELS // 1_000_000} million pixels allowed")
 
 
+def _check_scans(picture: Image.Image, data: bytes) -> None:
+    if picture.format in ("JPEG", "MPO") and not picture_budget.is_quickly_scanned(data, picture.size):
+        raise _Refused("a progressive JPEG of so many scans that it would take minutes")
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "no picture format that is known here"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than the {MAX_PIXELS // 1_000_000} million pixels allowed"
     text = reason_of(error)
+    if isinstance(error, MemoryError) or "memory" in text.lower():
+        return "it takes more memory to decode than a picture may, or than is free"
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
 
 
@@ -120,10 +126,13 @@ def _decoded(data: bytes) -> NDArray[np.uint8]:
     tags = _checked_tags(data) if is_tiff(data) else None
     colours = tiff_colours(data, tags) if tags is not None else None
     if tags is not None and colours is not None:
-        return _turned_upright(_laid_on_grey(colours), tags.get(_EXIF_ORIENTATION, 1))
+        size = (int(tags[_TIFF_WIDTH]), int(tags[_TIFF_HEIGHT]))
+        pixels = from_bands(size, lambda top, bottom: _laid_on_grey(colours(top, bottom)))
+        return _turned_upright(pixels, tags.get(_EXIF_ORIENTATION, 1))
     try:
         with opened_tiff(data, tags, _FORMATS) if tags else Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             _check_size(picture.size)
+            _check_scans(picture, data)
             pixels = _to_rgb(picture, data, tags)
             # Asked for after decoding: a TIFF was turned while it was decoded, and then says so.
             return _turned_upright(pixels, _orientation(picture))
@@ -153,10 +162,8 @@ def _orientation(picture: Image.Image) -> int:
 def _to_rgb(picture: Image.Image, data: bytes, tags: Any) -> NDArray[np.uint8]:
     if picture.mode == "F" or (picture.mode == "I" and picture.format == "TIFF"):
         raise _Refused("its 32-bit values have no agreed range; save it with 8 or 16 bits")
-    pixels = deep_pixels(picture, data)
-    if pixels is None:
-        pixels = _shallow_pixels(_with_sound_palette(picture, tags), data)
-    return _on_neutral_ground(pixels) if pixels.shape[2] == 4 else pixels
+    rows = deep_rows(picture, data) or _shallow_rows(_with_sound_palette(picture, tags), data)
+    return from_bands(picture.size, lambda top, bottom: _on_neutral_ground(rows(top, bottom)))
 
 
 def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
@@ -168,20 +175,25 @@ def _with_sound_palette(picture: Image.Image, tags: Any) -> Image.Image:
     return picture
 
 
-def _shallow_pixels(picture: Image.Image, data: bytes) -> NDArray[np.uint8]:
-    """Return H×W×3 or ×4 of a picture with up to 8 bits a channel."""
+def _shallow_rows(picture: Image.Image, data: bytes) -> Rows:
+    """Return what gives the rows, (rows, W, 3 or 4), of a picture with up to 8 bits a channel."""
     if picture.mode == "LAB":
-        return rgb_of_lab(picture)
+        return lambda top, bottom: rgb_of_lab(picture.crop((0, top, picture.width, bottom)))
     part = _covered_part(picture)
     level = grey_level(picture, data)
     if level is not None:
         picture.info["transparency"] = level
     with_alpha = picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+    if picture.format in ("BMP", "DIB") and picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (0, 0):
+        with_alpha = False  # programs that know no transparency leave these bits empty
     mode = "RGBA" if with_alpha else "RGB"
-    pixels = np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    if picture.format in ("BMP", "DIB") and with_alpha and not pixels[:, :, 3].any():
-        return pixels[:, :, :3]  # programs that know no transparency leave these bits empty
-    return _with_nothing_beside(part, pixels) if part else pixels
+    picture.load()
+
+    def rows(top: int, bottom: int) -> NDArray[np.uint8]:
+        pixels = np.asarray(picture.crop((0, top, picture.width, bottom)).convert(mode))
+        return _with_nothing_beside(part, pixels, top) if part else pixels
+
+    return rows
 
 
 def _covered_part(picture: Image.Image) -> tuple[int, int, int, int] | None:
@@ -193,9 +205,12 @@ def _covered_part(picture: Image.Image) -> tuple[int, int, int, int] | None:
     return None if (left, top, right, bottom) == (0, 0, *picture.size) else (left, top, right, bottom)
 
 
-def _with_nothing_beside(part: tuple[int, int, int, int], pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return H×W×4, transparent beside the part, where Pillow paints some colour of a palette."""
-    left, top, right, bottom = part
+def _with_nothing_beside(
+    part: tuple[int, int, int, int], pixels: NDArray[np.uint8], first_row: int
+) -> NDArray[np.uint8]:
+    """Return rows × W × 4, transparent beside the part, where Pillow paints some colour of a palette."""
+    left, right = part[0], part[2]
+    top, bottom = (max(0, row - first_row) for row in (part[1], part[3]))
     covered = np.zeros((*pixels.shape[:2], 4), np.uint8)
     covered[top:bottom, left:right, 3] = 255
     covered[top:bottom, left:right, : pixels.shape[2]] = pixels[top:bottom, left:right]
@@ -214,6 +229,8 @@ def _laid_on_grey(tiff: TiffColours) -> NDArray[np.uint8]:
 
 
 def _on_neutral_ground(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if rgba.shape[2] == 3:
+        return rgba
     colour, alpha = rgba[:, :, :3].astype(np.uint16), rgba[:, :, 3:].astype(np.uint16)
     return ((colour * alpha + _NEUTRAL * (255 - alpha) + 127) // 255).astype(np.uint8)
 

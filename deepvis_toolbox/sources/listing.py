@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
-from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.regular_file import lines_of, read_regular
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES, begins_like_a_picture
 
 MAX_LIST_BYTES = 1 << 29
@@ -77,10 +77,7 @@ def is_unnamed_picture(path: Path) -> bool:
 
 def _lines(path: Path) -> list[str]:
     """Return the lines of a text file in UTF-8 or, with a byte order mark, UTF-16; other bytes stand for themselves in
-    names.
-
-    Only line feeds end a line, since a name may contain all the other characters that Python takes for an end.
-    """
+    names."""
     try:
         data = read_regular(path, MAX_LIST_BYTES)
     except OSError as error:
@@ -95,7 +92,7 @@ def _lines(path: Path) -> list[str]:
             what = "is not a text file in UTF-8, so it cannot be read as a list of pictures"
             raise ToolboxError(f"{path} {what}") from error
         text = data.decode("utf-8-sig", errors="surrogateescape")
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines_of(text)
 
 
 def _listed(line: str, folder: Path, where: str) -> ListedPicture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,8 @@ Samples = NDArray[np.unsignedinteger]
 
 @dataclass(frozen=True)
 class TiffColours:
-    """A decoded TIFF: `colours` (H, W, 3) and, where there is transparency, `alpha` (H, W, 1) of the same dtype."""
+    """Decoded rows of a TIFF: `colours` (rows, W, 3) and, where there is transparency, `alpha` (rows, W, 1) of the same
+    dtype."""
 
     colours: Samples
     alpha: Samples | None
@@ -96,15 +98,20 @@ def opened_tiff(data: bytes, tags: Any, formats: tuple[str, ...]) -> Image.Image
             TiffImagePlugin.READ_LIBTIFF = False
 
 
-def tiff_colours(data: bytes, tags: Any) -> TiffColours | None:
-    """Return the picture as RGB of 8 or 16 bits; None for the arrangements that Pillow reads as they are meant.
+def tiff_colours(data: bytes, tags: Any) -> Callable[[int, int], TiffColours] | None:
+    """Return what gives rows, from one number up to another one, as RGB of 8 or 16 bits; None for the arrangements
+    that Pillow reads as they are meant.
 
     Taken on here: 16 bits, planes apart, and samples beyond the colours, without or with a lossless compression.
     """
     layout = _layout(data, tags)
     if layout is None:
         return None
-    samples = _samples(data, layout)
+    pictures = _grey_pictures(data, layout)
+    return lambda top, bottom: _colours(_samples(pictures, layout, top, bottom), layout)
+
+
+def _colours(samples: Samples, layout: _Layout) -> TiffColours:
     count = _COLOURS[layout.photometric]
     alpha_at = next((count + index for index, kind in enumerate(layout.extra) if kind in (1, 2, 999)), None)
     alpha = None if alpha_at is None else samples[:, :, alpha_at : alpha_at + 1]
@@ -142,25 +149,32 @@ def _several(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, tuple) else (value,)
 
 
-def _samples(data: bytes, layout: _Layout) -> Samples:
-    """Return all samples, (H, W, S), of 8 or 16 bits."""
+def _grey_pictures(data: bytes, layout: _Layout) -> list[Image.Image]:
+    """Return each plane as a grey picture; a single one, with all samples side by side, where they are not apart."""
     if not layout.apart:
-        width = layout.width * layout.samples
-        wide = _undo_predictor(_grey(data, layout, width, 0, 1), layout, layout.samples)
-        return wide.reshape(layout.height, layout.width, layout.samples)
-    planes = [_grey(data, layout, layout.width, index, layout.samples) for index in range(layout.samples)]
-    return np.stack([_undo_predictor(plane, layout, 1) for plane in planes], axis=-1)
+        return [_grey(data, layout, layout.width * layout.samples, 0, 1)]
+    return [_grey(data, layout, layout.width, index, layout.samples) for index in range(layout.samples)]
 
 
-def _grey(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> Samples:
+def _grey(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> Image.Image:
     """Return one plane of `planes`, or all samples side by side, as Pillow decodes a grey picture that is told of
     them."""
-    file = io.BytesIO(_with_directory(data, layout, width, plane, planes))
-    with TiffImagePlugin.TiffImageFile(file) as picture:
-        pixels = np.asarray(picture)
-    if pixels.shape != (layout.height, width):
+    picture = TiffImagePlugin.TiffImageFile(io.BytesIO(_with_directory(data, layout, width, plane, planes)))
+    picture.load()
+    if picture.size != (width, layout.height):
         raise ValueError("the samples do not fill the picture")
-    return pixels.astype(np.uint16 if layout.bits == 16 else np.uint8)
+    return picture
+
+
+def _samples(pictures: list[Image.Image], layout: _Layout, top: int, bottom: int) -> Samples:
+    """Return all samples of some rows, (rows, W, S), of 8 or 16 bits."""
+    dtype = np.uint16 if layout.bits == 16 else np.uint8
+    planes: list[Samples] = [
+        np.asarray(picture.crop((0, top, picture.width, bottom))).astype(dtype) for picture in pictures
+    ]
+    if not layout.apart:
+        return _undo_predictor(planes[0], layout, layout.samples).reshape(bottom - top, layout.width, layout.samples)
+    return np.stack([_undo_predictor(plane, layout, 1) for plane in planes], axis=-1)
 
 
 def _with_directory(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> bytes:
@@ -208,7 +222,7 @@ def _undo_predictor(pixels: Samples, layout: _Layout, samples: int) -> Samples:
     if layout.tags.get(_PREDICTOR, 1) != 2 or layout.tags.get(_COMPRESSION, 1) not in _WITH_PREDICTOR:
         return pixels
     step = int(layout.tags.get(_TILE_WIDTH, layout.width))
-    rows = pixels.reshape(layout.height, layout.width, samples)
+    rows = pixels.reshape(-1, layout.width, samples)
     for left in range(0, layout.width, step):
         np.cumsum(rows[:, left : left + step], axis=1, dtype=pixels.dtype, out=rows[:, left : left + step])
     return rows.reshape(pixels.shape)
@@ -229,7 +243,7 @@ def _rgb(samples: Samples, layout: _Layout) -> Samples:
         return (((most - inks[:, :, :3]) * (most - inks[:, :, 3:]) + most // 2) // most).astype(samples.dtype)
     if layout.photometric == _LAB:
         data = np.ascontiguousarray(samples).tobytes()
-        return rgb_of_lab(Image.frombytes("LAB", (layout.width, layout.height), data, "raw", "LAB"))
+        return rgb_of_lab(Image.frombytes("LAB", (layout.width, len(samples)), data, "raw", "LAB"))
     if layout.photometric == _PALETTE:
         return _palette_colours(samples[:, :, 0], layout)
     grey = most - samples if layout.photometric == _WHITE_IS_ZERO else samples

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.identity import Answer, first_other
+from deepvis_toolbox.regular_file import read_json
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 CLAIM = "network.json"
+LARGEST_CLAIM = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,15 @@ def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
 
 def _read(folder: Path) -> NetworkIdentity | None:
     try:
-        record = json.loads((folder / CLAIM).read_text("utf-8"))
+        record = read_json(folder / CLAIM, LARGEST_CLAIM)
         names = (str(record["name"]), str(record["engine"]), str(record["weights_sha256"]))
         answer = record.get("answer")
         return NetworkIdentity(*names, answer if isinstance(answer, dict) else {})
-    except (OSError, ValueError, KeyError, TypeError):  # without a claim, or with a damaged one, it is read as it is
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ):  # without a claim, or with a damaged one, it is read as it is
         return None

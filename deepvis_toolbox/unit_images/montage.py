@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.picture_budget import MAX_PIXELS
 from deepvis_toolbox.words.images import RGBImage
 
 GAP = 1
@@ -54,9 +55,12 @@ def in_grid(
     images: Sequence[RGBImage], rows: int, columns: int, gap: int = 0, background: int = BACKGROUND
 ) -> RGBImage:
     """Return the pictures row by row, all at the first one's size, with `gap` pixels of the grey `background`
-    between them."""
+    between them. `ToolboxError` where the whole would be too large to be read again."""
     height, width = images[0].shape[:2]
-    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), background, np.uint8)
+    size = (rows * (height + gap) - gap, columns * (width + gap) - gap)
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ToolboxError(f"pictures of {width}×{height} pixels are too large to be shown {rows}×{columns} in one")
+    canvas = np.full((*size, 3), background, np.uint8)
     for index, image in enumerate(images):
         top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         canvas[top : top + height, left : left + width] = scaled_to(image, height, width)

@@ -70,7 +70,8 @@ def said_in(path: Path) -> str:
     length = int.from_bytes(behind[:2], "big") - 2
     if not 0 < length <= MOST_SAID:
         return ""
-    return behind[2 : 2 + length].decode("ascii", "replace")
+    said = behind[2 : 2 + length].decode("latin-1")
+    return said if said.isascii() and said.isprintable() else ""
 
 
 def _head(path: Path) -> bytes:

@@ -12,14 +12,14 @@ Units are written with at least four digits. `docs/unit-images.md` says more.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
-from deepvis_toolbox.unit_images.file_names import file_name_of, layer_name_of
+from deepvis_toolbox.unit_images.file_names import file_name_of, layers_in, names_in
 from deepvis_toolbox.unit_images.montage import (
     JPEG_TILE,
     as_lower_left_quarter,
@@ -135,7 +135,7 @@ class UnitImageStore:
     def single_path(self, kind: UnitImageKind, unit: Unit, tag: str, suffix: str = ".jpg") -> Path:
         """Return where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`,
         `_`, `-`."""
-        if not _TAG.fullmatch(tag) or tag == "montage":
+        if not is_tag(tag):
             raise ValueError(f'"{tag}" cannot be part of a file name here')
         return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}_{tag}{suffix}"
 
@@ -168,16 +168,16 @@ class UnitImageStore:
         return [Unit(layer, channel) for channel in sorted(self._channels(kind, self.owner(layer)))]
 
     def _channels(self, kind: UnitImageKind, layer: str) -> set[int]:
-        channel, tag = re.escape(file_name_of(layer)) + r"_(\d{4,})", rf"(?:_(?!{COMPARED}).+)?"
+        channel, tag = re.escape(file_name_of(layer)) + r"_([0-9]{4,18})", rf"(?:_(?!{COMPARED}).+)?"
         pattern = re.compile(rf"{channel}{tag}\.(?:jpg|jpeg|png)", re.IGNORECASE)
-        found = (pattern.fullmatch(name) for name in _names_in(self.layer_folder(kind, layer)))
+        found = (pattern.fullmatch(name) for name in names_in(self.layer_folder(kind, layer)))
         shipped = self._shipped._channels(kind, layer) if self._shipped else set()
         return {int(match[1]) for match in found if match} | shipped
 
     def layers(self, kind: UnitImageKind) -> list[str]:
         """Return the names of the layers that have a folder of pictures, sharing left aside."""
         shipped = self._shipped.layers(kind) if self._shipped else []
-        return sorted({*(layer_name_of(name) for name in _names_in(self.folder / kind)), *shipped})
+        return sorted({*layers_in(self.folder / kind), *shipped})
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -286,7 +286,6 @@ def _cut(path: Path, cut: Callable[[RGBImage], _Pieces], picture: RGBImage) -> _
         raise ToolboxError(f'"{path}": {error}; remove it and make it again') from error
 
 
-def _names_in(folder: Path) -> Iterator[str]:
-    """Yield the names in a folder; none where it is missing."""
-    if folder.is_dir():
-        yield from (path.name for path in folder.iterdir())
+def is_tag(text: str) -> bool:
+    """Return whether a picture of a unit can be told from its others by this text."""
+    return bool(_TAG.fullmatch(text)) and text != "montage"

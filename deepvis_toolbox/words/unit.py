@@ -16,8 +16,8 @@ from deepvis_toolbox.words.layer import Layer, Layers
 
 Place = tuple[int, int] | Literal["mean"] | None
 
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-_PLACE = re.compile(r"(\d+),(\d+)")
+_RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
+_PLACE = re.compile(r"([0-9]{1,18}),([0-9]{1,18})")
 
 
 @dataclass(frozen=True)

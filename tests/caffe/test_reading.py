@@ -13,7 +13,7 @@ import torch
 from deepvis_toolbox.caffe import caffe_formats_pb2 as formats
 from deepvis_toolbox.caffe.graph import blob_shapes
 from deepvis_toolbox.caffe.prototxt import read_prototxt
-from deepvis_toolbox.caffe.wire import WireError, fields
+from deepvis_toolbox.caffe.wire import FieldLimit, WireError, fields
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.opening.mean_file import read_mean
@@ -293,11 +293,11 @@ def test_a_published_mean_is_read(shared: Path) -> None:
 
 def test_the_wire_reader_gives_what_protobuf_wrote() -> None:
     content = formats.V1LayerParameter(name="n", bottom=["a", "b"], blobs_lr=[0.5, 2.0]).SerializeToString()
-    found = list(fields(content, 0, len(content)))
+    found = list(fields(content, 0, len(content), FieldLimit()))
     texts = [content[f.start : f.end] for f in found if f.wire_type == 2]
     assert texts == [b"a", b"b", b"n"]
     with pytest.raises(WireError):
-        list(fields(content, 0, len(content) - 1))
+        list(fields(content, 0, len(content) - 1, FieldLimit()))
 
 
 def test_a_layer_that_the_published_squeezenet_names_is_found(shared: Path) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from deepvis_toolbox.command_line.parser import CommandParser
 from deepvis_toolbox.live import toolbox_command
-from deepvis_toolbox.optimize import search
-from deepvis_toolbox.optimize.cli import optimize_flags
+from deepvis_toolbox.optimize.cli import optimize_flags, search_command
 from deepvis_toolbox.pipeline import pack, pipeline_command
 from deepvis_toolbox.scan.cli import crop_command, merge_command, scan_command
 from deepvis_toolbox.settings import settings_command
@@ -20,7 +19,7 @@ PARSERS: dict[str, Callable[[], CommandParser]] = {
     "deepvis-merge": merge_command.parser,
     "deepvis-pipeline": pipeline_command.parser,
     "deepvis-settings": settings_command.parser,
-    "search": search.parser,
+    "search": search_command.parser,
     "pack": pack.parser,
 }
 

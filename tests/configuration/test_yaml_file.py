@@ -31,6 +31,7 @@ def test_every_key_knows_its_line(tmp_path: Path) -> None:
     ("12", 12), ("-3", -3), ("1e-4", 1e-4), ("1.5", 1.5), (".5", 0.5), ("true", True), ("False", False), ("null", None),
     ("off", "off"), ("no", "no"), ("1:30", "1:30"), ("2024-01-01", "2024-01-01"), ("camera:0", "camera:0"),
     ("'12'", "12"), ("0x10", "0x10"), (".inf", ".inf"), ("[1, a]", [1, "a"]), ("{a: 1e3}", {"a": 1000.0}), ("", None),
+    ('"\\udcff"', "\udcff"),
 ])  # fmt: skip
 def test_words_and_numbers_mean_what_they_look_like(tmp_path: Path, text: str, value: object) -> None:
     assert read_yaml(written(tmp_path, f"key: {text}")).values["key"] == value
@@ -54,6 +55,10 @@ def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
     ("[a]: 1", "a key must be a word"),
     (b"\xff\xfe\x00", "not a text file"),
     (b"#" * (1 << 21), "larger than"),
+    ("a: " + "1" * 100_000, ":1: a text of more than 65536 characters"),
+    ("a: [" + "1," * 500_000 + "]", ":1: more than 20000 keys and values"),
+    ("".join(f"k{number}: 1\n" for number in range(90_000)), ":10000: more than 20000 keys and values"),
+    ("a: " + "x " * 500_000, ":1: a text of more than"),
     ("a: 1\n---\nb: 2", "not valid YAML"),
 ])  # fmt: skip
 def test_what_is_no_plain_mapping_is_refused_in_a_sentence(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -63,7 +68,7 @@ def test_what_is_no_plain_mapping_is_refused_in_a_sentence(tmp_path: Path, text:
 
 
 def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ToolboxError, match="is a folder"):
+    with pytest.raises(ToolboxError, match="not a file but a folder"):
         read_yaml(tmp_path)
     with pytest.raises(ToolboxError, match=r"no file .*none.yaml"):
         read_yaml(tmp_path / "none.yaml")

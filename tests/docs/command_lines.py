@@ -25,12 +25,12 @@ OTHER_PROGRAMS = ("pip", "git", "cd", "sudo", "apt-get", "pre-commit", "export")
 """Programs that are not ours: their lines are read by the shell's rules and no further."""
 
 INSTALLED = {
-    "deepvis": "deepvis_toolbox.live.toolbox_command:run",
-    "deepvis-optimize": "deepvis_toolbox.optimize.cli.optimize_command:run",
-    "deepvis-scan": "deepvis_toolbox.scan.cli.scan_command:run",
-    "deepvis-crop": "deepvis_toolbox.scan.cli.crop_command:run",
-    "deepvis-merge": "deepvis_toolbox.scan.cli.merge_command:run",
-    "deepvis-settings": "deepvis_toolbox.settings.settings_command:run",
+    "deepvis": "deepvis_toolbox.programs:window",
+    "deepvis-optimize": "deepvis_toolbox.programs:optimize",
+    "deepvis-scan": "deepvis_toolbox.programs:scan",
+    "deepvis-crop": "deepvis_toolbox.programs:crop",
+    "deepvis-merge": "deepvis_toolbox.programs:merge",
+    "deepvis-settings": "deepvis_toolbox.programs:settings",
 }
 """The installed commands; what pyproject.toml says of them goes before."""
 

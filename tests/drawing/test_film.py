@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,8 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deepvis_toolbox.drawing.film import Film
+from deepvis_toolbox.drawing.film import Film, FilmStoppedError
+from deepvis_toolbox.drawing.recording import MOST_FRAMES
 from deepvis_toolbox.errors import ToolboxError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def plain(height: int, width: int, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -79,15 +86,98 @@ def test_a_film_without_frames_is_no_file_and_leaves_a_former_one(tmp_path: Path
     assert (tmp_path / "film.mp4").read_bytes() == b"former"
 
 
-def test_a_film_that_is_not_whole_is_told_and_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["film.mp4", "film.avi", "film.mkv"])
+def test_a_film_that_the_disk_has_no_room_for_is_told_and_kept_up_to_there(tmp_path: Path, name: str) -> None:
+    resource = pytest.importorskip("resource")
+    noise, filmed = np.random.default_rng(0), 0
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, former[1]))
+    try:
+        film = Film(tmp_path / name, 25)
+        with pytest.raises(FilmStoppedError) as caught:  # noqa: PT012 - as soon as it happens
+            while filmed < 400:
+                filmed += 1
+                film.add(noise.integers(0, 255, (128, 128, 3), np.uint8))
+        film.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+    unfinished = tmp_path / f"{name}.unfinished.mkv"
+    assert f'{name}": the file would be larger than is allowed' in str(caught.value)
+    assert f'"{unfinished}" holds what was filmed before' in str(caught.value)
+    assert filmed < 400, "it is told as soon as it happens"
+    assert filmed - len(frames_of(unfinished)) <= MOST_FRAMES
+    assert [path.name for path in tmp_path.iterdir()] == [unfinished.name]
+
+
+def test_a_film_for_which_there_is_no_room_at_its_end_is_told_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf:
+        """As OpenCV's on a full disk."""
+
+        def __init__(self, path: str, *_: object) -> None:
+            Path(path).write_bytes(b"no film")
+
+        def __getattr__(self, name: str) -> object:
+            return lambda *_: None
+
     film = Film(tmp_path / "film.mp4", 25)
-    for _ in range(3):
-        film.add(plain(32, 32, (9, 9, 9)))
-    film._frames += 1  # one that the writer swallowed, as it does on a full disk
-    with pytest.raises(ToolboxError, match=r"film\.mp4.*disk is full"):
+    film.add(plain(32, 32, (9, 9, 9)))
+    film._recording._keep()  # type: ignore[union-attr]
+    monkeypatch.setattr(cv2, "VideoWriter", type("W", (Deaf,), {"fourcc": lambda *_: 0}))
+    with pytest.raises(FilmStoppedError, match=r"film\.mp4.*disk is full"):
         film.close()
     film.close()  # nothing is left to do
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4.unfinished.mkv"]
+    assert len(frames_of(tmp_path / "film.mp4.unfinished.mkv")) == 1
+
+
+def test_frames_that_opencv_loses_are_told(tmp_path: Path) -> None:
+    film = Film(tmp_path / "film.mp4", 25)
+    film.add(plain(32, 32, (9, 9, 9)))
+    film._recording._waiting += 1  # type: ignore[union-attr]
+    with pytest.raises(FilmStoppedError, match=r"film\.mp4.*disk is full"):
+        film.close()
+    assert len(frames_of(tmp_path / "film.mp4.unfinished.mkv")) == 1
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.avi"])
+def test_a_killed_film_is_played_up_to_its_end_and_the_next_one_takes_its_place(tmp_path: Path, name: str) -> None:
+    code = (
+        "import numpy as np, os, sys, pathlib\nfrom deepvis_toolbox.drawing.film import Film\n"
+        "film = Film(pathlib.Path(sys.argv[1]), 25)\n"
+        "for level in range(60): film.add(np.full((48, 64, 3), level * 4, np.uint8))\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    frames = frames_of(tmp_path / f"{name}.unfinished.mkv")
+    assert len(frames) >= 60 - MOST_FRAMES
+    assert all(is_near(frame, (level * 4,) * 3) for level, frame in enumerate(frames))
+    with Film(tmp_path / name, 25) as film:
+        film.add(plain(48, 64, (9, 9, 9)))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_film_whose_folder_is_removed_is_told(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    film = Film(tmp_path / "films" / "film.mp4", 25)
+    film.add(plain(48, 64, (9, 9, 9)))
+    shutil.rmtree(tmp_path / "films")
+    with pytest.raises(FilmStoppedError, match=r"cannot write .*film\.mp4"):
+        film.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_one_run_at_a_time_writes_a_film(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with (
+        Film(tmp_path / "film.mp4", 25),
+        Film(tmp_path / "other.mp4", 25),
+        pytest.raises(ToolboxError, match=rf'writing to ".*film\.mp4" \(process {os.getpid()} on .*another name'),
+    ):
+        Film(tmp_path / "film.mp4", 25)
 
 
 @pytest.mark.parametrize(("name", "message"), [("film.gif", "must end in .mp4, .avi, .mkv"), ("folder.mp4", "folder")])

@@ -712,6 +712,13 @@ def test_one_unit_that_is_far_stronger_does_not_hide_the_others(
     assert "1+" in texts(monkeypatch, state, snapshot_for(state, values)).splitlines()
 
 
+def test_a_recording_that_has_stopped_stays_in_the_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = state_at(recording_stopped=True)
+    snapshot = snapshot_for(state)
+    assert snapshot.frame
+    assert f"not recording; {snapshot.frame.source}" in texts(monkeypatch, state, snapshot).splitlines()
+
+
 def test_a_source_that_is_gone_has_a_badge_on_the_input_and_no_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     state = state_at(source_note="camera lost, retrying", source_gone=True, window_rate=30.0)
     snapshot = snapshot_for(state)

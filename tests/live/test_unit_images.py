@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,8 @@ from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
 from deepvis_toolbox.live.pictures.picture_shelf import PictureShelf
 from deepvis_toolbox.live.work.grower import SHARE, Grower
 from deepvis_toolbox.live.work.request import GrowingPictures
-from deepvis_toolbox.pipeline.on_demand import OnDemand
+from deepvis_toolbox.optimize.method.journal import Journal
+from deepvis_toolbox.pipeline.on_demand import PAUSED_KEPT, OnDemand
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.unit_images.montage import montage3x3
@@ -309,6 +311,20 @@ def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small
     again = OnDemand(network, store, settings, seeds=(0, 1))
     again.advance(Unit("conv2", 5))
     assert again.is_done(Unit("conv2", 5)), "what is made already is not made again"
+
+
+def test_of_the_units_left_half_made_only_the_last_ones_keep_memory(load_small: Callable, tmp_path: Path) -> None:
+    demand = OnDemand(load_small(), UnitImageStore(tmp_path), seeds=(0,))
+    gc.collect()
+    gc.disable()  # what is held in a circle would stay until Python looks for circles, which may be minutes later
+    try:
+        for channel in range(12):
+            demand.advance(Unit("conv2", channel))
+            demand.advance(Unit("conv2", channel))
+        climbing = [found for found in gc.get_objects() if type(found) is Journal]
+        assert len(climbing) == PAUSED_KEPT
+    finally:
+        gc.enable()
 
 
 def test_with_a_scan_configured_the_units_top_images_are_made_as_well(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.live.panes import layer_list
 from deepvis_toolbox.live.state import InputPixel, MapPlace, TextEntry
 from deepvis_toolbox.live.window.window import Window
@@ -187,6 +189,25 @@ def test_window_can_be_resized_and_the_panes_follow(driver: Driver) -> None:
     driver.resize(1100, 700)
     assert driver.screen().shape == (700, 1100, 3)
     driver.resize(1500, 930)
+
+
+def test_a_recording_that_stops_is_said_and_the_window_goes_on(driver: Driver, tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    film = Film(tmp_path / "films" / "film.mp4", 25)
+    driver.loop.options.recording = film
+    driver.key("b")
+    driver.reset()
+    assert film.unfinished.is_file()
+    shutil.rmtree(tmp_path / "films")
+    for _ in range(30):
+        driver.loop._draw()
+    assert driver.state.facts.recording_stopped
+    assert driver.state.facts.message.startswith("the recording has stopped: cannot write ")
+    driver.key("b")
+    assert driver.state.view.backward != "off", "the window lives"
+    driver.state.facts.recording_stopped = False
+    with pytest.raises(FilmStoppedError, match=r"film\.mp4"), film:
+        pass
 
 
 def test_held_key_does_not_pile_up(driver: Driver) -> None:

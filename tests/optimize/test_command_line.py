@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -273,7 +274,7 @@ def test_batches_of_other_sizes_are_shown_whole_in_the_film(tmp_path):
     assert min(quarter.mean() for quarter in quarters) > 0.1  # all four pictures
 
 
-def test_a_film_that_was_not_written_whole_is_told(tmp_path, monkeypatch):
+def test_a_film_that_was_not_written_whole_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cv2.VideoWriter, "write", lambda *_: None, raising=False)
 
     class Deaf:
@@ -290,10 +291,11 @@ def test_a_film_that_was_not_written_whole_is_told(tmp_path, monkeypatch):
             pass
 
     writer = type("W", (Deaf,), {"fourcc": lambda *_: 0})
-    monkeypatch.setattr("deepvis_toolbox.drawing.film.cv2.VideoWriter", writer)
-    with pytest.raises(ToolboxError, match=r"film\.mp4.*disk is full"):
-        run("--units", "fc:0", "--video", str(tmp_path / "film.mp4"), output=tmp_path)
+    monkeypatch.setattr("deepvis_toolbox.drawing.recording.cv2.VideoWriter", writer)
+    assert run("--units", "fc:0", "--video", str(tmp_path / "film.mp4"), output=tmp_path) == 2
+    assert re.search(r"error: .*film\.mp4.*disk is full", capsys.readouterr().err)
     assert not (tmp_path / "film.mp4").exists()
+    assert list(tmp_path.rglob("fc_0000_montage.jpg")), "the pictures are made all the same"
 
 
 def test_pictures_of_other_inputs_directions_and_start_pictures_are_other_pictures(tmp_path):

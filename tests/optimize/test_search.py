@@ -12,9 +12,9 @@ import yaml
 
 from deepvis_toolbox import AscentSettings, ToolboxError
 from deepvis_toolbox.opening.model_file import read_model_file
+from deepvis_toolbox.optimize.cli.search_command import SHEET, main
 from deepvis_toolbox.optimize.files.preset_writing import save_preset
 from deepvis_toolbox.optimize.method.search_space import sampled
-from deepvis_toolbox.optimize.search import SHEET, main
 
 MODEL = """# a network of the tests
 name: small

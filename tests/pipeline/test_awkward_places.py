@@ -12,8 +12,10 @@ from PIL import Image
 from pipeline_runs import channels, modified, run
 
 from deepvis_toolbox import load_network
-from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.folder_lock import LOCK, FolderLock
+from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.unit_images import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
 from find_maxes import TopImages, list_pictures, scan
 
 ALL = ("--images", "images", "--units", "4:0")
@@ -120,6 +122,32 @@ def test_a_second_run_into_the_store_is_refused(workplace: Path, capsys):
         assert "another run is writing to" in capsys.readouterr().err
         assert not any((store / kind).exists() for kind in ("max_im", "regularized_opt"))
     assert run(*ALL) == 0
+
+
+def test_on_demand_a_store_that_another_run_writes_to_is_said_and_tried_again_when_asked_again(workplace: Path):
+    with load_network(workplace / "model", device="cpu") as net:
+        store, unit = UnitImageStore.for_network(net.description), Unit("1", 1)
+        making = OnDemand(net, store, seeds=(0,))
+
+        def made() -> str:
+            while not making.is_done(unit):
+                making.advance(unit)
+            growth = making.growth(unit)
+            assert growth.done
+            return growth.note
+
+        with FolderLock(store.folder):
+            assert "another run is writing to" in made()
+            assert not store.has("regularized_opt", unit)
+        making.growth(unit)
+        assert made() == "made and saved"
+        assert not (store.folder / LOCK).exists()
+        making.advance(unit2 := Unit("1", 2))
+        while "step" not in making.growth(unit2).note:
+            making.advance(unit2)
+        with FolderLock(store.folder):  # nothing is locked while a picture climbs
+            unit = unit2
+            assert "another run is writing to" in made()
 
 
 def test_an_unreadable_picture_makes_the_exit_status_2_in_json_too(workplace: Path, capsys):

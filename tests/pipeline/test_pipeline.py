@@ -144,6 +144,16 @@ def test_packing_replaces_neither_its_source_nor_anybodys_pictures(tmp_path, cas
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
 
 
+def test_packing_a_store_with_names_of_its_own(tmp_path):
+    source, target = UnitImageStore(tmp_path / "in"), UnitImageStore(tmp_path / "out")
+    source.write_single("regularized_opt", Unit("1", 2), "a", np.full((20, 20, 3), 50, np.uint8))
+    first = source.single_path("regularized_opt", Unit("1", 2), "a")
+    for name in ("1_0002_ü x.jpg", "1_0002_-.jpg"):
+        first.with_name(name).write_bytes(first.read_bytes())
+    assert pack(source, target, 16)[0] == 3
+    assert len(target.singles("regularized_opt", Unit("1", 2))) == 3
+
+
 def test_packing_again_is_the_same(tmp_path):
     source, target = UnitImageStore(tmp_path / "source"), UnitImageStore(tmp_path / "target")
     source.write_montage("max_im", Unit("1", 3), montage3x3([np.full((60, 40, 3), 20, np.uint8)]))

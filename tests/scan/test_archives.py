@@ -361,3 +361,61 @@ def test_one_zip_is_not_taken_for_several(tmp_path, before):
     (tmp_path / "a.zip").write_bytes(before + buffer.getvalue())
     assert reds(tmp_path) == [0]
     assert notes(tmp_path) == ""
+
+
+def without_a_name(raw: bytearray) -> None:
+    last = raw.rfind(b"PK\x01\x02")
+    length = len("b.png")
+    raw[last + 28 : last + 34] = bytes([0, 0, 0, 0, length, 0])  # its name is a comment now
+
+
+def of_an_unknown_version(raw: bytearray) -> None:
+    raw[raw.find(b"PK\x01\x02") + 6] = 99
+
+
+def no_utf_8(raw: bytearray) -> None:
+    raw[:] = raw.replace("ä".encode(), b"\xff\xff")
+
+
+@pytest.mark.parametrize("damage", [without_a_name, of_an_unknown_version, no_utf_8])
+def test_one_member_with_a_wrong_entry_in_a_zips_table_does_not_cost_the_others(tmp_path, damage):
+    path = tmp_path / "some.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("ä.png", "a.png", "b.png"):
+            archive.writestr(name, png(7))
+    raw = bytearray(path.read_bytes())
+    damage(raw)
+    path.write_bytes(raw)
+    pictures = list_pictures(tmp_path)
+    assert len(pictures) == 3
+    (note,) = pictures.notes
+    assert "has a table of contents that cannot be read" in note
+    assert reds(tmp_path) == [7] * 3
+
+
+AWKWARD = ["a.png", "\x01\x1b[31m.png", "new\nline.png", "../up.png", "/abs/x.png", "n" * 3000 + ".png", "\udce9.png"]
+AWKWARD += [
+    "C:\\x.png",
+    "./c.png",
+    "d//e.png",
+    "deep/" * 400 + "x.png",
+    "col::on.png",
+    "z.zip::y.png",
+    "\u2028.png",
+]
+
+
+@pytest.mark.parametrize("tar_format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_awkward_names_of_members_are_names_like_others(tmp_path, tar_format, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open(tmp_path / "some.tar", "w", format=tar_format) as archive:
+        for name in AWKWARD:
+            member = tarfile.TarInfo(name)
+            member.size = len(png(7))
+            archive.addfile(member, io.BytesIO(png(7)))
+    before = set(tmp_path.parent.iterdir())
+    pictures = list_pictures(tmp_path)
+    assert [name.removeprefix("some.tar::") for name in pictures.names] == AWKWARD
+    assert reds(tmp_path) == [7] * len(AWKWARD)
+    assert set(tmp_path.parent.iterdir()) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["some.tar"]

@@ -18,7 +18,6 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.result_folder import ResultFolder
 from find_maxes import TopImages, list_pictures, scan
 
@@ -57,23 +56,6 @@ def test_broken_pictures_are_skipped_with_their_reason_and_the_rest_is_scanned(s
     seen = {Path(top.paths[index]).name for index in top.images["fc"].flat if index >= 0}
     assert seen == {"a_good.jpg", "e_cmyk.jpg", "f_one_pixel.png"}
     assert (top.statistics("fc").count == 3).all()
-
-
-def test_a_picture_that_kills_its_decoder_is_skipped_and_the_batch_goes_on(small_net, picture_paths, monkeypatch):
-    pictures = list_pictures(picture_paths[0].parent)
-    with PictureBatches(pictures, small_net.preprocessing, 4, workers=1) as batches:
-        batches._pool._workers[0]._process.kill()
-        batch = next(iter(batches([0])))
-        assert not batch.reasons  # it was started again
-        np.testing.assert_array_equal(batch.inputs.numpy(), batches.read(0).inputs.numpy())
-        asked = batches._pool._workers[0]._ask
-        fatal = pictures.path(5)
-        monkeypatch.setattr(
-            batches._pool._workers[0],
-            "_ask",
-            lambda offset, paths: None if fatal in paths else asked(offset, paths),
-        )
-        assert next(iter(batches([1]))).reasons == {5: "the process that decodes pictures died on it"}
 
 
 def test_when_nothing_can_be_read_that_is_an_error(small_net, tmp_path):
@@ -302,8 +284,8 @@ def _without(key):
     [
         (lambda folder: (folder / "pictures.jsonl").write_text(""), "is not the list of this scan"),
         (lambda folder: reverse_lines(folder / "pictures.jsonl"), "is not the list of this scan"),
-        (_without("arrays"), "'arrays' is missing"),
-        (_without("network"), "'network' is missing"),
+        (_without("arrays"), '"arrays" is missing'),
+        (_without("network"), '"identity.network" is missing'),
     ],
 )
 def test_a_damaged_result_is_an_error_that_says_what_is_wrong(small_net, picture_paths, tmp_path, damage, said):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -294,6 +295,26 @@ def test_a_second_run_into_a_folder_is_refused_and_told_who_writes_there(small_n
         assert half_written.exists(), "the first one's file"
     scan(small_net, picture_paths, out=tmp_path, **OPTIONS)
     assert not (tmp_path / LOCK).exists()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_removed_during_the_scan_is_an_error_and_is_not_made_again(
+    small_net, picture_paths, tmp_path, monkeypatch, replaced
+):
+    out = tmp_path / "maxes"
+    take = BatchScanner.take
+
+    def remove_at_the_third(self, batch):
+        if batch.number == 2:
+            shutil.rmtree(out)
+            if replaced:
+                out.mkdir()
+        take(self, batch)
+
+    monkeypatch.setattr(BatchScanner, "take", remove_at_the_third)
+    with pytest.raises(ToolboxError, match=r"maxes\" was removed or replaced since this run began"):
+        scan(small_net, picture_paths, out=out, checkpoint_every=8, **OPTIONS)
+    assert list(tmp_path.rglob("*")) == ([out] if replaced else [])
 
 
 HOLD = "import sys, time; from deepvis_toolbox.folder_lock import FolderLock\n"

@@ -18,6 +18,8 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import UnitImagesDescription
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, info_path, write_patches
 from deepvis_toolbox.scan.patches.patches import PatchMaker, cut_out, entries_of, shown_rect
+from deepvis_toolbox.scan.pictures import picture_reader
+from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.unit_images.montage import JPEG_TILE, enlarged, tiles_of_3x3
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.layer import Rect
@@ -367,3 +369,44 @@ def test_a_scan_of_the_other_engine_is_called_that(small_net, picture_paths, tmp
     top.manifest["identity"]["network"]["engine"] = "caffe"
     with pytest.raises(ToolboxError, match="made with --engine caffe, not torch"):
         write_patches(small_net, top, [Unit("fc", 0)], UnitImageStore(tmp_path))
+
+
+def test_the_password_of_an_address_is_not_kept_and_the_host_is_asked_only_where_the_user_names_it(
+    small_net, picture_paths, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(picture_reader, "read_url", lambda url: (asked.append(url), picture_paths[0].read_bytes())[1])
+    asked: list[str] = []
+    pictures = PictureList(("a.png", "b.png"), (-1, -1), "s3://key:geheim@bucket/pictures")
+    scan(small_net, pictures, layers=["fc"], out=tmp_path / "maxes", workers=0)
+    assert asked[0] == "s3://key:geheim@bucket/pictures/a.png"
+    kept = b"".join(path.read_bytes() for path in (tmp_path / "maxes").iterdir())
+    assert b"geheim" not in kept
+    assert b'"s3://bucket/pictures"' in kept
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "maxes").iterdir()}
+    asked.clear()
+    scan(small_net, pictures, layers=["fc"], out=tmp_path / "maxes", workers=0)
+    assert not asked
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "maxes").iterdir()} == files
+    top, store = TopImages.load(tmp_path / "maxes"), UnitImageStore(tmp_path / "store")
+    with pytest.raises(ToolboxError, match=r"on a host \(.s3://bucket/pictures/a\.png.*--images"):
+        write_patches(small_net, top, [Unit("fc", 0)], store)
+    assert not asked
+    top.pictures = top.pictures.moved_to("s3://key:geheim@bucket/pictures")
+    assert not write_patches(small_net, top, [Unit("fc", 0)], store).problems
+    assert asked
+
+
+def test_a_list_of_addresses_with_passwords_is_not_kept(small_net, tmp_path):
+    pictures = PictureList(("s3://key:geheim@bucket/a.png",), (-1,))
+    with pytest.raises(ToolboxError, match=r"picture .s3://bucket/a\.png. holds a name or a password"):
+        scan(small_net, pictures, out=tmp_path / "maxes", workers=0)
+    assert not (tmp_path / "maxes").exists()
+
+
+def test_half_written_files_of_a_killed_run_are_removed_from_where_the_next_one_writes(small_net, top, tmp_path):
+    store = UnitImageStore(tmp_path)
+    half = store.layer_folder("max_im", "fc") / f".{'0123456789abcdef' * 2}.partial.jpg"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    write_patches(small_net, top, [Unit("fc", 0)], store)
+    assert not half.exists()

@@ -311,10 +311,11 @@ def test_a_batch_that_does_not_fit_the_devices_memory_is_told(small_net, picture
 
 
 def test_what_a_killed_writer_left_is_removed_when_the_scan_goes_on(small_net, picture_paths, tmp_path):
-    left = tmp_path / f".{'0123456789abcdef' * 2}.partial.npz"
-    left.write_bytes(b"half")
+    left = [tmp_path / f".{'0123456789abcdef' * 2}.{ending}" for ending in ("partial.npz", "probe")]
+    for path in left:
+        path.write_bytes(b"half")
     scan(small_net, picture_paths[:3], layers=["fc"], out=tmp_path, workers=0)
-    assert not left.exists()
+    assert not any(path.exists() for path in left)
 
 
 def test_a_shard_says_how_many_pictures_it_has_read(small_net, picture_paths, tmp_path):

@@ -6,15 +6,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from deepvis_toolbox import installation
-from deepvis_toolbox.configuration.section import allowed_values
+from deepvis_toolbox.configuration.section import OneOf, allowed_values, section_of, validated
+from deepvis_toolbox.configuration.yaml_file import read_yaml
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.settings.loading import Settings, load_settings
@@ -153,13 +156,68 @@ def test_what_is_printed_can_be_read_back_as_a_local_file(elsewhere: Path) -> No
     assert again.look.text == (1, 2, 3)
 
 
-@given(st.text(min_size=1, max_size=30))
-@hypothesis_settings(max_examples=150, deadline=None)
-def test_any_title_is_printed_so_that_it_is_read_back(tmp_path_factory: pytest.TempPathFactory, title: str) -> None:
-    settings = Settings.model_validate({"window": {"title": title}})
+HARD_TEXTS = [
+    *("1e-05", "010", "0x10", "1_000", "1:30", "2026-01-31", ".inf", ".nan", "~", "null", "True", "off", "no"),
+    *("-", "''", "a: b", "a #b", "- a", "[a]", "{a}", "*a", "&a", "!a", "%a", "@a", "`a", " a", "a ", "...", "1."),
+    *("a\nb", "a\r\nb", "\t", "\x00", "\x1b[31m", "\x85", "\u2028", "\ufeff", "\U0001f600", "ä"),
+    *("9" * 400, "1" * 19, "-0", "+1"),
+]
+
+
+def values_of(field: FieldInfo) -> st.SearchStrategy[Any]:
+    """Values that a setting may have, as its type and its limits say."""
+    limits = {
+        name: getattr(part, name) for part in field.metadata for name in ("ge", "gt", "le") if hasattr(part, name)
+    }
+    low, high = limits.get("ge", limits.get("gt", 0)), limits.get("le", 1)
+    text = st.one_of(st.sampled_from(HARD_TEXTS), st.text(min_size=1, max_size=40)).filter(lambda one: "://" not in one)
+    kinds = {
+        bool: st.booleans(),
+        int: st.integers(low, high),
+        float: st.floats(low, high, exclude_min="gt" in limits),
+        str: text,
+        type(None): st.none(),
+    }
+    choices = [part for part in (field.annotation, *get_args(field.annotation)) if part in kinds]
+    if "Literal" in str(field.annotation):
+        return st.sampled_from(get_args(field.annotation))
+    if named := [part for part in field.metadata if isinstance(part, OneOf)]:
+        return st.sampled_from(named[0].names())
+    parts = get_args(field.annotation)
+    if Ellipsis in parts:
+        return st.lists(text, max_size=2).map(tuple)
+    if len(parts) == 3:
+        return st.tuples(*[st.integers(0, 255)] * 3)
+    return st.one_of([kinds[part] for part in choices])
+
+
+def any_section(section: type[BaseModel]) -> st.SearchStrategy[dict[str, Any]]:
+    fields = {
+        name: any_section(inner) if (inner := section_of(field)) else values_of(field)
+        for name, field in section.model_fields.items()
+        if name != "device"
+    }
+    return st.fixed_dictionaries(fields)
+
+
+@given(any_section(Settings))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_any_settings_are_printed_so_that_they_are_read_back(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
+) -> None:
+    settings = Settings.model_validate(values)
     path = tmp_path_factory.getbasetemp() / "printed.yaml"
     path.write_bytes(as_yaml(settings, lambda _: "x").encode("utf-8", "surrogatepass"))
-    assert load_settings(local=path).window.title == title
+    again = validated(Settings, read_yaml(path).values, lambda _: "printed.yaml")
+    assert again.model_dump() == settings.model_dump()
+
+
+@pytest.mark.parametrize(("number", "printed"), [
+    (1e-05, "1e-05"), (0.1 + 0.2, "0.30000000000000004"), (99.999999, "99.999999"), (60.0, "60"), (0.7, "0.7"),
+])  # fmt: skip
+def test_a_number_is_printed_with_the_digits_that_it_needs(number: float, printed: str) -> None:
+    settings = Settings.model_validate({"sources": {"demo_speed": number}})
+    assert f"demo_speed: {printed} " in as_yaml(settings, lambda _: "x")
 
 
 def test_every_setting_is_described_and_its_built_in_value_allowed() -> None:

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.sources.decode import MAX_PIXELS, UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.picture_budget import MAX_PIXELS
 
 # As when the toolbox runs: pytest switches the filters of modules off.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import threading
 import time
@@ -140,8 +142,15 @@ def test_a_file_of_another_kind_is_not_handed_to_its_decoder(store):
         read_picture(path)
 
 
-def test_whatever_the_disk_raises_is_told_and_the_thread_lives(store):
-    impossible = "x" * 300  # longer than a file's name may be: the operating system refuses to look
+def test_whatever_the_disk_raises_is_told_and_the_thread_lives(store, monkeypatch):
+    impossible, folder_of = "impossible", store.layer_folder
+
+    def failing(kind, layer):
+        if layer == impossible:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        return folder_of(kind, layer)
+
+    monkeypatch.setattr(store, "layer_folder", failing)
     with UnitImageCache(store) as cache:
         answer = wait_for(lambda: cache.get("max_im", Unit(impossible, 1)), lambda answer: answer is not LOADING)
         assert isinstance(answer, Missing)

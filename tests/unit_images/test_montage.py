@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from deepvis_toolbox.unit_images.montage import enlarged, montage_for_jpeg, tiles_of_3x3
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.unit_images.montage import enlarged, montage3x3, montage_for_jpeg, tiles_of_3x3
 from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
 
 
@@ -24,3 +26,9 @@ def test_pictures_are_enlarged_by_whole_pixels_and_never_shrunk() -> None:
     assert larger.shape == (20, 30, 3)
     np.testing.assert_array_equal(larger[::10, ::10], image)
     np.testing.assert_array_equal(enlarged(larger, 8), larger)
+
+
+def test_pictures_of_which_no_montage_can_be_read_again_are_refused_before_memory_is_taken() -> None:
+    line = np.broadcast_to(np.zeros(3, np.uint8), (20_000_000, 1, 3))
+    with pytest.raises(ToolboxError, match="1×20000000 pixels are too large"):
+        montage3x3([line])

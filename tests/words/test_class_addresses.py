@@ -94,3 +94,10 @@ def test_goto_and_units_find_the_ostrich(default_network: Network) -> None:
     targets, problems = targets_of(given, default_network, lambda _: None)
     assert targets == [Unit("fc", line), Unit("fc", 2)]
     assert not problems
+
+
+@pytest.mark.parametrize("address", ["fc:{}", "fc:0-{}", "conv:1@{},1", "fc:{}-{}"])
+@pytest.mark.parametrize("digits", ["9" * 5000, "9" * 19, "9" * 18, "٣"])
+def test_numbers_that_no_unit_has_are_refused_in_a_sentence(address: str, digits: str) -> None:
+    with pytest.raises(ToolboxError, match=r"is neither a unit|is no place|has units 0 to|has .*places"):
+        parse_units(address.replace("{}", digits), LAYERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 from torch import fx, nn
@@ -45,6 +46,21 @@ class _Convolving(ModuleLayer):
             )
         return [(self.outputs, *size)] * len(self.bottoms)
 
+    def working_values(self) -> int:
+        """Return the padded input, the columns (each output's window, or each input's), and the result once more."""
+        channels, height, width = self.spatial()
+        padded = channels * (height + 2 * self.padding[0]) * (width + 2 * self.padding[1])
+        columns = self.parameters[0][1] * self.groups * math.prod(self.kernel) * self.windows()
+        return padded + columns + math.prod(self.tops[0])
+
+    def products(self) -> int:
+        """Return one for each weight at each place of its window."""
+        return math.prod(self.parameters[0]) * self.windows() * len(self.tops)
+
+    @abstractmethod
+    def windows(self) -> int:
+        """Return how many places the kernel has."""
+
     def emit(self, writer: GraphWriter, bottoms: list[fx.Node]) -> list[fx.Node]:
         return [writer.module(self.definition.name, self.module(), bottom) for bottom in bottoms]
 
@@ -79,6 +95,9 @@ class Convolution(_Convolving):
     def weight_shape(self, channels: int) -> Shape:
         return (self.outputs, channels // self.groups, *self.kernel)
 
+    def windows(self) -> int:
+        return math.prod(self.tops[0][1:])
+
     def output_extent(self, extent: int, axis: int) -> int:
         return (extent + 2 * self.padding[axis] - self.reach(axis)) // self.stride[axis] + 1
 
@@ -98,6 +117,9 @@ class Deconvolution(_Convolving):
 
     def weight_shape(self, channels: int) -> Shape:
         return (channels, self.outputs // self.groups, *self.kernel)
+
+    def windows(self) -> int:
+        return math.prod(self.bottom[1:])
 
     def output_extent(self, extent: int, axis: int) -> int:
         return self.stride[axis] * (extent - 1) + self.reach(axis) - 2 * self.padding[axis]

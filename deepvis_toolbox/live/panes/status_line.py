@@ -46,9 +46,10 @@ def _backward(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
 
 def _source(state: State, snapshot: Snapshot | None) -> str:
     name = snapshot.frame.source if snapshot else ""
-    if state.facts.source_note:
-        return state.facts.source_note
-    return f"{name} (frozen)" if state.view.camera_frozen and name else name
+    told = state.facts.source_note or (f"{name} (frozen)" if state.view.camera_frozen and name else name)
+    if state.facts.is_filming:
+        return f"filming; {told}"
+    return f"not recording; {told}" if state.facts.recording_stopped else told
 
 
 def _rate(rate: float, state: State) -> str:

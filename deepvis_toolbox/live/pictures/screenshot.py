@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.view_record import view_record
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.version import __version__
 
@@ -23,10 +24,10 @@ METADATA_KEY = "deepvis_toolbox"
 """The PNG text entry that holds the settings, as JSON."""
 
 
-def screenshot_path(folder: Path, now: datetime) -> Path:
+def free_path(folder: Path, now: datetime, ending: str) -> Path:
     """Return a name in `folder` that is not taken: `deepvis-2026-01-31-12.30.05.png`."""
     stem = f"deepvis-{now:%Y-%m-%d-%H.%M.%S}"
-    names = (folder / f"{stem}{'' if number == 0 else f'-{number}'}.png" for number in range(1000))
+    names = (folder / f"{stem}{'' if number == 0 else f'-{number}'}.{ending}" for number in range(1000))
     return next(path for path in names if not path.exists())
 
 
@@ -65,5 +66,6 @@ def description(state: State, snapshot: Snapshot | None, settings: Mapping[str, 
         "labels": state.view.show_labels,
         "source": frame.source if frame else None,
         "frame": frame.number if frame else None,
+        "view": view_record(state.view),
         "settings": dict(settings),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, remove_partial_files
 from deepvis_toolbox.errors import sentence_of
-from deepvis_toolbox.live.pictures.screenshot import save_screenshot, screenshot_path
+from deepvis_toolbox.live.pictures.recorder import Recorder
+from deepvis_toolbox.live.pictures.saved_values import save_values
+from deepvis_toolbox.live.pictures.screenshot import free_path, save_screenshot
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.mailbox import Mailbox
@@ -22,8 +25,9 @@ from deepvis_toolbox.mailbox import Mailbox
 class Shooter:
     """`shoot` returns at once; `outcome` tells how it went."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Take `settings`, which are written into every picture's metadata."""
+    def __init__(self, folder: Path, settings: Mapping[str, Any], film_rate: float = 30.0) -> None:
+        """Take `settings`, which are written into every picture's metadata; `film_rate`: frames a second of films."""
+        self.recorder = Recorder(folder, film_rate)
         self._folder = folder
         self._settings = settings
         self._outcomes: Mailbox[str] = Mailbox()
@@ -31,25 +35,64 @@ class Shooter:
 
     def shoot(self, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None) -> None:
         """Save a copy of RGB pixels H×W×3; one picture at a time, a second one waits for the first."""
-        self.close()
-        path = screenshot_path(self._folder, datetime.now())
-        job = (path, pixels.copy(), replace(state, view=replace(state.view), facts=replace(state.facts)), snapshot)
-        self._thread = threading.Thread(target=self._save, args=job, name="screenshot")
+        frozen, pixels = _as_now(state), pixels.copy()
+
+        def save() -> Path:
+            path = free_path(self._folder, datetime.now(), "png")
+            save_screenshot(path, pixels, frozen, snapshot, self._settings)
+            return path
+
+        self._start(save, "screenshot")
+
+    def keep_values(self, state: State, snapshot: Snapshot | None) -> None:
+        """Save the shown layer's values; in its turn like a screenshot."""
+        frozen = _as_now(state)
+        self._start(lambda: save_values(self._folder, datetime.now(), frozen, snapshot, self._settings), "values")
+
+    def follow(self, state: State, snapshot: Snapshot | None, pixels: NDArray[np.uint8]) -> str:
+        """Save what the state orders of a window, RGB uint8 H×W×3, and film it where a film has begun.
+
+        Return a sentence about that, mostly empty.
+        """
+        orders, told = state.orders, ""
+        if orders.toggle_recording:
+            told = self.recorder.toggle()
+        told = self.recorder.add(pixels) or told
+        state.facts.is_filming = self.recorder.is_recording
+        if orders.screenshot:
+            self.shoot(pixels, state, snapshot)
+        if orders.save_values:
+            self.keep_values(state, snapshot)
+        orders.toggle_recording = orders.screenshot = orders.save_values = False
+        return told
+
+    def _start(self, save: Callable[[], Path], what: str) -> None:
+        self._wait()
+        remove_partial_files(self._folder, ABANDONED_SECONDS)
+        self._thread = threading.Thread(target=self._save, args=(save, what), name=what)
         self._thread.start()
 
     def outcome(self) -> str | None:
         """Return a sentence about the last picture, once."""
-        return self._outcomes.get(timeout=0)
+        return self._outcomes.get(timeout=0) or self.recorder.outcome()
 
     def close(self) -> None:
-        """Wait until the last picture is on the disk."""
+        """Wait until the last picture and the last film are on the disk."""
+        self.recorder.close()
+        self._wait()
+
+    def _wait(self) -> None:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
-    def _save(self, path: Path, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None) -> None:
+    def _save(self, save: Callable[[], Path], what: str) -> None:
         try:
-            save_screenshot(path, pixels, state, snapshot, self._settings)
-            self._outcomes.put(f"saved {path}")
+            self._outcomes.put(f"saved {save()}")
         except Exception as error:
-            self._outcomes.put(f"no screenshot: {sentence_of(error)}")
+            self._outcomes.put(f"no {what} saved: {sentence_of(error)}")
+
+
+def _as_now(state: State) -> State:
+    """Return a copy that keys pressed meanwhile do not change."""
+    return replace(state, view=replace(state.view), facts=replace(state.facts))

@@ -1,4 +1,4 @@
-"""Ctrl-C in the terminal while a window is open: the window closes as it does for the key q.
+"""Ctrl-C in the terminal while a window is open, or another signal: the window closes as it does for the key q.
 
 An exception raised by the signal could come up in a callback of the window system, which would swallow it.
 """
@@ -10,13 +10,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deepvis_toolbox.command_line.signals import ENDING, EndedBySignal
 from deepvis_toolbox.live.actions import quit_toolbox
 from deepvis_toolbox.live.state import State
 
 
 @contextmanager
-def interrupt_quits(state: State) -> Iterator[None]:
-    """Inside, an interrupt makes the state quit; on leaving, it is raised as `KeyboardInterrupt`."""
+def signals_quit(state: State) -> Iterator[None]:
+    """Inside, a signal that asks to end makes the state quit; on leaving, it is raised as `EndedBySignal`.
+
+    One that is ignored (`nohup`) stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -26,10 +30,12 @@ def interrupt_quits(state: State) -> Iterator[None]:
         came.append(number)
         quit_toolbox(state)
 
-    before = signal.signal(signal.SIGINT, quit_soon)
+    taken = [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
+    before = [(number, signal.signal(number, quit_soon)) for number in taken]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before:
+            signal.signal(number, handler)
     if came:
-        raise KeyboardInterrupt
+        raise EndedBySignal(came[0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import json
 import os
 import re
 import shutil
@@ -20,6 +19,7 @@ from deepvis_toolbox.atomic_files import cannot_write, check_writable, give_name
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.opening.downloads import fetch_connection as connection
 from deepvis_toolbox.progress import Silence, show_progress
+from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.shown_text import shown
 
 TRIES = 4
@@ -34,6 +34,7 @@ LARGEST_BYTES = 8 << 30
 _BLOCK = 1 << 18
 _NO_SUCH_RANGE = 416
 _LONGEST_VALIDATOR = 200
+_LARGEST_NOTE = 1 << 16
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _BROKEN_OFF = (OSError, http.client.HTTPException, ValueError)
 _WRITE_OWN = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -196,7 +197,7 @@ class Download:
     def _resumable(self) -> tuple[int, str]:
         """Return how much is there of a file from the same address, and by what the server knows it again."""
         try:
-            known = json.loads(self._source.read_text("utf-8"))
+            known = read_json(self._source, _LARGEST_NOTE)
             validator = str(known["validator"])
             is_same = known["address"] == self._noted_address and (validator or self._is_published)
             return (self._have(), validator) if is_same else (0, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.opening.model_file import FetchItem
-from deepvis_toolbox.regular_file import open_regular, read_regular
+from deepvis_toolbox.regular_file import open_regular, read_json
 
 LARGEST_RECORD = 4 << 20
 _WEB_PAGES = (b"<!doctype html", b"<html")
@@ -95,7 +94,7 @@ class HashRecord:
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        entries = json.loads(read_regular(path, LARGEST_RECORD))
+        entries = read_json(path, LARGEST_RECORD)
         return {str(name): {**entry, "sha256": str(entry["sha256"])} for name, entry in entries.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ToolboxError(f"{path} is broken; remove it, and run --fetch again") from None

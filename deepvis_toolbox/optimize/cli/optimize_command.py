@@ -6,14 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deepvis_toolbox.atomic_files import check_writable
-from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
+from deepvis_toolbox.drawing.film import FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
@@ -61,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         targets, problems = targets_of(given, net, say)
         runs = _runs(given, net, parameters, say)
         outputs = [_output(given, net, name, settings) for name, settings in runs]
-        with _alone(outputs[0]):
+        with _alone(given, outputs[0]) as lock:
+            outputs = [replace(output, lock=lock) for output in outputs]
             summary = _make(given, net, targets, [(run[1], out) for run, out in zip(runs, outputs, strict=True)])
             checked = [checked_target(target, net) for target in targets]
             if given.compare:
@@ -69,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 summary.written += write_comparison(panels, checked, summary.problems)
             else:
                 summary.written += write_montages(net, outputs[0].files, checked, summary.problems)
+            lock.check()
     summary.problems[:0] = problems
     return _report(summary, given.json, say)
 
@@ -110,9 +114,11 @@ def _output(given: argparse.Namespace, net: Network, group: str, settings: Ascen
     return Output(files, ("majority", "best", "last"), given.arrays, text=True, overwrite=given.brave)
 
 
-def _alone(output: Output) -> AbstractContextManager[object]:
+def _alone(given: argparse.Namespace, output: Output) -> FolderLock:
     """While nobody else writes into the store; under the original's names, runs have prefixes of their own."""
-    return FolderLock(output.files.store.folder) if isinstance(output.files, StoreFiles) else nullcontext()
+    if isinstance(output.files, StoreFiles):
+        return FolderLock(output.files.store.folder)
+    return FolderLock(Path(given.out).parent, Path(given.out).name)
 
 
 def _make(
@@ -133,14 +139,17 @@ def _make(
         _say_on_stderr(f'no film "{given.video}" is made: every picture is there already (--brave makes them again)')
     total = sum(len(pictures) for pictures, _, _ in waiting)
     film: AbstractContextManager[BatchWatch | None] = filming(net, Path(given.video)) if given.video else nullcontext()
-    with film as watch, progress_of(given, total, "preferred images", "picture") as progress:
-        for pictures, settings, output in waiting:
-            if given.ray and pictures:
-                opening = partial(opened_network, given)
-                climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
-                keep_pictures(net, climbed, settings, output, summary)
-            else:
-                make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
+    try:
+        with film as watch, progress_of(given, total, "preferred images", "picture") as progress:
+            for pictures, settings, output in waiting:
+                if given.ray and pictures:
+                    opening = partial(opened_network, given)
+                    climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
+                    keep_pictures(net, climbed, settings, output, summary)
+                else:
+                    make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
+    except FilmStoppedError as error:
+        summary.problems.append(str(error))
     return summary
 
 
@@ -158,11 +167,6 @@ def _report(summary: Summary, as_json: bool, say: Say) -> int:
     for path in summary.written:
         print(path)
     return PROBLEMS if summary.problems else DONE
-
-
-def run() -> None:
-    """Run `deepvis-optimize` and `python optimize_image.py`."""
-    sys.exit(run_command(main))
 
 
 def _say_on_stderr(line: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.command_line.flags import addresses_with
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.opening.array_file import mapped_array
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
 from deepvis_toolbox.progress import Say
 from deepvis_toolbox.regular_file import read_regular
@@ -19,7 +20,9 @@ from deepvis_toolbox.sources.decode import decode_picture
 from deepvis_toolbox.words.unit import Unit, parse_units
 
 DEFAULT_CHANNEL = 130
-LARGEST_FILE = 64 << 20
+LARGEST_TEXT = 16 << 20
+MOST_WEIGHTS = 1 << 24
+"""No layer has more units."""
 
 
 def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[Target], list[str]]:
@@ -80,22 +83,26 @@ def _without_units(given: argparse.Namespace, net: Network) -> Target:
 def _read_weights(path: Path) -> NDArray[np.float32]:
     """Return a vector of weights: `.npy`, or numbers as text."""
     try:
-        data = read_regular(path, LARGEST_FILE)
-        values = np.load(io.BytesIO(data), allow_pickle=False) if path.suffix == ".npy" else _numbers_in(data)
-        if np.iscomplexobj(values):
-            raise ToolboxError(f'the weights in "{path}" are complex numbers; a direction is one real number a unit')
-        return np.asarray(values, np.float32).reshape(-1)
+        values = mapped_array(path) if path.suffix == ".npy" else _numbers_in(path)
+    except ToolboxError as error:
+        raise ToolboxError(f'cannot read the weights in "{path}": {error}') from error
+    if values.dtype.kind not in "fiub" or values.size > MOST_WEIGHTS:
+        what = f"{values.size} values of the type {values.dtype}"
+        raise ToolboxError(f'the weights in "{path}" are {what}; a direction is one real number a unit')
+    with np.errstate(over="ignore"):  # what is not finite then is told of
+        return np.array(values, np.float32).reshape(-1)
+
+
+def _numbers_in(path: Path) -> NDArray[np.float64]:
+    try:
+        text = read_regular(path, LARGEST_TEXT).decode("utf-8-sig")
+        if not text.strip():
+            raise ToolboxError("the file is empty")
+        return np.loadtxt(io.StringIO(text), ndmin=1)
     except FileNotFoundError as error:
-        raise ToolboxError(f'there is no file "{path}"') from error
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise ToolboxError(f'cannot read the weights in "{path}": {os_reason_of(error)}') from error
-
-
-def _numbers_in(data: bytes) -> NDArray[np.float64]:
-    text = data.decode("utf-8-sig")
-    if not text.strip():
-        raise ValueError("the file is empty")
-    return np.loadtxt(io.StringIO(text), ndmin=1)
+        raise ToolboxError("there is no such file") from error
+    except (OSError, ValueError) as error:
+        raise ToolboxError(os_reason_of(error)) from error
 
 
 def _say_default_places(units: list[Unit], net: Network, say: Say) -> None:

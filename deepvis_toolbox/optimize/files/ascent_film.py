@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
 
-from deepvis_toolbox.drawing.film import Film
+from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part, true_colours
 from deepvis_toolbox.optimize.method.preferred import AscentTask
@@ -26,7 +26,7 @@ BACKGROUND = 128
 def filming(net: Network, path: Path) -> Iterator[AscentFilm]:
     """Yield a film to be handed to the ascent as its watch; in its place on leaving, unless nothing was filmed.
 
-    `ToolboxError` where it cannot be written, such as on a full disk.
+    `FilmStoppedError` on leaving where it could not be written to its end, such as on a full disk.
     """
     with Film(path, FRAMES_PER_SECOND, BACKGROUND) as film:
         yield AscentFilm(net, film)
@@ -56,7 +56,8 @@ class AscentFilm:
         for row, image in zip(rows.tolist(), x.cpu().numpy(), strict=True):
             part = seen_part(self._net, batch[row].target)
             self._shown[batch[row]] = enlarged(true_colours(image, part, self._net.preprocessing), SMALLEST_SIDE)
-        self._film.add(_side_by_side([self._shown[picture] for picture in batch]))
+        with suppress(FilmStoppedError):  # told at the end: the pictures go on without it
+            self._film.add(_side_by_side([self._shown[picture] for picture in batch]))
 
 
 def _side_by_side(pictures: Sequence[RGBImage]) -> RGBImage:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
-import cv2
 import numpy as np
 
+from deepvis_toolbox.drawing.text import Font, draw_text
 from deepvis_toolbox.unit_images.montage import in_square, montage3x3, scaled_to
 from deepvis_toolbox.words.images import RGBImage
 
 GAP = 8
 TITLE_HEIGHT = 22
+_TITLE_FONT = Font(14)
 SMALLEST_PANEL = 180
 """Panels of small pictures are enlarged, so that their titles can be read."""
 
@@ -32,5 +33,5 @@ def _panel(title: str, pictures: Sequence[RGBImage]) -> RGBImage:
     times = max(1, ceil(SMALLEST_PANEL / montage.shape[1]))
     montage = scaled_to(montage, montage.shape[0] * times, montage.shape[1] * times)
     header = np.full((TITLE_HEIGHT, montage.shape[1], 3), 255, np.uint8)
-    cv2.putText(header, title, (2, TITLE_HEIGHT - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    draw_text(header, title, 2, TITLE_HEIGHT - 7, _TITLE_FONT, (0, 0, 0), width=montage.shape[1] - 4)
     return np.concatenate([header, montage])

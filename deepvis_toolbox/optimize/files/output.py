@@ -5,6 +5,9 @@ A former record goes first and the new one comes last: with it, all is there, an
 
 from __future__ import annotations
 
+import logging
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -12,6 +15,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from deepvis_toolbox.atomic_files import is_written, remove, replacing, write_text
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
@@ -19,9 +24,11 @@ from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import FAILURES, AscentResult, PixelImage
-from deepvis_toolbox.unit_images.picture_file import is_published, write_picture
+from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
+from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
 
+_log = logging.getLogger(__name__)
 INFO = "info"
 RECORD_SUFFIX = ".json"
 Kind = Literal["majority", "best", "last"]
@@ -44,17 +51,22 @@ class Output:
     failed_too: bool = False
     """Also the start images of ascents that failed: where runs are compared, each has its picture."""
     how_to_overwrite: str = "; --brave overwrites it"
+    lock: FolderLock | None = None
+    """The run's own, without which it must not go on."""
 
     def finished(self, net: Network, picture: AscentTask, settings: AscentSettings) -> Record | None:
         """Return the record of the picture where it is there already, made of the same network with the same
         parameters."""
-        found = read_record(self._path(picture, INFO, RECORD_SUFFIX))
+        found = read_record(self._path(picture, INFO, RECORD_SUFFIX), _log.warning)
         whole = (
             found is not None
             and (self.failed_too or not _is_of_a_failed_one(found))
             and not difference(found, identity(net, picture, settings))
-            and all(is_written(self._path(picture, what, self.files.suffix)) for what in (SHOWN, "best_X"))
-            and (not self.arrays or is_written(self._path(picture, "arrays", ".npz")))
+            and all(
+                _is_sound_picture(self._path(picture, what, self.files.suffix), seen_part(net, picture.target))
+                for what in (SHOWN, "best_X")
+            )
+            and (not self.arrays or _is_sound_archive(self._path(picture, "arrays", ".npz")))
         )
         return found if whole else None
 
@@ -74,7 +86,12 @@ class Output:
         return f'"{path}" is of another run ({other}){self.how_to_overwrite}' if other else ""
 
     def write(self, net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> None:
-        """Write everything of one picture. `ToolboxError` where a file cannot be written."""
+        """Write everything of one picture. `ToolboxError` where a file cannot be written.
+
+        `FolderGoneError` where the folder is no longer the run's own.
+        """
+        if self.lock:
+            self.lock.check()
         if isinstance(self.files, StoreFiles):
             self.files.store.claim(net)
         part, record = seen_part(net, picture.target), record_of(net, picture, settings, result)
@@ -131,6 +148,23 @@ def _is_of_a_failed_one(record: Record) -> bool:
     """As `AscentResult.has_failed`, of what was written down."""
     step = record.get("best_step")
     return record.get("outcome") in FAILURES and isinstance(step, int) and step <= 0
+
+
+def _is_sound_picture(path: Path, part: Rect) -> bool:
+    """Return whether there is a picture of this part of the input, which can be read to its end."""
+    try:
+        return is_written(path) and read_picture(path).shape[:2] == (part.bottom - part.top, part.right - part.left)
+    except ToolboxError:
+        return False
+
+
+def _is_sound_archive(path: Path) -> bool:
+    """Return whether there is such a file of arrays, none of them damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+        return False
 
 
 def _write_arrays(path: Path, result: AscentResult) -> None:

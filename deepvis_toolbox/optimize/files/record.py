@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deepvis_toolbox.errors import reason_of
 from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.optimize.method.result import AscentResult
+from deepvis_toolbox.optimize.method.result import AscentResult, Outcome
 from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash
+from deepvis_toolbox.regular_file import read_regular
 from deepvis_toolbox.version import __version__
 from deepvis_toolbox.words.unit import Unit
 
@@ -77,15 +81,41 @@ def as_text(record: Record) -> str:
     return "{\n" + ",\n".join([*lines, ' "traces": {\n' + traces + "\n }"]) + "\n}\n"
 
 
-def read_record(path: Path) -> Record | None:
-    """Return a record on disk; None where there is none or it is damaged, so that its picture is made again."""
+class RecordSchema(BaseModel):
+    """What a record on disk must be for anything to be made of it; it may have more."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
+
+    network: dict[str, str | None]
+    input: dict[str, Any]
+    unit: dict[str, Any]
+    settings: dict[str, Any]
+    answer: dict[str, list[float]] = Field(default_factory=dict, description="not in those of former versions")
+    outcome: Outcome
+    steps: int = Field(ge=0, le=1 << 53)
+    best_step: int = Field(ge=-1, le=1 << 53)
+    best_objective: float | None
+
+
+def read_record(path: Path, say: Callable[[str], None] = lambda _: None) -> Record | None:
+    """Return a record on disk; None where there is none or it is damaged, so that its picture is made again.
+
+    `say` is told what is damaged, with the file and the field.
+    """
     try:
-        if path.stat().st_size > LARGEST_RECORD:
-            return None
-        record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        record = json.loads(read_regular(path, LARGEST_RECORD))
+        RecordSchema.model_validate(record)
+        json.dumps({**record, "traces": None})  # what is too deep or too long for it cannot be compared
+        return dict(record)
+    except FileNotFoundError:
         return None
-    return record if isinstance(record, dict) else None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        reason = f'at "{".".join(map(str, first["loc"]))}": {first["msg"]}'
+    except (OSError, ValueError, RecursionError) as error:
+        reason = reason_of(error)
+    say(f'"{path}" is damaged ({reason}); its picture is made again')
+    return None
 
 
 def difference(record: Record, wanted: Record) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from math import prod
-from pathlib import Path
 
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.free_memory import free_memory
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.targets import Target
 
@@ -49,18 +48,4 @@ def free_bytes(device: torch.device) -> int:
     """Return memory that can be used now: the accelerator's, or what the system and its control group leave."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):  # not Linux
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    return min(available, _left_by_control_group())
-
-
-def _left_by_control_group() -> int:
-    """Return what a container's limit leaves (cgroup 2); a very large number where there is none."""
-    folder = Path("/sys/fs/cgroup")
-    try:
-        return int((folder / "memory.max").read_text()) - int((folder / "memory.current").read_text())
-    except (OSError, ValueError):
-        return 2**62
+    return free_memory()

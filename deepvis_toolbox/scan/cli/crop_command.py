@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from deepvis_toolbox.command_line import values
-from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
 from deepvis_toolbox.command_line.flags import (
     add_network_flags,
     add_store_flag,
@@ -89,8 +89,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"problem: {problem}", file=sys.stderr)
     print(f"{store.folder}: {summary.made} units made, {summary.there} were there, {len(summary.problems)} problems")
     return PROBLEMS if summary.problems else DONE
-
-
-def run() -> None:
-    """Run as `deepvis-crop`."""
-    sys.exit(run_command(main))

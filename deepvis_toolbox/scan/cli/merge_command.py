@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
 from deepvis_toolbox.command_line.flags import add_talk_flags
 from deepvis_toolbox.command_line.parser import CommandParser
 from deepvis_toolbox.command_line.talking import begin_talking
@@ -40,8 +39,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     top = merge(given.parts, given.out, given.partial)
     report(top, given)
     return PROBLEMS if top.skipped else DONE
-
-
-def run() -> None:
-    """Run as `deepvis-merge`."""
-    sys.exit(run_command(main))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line import values
-from deepvis_toolbox.command_line.ending import DONE, PROBLEMS, run_command
+from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
 from deepvis_toolbox.command_line.flags import add_images_flags, add_layer_flag, add_network_flags, add_talk_flags
 from deepvis_toolbox.command_line.opened_network import (
     loading_options,
@@ -103,8 +102,3 @@ def _scanned(given: argparse.Namespace, pictures: PictureList) -> TopImages:
     shard = given.shard or (0, 1)
     with opened_network(given) as net, progress_of(given, len(pictures), "scanning", "pictures") as progress:
         return scan(net, pictures, workers=given.workers, shard=shard, progress=progress, **chosen)
-
-
-def run() -> None:
-    """Run as `deepvis-scan`."""
-    sys.exit(run_command(main))

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.atomic_files import is_written, remove, write_text
+from deepvis_toolbox.atomic_files import is_written, remove, remove_partial_files, write_text
 from deepvis_toolbox.drawing.backward_views import backward_picture
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
+from deepvis_toolbox.regular_file import lines_of
 from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, entries_of
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
@@ -27,6 +28,8 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 UNITS_AT_ONCE = 8
 _KINDS: tuple[UnitImageKind, ...] = ("max_im", "max_deconv")
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged info file raises."""
 _TAG_OF_OURS = re.compile(r"\d{3,}(_\w+-[\w-]+)?")
 """How single patches are called, behind the unit's number."""
 
@@ -70,8 +73,9 @@ def write_patches(
     `options`: as the network's description says, unless given.
 
     A unit of a layer that shows another layer's pictures stands for that layer's. What an archive has is left as it is.
-    `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not scanned, the
-    store holds another network's pictures, or a file cannot be written.
+    Nobody else writes into the store meanwhile (`FolderLock`): half-written files are those of killed runs, and are
+    removed. `progress` advances by 1 for each of the `owned_units`. `ToolboxError` where a unit's layer was not
+    scanned, the store holds another network's pictures, or a file cannot be written.
     """
     options = options or PatchOptions(looks=net.description.unit_images.looks)
     progress, summary = progress or Silence(), PatchSummary()
@@ -82,6 +86,8 @@ def write_patches(
     wanted = patches_to_make(top, owned, store, options)
     if wanted:
         store.claim(net)
+    for folder in {store.layer_folder(kind, unit.layer) for unit, _ in wanted for kind in _KINDS}:
+        remove_partial_files(folder)
     summary.there = len(owned) - len(wanted)
     progress.advance(summary.there)
     for begin in range(0, len(wanted), UNITS_AT_ONCE):
@@ -150,7 +156,7 @@ class _UnitWriter:
             lines = self._read_info(unit)
             whole = all(line["problem"] is None for line in lines)  # what was grey may be readable by now
             same = [self._identity(line) for line in lines] == [self._identity(self._line(e)) for e in entries]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except _DAMAGE:
             return False
         paths = [*(self._store.montage_path(kind, unit) for kind in _KINDS), *self._singles_of(unit, len(entries))]
         return whole and same and all(is_written(path) for path in paths)
@@ -161,7 +167,7 @@ class _UnitWriter:
             return False
         try:
             there = sum(bool(line.get("grey", line["problem"])) for line in self._read_info(unit))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except _DAMAGE:
             there = 0
         return sum(patch.is_grey for patch in patches) > there
 
@@ -213,7 +219,8 @@ class _UnitWriter:
 
     def _read_info(self, unit: Unit) -> list[dict[str, Any]]:
         """Raise nearly anything where there is none, or it is damaged."""
-        return [json.loads(line) for line in info_path(self._store, unit).read_text("utf-8").splitlines()]
+        text = info_path(self._store, unit).read_text("utf-8")
+        return [json.loads(line) for line in lines_of(text.removesuffix("\n"))]
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return shrunk_to(image, self._options.tile) if self._options.tile else image

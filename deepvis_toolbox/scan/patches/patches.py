@@ -96,6 +96,7 @@ class PatchMaker:
             raise ToolboxError(
                 f"the scan was made with another preprocessing (its {what} differs); give it, or scan again"
             )
+        top.check_pictures_may_be_read()
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)
 

@@ -20,7 +20,7 @@ from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.scan.pictures.cut_zip import CutZipMembers
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
-from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
+from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
 SEPARATOR = "::"
 """Between an archive's path and the name of a member: `train.tar::n01440764/1.jpg`."""
@@ -36,10 +36,7 @@ _OPEN_ARCHIVES = 16
 _LOCAL_HEADER = 30
 _MOST_LINK_BYTES = 4096
 _DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    OverflowError,
+    *(OSError, ValueError, EOFError, OverflowError),
     RuntimeError,  # encrypted
     NotImplementedError,  # an unknown compression
     tarfile.TarError,
@@ -47,6 +44,7 @@ _DAMAGE = (
     zlib.error,
     struct.error,
     lzma.LZMAError,
+    MemoryError,  # a dictionary of gigabytes
 )
 """What reading a damaged archive raises."""
 
@@ -216,7 +214,9 @@ def _zip_members(file: IO[bytes]) -> Members:
     try:
         return ZipMembers(file)
     except zipfile.BadZipFile:
-        return CutZipMembers(file)
+        return CutZipMembers(file, "has lost its table of contents")
+    except (ValueError, IndexError, NotImplementedError, struct.error) as error:  # of one member, such as its name
+        return CutZipMembers(file, f"has a table of contents that cannot be read ({reason_of(error)})")
 
 
 def _members(file: IO[bytes], name: str, size: int) -> Members:

@@ -1,4 +1,5 @@
-"""A zip whose table of contents at the end is lost: its members are found one after the other from the beginning."""
+"""A zip whose table of contents at the end is lost or damaged: its members are found one after the other from the
+beginning."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import zipfile
 import zlib
 from typing import IO, NamedTuple
 
-from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
+from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
 _HEADER = struct.Struct("<4s5H3I2H")
 _SIGNATURE = b"PK\x03\x04"
@@ -28,16 +29,17 @@ class _Place(NamedTuple):
 
 
 class CutZipMembers:
-    """The members of a zip that was cut off. zipfile.BadZipFile where there is none. No two threads at a time."""
+    """The members of a zip that was cut off, or is damaged as `why` says. zipfile.BadZipFile where there is none. No
+    two threads at a time."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], why: str) -> None:
         self._file = file
         self._length = file.seek(0, os.SEEK_END)
         self._places: dict[str, _Place] = {}
         end = self._find()
         if not self._places:
             raise zipfile.BadZipFile("it is no zip, or is cut off within its first member")
-        self.notes = [f"has lost its table of contents: it is read up to byte {end}, and pictures may be missing"]
+        self.notes = [f"{why}: it is read up to byte {end}, and pictures may be missing"]
         """What is not sound in the archive, a few words each, to be read behind its name."""
 
     def _find(self) -> int:

@@ -1,7 +1,8 @@
 """The program that decodes pictures beside the network: one job a line on stdin, one answer a line on stdout.
 
-Started by `picture_batches` as a module with FD BYTES: a memory shared through an inherited file descriptor takes the
-pictures. The first line tells the preprocessing. It ends with its stdin, so it outlives no scan.
+Started by `decode_process` as a module with FD BYTES: a memory shared through an inherited file descriptor takes the
+pictures. The first line tells the preprocessing, the first answer is that it is ready. It ends with its stdin, so it
+outlives no scan.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ import numpy as np
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+from deepvis_toolbox.sources.picture_budget import limit_memory, within_seconds
+
+READY = "ready"
+"""What it says first, once it has started."""
 
 
 def preprocessing_record(preprocessing: Preprocessing) -> dict[str, Any]:
@@ -37,9 +42,11 @@ def main() -> None:
     ignore_remarks_about_pictures()
     cv2.setNumThreads(1)  # the processes share the cores among themselves
     preprocessing = preprocessing_from(json.loads(sys.stdin.readline()))
-    reader = PictureReader(preprocessing)
+    limit_memory()
+    reader = PictureReader(preprocessing, within_seconds)
     shape = preprocessing.input_shape
     with mmap.mmap(descriptor, size) as memory:
+        print(json.dumps(READY), flush=True)
         for line in sys.stdin:
             job = json.loads(line)
             slots = np.ndarray((len(job["paths"]), *shape), np.float32, memory, job["offset"])

@@ -6,25 +6,21 @@ import json
 import mmap
 import os
 import queue
-import subprocess
-import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepvis_toolbox import installation
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.preprocessing import Preprocessing
-from deepvis_toolbox.scan.pictures import decode_worker
+from deepvis_toolbox.scan.pictures.decode_process import DecodeProcess
 from deepvis_toolbox.scan.pictures.decode_worker import preprocessing_record
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
@@ -54,7 +50,8 @@ class PictureBatch:
 class PictureBatches:
     """Cuts a list into batches, always at multiples of the batch size, and decodes those asked for.
 
-    `workers`: processes that decode; 0 decodes in this one. A context manager; leaving it ends the processes.
+    `workers`: processes that decode, started with the first batch; 0 decodes in this one. A context manager; leaving
+    it ends the processes.
     """
 
     def __init__(self, pictures: PictureList, preprocessing: Preprocessing, batch_size: int, workers: int = 0) -> None:
@@ -65,20 +62,32 @@ class PictureBatches:
         self._preprocessing = preprocessing
         self._batch_size = batch_size
         self._reader = PictureReader(preprocessing)
-        self._pool = _DecodingPool(preprocessing, batch_size, workers) if workers else None
+        self._workers = workers
+        self._pool: _DecodingPool | None = None
 
     def read(self, number: int) -> PictureBatch:
-        """Return one batch, decoded here and now."""
+        """Return one batch by itself, whose inputs stay valid."""
+        if self._workers:
+            (batch,) = (replace(batch, inputs=batch.inputs.clone()) for batch in self([number]))
+            return batch
         listed = self._listed(number)
         inputs = np.empty((len(listed.paths), *self._preprocessing.input_shape), np.float32)
         reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, listed.paths, strict=True)]
         return _batch(listed, inputs, reasons)
 
+    def of(self, indices: Iterable[int]) -> PictureBatches:
+        """Return batches of some of the list's pictures alone; at most one process decodes them."""
+        return PictureBatches(
+            self._pictures.only(indices), self._preprocessing, self._batch_size, min(1, self._workers)
+        )
+
     def __call__(self, numbers: Iterable[int]) -> Iterator[PictureBatch]:
-        """Yield the batches with these numbers, in this order."""
-        if self._pool is None:
+        """Yield the batches with these numbers, in this order. `ToolboxError` as `DecodeProcess.decode`."""
+        if not self._workers:
             yield from map(self.read, numbers)
             return
+        if self._pool is None:
+            self._pool = _DecodingPool(self._preprocessing, self._batch_size, self._workers)
         for listed, inputs, reasons in self._pool.decode(map(self._listed, numbers)):
             yield _batch(listed, inputs, reasons)
 
@@ -130,9 +139,9 @@ class _DecodingPool:
         self._memory = mmap.mmap(self._descriptor, slots * self._slot_bytes)
         self._free_slots = deque(range(slots))
         first_line = json.dumps(preprocessing_record(preprocessing))
-        self._idle: queue.Queue[_DecodeProcess] = queue.Queue()
+        self._idle: queue.Queue[DecodeProcess] = queue.Queue()
         for _ in range(workers):
-            self._idle.put(_DecodeProcess(self._descriptor, slots * self._slot_bytes, picture_bytes, first_line))
+            self._idle.put(DecodeProcess(self._descriptor, slots * self._slot_bytes, picture_bytes, first_line))
         self._workers = list(self._idle.queue)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="decoding")
 
@@ -149,7 +158,9 @@ class _DecodingPool:
             listed, slot, future = waiting.popleft()
             reasons = future.result()
             shape = (len(listed.paths), *self._shape)
-            yield listed, np.ndarray(shape, np.float32, self._memory, slot * self._slot_bytes), reasons
+            inputs = np.ndarray(shape, np.float32, self._memory, slot * self._slot_bytes)
+            inputs[[reason is not None for reason in reasons]] = 0  # a process that died may have left half of one
+            yield listed, inputs, reasons
             self._free_slots.append(slot)
 
     def _decode_one(self, slot: int, paths: list[str]) -> list[str | None]:
@@ -168,90 +179,6 @@ class _DecodingPool:
             self._memory.close()
 
 
-class _DecodeProcess:
-    """One decoding process. Started again when it dies; a picture that it dies on is skipped like a damaged one."""
-
-    def __init__(self, descriptor: int, size: int, picture_bytes: int, first_line: str) -> None:
-        self._descriptor, self._size = descriptor, size
-        self._picture_bytes, self._first_line = picture_bytes, first_line
-        self._closed = False
-        self._process = self._start()
-
-    def decode(self, offset: int, paths: list[str]) -> list[str | None]:
-        """Decode into the shared memory from `offset` on; a reason for each picture that cannot be read."""
-        reasons = self._ask(offset, paths)
-        if reasons is not None:
-            return reasons
-        if len(paths) == 1:
-            return ["the process that decodes pictures died on it"]
-        one_by_one = (self.decode(offset + index * self._picture_bytes, [path]) for index, path in enumerate(paths))
-        return [reason for reasons in one_by_one for reason in reasons]
-
-    def _ask(self, offset: int, paths: list[str]) -> list[str | None] | None:
-        """Return the worker's answer; None where it died on the way (then there is a new one)."""
-        try:
-            _pipe(self._process.stdin).write(json.dumps({"offset": offset, "paths": paths}) + "\n")
-            _pipe(self._process.stdin).flush()
-            answer = _pipe(self._process.stdout).readline()
-            if answer.endswith("\n"):
-                reasons: list[str | None] = json.loads(answer)
-                return reasons
-        except (OSError, ValueError) as error:
-            if self._closed:
-                raise ToolboxError("decoding was ended") from error
-        if self._closed:
-            raise ToolboxError("decoding was ended")
-        self._process.kill()
-        self._process.wait()
-        self._process = self._start()
-        return None
-
-    def _start(self) -> subprocess.Popen[str]:
-        program = [sys.executable, "-I", "-c", _START, json.dumps(_own_search_path()), decode_worker.__name__]
-        process = subprocess.Popen(
-            [*program, str(self._descriptor), str(self._size)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            pass_fds=(self._descriptor,),
-            start_new_session=True,  # Ctrl-C is for this process alone; the other ends with its stdin
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        with suppress(OSError):  # it died at once: the first question notices
-            _pipe(process.stdin).write(self._first_line + "\n")
-            _pipe(process.stdin).flush()
-        return process
-
-    def close(self) -> None:
-        self._closed = True
-        self._process.kill()
-        self._process.wait()
-
-
-_START = """
-import json, runpy, sys
-sys.path[:], module = json.loads(sys.argv[1]), sys.argv[2]
-del sys.argv[1:3]
-for stream in (sys.stdin, sys.stdout):
-    stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-runpy.run_module(module, run_name="__main__", alter_sys=True)
-"""
-"""Python in isolation, with our own search path: beside pictures may lie a file called `cv2.py`."""
-
-
-def _own_search_path() -> list[str]:
-    """Return where this process finds modules, the program first; the working directory only where it lies there."""
-    root, here = str(installation.PACKAGE.parent), str(Path.cwd())
-    return [root, *(place for place in sys.path if place not in ("", here, root))]
-
-
-def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None  # Popen was asked for pipes
-    return stream
-
-
 def _shared_descriptor(size: int) -> int:
     """Return a file descriptor of `size` bytes of memory that has no name, so that nothing is left behind by a kill."""
     try:
@@ -261,6 +188,18 @@ def _shared_descriptor(size: int) -> int:
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
         os.truncate(descriptor, size)
+        return _beyond_the_streams(descriptor)
     except OSError as error:
         raise ToolboxError(f"no memory for {size >> 20} MiB of decoded pictures: use a smaller batch size") from error
-    return descriptor
+
+
+def _beyond_the_streams(descriptor: int) -> int:
+    """Return the same file as a descriptor from 3 on: those below are another process's standard streams."""
+    if descriptor > 2:
+        return descriptor
+    import fcntl
+
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)

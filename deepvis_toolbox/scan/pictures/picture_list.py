@@ -17,9 +17,12 @@ from deepvis_toolbox.scan.pictures.archives import ARCHIVE_SUFFIXES, FOREIGN_SUF
 from deepvis_toolbox.scan.pictures.folder_walk import FolderWalk, is_of_the_system
 from deepvis_toolbox.scan.pictures.left_out import LeftOut
 from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
+from deepvis_toolbox.shown_text import without_secrets
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
+
+MOST_LABEL = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,16 @@ class PictureList:
         """Where the pictures are, in order."""
         return [self.path(index) for index in range(len(self))]
 
+    @property
+    def kept_root(self) -> str:
+        """The root as a result keeps it: of an address, without name and password."""
+        return without_secrets(self.root) if is_url(self.root) else self.root
+
+    @property
+    def addresses(self) -> Iterator[str]:
+        """The pictures that are asked of a host."""
+        return filter(is_url, self.names if not is_url(self.root) else self.paths)
+
     def moved_to(self, images: str | Path) -> PictureList:
         """Return the list where `images` says that its pictures are now: a folder, an archive or a list as for a
         scan, or a URL.
@@ -87,10 +100,13 @@ class PictureList:
         if is_url(self.root):
             return self
         kept = [index for index, path in enumerate(self.paths) if not is_inside(os.path.dirname(path))]  # noqa: PTH120
-        if len(kept) == len(self):
-            return self
-        names, labels = ([part[index] for index in kept] for part in (self.names, self.labels))
-        return replace(self, names=tuple(map(str, names)), labels=tuple(map(int, labels)))
+        return self if len(kept) == len(self) else self.only(kept)
+
+    def only(self, indices: Iterable[int]) -> PictureList:
+        """Return the list of these of its pictures."""
+        kept = list(indices)
+        names, labels = tuple(self.names[index] for index in kept), tuple(self.labels[index] for index in kept)
+        return replace(self, names=names, labels=labels)
 
     @cached_property
     def hash(self) -> str:
@@ -130,7 +146,7 @@ def _class_index(label: Any) -> int:
         return NO_LABEL
     try:
         index = int(label)
-        if index == label and index >= NO_LABEL:
+        if index == label and NO_LABEL <= index <= MOST_LABEL:
             return index
     except (TypeError, ValueError, OverflowError):
         pass

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.scan.pictures.archives import ArchiveReader, split_member
 from deepvis_toolbox.scan.pictures.remote_files import is_url, read_url
 from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
 
+Budget = Callable[[], AbstractContextManager[None]]
+
 
 class PictureReader:
     """Reads and preprocesses pictures by path, archive members and URLs among them. No two threads at a time."""
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(self, preprocessing: Preprocessing, budget: Budget = nullcontext) -> None:
+        """`budget`: makes the context in which each picture is decoded, but not looked for in its archive."""
         self._preprocessing = preprocessing
+        self._budget = budget
         self._archives = ArchiveReader()
 
     def read_into(self, slot: NDArray[np.float32], path: str) -> str | None:
@@ -31,6 +37,8 @@ class PictureReader:
             reason = str(error)
         except MemoryError:
             reason = "no memory to decode it"
+        except Exception as error:  # whatever a file has in store, the next picture is read all the same
+            reason = sentence_of(error)
         else:
             return None
         slot[...] = 0
@@ -38,7 +46,10 @@ class PictureReader:
 
     def frame(self, path: str) -> NDArray[np.uint8]:
         """Return the picture, RGB uint8 H×W×3. `ToolboxError` with the reason where it cannot be read."""
+        picture: str | bytes = path
         if is_url(path):
-            return decode_picture(read_url(path))
-        inside = None if os.path.exists(path) else split_member(path)  # noqa: PTH110 - a path may look like a member's
-        return decode_picture(self._archives.read(*inside) if inside else path)
+            picture = read_url(path)
+        elif not os.path.exists(path) and (inside := split_member(path)):  # noqa: PTH110 - it may look like a member's
+            picture = self._archives.read(*inside)
+        with self._budget():
+            return decode_picture(picture)

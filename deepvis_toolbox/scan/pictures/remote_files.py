@@ -8,7 +8,7 @@ from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.installation import pip_install
-from deepvis_toolbox.sources.decode import MAX_FILE_BYTES
+from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.IGNORECASE)
 

@@ -1,0 +1,91 @@
+"""Weights that a training script serves on this machine (`deepvis_toolbox.watch`), as checkpoints in files."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.work.checkpoints import POLL_SECONDS, Checkpoint
+from deepvis_toolbox.training_view import LOCAL, PATIENCE, STEP, WEIGHTS
+
+_ADDRESS = re.compile(r"(?:localhost|127\.0\.0\.1):(\d{1,5})")
+LARGEST = 8 << 30
+"""Bytes; as of files with weights."""
+_PIECE = 1 << 20
+_KEPT = 2
+"""The newest weights, and those that the worker may still be opening."""
+
+
+def served_port(text: str) -> int | None:
+    """Return the port of `localhost:PORT`; None for what is a file's or a folder's name. `ToolboxError` for no port."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        return None
+    if not 0 < int(match[1]) < 65536:
+        raise ToolboxError(f'"{text}": a port is 1 to 65535')
+    return int(match[1])
+
+
+class ServedCheckpoints:
+    """Asks for weights again and again, in a thread of its own, and tells of each; silent while nobody serves any."""
+
+    def __init__(self, port: int, tell: Callable[[Checkpoint], object]) -> None:
+        self._port, self._tell = port, tell
+        self._folder = tempfile.TemporaryDirectory(prefix="deepvis-watch-")
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ask."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop asking; the thread ends with its last question."""
+        self._stopped.set()
+        self._folder.cleanup()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                found = fetch_served(self._port, Path(self._folder.name))
+            except (OSError, HTTPException, ValueError):  # no training yet, or none any more
+                found = None
+            if self._stopped.is_set():
+                return
+            if found is not None:
+                self._tell(found)
+            else:
+                self._stopped.wait(POLL_SECONDS)
+
+
+def fetch_served(port: int, folder: Path) -> Checkpoint | None:
+    """Return the next weights, written into the folder in place of the last ones; None where there are none yet.
+
+    Raises OSError, HTTPException or ValueError where nobody serves any, or not as it should be.
+    """
+    connection = HTTPConnection(LOCAL, port, timeout=PATIENCE + 10)
+    try:
+        connection.request("GET", WEIGHTS)
+        answer = connection.getresponse()
+        length = int(answer.headers.get("Content-Length") or 0)
+        if answer.status != 200 or not 0 < length <= LARGEST:
+            return None
+        step = re.sub(r"[^\w.+-]", "_", answer.headers.get(STEP) or "")[:40]
+        path = folder / f"step {step}.pt"
+        with path.open("wb") as file:
+            while piece := answer.read(_PIECE):
+                file.write(piece)
+        if path.stat().st_size != length:
+            return None
+        by_age = sorted(folder.glob("*.pt"), key=lambda each: each.stat().st_mtime_ns)
+        for former in by_age[:-_KEPT]:
+            former.unlink()
+        return Checkpoint(path, (time.time_ns(), length))
+    finally:
+        connection.close()

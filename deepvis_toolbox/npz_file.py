@@ -1,0 +1,98 @@
+"""Arrays in a `.npz` file, taken for what they have to be: names, types, shapes and sizes are compared before memory is
+taken."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepvis_toolbox.errors import ToolboxError, os_reason_of
+from deepvis_toolbox.regular_file import open_regular
+
+WHOLE = "whole numbers"
+_MOST_HEADER = 10_000
+_MOST_MEMBERS = 100_000
+_DAMAGE = (
+    *(OSError, ValueError, TypeError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, tokenize.TokenError),
+)
+"""What reading a damaged file raises; the last two come from NumPy, which reads headers as Python's literals."""
+
+
+@dataclass(frozen=True)
+class ArrayForm:
+    """What an array has to be. `dtype`: a type such as `float32`, in this machine's byte order; or `WHOLE`, integers of
+    any size."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    def difference(self, dtype: np.dtype, shape: tuple[int, ...]) -> str:
+        """Return in what an array is not of this form, in words; empty where it is."""
+        fits = dtype.kind in "iu" and dtype.isnative if self.dtype == WHOLE else dtype == np.dtype(self.dtype)
+        if not fits:
+            return f"is of type {dtype}, not {self.dtype}"
+        return "" if shape == self.shape else f"has the shape {shape}, not {self.shape}"
+
+
+def read_arrays(path: Path, forms: Mapping[str, ArrayForm]) -> dict[str, NDArray]:
+    """Return the arrays of these names, of the dtypes and shapes (…) of their forms; what else is in the file is left
+    aside.
+
+    `ToolboxError` where the file cannot be read, or an array is missing, of another form or damaged.
+    """
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            if len(archive.infolist()) > _MOST_MEMBERS:
+                raise ValueError(f"it holds more than {_MOST_MEMBERS} arrays")
+            length = os.fstat(file.fileno()).st_size
+            for name, form in forms.items():
+                _check(archive, name, form, length)
+            return {name: _read(archive, name) for name in forms}
+    except _DAMAGE as error:
+        raise ToolboxError(f'"{path}" is damaged or missing ({os_reason_of(error)})') from error
+    except MemoryError:
+        raise ToolboxError(f'there is no memory for the arrays in "{path}"') from None
+
+
+def _check(archive: zipfile.ZipFile, name: str, form: ArrayForm, length: int) -> None:
+    """Raise `ValueError` where the array is missing or, by what stands before its values, of another form."""
+    try:
+        info = archive.getinfo(f"{name}.npy")
+    except KeyError:
+        raise ValueError(f'the array "{name}" is missing') from None
+    if info.compress_type != zipfile.ZIP_STORED or not info.file_size == info.compress_size <= length:
+        raise ValueError(f'the array "{name}" is not stored as it is')
+    with archive.open(info) as member:
+        dtype, shape = _header(member)
+        behind = member.tell()
+    other = form.difference(dtype, shape)
+    if other:
+        raise ValueError(f'the array "{name}" {other}')
+    if info.file_size - behind != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f'the array "{name}" is cut off')
+
+
+def _header(member: IO[bytes]) -> tuple[np.dtype, tuple[int, ...]]:
+    version = np.lib.format.read_magic(member)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read is None:
+        raise ValueError(f"an array is in the format {version} of NumPy, which is not known here")
+    shape, _, dtype = read(member, max_header_size=_MOST_HEADER)
+    return dtype, shape
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(f"{name}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False, max_header_size=_MOST_HEADER)
