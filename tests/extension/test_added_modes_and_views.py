@@ -108,15 +108,15 @@ told = {name: binding.sentence for _, bindings in keys.groups() for binding in b
 def pressed(key, times):
     state = State()
     return [(keys.press(state, key), state.view.backward, state.view.backward_view)[1:] for _ in range(times)]
-print(json.dumps([told["b"], told["n"], told["m"], pressed("b", 6), pressed("n", 5), pressed("m", 5)]))
+print(json.dumps([told["b"], told["n"], told["m"], pressed("b", 7), pressed("n", 5), pressed("m", 7)]))
 """
     simple, modes, views, by_b, by_n, by_m = mode.python(program)
-    assert simple == "off, grad raw, grad norm, deconv raw, guided raw, flipped raw"
+    assert simple == "off, grad contributions, grad raw, grad norm, deconv raw, guided raw, flipped raw"
     assert modes == "expert: mode off, grad, deconv, guided, flipped"
-    assert views == "expert: view raw, gray, norm, norm blurred, checks"
-    assert [now for now, _ in by_b] == ["grad", "grad", "deconv", "guided", "flipped", "off"]
+    assert views == "expert: view contributions, averaged, raw, gray, norm, norm blurred, checks"
+    assert [now for now, _ in by_b] == ["grad", "grad", "grad", "deconv", "guided", "flipped", "off"]
     assert [now for now, _ in by_n] == ["grad", "deconv", "guided", "flipped", "off"]
-    assert [view for _, view in by_m] == ["gray", "norm", "norm blurred", "checks", "raw"]
+    assert [view for _, view in by_m] == ["averaged", "raw", "gray", "norm", "norm blurred", "checks", "contributions"]
 
 
 def test_an_added_mode_and_view_are_listed_by_help_and_on_the_settings_page(mode) -> None:
@@ -127,7 +127,7 @@ def test_an_added_mode_and_view_are_listed_by_help_and_on_the_settings_page(mode
     assert "modes grad, deconv, guided, flipped, views raw, gray, norm, norm-blurred, checks;" in crops
     page = mode.run("settings.py", "--extend", "mine.py", "--markdown").stdout
     assert "| one of off, grad, deconv, guided, flipped |" in page
-    assert "| one of raw, gray, norm, norm blurred, checks |" in page
+    assert "| one of contributions, averaged, raw, gray, norm, norm blurred, checks |" in page
 
 
 def test_without_the_file_the_mode_is_unknown_and_the_nearest_is_named(mode) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 PANE = '''
-"""How strong the strongest unit of the shown layer is, as a gray as bright as its number; the key y doubles it."""
+"""How strong the strongest unit of the shown layer is, as a gray as bright as its number; the key + doubles it."""
 from dataclasses import dataclass
 
 from deepvis_toolbox.live.keys import Binding
@@ -38,7 +38,7 @@ class StrongestPane(Pane):
 
     name = "strongest"
     slot = Slot.RIGHT
-    keys = (Binding(("y",), toggle_double, "Mine", "double the gray of the strongest unit"),)
+    keys = (Binding(("+",), toggle_double, "Mine", "double the gray of the strongest unit"),)
 
     def needs(self, state):
         return [StrongestUnit(state.layer.name)] if state.layer else []
@@ -84,7 +84,7 @@ def grays(users, script: str) -> np.ndarray:
 def test_an_added_pane_shows_what_plain_torch_computes_and_its_key_changes_it(pane) -> None:
     (strongest,) = pane.python(BY_PLAIN_TORCH)
     assert (grays(pane, "wait") == 100 + 10 * strongest).all()
-    assert (grays(pane, "y") == 100 + 20 * strongest).all()
+    assert (grays(pane, "+") == 100 + 20 * strongest).all()
     assert (grays(pane, "y escape") == 100 + 10 * strongest).all(), "a reset takes it back"
 
 
@@ -97,12 +97,12 @@ groups = {heading: [(each.label, each.sentence) for each in keys] for heading, k
 print(json.dumps([groups["Mine"], PANES.meaning("strongest")]))
 """
     groups, meaning = json.loads(json.dumps(pane.python(code)))
-    assert groups == [["y", "double the gray of the strongest unit"]]
+    assert groups == [["+", "double the gray of the strongest unit"]]
     assert meaning == "The strongest unit's number, as a gray"
 
 
 def test_a_key_that_is_taken_is_one_sentence(users) -> None:
-    users.write("mine.py", PANE.replace('("y",)', '("q",)'))
+    users.write("mine.py", PANE.replace('("+",)', '("q",)'))
     done = users.run("run_toolbox.py", "--extend", "mine.py", "--model", "small", "--headless", "--input", "pictures")
     assert done.returncode == 2
     assert 'the key "q" (double the gray of the strongest unit) is taken already: quit' in done.stderr

@@ -251,6 +251,10 @@ def test_a_layer_s_bar_is_its_activity_as_a_share_of_the_largest_seen() -> None:
     state.view.order = "number"
     show.draw()
     assert state.facts.layer_activity == {}
+    rows = np.nonzero((show.part("layers") != shown).any(axis=(1, 2)))[0]
+    within = (rows - show.look.px(show.look.caption) - show.look.px(5)) % show.look.px(show.look.row)
+    assert rows.size
+    assert within.min() >= show.look.px(show.look.row) - show.look.px(2), "nothing but the bars"
 
 
 # -- a region ----------------------------------------------------------------------------------------------------------

@@ -134,10 +134,10 @@ def _draw_row(pixels: Pixels, state: State, entry: Layer, is_shown: bool, look: 
     height, width = pixels.shape[:2]
     if is_shown:
         clear(pixels, look.line)
+        fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.view.unit_is_selected else look.dim)
     if (share := state.facts.layer_activity.get(entry.name)) is not None:
         line = Box(height - look.px(2), look.px(10), height, width - look.px(10))
         bar(pixels, line, share, look.dim, look.line)
-        fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.view.unit_is_selected else look.dim)
     baseline = (height + look.font.capital_height) // 2
     right = width - look.px(10)
     if state.view.frozen_origin and state.view.frozen_origin.layer == entry.name:
