@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.edit import Edit
+from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
@@ -33,6 +36,8 @@ class Facts:
     """Class names in the order of the label layers' units; empty where unknown."""
     label_layers: tuple[str, ...] = ()
     """Layers whose units are the classes."""
+    no_edits: str = ""
+    """Why the engine computes no edited passes; empty where it does."""
     loading: str = ""
     """What is being loaded; empty once the network is there."""
     error: str = ""
@@ -51,6 +56,8 @@ class Facts:
     unit_pictures: UnitPictures | None = None
     """The selected unit's pictures, as the shelf last found them."""
     pattern_tiles: PatternTiles | None = None
+    selected_map: tuple[Unit, Floats] | None = None
+    """The selected unit and its activations as shown last, (H, W) or (); None where they are not shown."""
 
     tile_columns: int = 1
     """How many columns the tile grid has now; up and down need it."""
@@ -96,6 +103,13 @@ class View:
     show_unit_images: bool = True
     pattern: Pattern = "off"
 
+    edits: tuple[Edit, ...] = ()
+    """Changes to units, one each, for every pass; the oldest first."""
+    perturbation: Perturbation = UNPERTURBED
+    """What is done to the picture before the network sees it."""
+    show_changes: bool = False
+    """The tiles show what the edits and the perturbation change, while there are any."""
+
     own: dict[str, Any] = field(default_factory=dict)
     """What panes of a user's own keep, each under its name."""
 
@@ -112,6 +126,18 @@ class View:
     def channel_boost(self) -> float:
         """How far each tile is scaled by its own maximum, 0 to 1."""
         return CHANNEL_BOOSTS[self.channel_boost_index]
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the network is edited or its input perturbed."""
+        return bool(self.edits or self.perturbation)
+
+    @property
+    def tiles_show(self) -> Literal["activations", "gradients", "changes"]:
+        """What the layer's maps are."""
+        if self.show_changes and self.is_changed:
+            return "changes"
+        return "gradients" if self.show_gradients else "activations"
 
     @property
     def unit_is_selected(self) -> bool:

@@ -20,7 +20,7 @@ from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.measure.statistics import LayerSpread, LayerStatistics, Spread
-from deepvis_toolbox.measure.what_if import ChangedLayers, ChangedMaps, Edited, LayerChanges
+from deepvis_toolbox.measure.what_if import AsItIs, ChangedLayers, ChangedMaps, Edited, LayerChanges
 from deepvis_toolbox.measure.where_it_looks import GradCAM, Heat, PlacesOf, UnitHeat
 from deepvis_toolbox.measure.who_fires import (
     ActiveUnits,
@@ -32,6 +32,7 @@ from deepvis_toolbox.measure.who_fires import (
     UnitsInRegionOfLayers,
 )
 from deepvis_toolbox.words.edit import Edit
+from deepvis_toolbox.words.perturbation import Perturbation
 
 if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveUnits",
     "Activity",
+    "AsItIs",
     "BackwardImage",
     "ChangedLayers",
     "ChangedMaps",
@@ -62,6 +64,7 @@ __all__ = [
     "MostActive",
     "Needs",
     "Pass",
+    "Perturbation",
     "PlacesOf",
     "Probabilities",
     "Question",

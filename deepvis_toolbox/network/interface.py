@@ -49,6 +49,8 @@ class Network(ABC):
     """What it was opened by, as given: presets, unit images, the model's folder, its files, notes."""
     notes: tuple[str, ...] = ()
     """What trying it found out that a user should know, a sentence each: layers left out, say."""
+    no_edits: str = ""
+    """Why the engine computes no edited passes, as a sentence; empty where it does."""
     _kept_recording: Recording | None = None
     _last_recording: weakref.ref[Recording] | None = None
     """The last unedited one, as long as somebody holds it."""

@@ -76,7 +76,7 @@ def draw_result(pixels: Pixels, scene: Scene) -> None:
     if scene.state.view.backward == "off":
         draw_note(pixels, look, f"backward is off; press {scene.keys.label_for(actions.cycle_backward)}")
     elif shown is None or not shown[1].image.size:
-        draw_note(pixels, look, missing_note(scene))
+        draw_note(pixels, look, missing_note(scene, backward_question(scene.state)))
     elif not shown[1].image.any():
         draw_note(pixels, look, shown[1].note or "the gradient is exactly zero here")
     else:

@@ -41,6 +41,8 @@ class InputPane(Pane):
             draw_note(body, look, waiting_for(state))
             return
         box = paint_picture(body, snapshot.input_image)
+        place = body[box.top : box.bottom, box.left : box.right]
+        if snapshot.request.perturbation:
+            draw_badge(place, look, str(snapshot.request.perturbation), colour=look.warning)
         if state.facts.source_gone:
-            place = body[box.top : box.bottom, box.left : box.right]
             draw_badge(place, look, state.facts.source_note, colour=look.warning)

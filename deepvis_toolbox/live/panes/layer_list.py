@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear, fill
@@ -10,6 +12,7 @@ from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
+from deepvis_toolbox.live.panes.layer_bars import change_colour, changed_layers, draw_layer_bar
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.scene import Scene
@@ -31,8 +34,9 @@ class LayerListPane(Pane):
         """Draw the names that fit."""
         state, look = scene.state, scene.look
         place = (state.view.layer_index, state.view.layer_scroll, state.view.cursor_area, state.view.frozen_origin)
-        made_from = (look, state.facts.layers, state.facts.loading, *place)
-        scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look))
+        bars = changed_layers(scene)
+        made_from = (look, state.facts.layers, state.facts.loading, bars, *place)
+        scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look, bars or {}))
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """Answer the mouse: a click on a name shows that layer, and the list stays under the mouse; the wheel
@@ -54,7 +58,7 @@ class LayerListPane(Pane):
         return Hit(what, click, click, scroll)
 
 
-def _draw(pixels: Pixels, state: State, look: Look) -> None:
+def _draw(pixels: Pixels, state: State, look: Look, bars: Mapping[str, float]) -> None:
     clear(pixels, look.window)
     position = f"{state.view.layer_index + 1} of {len(state.facts.layers)}" if state.facts.layers else ""
     draw_caption(pixels, look, "layers", position, active=not state.view.unit_is_selected)
@@ -67,7 +71,9 @@ def _draw(pixels: Pixels, state: State, look: Look) -> None:
     pad, row = _list_pad(look), look.px(look.row)
     for number, entry in enumerate(state.facts.layers[first : first + rows]):
         top = pad + number * row
-        _draw_row(body[top : top + row, : body.shape[1]], state, entry, first + number == state.view.layer_index, look)
+        line = body[top : top + row, : body.shape[1]]
+        _draw_row(line, state, entry, first + number == state.view.layer_index, look)
+        draw_layer_bar(line, bars.get(entry.name, 0.0), look, change_colour(look))
     _draw_scroll_mark(body, first, rows, len(state.facts.layers), look)
 
 

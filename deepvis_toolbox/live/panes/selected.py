@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note
-from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
+from deepvis_toolbox.live.panes.maps import MapsOf, ShownMaps, no_maps_note, shown_maps
 from deepvis_toolbox.live.panes.naming import number_text, unit_name
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.questions import maps_question
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.measure import LayerMaps
 from deepvis_toolbox.measure.measurement import Question
 
 
@@ -36,6 +37,13 @@ class SelectedPane(Pane):
         """Return the question of the layer's maps."""
         question = maps_question(state)
         return () if question is None else (question,)
+
+    def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
+        """Return the unit's activations, which a key pastes."""
+        unit = scene.state.selected
+        maps = scene.answer(LayerMaps(unit.layer)) if unit else None
+        has_it = unit is not None and maps is not None and unit.channel < len(maps.maps)
+        return {"selected_map": (unit, maps.maps[unit.channel]) if has_it and unit and maps else None}
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the caption with the unit's address, and its map below it."""
@@ -60,14 +68,14 @@ def draw_unit(pixels: Pixels, scene: Scene) -> None:
         _draw_value(pixels, scene, maps)
     else:
         box = paint_map(pixels, maps.levels.indices[state.view.unit], maps.palette, look.smooth)
-        if note := _note(maps.values[state.view.unit], maps.is_gradient):
+        if note := _note(maps.values[state.view.unit], maps.what):
             draw_badge(pixels[box.top : box.bottom, box.left : box.right], look, note)
 
 
-def _note(values: NDArray[np.float32], is_gradient: bool) -> str:
+def _note(values: NDArray[np.float32], what: MapsOf) -> str:
     """Return what the picture of these values does not say itself."""
     if not values.any():
-        return f"{'gradient' if is_gradient else 'activation'} exactly zero"
+        return "nothing changes here" if what == "changes" else f"{what.removesuffix('s')} exactly zero"
     not_finite = int(values.size - np.isfinite(values).sum())
     return f"{not_finite} values are not finite" if not_finite else ""
 

@@ -168,8 +168,7 @@ def _title(state: State) -> str:
         return "tiles"
     if state.view.pattern != "off":
         return state.layer.name
-    what = "gradients" if state.view.show_gradients else "activations"
-    return f"{state.layer.name} · {shape_text(state.layer.shape)} · {what}"
+    return f"{state.layer.name} · {shape_text(state.layer.shape)} · {state.view.tiles_show}"
 
 
 def _note(maps: ShownMaps) -> str:
@@ -177,7 +176,7 @@ def _note(maps: ShownMaps) -> str:
     if maps.levels.not_finite:
         return f"{maps.levels.not_finite} values are not finite; they are shown as zero"
     if maps.levels.low == maps.levels.high == 0:
-        return maps.note or f"all {'gradients' if maps.is_gradient else 'activations'} are exactly zero"
+        return maps.note or f"all {maps.what} are exactly zero"
     return maps.note
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.version import __version__
+from deepvis_toolbox.words.edit import Edit
 
 METADATA_KEY = "deepvis_toolbox"
 """The PNG text entry that holds the settings, as JSON."""
@@ -53,13 +55,21 @@ def description(state: State, snapshot: Snapshot | None, settings: Mapping[str, 
         "backward": state.view.backward,
         "backward view": state.view.backward_view,
         "frozen origin": str(state.view.frozen_origin) if state.view.frozen_origin else None,
-        "tiles": "gradients" if state.view.show_gradients else "activations",
+        "tiles": state.view.tiles_show,
         "zoom": state.view.zoom,
         "gamma": state.view.gamma,
         "per channel": state.view.channel_boost,
+        "edits": [_edit(edit) for edit in state.view.edits],
+        "perturbation": asdict(state.view.perturbation),
         "stretch": state.view.stretch,
         "labels": state.view.show_labels,
         "source": frame.source if frame else None,
         "frame": frame.number if frame else None,
         "settings": dict(settings),
     }
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    """Return an edit as plain data, with all its values: what was pasted is found nowhere else."""
+    value = None if edit.value is None else edit.value.tolist()
+    return {"layer": edit.layer, "units": list(edit.units), "what": edit.what, "value": value}

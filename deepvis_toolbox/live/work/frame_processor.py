@@ -18,14 +18,22 @@ class FrameProcessor:
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
         """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
+        asked = request.measurements
         taken = self._session.take_all(
-            frame.image, request.measurements, stretch=request.stretch, is_still=frame.info.is_still, token=frame
+            frame.image,
+            asked,
+            stretch=request.stretch,
+            is_still=frame.info.is_still,
+            token=frame,
+            perturbation=request.perturbation,
+            number=frame.info.number,
         )
         return Snapshot(
             request,
             frame.info,
             taken.image,
-            taken.answers,
+            {asked[one]: answer for one, answer in taken.answers.items()},
+            {asked[one]: str(refusal) for one, refusal in taken.refused.items()},
             device=str(self.network.device),
             timings=taken.milliseconds,
         )
