@@ -14,7 +14,7 @@ from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.panes import changed, classes, what_if
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY, save_screenshot
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.what_if_actions import PERTURBATION_STEPS
+from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot

@@ -10,7 +10,7 @@ from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
-from deepvis_toolbox.live import what_if_actions as bench
+from deepvis_toolbox.live import actions_what_if as bench
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption
