@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.errors import ToolboxError
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.network.recording import Recording
+    from deepvis_toolbox.notebook import explain, show_layer, show_unit
     from deepvis_toolbox.opening.loading import load_network
     from deepvis_toolbox.optimize import AscentResult, AscentSettings, preferred_images
     from deepvis_toolbox.process_tuning import tune_process
@@ -31,9 +32,12 @@ _HOMES = {
     "Rect": "deepvis_toolbox.words.layer",
     "ToolboxError": "deepvis_toolbox.errors",
     "Unit": "deepvis_toolbox.words.unit",
+    "explain": "deepvis_toolbox.notebook",
     "load_network": "deepvis_toolbox.opening.loading",
     "parse_units": "deepvis_toolbox.words.unit",
     "preferred_images": "deepvis_toolbox.optimize",
+    "show_layer": "deepvis_toolbox.notebook",
+    "show_unit": "deepvis_toolbox.notebook",
     "tune_process": "deepvis_toolbox.process_tuning",
 }
 
@@ -48,9 +52,12 @@ __all__ = [
     "ToolboxError",
     "Unit",
     "__version__",
+    "explain",
     "load_network",
     "parse_units",
     "preferred_images",
+    "show_layer",
+    "show_unit",
     "tune_process",
 ]
 

@@ -52,8 +52,13 @@ def moves(name: str, letter: str, move: Callable[[State, int], None], text: str,
     )
 
 
+def _want_values(state: State) -> None:
+    state.orders.save_values = True
+
+
 WINDOW_KEYS = (
     Binding(("p",), actions.want_screenshot, "Window", "save a screenshot"),
+    Binding(("D",), _want_values, "Window", "save the layer's values (.npz), and what they are (.json)"),
     Binding(("escape",), actions.reset, "Window", "reset", "Esc"),
     Binding(("q",), actions.quit_toolbox, "Window", "quit"),
 )

@@ -17,6 +17,7 @@ from deepvis_toolbox.live.panes.caption import draw_note
 from deepvis_toolbox.live.panes.changed import draw_changed_tag
 from deepvis_toolbox.live.panes.classes import ClassesPane
 from deepvis_toolbox.live.panes.error import ErrorPane
+from deepvis_toolbox.live.panes.film_strip import FilmStripPane
 from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
 from deepvis_toolbox.live.panes.layer_list import LayerListPane
@@ -52,6 +53,7 @@ for _pane in (
     ClassesPane(),
     SelectedPane(),
     BackwardPane(),
+    FilmStripPane(),
     LayerListPane(),
     WhatIfPane(),
     TilesPane(),

@@ -20,6 +20,7 @@ from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.key_codes import NO_KEY
 from deepvis_toolbox.live.window.window import MouseEvent, Window
 from deepvis_toolbox.live.work.live_work import LiveWork
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import failure_sentence
 from deepvis_toolbox.rate_meter import RateMeter
@@ -67,6 +68,7 @@ class MainLoop:
         self._script = deque(self.options.script)
         self._source_control = SourceControl(self.work.reader)
         self._shelf: PictureShelf | None = None
+        self._met: LoadedNetwork | None = None
         self._rate = RateMeter()
         self.snapshots_seen = 0
         self._changed = True  # something is to be drawn
@@ -162,7 +164,11 @@ class MainLoop:
         if worker.failure is not None and not self.state.facts.error:
             self.state.facts.error = failure_sentence(worker)
             self.state.facts.loading, self._changed = "no network: see the error", True
-        elif worker.loaded is not None and not self.state.facts.layers:
+        elif worker.loaded is not None and worker.loaded is not self._met:
+            is_first, self._met = self._met is None, worker.loaded
+            if not is_first:
+                self._meet_again(worker.loaded)
+                return
             worker.loaded.introduce(self.state)
             self.clock.mark("network")
             self.state.facts.message = "press h for the keys and what the mouse does"
@@ -171,6 +177,14 @@ class MainLoop:
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
             self.state.facts.has_unit_images = self._shelf is not None
+
+    def _meet_again(self, loaded: LoadedNetwork) -> None:
+        """Go on with the network's new weights: the selection stays, the store may hold other pictures of them."""
+        loaded.introduce_again(self.state)
+        if self._shelf:
+            self._shelf.close()
+        self._shelf = self.open_shelf(loaded) if self.open_shelf else None
+        self._changed = True
 
     def _take_snapshot(self) -> None:
         snapshot = self.work.snapshots.get(timeout=self._seconds_to_wait())
@@ -218,3 +232,6 @@ class MainLoop:
         if self.state.orders.screenshot:
             self.state.orders.screenshot = False
             self.shooter.shoot(pixels, self.state, self.snapshot)
+        if self.state.orders.save_values:
+            self.state.orders.save_values = False
+            self.shooter.keep_values(self.state, self.snapshot)

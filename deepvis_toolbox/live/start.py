@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.film import Film
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, shown_path
 from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
@@ -24,6 +24,7 @@ from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.window.screen import USUAL_WINDOW
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.settings.sections import Settings
 from deepvis_toolbox.shown_text import settings_without_secrets
 from deepvis_toolbox.sources.kinds.camera import first_camera
@@ -47,6 +48,8 @@ class StartOptions:
     """As after `--input`; empty: those of the settings, else the first camera, else the demo."""
     goto: str = ""
     """The unit to start at; empty: the settings'."""
+    view: View | None = None
+    """How things are shown at the start; None: as the settings say."""
     script: str = ""
     """As after `--script`."""
     frames: int | None = None
@@ -57,6 +60,8 @@ class StartOptions:
     """Opens the loaded network's unit images."""
     open_grower: OpenGrower | None = None
     """Gives what makes pictures on demand."""
+    training: Training | None = None
+    """The training that is watched."""
     clock: StartupClock = field(default_factory=StartupClock)
 
     def painter(self) -> Painter:
@@ -97,7 +102,7 @@ def run_live(options: StartOptions) -> bool:
         recording = _recording(options, stack)
         sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
-        work = LiveWork(options.load, sources, options.start_unit, options.open_grower)
+        work = LiveWork(options.load, sources, options.start_unit, options.open_grower, options.training)
         work.start()
         try:
             window = Window(window_settings.title, *window_size(window_settings.width, window_settings.height))
@@ -179,7 +184,7 @@ def _default_input() -> str:
 
 def _start_state(options: StartOptions, sources: int) -> State:
     live = options.settings.live
-    view = View(
+    view = options.view or View(
         backward=live.backward,
         backward_view=live.backward_view,
         show_labels=live.show_labels,
@@ -189,6 +194,9 @@ def _start_state(options: StartOptions, sources: int) -> State:
     state = State.started_with(view)
     state.facts.sources = sources
     state.facts.loading = "loading the network …"
+    if options.training:
+        state.facts.is_training = True
+        state.facts.loading = f"waiting for weights in {shown_path(options.training.where)} …"
     return state
 
 

@@ -51,6 +51,9 @@ class Facts:
     source_gone: bool = False
     """The source's frames have stopped coming: what is shown is the last one."""
 
+    is_training: bool = False
+    """Whether the network's weights are watched while they change."""
+
     has_unit_images: bool = False
     """Whether the model (or a setting) names a folder for unit images."""
     unit_pictures: UnitPictures | None = None
@@ -163,6 +166,8 @@ class Orders:
     grow: frozenset[Unit] = frozenset()
     """Units whose preferred images are to be made, while they are selected."""
     screenshot: bool = False
+    save_values: bool = False
+    """The shown layer's values are to be saved as arrays."""
     quit: bool = False
 
 

@@ -26,14 +26,16 @@ from deepvis_toolbox.command_line.flags import (  # noqa: E402
 from deepvis_toolbox.command_line.opened_network import loading_options, written_flags  # noqa: E402
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
 from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
-from deepvis_toolbox.errors import ToolboxError  # noqa: E402
+from deepvis_toolbox.errors import ToolboxError, shown_path, user_path  # noqa: E402
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS  # noqa: E402
 from deepvis_toolbox.words.inputs import INPUT_FORMS  # noqa: E402
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
     from deepvis_toolbox.live.start import StartOptions
+    from deepvis_toolbox.live.work.checkpoints import Checkpoint
     from deepvis_toolbox.live.work.grower import OpenGrower
+    from deepvis_toolbox.live.work.training import Training
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.settings.sections import Settings
 
@@ -58,8 +60,12 @@ def parser() -> CommandParser:
     network.add_argument(
         "--trusted", action="store_true", help="list the folders that were trusted, and do nothing else"
     )
+    network.add_argument("--watch", type=Path, metavar="FILE_OR_FOLDER",
+                         help="open the network's newest weights whenever a training writes some")  # fmt: skip
     units = parser.group("units")
     units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
+    units.add_argument("--restore", type=Path, metavar="SHOT.png",
+                       help="show things as in a screenshot that the key p saved, and its unit")  # fmt: skip
     pictures = parser.group("pictures in")
     pictures.add_argument("sources", nargs="*", metavar="SOURCE", help="the same as --input SOURCE")
     pictures.add_argument("--input", action="append", default=[], metavar="SOURCE",
@@ -104,6 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ToolboxError(
             f"{len(given.input)} inputs are named; the window takes two at most; a folder or a list holds many pictures"
         )
+    if given.watch and (given.headless or given.weights):
+        flag = "--headless" if given.headless else "--weights"
+        raise ToolboxError(f"--watch does not go with {flag}: it opens the newest weights in the window")
     options = _options(given)
     if given.save_model:
         return _save_model(options, given.save_model)
@@ -155,6 +164,7 @@ def _save_model(options: StartOptions, folder: Path) -> int:
 
 
 def _options(given: argparse.Namespace) -> StartOptions:
+    from deepvis_toolbox.live.pictures.restoring import restored
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.startup import StartupClock
     from deepvis_toolbox.settings.loading import load_settings
@@ -163,17 +173,20 @@ def _options(given: argparse.Namespace) -> StartOptions:
     local = Path(given.settings) if given.settings else None
     settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, store=given.store)
     log_to(settings.log.file, _log_level(given, settings))
+    view, unit = restored(given.restore) if given.restore else (None, "")
     return StartOptions(
         load=lambda: _load(given, settings),
         settings=settings,
         inputs=given.input,
-        goto=given.goto or "",
+        goto=given.goto or unit,
+        view=view,
         script=given.script,
         frames=given.frames,
         record=given.record,
         snapshot=given.snapshot,
         open_shelf=_shelf_opener(given, settings),
         open_grower=_grower_opener(settings),
+        training=_training(given, settings),
         clock=StartupClock(BEGAN),
     )
 
@@ -191,6 +204,21 @@ def _grower_opener(settings: Settings) -> OpenGrower:
     from deepvis_toolbox.live.work.grower import open_grower
 
     return partial(open_grower, folder=settings.unit_images.folder, maxes=settings.unit_images.maxes)
+
+
+def _training(given: argparse.Namespace, settings: Settings) -> Training | None:
+    from deepvis_toolbox.live.work.training import Training
+
+    if given.watch is None:
+        return None
+    where = user_path(given.watch).absolute()
+    if not where.exists() and not where.parent.is_dir():
+        raise ToolboxError(f"--watch {shown_path(given.watch)}: there is no such folder")
+
+    def load(checkpoint: Checkpoint) -> Network:
+        return _load(argparse.Namespace(**{**vars(given), "weights": str(checkpoint.path)}), settings)
+
+    return Training(where, load)
 
 
 def _load(given: argparse.Namespace, settings: Settings) -> Network:

@@ -20,9 +20,17 @@ class CaptureThread:
     """Keeps the newest picture of a capture; opens it again, for as long as it takes, when it is lost."""
 
     def __init__(
-        self, name: str, opener: Callable[[], Capture | None], *, replay: bool = True, retry_seconds: float = 1.0
+        self,
+        name: str,
+        opener: Callable[[], Capture | None],
+        *,
+        replay: bool = True,
+        retry_seconds: float | None = 1.0,
     ) -> None:
-        """Take `replay`: a capture that has an end starts again there; otherwise the thread is `finished`."""
+        """Take `replay`: a capture that has an end starts again there; otherwise the thread is `finished`.
+
+        `retry_seconds`: after so long one that was lost is opened again; None: never, it is `finished`.
+        """
         self._opener = opener
         self._replay = replay
         self._retry_seconds = retry_seconds
@@ -62,9 +70,12 @@ class CaptureThread:
             self._attempted.set()
             if not self._ever_opened:
                 return
-            if capture is None or not self._pump(capture):
-                self._lose()
-        self.wake()
+            ended_well = capture is not None and self._pump(capture)
+            if self._retry_seconds is None:
+                self.finished = True
+            elif not ended_well:
+                self._lose(self._retry_seconds)
+        self._newest.close()  # the last picture can still be taken
 
     def _open(self) -> Capture | None:
         try:
@@ -92,14 +103,16 @@ class CaptureThread:
             log.debug("reading failed", exc_info=True)
         finally:
             capture.release()
-        if count == 1:  # the address of a web camera's newest picture: asked for once a second, not all the time
+        if (
+            count == 1 and self._retry_seconds
+        ):  # the address of a web camera's newest picture: asked for once a second, not all the time
             self._stopped.wait(self._retry_seconds)
         at_end = finite and count > 0
         self.finished = at_end and not self._replay
         return at_end or count == 1 or self._stopped.is_set()
 
-    def _lose(self) -> None:
+    def _lose(self, retry_seconds: float) -> None:
         if not self.lost:
             self.lost = True
             self.wake()
-        self._stopped.wait(self._retry_seconds)
+        self._stopped.wait(retry_seconds)

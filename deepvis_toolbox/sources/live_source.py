@@ -30,12 +30,15 @@ class LiveSource(Source):
         *,
         mirror: bool = False,
         retry_seconds: float = 1.0,
+        comes_once: bool = False,
     ) -> None:
+        """Take `comes_once`: what has been read cannot be read again; its end is the end."""
         self.name = name
         self._mirror = mirror
         self._realtime = options.realtime
         self._number = 0
-        self._capture = CaptureThread(name, opener, replay=options.loop, retry_seconds=retry_seconds)
+        replay, retry = options.loop and not comes_once, None if comes_once else retry_seconds
+        self._capture = CaptureThread(name, opener, replay=replay, retry_seconds=retry)
         self.is_open = self._capture.start(OPEN_SECONDS)
 
     def read(self) -> SourceFrame | None:

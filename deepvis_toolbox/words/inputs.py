@@ -12,3 +12,7 @@ INPUT_FORMS.add("LIST.txt", Word('a text file with one picture a line, "FILE" or
 INPUT_FORMS.add("PICTURE", Word("a picture file (JPEG, PNG, GIF, WebP, TIFF, …)"))
 INPUT_FORMS.add("VIDEO", Word("a video file"))
 INPUT_FORMS.add("URL", Word("a network stream or video"))
+INPUT_FORMS.add(
+    "screen:X,Y,WIDTH,HEIGHT", Word("a part of the screen; screen alone is all of it (X11, macOS, Windows)")
+)
+INPUT_FORMS.add("-", Word("standard input: pictures one after the other, or a film, as another program writes them"))

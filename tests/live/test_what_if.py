@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.panes import changed, classes, what_if
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY, save_screenshot
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS
+from deepvis_toolbox.live.view_record import view_from, view_record
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -276,5 +278,20 @@ def test_a_screenshot_says_what_was_changed(tmp_path: Path) -> None:
     save_screenshot(tmp_path / "shot.png", np.zeros((9, 9, 3), np.uint8), state, None, {})
     with Image.open(tmp_path / "shot.png") as picture:
         made_by = json.loads(picture.text[METADATA_KEY])  # type: ignore[attr-defined]
-    assert made_by["edits"] == [{"layer": "conv1", "units": [3], "what": "scale", "value": 2.0}]
-    assert made_by["perturbation"] == {"noise": 0, "blur": 1, "brightness": 0, "shift": 0}
+    assert made_by["view"]["edits"] == [{"layer": "conv1", "units": [3], "what": "scale", "value": 2.0}]
+    assert made_by["view"]["perturbation"] == {"noise": 0, "blur": 1, "brightness": 0, "shift": 0}
+
+
+def test_a_restored_view_has_the_edits_with_their_values() -> None:
+    state = press(state_at("conv1", 3), "X", "2")
+    state.facts.selected_map = (Unit("conv1", 5), np.random.default_rng(0).random((8, 8), np.float32))
+    state.view.unit = 5
+    press(state, "V")
+    found = view_from(json.loads(json.dumps(view_record(state.view))))
+    assert (found.edits, found.perturbation) == (state.view.edits, state.view.perturbation)
+
+
+@pytest.mark.parametrize("edits", ["x", [3], [{}], [{"layer": "a", "units": [1], "what": "no", "value": None}]])
+def test_damaged_edits_of_a_screenshot_are_refused(edits: object) -> None:
+    with pytest.raises(ToolboxError, match=r"view\.edits"):
+        view_from({"edits": edits})

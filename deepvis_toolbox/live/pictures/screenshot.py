@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,18 @@ from PIL.PngImagePlugin import PngInfo
 
 from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.view_record import view_record
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.version import __version__
-from deepvis_toolbox.words.edit import Edit
 
 METADATA_KEY = "deepvis_toolbox"
 """The PNG text entry that holds the settings, as JSON."""
 
 
-def screenshot_path(folder: Path, now: datetime) -> Path:
+def free_path(folder: Path, now: datetime, ending: str) -> Path:
     """Return a name in `folder` that is not taken: `deepvis-2026-01-31-12.30.05.png`."""
     stem = f"deepvis-{now:%Y-%m-%d-%H.%M.%S}"
-    names = (folder / f"{stem}{'' if number == 0 else f'-{number}'}.png" for number in range(1000))
+    names = (folder / f"{stem}{'' if number == 0 else f'-{number}'}.{ending}" for number in range(1000))
     return next(path for path in names if not path.exists())
 
 
@@ -59,17 +58,10 @@ def description(state: State, snapshot: Snapshot | None, settings: Mapping[str, 
         "zoom": state.view.zoom,
         "gamma": state.view.gamma,
         "per channel": state.view.channel_boost,
-        "edits": [_edit(edit) for edit in state.view.edits],
-        "perturbation": asdict(state.view.perturbation),
         "stretch": state.view.stretch,
         "labels": state.view.show_labels,
         "source": frame.source if frame else None,
         "frame": frame.number if frame else None,
+        "view": view_record(state.view),
         "settings": dict(settings),
     }
-
-
-def _edit(edit: Edit) -> dict[str, Any]:
-    """Return an edit as plain data, with all its values: what was pasted is found nowhere else."""
-    value = None if edit.value is None else edit.value.tolist()
-    return {"layer": edit.layer, "units": list(edit.units), "what": edit.what, "value": value}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import sentence_of
-from deepvis_toolbox.live.pictures.screenshot import save_screenshot, screenshot_path
+from deepvis_toolbox.live.pictures.saved_values import save_values
+from deepvis_toolbox.live.pictures.screenshot import free_path, save_screenshot
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.mailbox import Mailbox
@@ -31,10 +32,23 @@ class Shooter:
 
     def shoot(self, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None) -> None:
         """Save a copy of RGB pixels H×W×3; one picture at a time, a second one waits for the first."""
+        frozen, pixels = _as_now(state), pixels.copy()
+
+        def save() -> Path:
+            path = free_path(self._folder, datetime.now(), "png")
+            save_screenshot(path, pixels, frozen, snapshot, self._settings)
+            return path
+
+        self._start(save, "screenshot")
+
+    def keep_values(self, state: State, snapshot: Snapshot | None) -> None:
+        """Save the shown layer's values; in its turn like a screenshot."""
+        frozen = _as_now(state)
+        self._start(lambda: save_values(self._folder, datetime.now(), frozen, snapshot, self._settings), "values")
+
+    def _start(self, save: Callable[[], Path], what: str) -> None:
         self.close()
-        path = screenshot_path(self._folder, datetime.now())
-        job = (path, pixels.copy(), replace(state, view=replace(state.view), facts=replace(state.facts)), snapshot)
-        self._thread = threading.Thread(target=self._save, args=job, name="screenshot")
+        self._thread = threading.Thread(target=self._save, args=(save, what), name=what)
         self._thread.start()
 
     def outcome(self) -> str | None:
@@ -47,9 +61,13 @@ class Shooter:
             self._thread.join()
             self._thread = None
 
-    def _save(self, path: Path, pixels: NDArray[np.uint8], state: State, snapshot: Snapshot | None) -> None:
+    def _save(self, save: Callable[[], Path], what: str) -> None:
         try:
-            save_screenshot(path, pixels, state, snapshot, self._settings)
-            self._outcomes.put(f"saved {path}")
+            self._outcomes.put(f"saved {save()}")
         except Exception as error:
-            self._outcomes.put(f"no screenshot: {sentence_of(error)}")
+            self._outcomes.put(f"no {what} saved: {sentence_of(error)}")
+
+
+def _as_now(state: State) -> State:
+    """Return a copy that keys pressed meanwhile do not change."""
+    return replace(state, view=replace(state.view), facts=replace(state.facts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from deepvis_toolbox.live.work.checkpoints import Checkpoint
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.rate_meter import RateMeter
@@ -17,6 +18,8 @@ class Work(NamedTuple):
     request: Request
     source_rate: float
     """Frames a second that the source delivered."""
+    checkpoint: Checkpoint | None = None
+    """New weights, to be opened first."""
 
 
 class Inbox(Mailbox[SourceFrame]):
@@ -33,6 +36,7 @@ class Inbox(Mailbox[SourceFrame]):
         self._frame: SourceFrame | None = None
         self._frames_in = RateMeter()
         self._source = ""
+        self._checkpoint: Checkpoint | None = None
 
     def put(self, item: SourceFrame) -> bool:
         """Leave a frame, in place of one not processed yet. False where the inbox is closed."""
@@ -58,6 +62,12 @@ class Inbox(Mailbox[SourceFrame]):
                 self._window_is_ready = True
                 self._changed.notify()
 
+    def renew(self, checkpoint: Checkpoint) -> None:
+        """Leave new weights, in place of some not opened yet; the last frame is answered with them, at once."""
+        with self._changed:
+            self._checkpoint, self._request_is_new = checkpoint, True
+            self._changed.notify()
+
     def next_work(self) -> Work | None:
         """Wait for a new frame or a new request; None once the inbox is closed."""
         with self._changed:
@@ -68,7 +78,8 @@ class Inbox(Mailbox[SourceFrame]):
                 self._frame = self._items.pop()
             assert self._frame is not None  # `_has_work` has seen a frame
             self._request_is_new = self._window_is_ready = False
-            return Work(self._frame, self._request, self._frames_in.rate)
+            checkpoint, self._checkpoint = self._checkpoint, None
+            return Work(self._frame, self._request, self._frames_in.rate, checkpoint)
 
     @property
     def is_live(self) -> bool:

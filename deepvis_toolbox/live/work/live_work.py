@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from deepvis_toolbox.live.work.checkpoints import CheckpointWatch
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.live.work.worker import Worker
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.sources.reader import FrameReader
@@ -27,24 +29,32 @@ class LiveWork:
         sources: Sequence[Source],
         goto: str = "",
         open_grower: OpenGrower | None = None,
+        training: Training | None = None,
     ) -> None:
         """`load` is called in the worker thread; `goto` is the address of the unit to start at, or empty.
 
-        `open_grower` gives what makes pictures on demand.
+        `open_grower` gives what makes pictures on demand. `training`: opens the network's weights as they change, the
+        first ones instead of `load`.
         """
         self.inbox = Inbox(paced=True)
         self.snapshots: Mailbox[Snapshot] = Mailbox()
-        self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower)
+        load = training.first if training else load
+        self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower, training)
+        self._watch = CheckpointWatch(training.where, self.inbox.renew) if training else None
         self.reader = FrameReader(sources, self.inbox)
 
     def start(self) -> None:
         """Start the threads."""
         self.worker.start()
         self.reader.start()
+        if self._watch:
+            self._watch.start()
 
     def close(self, timeout: float = 1.5) -> bool:
         """End both threads; False where one is still busy after `timeout` seconds (loading, a very slow network)."""
         deadline = time.monotonic() + timeout
+        if self._watch:
+            self._watch.close()
         self.inbox.close()
         self.snapshots.close()
         source_ended = self.reader.close(timeout)

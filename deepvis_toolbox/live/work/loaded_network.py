@@ -51,8 +51,21 @@ class LoadedNetwork:
         state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
         state.facts.no_edits = self.no_edits
         set_layers(state, self.layers)
+        origin = state.view.frozen_origin
+        if origin and not any(origin.layer == layer.name and origin.channel < layer.channels for layer in self.layers):
+            state.view.frozen_origin = None  # a restored one, of another network
         if self.start:
             go_to(state, self.start)
+
+    def introduce_again(self, state: State) -> None:
+        """Let the state go on with other weights: the selected unit stays, where it is still there."""
+        if self.layers == state.facts.layers:
+            return
+        unit = state.selected
+        state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
+        set_layers(state, self.layers)
+        if unit:
+            go_to(state, unit)
 
 
 def _identity(network: Network) -> Callable[[], NetworkIdentity]:

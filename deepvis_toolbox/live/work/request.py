@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from deepvis_toolbox.live.work.training_progress import TrainingProgress
 from deepvis_toolbox.measure import Edited
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.unit_images.growth import Growth
@@ -19,6 +20,13 @@ class GrowingPictures(Question[Growth]):
 
     No pass over a frame answers it: the worker's grower does, over many frames.
     """
+
+    unit: Unit
+
+
+@dataclass(frozen=True)
+class TrainingOf(Question[TrainingProgress]):
+    """How does a unit change over the checkpoints of a training that is watched? The worker remembers it."""
 
     unit: Unit
 
@@ -48,3 +56,8 @@ class Request:
     def growing(self) -> Unit | None:
         """The unit whose pictures are to be made; None where none are."""
         return next((one.unit for one in self.questions if isinstance(one, GrowingPictures)), None)
+
+    @property
+    def training(self) -> TrainingOf | None:
+        """The question of how a unit changes in training; None where it is not asked."""
+        return next((one for one in self.questions if isinstance(one, TrainingOf)), None)

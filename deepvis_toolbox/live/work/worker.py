@@ -17,6 +17,7 @@ from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.processors import spare_one_for_the_window
 from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.rate_meter import RateMeter
 
@@ -41,15 +42,18 @@ class Worker(threading.Thread):
         snapshots: Mailbox[Snapshot],
         goto: str = "",
         open_grower: OpenGrower | None = None,
+        training: Training | None = None,
     ) -> None:
+        """`training` opens the weights that come into the inbox, in place of the network's first ones."""
         super().__init__(name="worker", daemon=True)
         self.loaded: LoadedNetwork | None = None
-        """Set once, when the network is there."""
+        """Set when the network is there, and again when it has new weights."""
         self.failure: Exception | None = None
         """Why the thread has ended, where it was not asked to: mostly, because loading failed."""
         self._load = load
         self._goto = goto
         self._open_grower = open_grower
+        self._training = training
         self._inbox = inbox
         self._snapshots = snapshots
         self._rate = RateMeter()
@@ -66,20 +70,41 @@ class Worker(threading.Thread):
             _log.log(level, "%s", failure_sentence(self), exc_info=error)
 
     def _work(self, network: Network) -> None:
+        """Answer frames with the network, then with the one that new weights make of it, until the inbox is closed."""
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
 
-        with network:
-            spare_one_for_the_window()
-            processor = FrameProcessor(network)
-            self.loaded = LoadedNetwork.of(network, self._goto)
-            grower = self._open_grower(network) if self._open_grower else None
-            while work := self._next_work(grower):
-                self._last = self._answer(processor, work)
-                if grower:
-                    grower.follow(work.request.growing)
-                self._publish(grower)
-                if grower:
-                    grower.after_frame()
+        spare_one_for_the_window()
+        first: Work | None = None
+        while True:
+            with network:
+                processor = FrameProcessor(network)
+                self.loaded = LoadedNetwork.of(network, self._goto)
+                grower = self._open_grower(network) if self._open_grower else None
+                renewed = self._answer_with(processor, grower, first)
+            if renewed is None:
+                return
+            self._goto = ""
+            network, first = renewed
+
+    def _answer_with(
+        self, processor: FrameProcessor, grower: Grower | None, first: Work | None
+    ) -> tuple[Network, Work] | None:
+        """Answer frames until other weights are there: return their network, and what it is to answer first; None once
+        the inbox is closed."""
+        work = first or self._next_work(grower)
+        while work:
+            if work.checkpoint and self._training and work is not first:
+                network = self._training.open(work.checkpoint)
+                if network is not None:
+                    return network, work
+            self._last = self._answer(processor, work)
+            if grower:
+                grower.follow(work.request.growing)
+            self._publish(grower)
+            if grower:
+                grower.after_frame()
+            work = self._next_work(grower)
+        return None
 
     def _next_work(self, grower: Grower | None) -> Work | None:
         """Wait for work; pictures grow meanwhile where they are wanted and nothing moves."""
@@ -90,7 +115,12 @@ class Worker(threading.Thread):
 
     def _publish(self, grower: Grower | None) -> None:
         assert self._last is not None
-        self._snapshots.put(with_growth(self._last, grower) if grower else self._last)
+        snapshot = with_growth(self._last, grower) if grower else self._last
+        question = snapshot.request.training
+        if question and self._training:
+            progress = self._training.progress(snapshot, question.unit)
+            snapshot = replace(snapshot, answers={**snapshot.answers, question: progress})
+        self._snapshots.put(snapshot)
 
     def _answer(self, processor: FrameProcessor, work: Work) -> Snapshot:
         try:

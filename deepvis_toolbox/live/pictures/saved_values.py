@@ -1,0 +1,62 @@
+"""Saves the shown layer's values as arrays, with a JSON beside them that says what they are."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepvis_toolbox.atomic_files import write_bytes
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.pictures.screenshot import description, free_path
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, LayerGradients, LayerMaps
+from deepvis_toolbox.version import __version__
+
+
+def save_values(
+    folder: Path, now: datetime, state: State, snapshot: Snapshot | None, settings: Mapping[str, Any]
+) -> Path:
+    """Write what the snapshot holds of the shown layer as `deepvis-….npz`, and `deepvis-….json`; return the first.
+
+    Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations` or `gradients` (float32
+    (C, H, W) or (C,)), `backward` (float32 (H, W, channels)), `probabilities` (float32 (classes,)). `ToolboxError`
+    where there is nothing to save yet, or it cannot be written.
+    """
+    if snapshot is None or not snapshot.answers:
+        raise ToolboxError("there are no values yet")
+    arrays, meanings = {"input": snapshot.input_image}, {"input": "the picture as the network sees it, RGB 0 to 255"}
+    for question, answer in snapshot.answers.items():
+        for kind, (name, meaning) in _SAVED.items():
+            if type(question) is kind:
+                arrays[name], meanings[name] = np.asarray(answer), f"{meaning}; {question}"
+    path = free_path(folder, now, "npz")
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(path, buffer.getvalue())
+    record = {
+        "arrays": {
+            name: {"meaning": meanings[name], "shape": list(array.shape), "dtype": str(array.dtype)}
+            for name, array in arrays.items()
+        },
+        "made by": f"Deep Visualization Toolbox {__version__}",
+        **description(state, snapshot, settings),
+    }
+    text = json.dumps(record, ensure_ascii=False, indent=1)
+    write_bytes(path.with_suffix(".json"), text.encode("utf-8", errors="backslashreplace"))
+    return path
+
+
+_SAVED: dict[type, tuple[str, str]] = {
+    LayerMaps: ("activations", "every unit's activations, units first, behind the layer's rectifier"),
+    LayerGradients: ("gradients", "what the backward pass brought to every unit, below the layer's rectifier"),
+    BackwardImage: ("backward", "what the backward pass brought to the input, per unit of network input, RGB order"),
+    ClassProbabilities: ("probabilities", "of each class, 0 to 1"),
+}
+"""What is saved of each question: the array's name, and what it is."""

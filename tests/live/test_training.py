@@ -1,0 +1,178 @@
+"""A training that is watched: the window follows the weights as they are written, and keeps what it showed before."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.painter import Painter
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.toolbox_command import main
+from deepvis_toolbox.live.work.checkpoints import Checkpoint, CheckpointWatch, newest_checkpoint
+from deepvis_toolbox.live.work.inbox import Inbox
+from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.work.request import Request, TrainingOf
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.training import Training
+from deepvis_toolbox.live.work.training_progress import TrainingProgress
+from deepvis_toolbox.live.work.worker import Worker
+from deepvis_toolbox.mailbox import Mailbox
+from deepvis_toolbox.measure import LayerMaps
+from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.opening.weights_file import fill, read_state_dict
+from deepvis_toolbox.words.unit import Unit
+from tests.live.test_worker import frame
+from tests.nets import opened
+
+
+class Learner(nn.Module):
+    """A convolution and classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(torch.relu(self.conv(x)).mean((2, 3)))
+
+
+def written(path: Path, seed: int) -> Learner:
+    """A module, whose weights are in the file, as training scripts write them."""
+    torch.manual_seed(seed)
+    module = Learner()
+    torch.save({"epoch": seed, "model": module.state_dict()}, path)
+    return module
+
+
+def load(checkpoint: Checkpoint) -> TorchNetwork:
+    module = Learner()
+    fill(module, read_state_dict(checkpoint.path), str(checkpoint.path))
+    return opened(module)
+
+
+def test_the_newest_file_with_weights_counts(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path) is None
+    assert newest_checkpoint(tmp_path / "none.pt") is None
+    for age, name in enumerate(["a.pt", "b.pth", ".hidden.pt", "log.txt", "empty.pt"]):
+        (tmp_path / name).write_bytes(b"" if name == "empty.pt" else b"weights")
+        stamp = time.time() - 100 + age
+        os.utime(tmp_path / name, (stamp, stamp))
+    found = newest_checkpoint(tmp_path)
+    assert found is not None
+    assert found.name == "b.pth"
+    alone = newest_checkpoint(tmp_path / "a.pt")
+    assert alone is not None
+    assert alone.stamp < found.stamp
+
+
+def test_a_file_is_told_of_once_it_is_written_whole(tmp_path: Path) -> None:
+    told: list[Checkpoint] = []
+    news = threading.Event()
+    path = tmp_path / "growing.pt"
+    watch = CheckpointWatch(tmp_path, lambda found: (told.append(found), news.set()), seconds=0.3)  # type: ignore[func-returns-value]
+    watch.start()
+    with path.open("wb") as file:
+        for _ in range(12):  # never still for as long as the watch looks apart
+            file.write(b"piece")
+            file.flush()
+            time.sleep(0.1)
+    assert news.wait(10)
+    assert [found.stamp[1] for found in told] == [60]
+    news.clear()
+    path.write_bytes(b"other weights")
+    assert news.wait(10)
+    watch.close()
+    assert [found.stamp[1] for found in told] == [60, 13]
+
+
+class Following:
+    """A worker that follows a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.inbox, self.snapshots = Inbox(), Mailbox[Snapshot]()
+        self.training = Training(folder, load)
+        self.worker = Worker(self.training.first, self.inbox, self.snapshots, training=self.training)
+        self.worker.start()
+        self.question = TrainingOf(Unit("conv", 2))
+        self.inbox.ask(Request(frozenset({LayerMaps("conv"), self.question})))
+
+    def next(self) -> tuple[np.ndarray, TrainingProgress]:
+        snapshot = self.snapshots.get(timeout=20)
+        assert snapshot is not None
+        maps, progress = snapshot.answer(LayerMaps("conv")), snapshot.answer(self.question)
+        assert maps is not None
+        assert progress is not None
+        return maps.maps, progress
+
+    def close(self) -> None:
+        self.inbox.close()
+        self.worker.join(5)
+        assert not self.worker.is_alive()
+
+
+def test_answers_are_those_of_the_newest_weights_and_a_broken_file_changes_nothing(tmp_path: Path) -> None:
+    first = written(tmp_path / "one.pt", 1)
+    following = Following(tmp_path)
+    shot = frame(size=(32, 32))
+    following.inbox.put(shot)
+    x = torch.from_numpy(np.float32(shot.image.transpose(2, 0, 1).copy()))[None]
+    maps, progress = following.next()
+    np.testing.assert_allclose(maps, first.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
+    assert (progress.count, progress.checkpoint, len(progress.film)) == (1, "one.pt", 1)
+
+    broken = tmp_path / "half.pt"
+    broken.write_bytes((tmp_path / "one.pt").read_bytes()[:500])
+    following.inbox.renew(newest_checkpoint(broken))  # type: ignore[arg-type]
+    maps, progress = following.next()
+    np.testing.assert_allclose(maps, first.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
+    assert "half.pt" in progress.note
+    assert progress.count == 1
+
+    second = written(tmp_path / "two.pt", 2)
+    following.inbox.renew(newest_checkpoint(tmp_path / "two.pt"))  # type: ignore[arg-type]
+    maps, progress = following.next()
+    np.testing.assert_allclose(maps, second.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
+    assert (progress.count, progress.checkpoint, progress.note) == (2, "two.pt", "")
+    assert [former.checkpoint for former in progress.film] == ["1 · one.pt", "2 · two.pt"]
+    np.testing.assert_allclose(progress.film[0].map, first.conv(x)[0, 2].detach(), rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(progress.film[1].map, second.conv(x)[0, 2].detach(), rtol=1e-3, atol=1e-2)
+
+    following.question = TrainingOf(Unit("conv", 0))  # another unit's film begins anew
+    following.inbox.ask(Request(frozenset({LayerMaps("conv"), following.question})))
+    assert [former.checkpoint for former in following.next()[1].film] == ["2 · two.pt"]
+    following.close()
+
+
+def test_the_selection_stays_with_new_weights() -> None:
+    state, painter = State(), Painter()
+    network = opened(Learner())
+    LoadedNetwork.of(network).introduce(state)
+    actions.go_to(state, Unit("conv", 3))
+    actions.cycle_backward_mode(state)
+    view = state.view
+    LoadedNetwork.of(opened(Learner())).introduce_again(state)
+    assert state.view is view
+    assert state.address == "conv:3"
+    state.facts.is_training = True
+    assert painter.paint(state, None, (1280, 720)).shape == (720, 1280, 3)
+    assert "training" in painter.layout.boxes  # type: ignore[union-attr]
+
+
+def test_a_training_that_cannot_be_watched_is_told_in_a_sentence(tmp_path: Path) -> None:
+    for arguments, told in (
+        (["--watch", str(tmp_path / "none" / "such.pt")], "no such folder"),
+        (["--watch", str(tmp_path), "--headless"], "--headless"),
+        (["--watch", str(tmp_path), "--weights", "w.pt"], "--weights"),
+    ):
+        with pytest.raises(ToolboxError, match=told):
+            main(arguments)
