@@ -29,6 +29,7 @@ from deepvis_toolbox.live.panes.tiles import TilesPane
 from deepvis_toolbox.live.panes.timings import TimingsPane
 from deepvis_toolbox.live.panes.unit_images import UnitImagesPane
 from deepvis_toolbox.live.panes.what_if import WhatIfPane
+from deepvis_toolbox.live.panes.why import WhyPane
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.request import Request
@@ -58,6 +59,7 @@ for _pane in (
     WhatIfPane(),
     TilesPane(),
     UnitImagesPane(),
+    WhyPane(),
     StatusPane(),
     TimingsPane(),
     MessagePane(),

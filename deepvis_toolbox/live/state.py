@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
@@ -19,6 +19,8 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 CursorArea = Literal["layers", "tiles"]
 Zoom = Literal["tiles", "unit", "backward"]
 Pattern = Literal["off", "regularized_opt", "max_im"]
+Why = Literal["off", "feeds", "raises"]
+WHYS: tuple[Why, ...] = get_args(Why)
 
 GAMMAS = (1.0, 0.7, 0.5, 0.3)
 """Exponents for the tiles' brightness: below 1, faint values show."""
@@ -110,6 +112,10 @@ class View:
     """Changes to units, one each, for every pass; the oldest first."""
     perturbation: Perturbation = UNPERTURBED
     """What is done to the picture before the network sees it."""
+    why: Why = "off"
+    """What the pane beside the tiles says of the selected unit: what feeds it, or what it raises."""
+    trail: tuple[Unit, ...] = ()
+    """Where the steps of a walk from unit to unit began, the last one last."""
     show_changes: bool = False
     """The tiles show what the edits and the perturbation change, while there are any."""
 

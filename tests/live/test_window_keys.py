@@ -108,6 +108,7 @@ CASES = [
     Case("x", {"edits": "stem:0 off", "is_changed": True}, "tiles selected classes layers status", "input", "Down",
          shown=["what if"]),
     Case("shift+a", {"tiles_show": "changes"}, "tiles selected", "input layers", "Down x", "A"),
+    Case("v", {"why": "feeds"}, "", "input layers tiles", "o Down", shown=["why"]),
     Case("1", {"perturbation": "noise 10"}, "input tiles classes layers status", "backward", shown=["what if"]),
     Case("Escape", {"unit": 1, "backward": "off", "zoom": "tiles", "cursor_area": "tiles"},
          "tiles backward", "", "Down Right b z", "escape"),
@@ -145,7 +146,7 @@ def test_key_changes_what_the_display_shows(driver: Driver, case: Case) -> None:
         driver.run_until(lambda: np.array_equal(driver.screen(), driver.loop.painter.pixels))
 
 
-PRESSED_ELSEWHERE = set("q9sSg XVC234".replace(" ", ""))
+PRESSED_ELSEWHERE = {*"q9sSgXVC234", "backspace"}
 
 
 def test_every_key_of_the_table_is_pressed_here() -> None:

@@ -12,7 +12,7 @@ NO_KEY = (-1, 255)
 _X11 = {
     0xFF51: "left", 0xFF52: "up", 0xFF53: "right", 0xFF54: "down", 0xFF55: "page up", 0xFF56: "page down",
     0xFF96: "left", 0xFF97: "up", 0xFF98: "right", 0xFF99: "down", 0xFF9A: "page up", 0xFF9B: "page down",
-    0xFF1B: "escape", 0xFF8D: "enter",
+    0xFF1B: "escape", 0xFF8D: "enter", 0xFF0D: "enter", 0xFF08: "backspace", 0xFF09: "tab",
 }  # fmt: skip
 _X11_KEYPAD_0 = 0xFFB0
 _MACOS = {0xF700: "up", 0xF701: "down", 0xF702: "left", 0xF703: "right", 0xF72C: "page up", 0xF72D: "page down"}
