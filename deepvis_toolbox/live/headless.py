@@ -28,6 +28,8 @@ from deepvis_toolbox.sources.switch import SourceSwitch
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
+FRAMES_A_SECOND = 25
+"""What is shown over time goes by frames, so that the same call draws the same picture."""
 READS_WITHOUT_FRAME = 30
 """So many reads in a row may bring nothing (each waits about a second) before the source counts as silent."""
 
@@ -69,12 +71,12 @@ class HeadlessRun:
     def _run(self, frames: int | None, script: Sequence[str], shelf: PictureShelf | None) -> int:
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 
-        processor = FrameProcessor(self.network)
+        number = 0
+        processor = FrameProcessor(self.network, clock=lambda: number / FRAMES_A_SECOND)
         grower = self.open_grower(self.network) if self.open_grower else None
         self._arrange(None)  # keys that move by rows need to know the rows
         switch = SourceSwitch(self.sources)
         orders = SourceOrders(switch)
-        number = 0
         while number != frames:
             if number < len(script):
                 self.painter.keys.press(self.state, script[number])

@@ -24,6 +24,7 @@ from deepvis_toolbox.live.panes.layer_list import LayerListPane
 from deepvis_toolbox.live.panes.message import MessagePane
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.selected import SelectedPane
+from deepvis_toolbox.live.panes.statistics import StatisticsPane
 from deepvis_toolbox.live.panes.status_line import StatusPane
 from deepvis_toolbox.live.panes.tiles import TilesPane
 from deepvis_toolbox.live.panes.timings import TimingsPane
@@ -60,6 +61,7 @@ for _pane in (
     TilesPane(),
     UnitImagesPane(),
     WhyPane(),
+    StatisticsPane(),
     StatusPane(),
     TimingsPane(),
     MessagePane(),

@@ -116,6 +116,7 @@ class View:
     """What the pane beside the tiles says of the selected unit: what feeds it, or what it raises."""
     trail: tuple[Unit, ...] = ()
     """Where the steps of a walk from unit to unit began, the last one last."""
+    show_statistics: bool = False
     show_changes: bool = False
     """The tiles show what the edits and the perturbation change, while there are any."""
 

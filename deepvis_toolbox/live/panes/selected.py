@@ -13,9 +13,9 @@ from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.pictures import paint_map
 from deepvis_toolbox.drawing.shapes import bar, clear
 from deepvis_toolbox.drawing.text import draw_text
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions, actions_statistics
 from deepvis_toolbox.live.keys import Binding
-from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note
+from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_badge, draw_caption, draw_note
 from deepvis_toolbox.live.panes.maps import MapsOf, ShownMaps, no_maps_note, shown_maps
 from deepvis_toolbox.live.panes.naming import number_text, unit_name
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
@@ -53,7 +53,9 @@ class SelectedPane(Pane):
         draw_unit(body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
-        """Answer the mouse: a double click enlarges the unit."""
+        """Answer the mouse: a click on the caption shows statistics, a double click below it enlarges the unit."""
+        if y < body_box(height, width, scene.look).top:
+            return Hit(None, actions_statistics.toggle_statistics)
         return Hit(double_click=lambda state: actions.toggle_zoom(state, "unit"))
 
 

@@ -31,6 +31,7 @@ from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pattern import draw_pattern
 from deepvis_toolbox.live.panes.questions import growing_question, maps_question
 from deepvis_toolbox.live.panes.selected import draw_unit
+from deepvis_toolbox.live.panes.statistics import draw_off_marks
 from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures, title_of
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
@@ -156,6 +157,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, scene: Scene) -> None:
     sizes = maps.levels.indices.shape
     grid = _fitted(sizes[0], (sizes[1], sizes[2]), (body.shape[0], body.shape[1]), look)
     paint_tiles(body, maps.levels.indices, grid, maps.palette, look.smooth)
+    draw_off_marks(body, grid, scene)
     _draw_marks(body, state, maps.layer, grid, look)
     if maps.is_stale:
         dim(body[: grid.height, : grid.width], STALE_BRIGHTNESS)

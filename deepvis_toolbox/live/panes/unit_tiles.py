@@ -45,25 +45,37 @@ class UnitGrid:
     gap: int
     width: int
     """Of the pane."""
+    lines: int = 1
+    """Of text below a map: two where name and number do not fit beside each other."""
 
     @classmethod
     def fitting(cls, count: int, height: int, width: int, look: Look) -> UnitGrid:
         """Return the grid with the largest tiles."""
-        line, gap = look.small.line_height + look.px(5), look.px(6)
+        gap = look.px(6)
 
-        def side(columns: int) -> int:
-            rows = -(-count // columns)
-            return min((width - (columns - 1) * gap) // columns, (height - (rows - 1) * gap) // rows - line)
+        def fitted(lines: int) -> UnitGrid:
+            line = lines * look.small.line_height + look.px(5)
 
-        columns = max(range(1, count + 1), key=lambda columns: (side(columns), -columns))
-        return cls(columns, max(1, side(columns)), line, gap, width)
+            def side(columns: int) -> int:
+                rows = -(-count // columns)
+                return min((width - (columns - 1) * gap) // columns, (height - (rows - 1) * gap) // rows - line)
+
+            columns = max(range(1, count + 1), key=lambda columns: (side(columns), -columns))
+            return cls(columns, max(1, side(columns)), line, gap, width, lines)
+
+        grid = fitted(1)
+        return grid if grid.cell >= look.px(90) else fitted(2)
 
     def box(self, index: int) -> Box:
         """Return a tile's box, its text below the map within it."""
         row, column = divmod(index, self.columns)
-        cell = (self.width - (self.columns - 1) * self.gap) // self.columns
-        top, left = row * (self.side + self.line + self.gap), column * (cell + self.gap)
-        return Box(top, left, top + self.side + self.line, left + cell)
+        top, left = row * (self.side + self.line + self.gap), column * (self.cell + self.gap)
+        return Box(top, left, top + self.side + self.line, left + self.cell)
+
+    @property
+    def cell(self) -> int:
+        """A tile's width, in pixels."""
+        return max(1, (self.width - (self.columns - 1) * self.gap) // self.columns)
 
     def index_at(self, count: int, x: int, y: int) -> int | None:
         """Return the tile at a pixel; None between them."""
@@ -101,6 +113,10 @@ def _draw_tile(pixels: Pixels, tile: UnitTile, grid: UnitGrid, scene: Scene) -> 
     fill(pixels, Box(grid.side, 0, grid.side + thick, width), look.line)
     fill(pixels, Box(grid.side, 0, grid.side + thick, round(width * min(1.0, abs(tile.share)))), colour)
     baseline = grid.side + thick + look.px(3) + look.small.ascent
-    draw_text(pixels, tile.number, width, baseline, look.small, colour, "right", width)
-    room = max(0, width - text_width(tile.number, look.small) - look.px(6))
+    if grid.lines == 2:
+        draw_text(pixels, tile.number, 0, baseline + look.small.line_height, look.small, colour, width=width)
+        room = width
+    else:
+        draw_text(pixels, tile.number, width, baseline, look.small, colour, "right", width)
+        room = max(0, width - text_width(tile.number, look.small) - look.px(6))
     draw_text(pixels, tile.name, 0, baseline, look.small, look.text, width=room, elide=tile.elide)

@@ -26,8 +26,8 @@ def save_values(
     """Write what the snapshot holds of the shown layer as `deepvis-….npz`, and `deepvis-….json`; return the first.
 
     Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations`, `gradients` or
-    `changes` (float32 (C, H, W) or (C,)), `backward` (float32 (H, W, channels)), `probabilities` (float32 (classes,)). `ToolboxError`
-    where there is nothing to save yet, or it cannot be written.
+    `changes` (float32 (C, H, W) or (C,)), `backward` (float32 (H, W, channels)), `probabilities` (float32 (classes,)).
+    `ToolboxError` where there is nothing to save yet, or it cannot be written.
     """
     if snapshot is None or not snapshot.answers:
         raise ToolboxError("there are no values yet")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Any
+
+from deepvis_toolbox.live.work.history import HistoryKeeper, UnitHistory
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.session import Session
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.sources.frame import SourceFrame
@@ -12,8 +18,10 @@ from deepvis_toolbox.sources.frame import SourceFrame
 class FrameProcessor:
     """Takes the measurements that requests ask for. Not for use by two threads at once."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` says how late it is, in seconds, for what is shown over time."""
         self.network = network
+        self._history = HistoryKeeper(clock)
         self._session = Session(network)
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
@@ -28,11 +36,15 @@ class FrameProcessor:
             perturbation=request.perturbation,
             number=frame.info.number,
         )
+        answers: dict[Question[Any], Any] = {asked[one]: answer for one, answer in taken.answers.items()}
+        for one in request.questions:
+            if isinstance(one, UnitHistory) and one.of in answers:
+                answers[one] = self._history.follow(one, answers[one.of])
         return Snapshot(
             request,
             frame.info,
             taken.image,
-            {asked[one]: answer for one, answer in taken.answers.items()},
+            answers,
             {asked[one]: str(refusal) for one, refusal in taken.refused.items()},
             device=str(self.network.device),
             timings=taken.milliseconds,
