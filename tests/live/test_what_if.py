@@ -62,6 +62,16 @@ def test_a_key_edits_the_selected_unit_and_takes_that_back() -> None:
     assert "nothing is changed" in state.facts.message
 
 
+def test_only_keys_that_edit_wait_until_they_are_let_go() -> None:
+    assert {name for binding in KEYS.bindings for name in binding.names if KEYS.waits(name)} == {"x", "X", "V"}
+    state = press(state_at("conv1", 3), "x")
+    assert not KEYS.let_go(state, "down")
+    assert not KEYS.let_go(state, "no key")
+    assert state.view.edits
+    assert KEYS.let_go(state, "x")
+    assert not state.view.edits
+
+
 def test_reset_takes_all_changes_back() -> None:
     state = press(state_at("conv1", 3), "x", "1", "A", "escape")
     assert not state.view.is_changed

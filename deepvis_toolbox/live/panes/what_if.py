@@ -11,7 +11,7 @@ from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live import actions_what_if as bench
-from deepvis_toolbox.live.keys import Binding
+from deepvis_toolbox.live.keys import Action, Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
@@ -31,6 +31,10 @@ def _steps(name: str, text: str, scale: float = 1.0, sign: str = "") -> str:
     return f"{text}: {amounts}, off"
 
 
+def _edit(key: str, action: Action, text: str) -> Binding:
+    return Binding((key,), action, "What if", text, while_held=True)
+
+
 class WhatIfPane(Pane):
     """A line for each edit, and one for the picture; there only while something is changed."""
 
@@ -39,11 +43,9 @@ class WhatIfPane(Pane):
     fixed_height = 26 + 10 + (LINES + 1) * 18
     says_what_is_changed = True
     keys = (
-        Binding(("x",), bench.toggle_off, "What if", "the selected unit off, or as it was"),
-        Binding(("X",), bench.toggle_double, "What if", "the selected unit twice as strong, or as it was"),
-        Binding(
-            ("V",), bench.toggle_pasted, "What if", "hold the selected unit's map as it is now (f: of a frozen picture)"
-        ),
+        _edit("x", bench.toggle_off, "selected unit off, until pressed again (or while held)"),
+        _edit("X", bench.toggle_double, "selected unit twice as strong, likewise"),
+        _edit("V", bench.toggle_pasted, "selected unit's map stays as it is now, likewise"),
         Binding(("A",), bench.toggle_changes, "What if", "tiles: what changes (less blue, more orange)"),
         Binding(("1",), partial(bench.perturb_more, name="noise"), "What if", _steps("noise", "noise, grey levels")),
         Binding(("2",), partial(bench.perturb_more, name="blur"), "What if", _steps("blur", "blur, pixels")),
@@ -56,7 +58,7 @@ class WhatIfPane(Pane):
         Binding(
             ("4",), partial(bench.perturb_more, name="shift"), "What if", _steps("shift", "shift, % of the width", 100)
         ),
-        Binding(("C",), bench.clear_changes, "What if", "take back all edits and perturbations (Esc does too)"),
+        Binding(("C",), bench.clear_changes, "What if", "take back all edits and perturbations"),
     )
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
