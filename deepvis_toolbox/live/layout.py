@@ -22,6 +22,7 @@ from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
 from deepvis_toolbox.live.panes.layer_list import LayerListPane
 from deepvis_toolbox.live.panes.message import MessagePane
+from deepvis_toolbox.live.panes.occlusion import OcclusionPane
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.selected import SelectedPane
 from deepvis_toolbox.live.panes.statistics import StatisticsPane
@@ -61,6 +62,7 @@ for _pane in (
     TilesPane(),
     UnitImagesPane(),
     WhyPane(),
+    OcclusionPane(),
     StatisticsPane(),
     StatusPane(),
     TimingsPane(),

@@ -117,6 +117,7 @@ class View:
     trail: tuple[Unit, ...] = ()
     """Where the steps of a walk from unit to unit began, the last one last."""
     show_statistics: bool = False
+    show_occlusion: bool = False
     show_changes: bool = False
     """The tiles show what the edits and the perturbation change, while there are any."""
 
@@ -148,6 +149,11 @@ class View:
         if self.show_changes and self.is_changed:
             return "changes"
         return "gradients" if self.show_gradients else "activations"
+
+    @property
+    def asks_why(self) -> bool:
+        """Whether a pane that says why stands in the place of the unit images."""
+        return self.why != "off" or self.show_statistics or self.show_occlusion
 
     @property
     def unit_is_selected(self) -> bool:

@@ -19,6 +19,7 @@ from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContr
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
+from deepvis_toolbox.measure.occlusion import Occluder, Occlusion, OcclusionMap
 from deepvis_toolbox.measure.statistics import LayerSpread, LayerStatistics, Spread
 from deepvis_toolbox.measure.what_if import AsItIs, ChangedLayers, ChangedMaps, Edited, LayerChanges
 from deepvis_toolbox.measure.where_it_looks import GradCAM, Heat, PlacesOf, UnitHeat
@@ -63,6 +64,9 @@ __all__ = [
     "Measurement",
     "MostActive",
     "Needs",
+    "Occluder",
+    "Occlusion",
+    "OcclusionMap",
     "Pass",
     "Perturbation",
     "PlacesOf",

@@ -109,6 +109,7 @@ CASES = [
          shown=["what if"]),
     Case("shift+a", {"tiles_show": "changes"}, "tiles selected", "input layers", "Down x", "A"),
     Case("v", {"why": "feeds"}, "", "input layers tiles", "o Down", shown=["why"]),
+    Case("6", {"show_occlusion": True}, "", "input layers tiles", "o Down", shown=["occlusion"]),
     Case("1", {"perturbation": "noise 10"}, "input tiles classes layers status", "backward", shown=["what if"]),
     Case("Escape", {"unit": 1, "backward": "off", "zoom": "tiles", "cursor_area": "tiles"},
          "tiles backward", "", "Down Right b z", "escape"),

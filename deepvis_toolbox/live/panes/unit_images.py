@@ -39,7 +39,7 @@ class UnitImagesPane(Pane):
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
         """Return whether no key hides it, and no other pane has taken its place."""
-        return state.view.show_unit_images and state.view.why == "off" and not state.view.show_statistics
+        return state.view.show_unit_images and not state.view.asks_why
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the kinds of pictures for which there is room."""

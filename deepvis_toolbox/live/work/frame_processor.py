@@ -9,6 +9,7 @@ from typing import Any
 from deepvis_toolbox.live.work.history import HistoryKeeper, UnitHistory
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.still_picture import OcclusionKeeper
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.session import Session
 from deepvis_toolbox.network.interface import Network
@@ -22,7 +23,13 @@ class FrameProcessor:
         """`clock` says how late it is, in seconds, for what is shown over time."""
         self.network = network
         self._history = HistoryKeeper(clock)
+        self._occlusion = OcclusionKeeper(network)
         self._session = Session(network)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the same frame, processed again, would make a better answer."""
+        return self._occlusion.is_unfinished
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
         """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
@@ -40,6 +47,7 @@ class FrameProcessor:
         for one in request.questions:
             if isinstance(one, UnitHistory) and one.of in answers:
                 answers[one] = self._history.follow(one, answers[one.of])
+        answers |= self._occlusion.follow(request, taken.image, frame.info.is_still)
         return Snapshot(
             request,
             frame.info,
