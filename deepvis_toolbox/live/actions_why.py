@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from deepvis_toolbox.live import actions
-from deepvis_toolbox.live.state import WHYS, State
+from deepvis_toolbox.live.state import State, Why
 from deepvis_toolbox.words.unit import Unit
 
+_NEXT: dict[Why, Why] = {"off": "feeds", "feeds": "raises", "raises": "off", "weights": "feeds"}
 LONGEST_TRAIL = 100
 
 
 def cycle_why(state: State) -> None:
     """Show what feeds the selected unit, then what it raises, then neither."""
-    state.view.why = WHYS[(WHYS.index(state.view.why) + 1) % len(WHYS)]
+    state.view.why = _NEXT[state.view.why]
+
+
+def toggle_weights(state: State) -> None:
+    """Show the selected unit's weights, or hide them."""
+    state.view.why = "off" if state.view.why == "weights" else "weights"
 
 
 def walk_to(state: State, unit: Unit) -> None:

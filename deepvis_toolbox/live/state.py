@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
@@ -19,8 +19,7 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 CursorArea = Literal["layers", "tiles"]
 Zoom = Literal["tiles", "unit", "backward"]
 Pattern = Literal["off", "regularized_opt", "max_im"]
-Why = Literal["off", "feeds", "raises"]
-WHYS: tuple[Why, ...] = get_args(Why)
+Why = Literal["off", "feeds", "raises", "weights"]
 
 GAMMAS = (1.0, 0.7, 0.5, 0.3)
 """Exponents for the tiles' brightness: below 1, faint values show."""

@@ -21,6 +21,7 @@ from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.measure.occlusion import Occluder, Occlusion, OcclusionMap
 from deepvis_toolbox.measure.statistics import LayerSpread, LayerStatistics, Spread
+from deepvis_toolbox.measure.unit_weights import UnitWeights, Weights
 from deepvis_toolbox.measure.what_if import AsItIs, ChangedLayers, ChangedMaps, Edited, LayerChanges
 from deepvis_toolbox.measure.where_it_looks import GradCAM, Heat, PlacesOf, UnitHeat
 from deepvis_toolbox.measure.who_fires import (
@@ -78,9 +79,11 @@ __all__ = [
     "UnitContributions",
     "UnitEffects",
     "UnitHeat",
+    "UnitWeights",
     "UnitsByScore",
     "UnitsInRegion",
     "UnitsInRegionOfLayers",
+    "Weights",
 ]
 
 _HOMES = {"Pass": "deepvis_toolbox.measure.passes", "Session": "deepvis_toolbox.measure.session"}

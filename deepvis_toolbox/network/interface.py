@@ -96,6 +96,13 @@ class Network(ABC):
     def layers_below(self, layer: str) -> tuple[str, ...]:
         """Return all layers that a layer is computed from, in the network's order, itself left out."""
 
+    def weights_of(self, layer: str, unit: int) -> tuple[str, torch.Tensor, bool]:  # noqa: ARG002
+        """Return what a unit takes from the layer that feeds it, without any picture: that layer's name; weights,
+        float32 (C, H, W) or (C,), for the unit in the middle of its map; and whether rectifiers lie between, which are
+        taken as open. `ToolboxError` for the input, where what lies between is no product, and where the engine does
+        not tell."""
+        raise ToolboxError(f'the engine "{self.engine}" tells no weights; open the network with the engine "torch"')
+
     @property
     @abstractmethod
     def weights_hash(self) -> str:

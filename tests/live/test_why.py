@@ -39,6 +39,21 @@ def test_the_key_goes_round_and_asks_what_it_shows() -> None:
     assert asked[2] == nothing
 
 
+def test_another_key_asks_for_the_weights_and_their_kernels_are_the_tiles(load_small: Callable[[], object]) -> None:
+    network, state = load_small(), State()
+    LoadedNetwork.of(network, "conv2:3").introduce(state)  # type: ignore[arg-type]
+    press(state, "W")
+    snapshot = process(network, state)
+    kernels = network.graph_module.conv2.weight[3].detach().numpy()  # type: ignore[attr-defined]
+    tiles = why._tiles(scene_of(state, snapshot))
+    assert len(tiles) == 8
+    for tile in tiles:
+        np.testing.assert_allclose(tile.map, kernels[tile.unit.channel], rtol=1e-4, atol=1e-6)
+        assert (tile.share > 0) == (kernels[tile.unit.channel].sum() > 0)
+    assert press(state, "W").view.why == "off"
+    assert press(state, "W", "v").view.why == "feeds"
+
+
 def test_of_the_classes_what_they_raise_is_not_asked_twice() -> None:
     state = press(state_at("fc", 7), "v", "v")
     assert [one for one in make_request(state).questions if isinstance(one, Raised)] == [Raised("fc", 7, top=6)]

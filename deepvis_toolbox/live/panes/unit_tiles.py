@@ -31,6 +31,8 @@ class UnitTile:
     """Which end of a name that is too long is left out."""
     share: float
     """−1 to 1: the bar's length, and by its sign its colour."""
+    is_kernel: bool = False
+    """The map is one of weights: each is seen, in the colours of gradients."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,12 @@ def _draw_tile(pixels: Pixels, tile: UnitTile, grid: UnitGrid, scene: Scene) -> 
     picture = pixels[: grid.side]
     clear(picture, look.panel)
     if tile.map.ndim == 2 and tile.map.size > 1:
-        levels = to_levels(np.ascontiguousarray(tile.map[None]), scene.state.view.gamma)
-        paint_map(
-            picture, levels.indices[0], look.signed_palette if levels.signed else look.activation_palette, look.smooth
-        )
+        signed = True if tile.is_kernel else None
+        levels = to_levels(np.ascontiguousarray(tile.map[None]), scene.state.view.gamma, signed=signed)
+        palette = look.signed_palette if levels.signed else look.activation_palette
+        if tile.is_kernel:
+            palette = look.gradient_palette
+        paint_map(picture, levels.indices[0], palette, look.smooth and not tile.is_kernel)
     elif tile.map.size:
         value = f"{float(tile.map.reshape(-1)[0]):.3g}"
         baseline = (grid.side + look.large.capital_height) // 2

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import draw_text, text_width
@@ -17,17 +19,21 @@ from deepvis_toolbox.live.panes.naming import class_name, number_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.unit_tiles import UnitGrid, UnitTile, draw_unit_tiles
 from deepvis_toolbox.live.scene import Scene
-from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.state import State, Why
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.measure import Contributors, Raised, UnitContributions, UnitEffects
+from deepvis_toolbox.measure import Contributors, Raised, UnitContributions, UnitEffects, UnitWeights, Weights
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.unit import Unit
 
+TITLES: dict[Why, str] = {"feeds": "what feeds it", "raises": "what it raises", "weights": "its weights", "off": ""}
 CONTRIBUTORS = 10
 RAISED, RAISED_CLASSES = 6, 4
 LINES = 3
 """Of text above the tiles."""
+
+
+Answer = UnitContributions | UnitEffects | Weights
 
 
 class WhyPane(Pane):
@@ -37,6 +43,7 @@ class WhyPane(Pane):
     slot = Slot.RIGHT
     keys = (
         Binding(("v",), actions_why.cycle_why, "Why", "what feeds the selected unit, what it raises, off"),
+        Binding(("W",), actions_why.toggle_weights, "Why", "the selected unit's weights, without any picture"),
         Binding(("backspace",), actions_why.come_back, "Why", "back to where the last step of the walk began"),
         Binding((), lambda _: None, "Why", "walk to that unit", "click its tile"),
     )
@@ -52,8 +59,7 @@ class WhyPane(Pane):
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the sums and the tiles, or say why there are none."""
         state, look = scene.state, scene.look
-        title = "what feeds it" if state.view.why == "feeds" else "what it raises"
-        draw_caption(pixels, look, title, state.address)
+        draw_caption(pixels, look, TITLES[state.view.why], state.address)
         body = body_of(pixels, look)
         clear(body, look.window)
         answer = _answer(scene)
@@ -80,11 +86,11 @@ class WhyPane(Pane):
         return Hit(unit, partial(actions_why.walk_to, unit=unit))
 
 
-def _answer(scene: Scene) -> UnitContributions | UnitEffects | None:
+def _answer(scene: Scene) -> Answer | None:
     question = _main_question(scene.state)
     if scene.snapshot is None or question is None:
         return None
-    found: UnitContributions | UnitEffects | None = scene.snapshot.answers.get(question)
+    found: Answer | None = scene.snapshot.answers.get(question)
     return found
 
 
@@ -95,11 +101,13 @@ def _why_none(scene: Scene) -> str:
     return missing_note(scene, question)
 
 
-def _main_question(state: State) -> Contributors | Raised | None:
+def _main_question(state: State) -> Contributors | Raised | UnitWeights | None:
     if state.selected is None or state.layer is None:
         return None
     if state.view.why == "raises":
         return Raised(state.layer.name, state.view.unit, top=RAISED)
+    if state.view.why == "weights":
+        return UnitWeights(state.layer.name, state.view.unit, CONTRIBUTORS)
     return None if state.view.layer_index == 0 else Contributors(state.layer.name, state.view.unit, CONTRIBUTORS)
 
 
@@ -122,10 +130,13 @@ def _grid(height: int, width: int, look: Look) -> tuple[int, UnitGrid]:
     return top, UnitGrid.fitting(CONTRIBUTORS, max(1, height - top), width, look)
 
 
-def _sums(answer: UnitContributions | UnitEffects) -> list[tuple[str, str]]:
+def _sums(answer: Answer) -> list[tuple[str, str]]:
     """Return what is said above the tiles: lines of a label and a number."""
     if isinstance(answer, UnitEffects):
         return [(f"units of {answer.layer}", ""), ("largest value as it is,", ""), ("minus that without the unit", "")]
+    if isinstance(answer, Weights):
+        opened = "rectifiers between are taken as open" if answer.through_rectifiers else ""
+        return [(f"kernels for {answer.layer}", ""), ("number: the kernel's norm", ""), (opened, "")]
     place = "" if answer.place is None else f" at {answer.place[0]},{answer.place[1]}"
     return [
         (f"units of {' and '.join(answer.layers)}", ""),
@@ -141,6 +152,10 @@ def _tiles(scene: Scene) -> list[UnitTile]:
         shares = answer.shares.tolist()
         texts = [f"{100 * share:+.{1 if abs(share) < 0.0995 else 0}f} %" for share in shares]
         return _made(scene.state, answer.units, answer.maps, texts, shares, several=len(answer.layers) > 1)
+    if isinstance(answer, Weights):
+        signed = (answer.sizes * np.sign(answer.sums)).tolist()
+        texts = [f"{size:.2g}" for size in answer.sizes.tolist()]
+        return _made(scene.state, answer.units, answer.kernels, texts, signed, several=False, are_kernels=True)
     classes = scene.answer(_classes_question(scene.state))
     return [tile for effects in (answer, classes) if effects for tile in _raised(scene.state, effects)]
 
@@ -157,6 +172,7 @@ def _made(
     texts: Sequence[str],
     sizes: Sequence[float],
     several: bool,
+    are_kernels: bool = False,
 ) -> list[UnitTile]:
     """Return tiles whose bars are as long as their sizes, the largest being 1. `several`: layers, which are named."""
     scale = max((abs(size) for size in sizes), default=0.0) or 1.0
@@ -164,5 +180,5 @@ def _made(
     for unit, own, text, size in zip(units, maps, texts, sizes, strict=True):
         is_class = unit.layer in state.facts.label_layers and state.view.show_labels
         name = class_name(state, unit.channel) if is_class else str(unit) if several else f"unit {unit.channel}"
-        tiles.append(UnitTile(unit, own, name, text, "end" if is_class else "start", size / scale))
+        tiles.append(UnitTile(unit, own, name, text, "end" if is_class else "start", size / scale, are_kernels))
     return tiles
