@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from deepvis_toolbox.live.orders import Orders as Orders
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
 from deepvis_toolbox.live.tile_order import TileOrder, TileUnits
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
@@ -231,24 +232,6 @@ class View:
         if self.zoom != "unit":
             return None
         return self.zoomed_pictures or (self.pattern if self.pattern != "off" else None)
-
-
-@dataclass
-class Orders:
-    """What is to be done; whoever does it clears it."""
-
-    switch_source: int = 0
-    """How many sources to move on."""
-    picture_steps: int = 0
-    """Pictures to move on (or back, below zero)."""
-    grow: frozenset[Unit] = frozenset()
-    """Units whose preferred images are to be made, while they are selected."""
-    screenshot: bool = False
-    toggle_recording: bool = False
-    """A film of the window is to begin, or to end."""
-    save_values: bool = False
-    """The shown layer's values are to be saved as arrays."""
-    quit: bool = False
 
 
 @dataclass
