@@ -40,7 +40,10 @@ def _check_header(path: Path) -> None:
         version = np.lib.format.read_magic(file)
         if version not in _READERS:
             raise ValueError(f"it is in the format {version} of NumPy, which is not known here")
-        shape, _, dtype = _READERS[version](file)
+        try:
+            shape, _, dtype = _READERS[version](file)
+        except (MemoryError, RecursionError):  # what Python's parser says, of a few hundred brackets
+            raise ValueError("its header is nested too deeply") from None
         left = os.fstat(file.fileno()).st_size - file.tell()
     if dtype.hasobject or not dtype.itemsize or min(shape, default=1) < 0:
         raise ValueError(f"it cannot hold values of the type {dtype} in the shape {shape}")
