@@ -315,6 +315,27 @@ def test_the_whole_picture_is_no_region_and_a_drag_ends_at_its_border() -> None:
     assert "no elsewhere" in state.facts.message
 
 
+@pytest.mark.parametrize(
+    ("region", "seen"),
+    [
+        (Rect(-5, -5, 8, 40), Rect(0, 0, 8, 32)),
+        (Rect(0, 0, 32, 32), None),
+        (Rect(-1, -1, 99, 99), None),
+        (Rect(40, 40, 50, 50), None),
+        (Rect(9, 9, 9, 9), None),
+        (Rect(9, 9, 3, 3), None),
+    ],
+)
+def test_a_region_of_another_picture_is_cut_to_this_one(region: Rect, seen: Rect | None) -> None:
+    state = state_at("conv1", region=region, region_everywhere=True)
+    assert state.region == seen
+    asked = {
+        one.region for one in make_request(state).questions if isinstance(one, UnitsInRegion | UnitsInRegionOfLayers)
+    }
+    assert asked == ({seen} if seen else set())
+    Show(state).draw()
+
+
 def test_a_region_orders_the_tiles_and_goes_before_the_other_orders() -> None:
     state = state_at("conv1", order="maximum", region=Rect(0, 0, 8, 8))
     show = Show(state)
