@@ -35,6 +35,7 @@ class CaffeNetwork(Network):
     """
 
     engine = "caffe"
+    no_edits = NO_EDITS
 
     def __init__(
         self,

@@ -72,12 +72,12 @@ class HeadlessRun:
     def _run(self, frames: int | None, script: Sequence[str], shelf: PictureShelf | None) -> int:
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 
-        processor = FrameProcessor(self.network)
+        number = 0
+        processor = FrameProcessor(self.network, clock=lambda: number / FRAMES_A_SECOND)
         grower = self.open_grower(self.network) if self.open_grower else None
         self._arrange(None)  # keys that move by rows need to know the rows
         switch = SourceSwitch(self.sources)
         orders = SourceOrders(switch)
-        number = 0
         self.painter.clock = lambda: number / FRAMES_A_SECOND
         while number != frames:
             if number < len(script):

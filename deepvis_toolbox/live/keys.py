@@ -11,7 +11,7 @@ from deepvis_toolbox.live.state import State
 
 Action = Callable[[State], None]
 
-GROUPS = ("Move", "Mouse", "Backward", "Tiles", "Pictures", "Unit images", "Window")
+GROUPS = ("Move", "Mouse", "Backward", "Tiles", "Pictures", "Unit images", "Why", "What if", "Window")
 """The help's headings in their order; others follow."""
 
 
@@ -28,6 +28,8 @@ class Binding:
     """What it does, `sentence` as it reads now; empty for a variant that the help shows with another binding."""
     shown: str = ""
     """How the help writes the keys, where it is not just their names."""
+    while_held: bool = False
+    """Whether it does its thing only as long as the key is down, where that is held; pressed shortly, for good."""
 
     @property
     def sentence(self) -> str:
@@ -100,6 +102,15 @@ class KeyTable:
         state.facts.message = ""
         binding.action(state)
         return True
+
+    def let_go(self, state: State, name: str) -> bool:
+        """Undo what a held key has done by doing it again; return False where it is not of that sort."""
+        return self.waits(name) and self.press(state, name)
+
+    def waits(self, name: str) -> bool:
+        """Return whether the key, held down, is not pressed again and again, but waits until it is let go."""
+        binding = self._by_name.get(name)
+        return binding is not None and binding.while_held
 
     def meaning(self, name: str) -> str:
         """Return what the key called `name` does, as a sentence; empty where it does nothing."""

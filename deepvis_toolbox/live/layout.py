@@ -14,6 +14,7 @@ from deepvis_toolbox.live.keys import WINDOW_KEYS, KeyTable
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.backward import BackwardPane
 from deepvis_toolbox.live.panes.caption import draw_note
+from deepvis_toolbox.live.panes.changed import draw_changed_tag
 from deepvis_toolbox.live.panes.classes import ClassesPane
 from deepvis_toolbox.live.panes.error import ErrorPane
 from deepvis_toolbox.live.panes.film_strip import FilmStripPane
@@ -22,13 +23,17 @@ from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
 from deepvis_toolbox.live.panes.layer_list import LayerListPane
 from deepvis_toolbox.live.panes.message import MessagePane
+from deepvis_toolbox.live.panes.occlusion import OcclusionPane
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.region_list import RegionListPane
 from deepvis_toolbox.live.panes.selected import SelectedPane
+from deepvis_toolbox.live.panes.statistics import StatisticsPane
 from deepvis_toolbox.live.panes.status_line import StatusPane
 from deepvis_toolbox.live.panes.tiles import TilesPane
 from deepvis_toolbox.live.panes.timings import TimingsPane
 from deepvis_toolbox.live.panes.unit_images import UnitImagesPane
+from deepvis_toolbox.live.panes.what_if import WhatIfPane
+from deepvis_toolbox.live.panes.why import WhyPane
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.request import Request
@@ -56,8 +61,12 @@ for _pane in (
     FilmStripPane(),
     LayerListPane(),
     RegionListPane(),
+    WhatIfPane(),
     TilesPane(),
     UnitImagesPane(),
+    WhyPane(),
+    OcclusionPane(),
+    StatisticsPane(),
     StatusPane(),
     TimingsPane(),
     MessagePane(),
@@ -76,7 +85,8 @@ def key_table() -> KeyTable:
 def make_request(state: State) -> Request:
     """Return what the worker must answer for the panes that are shown; nothing while the network is loading."""
     shown = (pane for pane in PANES.values() if pane.is_shown(state, None)) if state.facts.layers else ()
-    return Request(frozenset(question for pane in shown for question in pane.needs(state)), state.view.stretch)
+    questions = frozenset(question for pane in shown for question in pane.needs(state))
+    return Request(questions, state.view.stretch, state.view.edits, state.view.perturbation)
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,7 @@ def draw_window(pixels: Pixels, layout: Layout, scene: Scene) -> None:
         place = pixels[box.top : box.bottom, box.left : box.right] if box else pixels[:0]
         if place.size:
             _draw_safely(pane, place, scene)
+            draw_changed_tag(pane, place, scene)
 
 
 def hit(layout: Layout, scene: Scene, x: int, y: int) -> tuple[Pane, Hit] | None:

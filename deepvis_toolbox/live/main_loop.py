@@ -21,7 +21,7 @@ from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
-from deepvis_toolbox.live.window.key_codes import NO_KEY
+from deepvis_toolbox.live.window.key_codes import HELD, NO_KEY, RELEASED
 from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.live.work.live_work import LiveWork
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
@@ -117,6 +117,15 @@ class MainLoop:
             self._painted()
             if code in NO_KEY:
                 return
+            self._take(code, key)
+
+    def _take(self, code: int, key: str) -> None:
+        """Press a key; one that is held down does so again, or waits until it is let go."""
+        keys = self.painter.keys
+        if code & RELEASED:
+            if keys.let_go(self.state, key):
+                self._touched()
+        elif not (code & HELD and keys.waits(key)):
             self._press(key)
 
     def _painted(self) -> None:

@@ -7,10 +7,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from deepvis_toolbox.live.orders import Orders as Orders
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
 from deepvis_toolbox.live.tile_order import TileOrder, TileUnits
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.edit import Edit
+from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Layer, Rect
+from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
@@ -19,6 +23,7 @@ Zoom = Literal["tiles", "unit", "backward"]
 Overlay = Literal["none", "area", "heat", "Grad-CAM", "gradient"]
 OVERLAYS: tuple[Overlay, ...] = ("none", "area", "heat", "Grad-CAM", "gradient")
 Pattern = Literal["off", "regularized_opt", "max_im"]
+Why = Literal["off", "feeds", "raises", "weights"]
 
 GAMMAS = (1.0, 0.7, 0.5, 0.3)
 """Exponents for the tiles' brightness: below 1, faint values show."""
@@ -70,6 +75,8 @@ class Facts:
     """Class names in the order of the label layers' units; empty where unknown."""
     label_layers: tuple[str, ...] = ()
     """Layers whose units are the classes."""
+    no_edits: str = ""
+    """Why the engine computes no edited passes; empty where it does."""
     loading: str = ""
     """What is being loaded; empty once the network is there."""
     error: str = ""
@@ -96,6 +103,8 @@ class Facts:
     unit_pictures: UnitPictures | None = None
     """The selected unit's pictures, as the shelf last found them."""
     pattern_tiles: PatternTiles | None = None
+    selected_map: tuple[Unit, Floats] | None = None
+    """The selected unit and its activations as shown last, (H, W) or (); None where they are not shown."""
 
     tile_columns: int = 1
     """How many columns the tile grid has now; up and down need it."""
@@ -165,6 +174,18 @@ class View:
 
     entry: TextEntry | None = None
     """Open while something is looked for by its name: then all keys go there."""
+    edits: tuple[Edit, ...] = ()
+    """Changes to units, one each, for every pass; the oldest first."""
+    perturbation: Perturbation = UNPERTURBED
+    """What is done to the picture before the network sees it."""
+    why: Why = "off"
+    """What the pane beside the tiles says of the selected unit: what feeds it, or what it raises."""
+    trail: tuple[Unit, ...] = ()
+    """Where the steps of a walk from unit to unit began, the last one last."""
+    show_statistics: bool = False
+    show_occlusion: bool = False
+    show_changes: bool = False
+    """The tiles show what the edits and the perturbation change, while there are any."""
 
     own: dict[str, Any] = field(default_factory=dict)
     """What panes of a user's own keep, each under its name."""
@@ -184,6 +205,23 @@ class View:
         return CHANNEL_BOOSTS[self.channel_boost_index]
 
     @property
+    def is_changed(self) -> bool:
+        """Whether the network is edited or its input perturbed."""
+        return bool(self.edits or self.perturbation)
+
+    @property
+    def tiles_show(self) -> Literal["activations", "gradients", "changes"]:
+        """What the layer's maps are."""
+        if self.show_changes and self.is_changed:
+            return "changes"
+        return "gradients" if self.show_gradients else "activations"
+
+    @property
+    def asks_why(self) -> bool:
+        """Whether a pane that says why stands in the place of the unit images."""
+        return self.why != "off" or self.show_statistics or self.show_occlusion
+
+    @property
     def unit_is_selected(self) -> bool:
         """Whether the cursor is on a tile; while it is in the layer list no unit counts as selected."""
         return self.cursor_area == "tiles"
@@ -194,24 +232,6 @@ class View:
         if self.zoom != "unit":
             return None
         return self.zoomed_pictures or (self.pattern if self.pattern != "off" else None)
-
-
-@dataclass
-class Orders:
-    """What is to be done; whoever does it clears it."""
-
-    switch_source: int = 0
-    """How many sources to move on."""
-    picture_steps: int = 0
-    """Pictures to move on (or back, below zero)."""
-    grow: frozenset[Unit] = frozenset()
-    """Units whose preferred images are to be made, while they are selected."""
-    screenshot: bool = False
-    toggle_recording: bool = False
-    """A film of the window is to begin, or to end."""
-    save_values: bool = False
-    """The shown layer's values are to be saved as arrays."""
-    quit: bool = False
 
 
 @dataclass

@@ -68,6 +68,17 @@ def parser() -> CommandParser:
     network.add_argument("--watch", metavar="FILE_OR_FOLDER",
                          help="open the network's newest weights whenever a training writes some; localhost:PORT: "
                          "those of a script that uses deepvis_toolbox.watch")  # fmt: skip
+    _add_units_and_pictures(parser)
+    _add_window(parser)
+    add_settings_flags(parser)
+    add_talk_flags(parser)
+    talk = parser.group("talk")
+    talk.add_argument("--timings", action="store_true", help="print what the start was spent on")
+    talk.add_argument("--keys", action="store_true", help="tell what a pressed key is, and do nothing else")
+    return parser
+
+
+def _add_units_and_pictures(parser: CommandParser) -> None:
     units = parser.group("units")
     units.add_argument("--goto", metavar="LAYER:UNIT", help="the unit to start at: block3.add:7, fc:ostrich")
     units.add_argument("--restore", type=Path, metavar="SHOT.png",
@@ -76,13 +87,6 @@ def parser() -> CommandParser:
     pictures.add_argument("sources", nargs="*", metavar="SOURCE", help="the same as --input SOURCE")
     pictures.add_argument("--input", action="append", default=[], metavar="SOURCE",
                           help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip
-    _add_window(parser)
-    add_settings_flags(parser)
-    add_talk_flags(parser)
-    talk = parser.group("talk")
-    talk.add_argument("--timings", action="store_true", help="print what the start was spent on")
-    talk.add_argument("--keys", action="store_true", help="tell what a pressed key is, and do nothing else")
-    return parser
 
 
 def _add_window(parser: CommandParser) -> None:

@@ -21,8 +21,10 @@ from deepvis_toolbox.measure.input_contributions import AverageContributions, Co
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
+from deepvis_toolbox.measure.occlusion import Occluder, Occlusion, OcclusionMap
 from deepvis_toolbox.measure.statistics import LayerSpread, LayerStatistics, Spread
-from deepvis_toolbox.measure.what_if import ChangedLayers, ChangedMaps, Edited, LayerChanges
+from deepvis_toolbox.measure.unit_weights import UnitWeights, Weights
+from deepvis_toolbox.measure.what_if import AsItIs, ChangedLayers, ChangedMaps, Edited, LayerChanges
 from deepvis_toolbox.measure.where_it_looks import GradCAM, Heat, PlacesOf, UnitHeat
 from deepvis_toolbox.measure.who_fires import (
     ActiveUnits,
@@ -34,6 +36,7 @@ from deepvis_toolbox.measure.who_fires import (
     UnitsInRegionOfLayers,
 )
 from deepvis_toolbox.words.edit import Edit
+from deepvis_toolbox.words.perturbation import Perturbation
 
 if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveUnits",
     "Activity",
+    "AsItIs",
     "AverageContributions",
     "BackwardImage",
     "ChangedLayers",
@@ -67,7 +71,11 @@ __all__ = [
     "Measurement",
     "MostActive",
     "Needs",
+    "Occluder",
+    "Occlusion",
+    "OcclusionMap",
     "Pass",
+    "Perturbation",
     "PlacesOf",
     "Possible",
     "Probabilities",
@@ -78,9 +86,11 @@ __all__ = [
     "UnitContributions",
     "UnitEffects",
     "UnitHeat",
+    "UnitWeights",
     "UnitsByScore",
     "UnitsInRegion",
     "UnitsInRegionOfLayers",
+    "Weights",
 ]
 
 _HOMES = {"Pass": "deepvis_toolbox.measure.passes", "Session": "deepvis_toolbox.measure.session"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.measure.layer_maps import channels_first
 from deepvis_toolbox.measure.measurement import Measurement
 from deepvis_toolbox.measure.needs import Needs
 from deepvis_toolbox.measure.where_it_looks import check_unit
@@ -40,6 +41,8 @@ class UnitContributions:
     """What is left of the value without all contributions: biases, and what is not linear between the layers."""
     layers: tuple[str, ...]
     """The layers whose units contribute."""
+    maps: tuple[Floats, ...] = ()
+    """The units' activations, (H, W), or () where there are no places."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +74,23 @@ class Contributors(Measurement[UnitContributions]):
         units: list[Unit] = []
         parts: list[Floats] = []
         for name in below:
-            own = passes.on_cpu((passes.activations(name) * slopes[name]).double()).astype(np.float64)
+            own = (passes.activations(name) * slopes[name])[0].double()
             axes = tuple(range(own.ndim - 1)) if network.layers[name].is_tokens else tuple(range(1, own.ndim))
-            parts.append(own.sum(axes))
+            parts.append((own.sum(axes) if axes else own).cpu().numpy())
             units += [Unit(name, unit) for unit in range(network.layers[name].channels)]
         contributions = np.concatenate(parts)
         total = float(np.abs(contributions).sum()) or 1.0
         order = np.argsort(-np.abs(contributions), kind="stable")[: self.top]
+        strongest = tuple(units[index] for index in order)
         return UnitContributions(
-            tuple(units[index] for index in order),
+            strongest,
             contributions[order].astype(np.float32),
             (contributions[order] / total).astype(np.float32),
             value,
             place,
             value - float(contributions.sum()),
             below,
+            _maps_of(passes, strongest),
         )
 
     def _below(self, network: Network) -> tuple[str, ...]:
@@ -112,6 +117,10 @@ class UnitEffects:
     """(units,): the unit's largest activation as it is, minus without the other one."""
     before: Floats
     """(units,): as it is."""
+    layer: str
+    """The layer whose units these are."""
+    maps: tuple[Floats, ...] = ()
+    """The units' activations as they are, (H, W), or () where there are no places."""
 
 
 @dataclass(frozen=True)
@@ -120,25 +129,61 @@ class Raised(Measurement[UnitEffects]):
 
     layer: str
     unit: int
-    above: str
+    above: str | None = None
+    """None: the nearest layer that mixes the unit with others (see `Network.layers_feeding`)."""
     top: int = 10
 
-    def needs(self, network: Network) -> Needs:  # noqa: ARG002
+    def needs(self, network: Network) -> Needs:
         """Return both layers, of a pass that is kept."""
-        return Needs(frozenset({self.layer, self.above}), is_recorded=True)
+        return Needs(frozenset({self.layer, self._above(network)}), is_recorded=True)
 
     def take(self, passes: Pass) -> UnitEffects:
         """Answer with the most affected; `ToolboxError` where the other layer is not above."""
         network = passes.network
         check_unit(network, self.layer, self.unit)
-        above = network.layers.canonical(self.above)
-        if network.layers.canonical(self.layer) not in network.layers_below(above):
-            raise ToolboxError(f"{self.above} is not above {self.layer}: nothing of it arrives there")
+        above = self._above(network)
         before = _largest(passes, above)
         after = _largest(passes.edited((Edit(self.layer, (self.unit,), "zero"),)), above)
         losses = before - after
         order = np.argsort(-np.abs(losses), kind="stable")[: self.top]
-        return UnitEffects(tuple(Unit(above, int(unit)) for unit in order), losses[order], before[order])
+        units = tuple(Unit(above, int(unit)) for unit in order)
+        return UnitEffects(units, losses[order], before[order], above, _maps_of(passes, units))
+
+    def _above(self, network: Network) -> str:
+        own = network.layers.canonical(self.layer)
+        if self.above is None:
+            return nearest_mixing(network, own)
+        above = network.layers.canonical(self.above)
+        if own not in network.layers_below(above):
+            raise ToolboxError(f"{self.above} is not above {self.layer}: nothing of it arrives there")
+        return above
+
+
+def nearest_mixing(network: Network, layer: str) -> str:
+    """Return the nearest layer above that mixes a layer's units; `ToolboxError` where nothing does.
+
+    A layer that only takes each unit's values further, a convolution of each channel by itself among them, is passed
+    over.
+    """
+    names = list(network.layers)
+    above = names[names.index(layer) + 1 :]
+    own = network.layers_feeding(layer)
+    mixing = next((name for name in above if layer in network.layers_feeding(name)), None)
+    beyond = (name for name in above if network.layers_feeding(name) != own and layer in network.layers_below(name))
+    found = mixing or next(beyond, None)
+    if found is None:
+        raise ToolboxError(f"nothing above {layer} mixes its units: it is the last layer")
+    return found
+
+
+def _maps_of(passes: Pass, units: tuple[Unit, ...]) -> tuple[Floats, ...]:
+    """Return the units' activations, each (H, W), or () where there are no places."""
+    maps = []
+    for unit in units:
+        layer, values = passes.network.layers[unit.layer], passes.activations(unit.layer)
+        own = values[..., unit.channel, None] if layer.is_tokens else values[:, unit.channel, None]
+        maps.append(channels_first(layer, passes.on_cpu(own))[0])
+    return tuple(maps)
 
 
 def _largest(passes: Pass, layer: str) -> Floats:

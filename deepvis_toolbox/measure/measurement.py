@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from deepvis_toolbox.measure.needs import Needs
 
@@ -24,9 +25,16 @@ class Measurement(Question[Answer], ABC):
     It knows no window, no colours and no files.
     """
 
+    compares: ClassVar[bool] = False
+    """Whether it sets two passes against each other, or says itself which one it is asked of."""
+
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return what `take` will read. What is left out is computed all the same, but in a pass of its own."""
         return Needs()
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return each pass that `take` reads, with what it reads of it."""
+        return ((passes, self.needs(passes.network)),)
 
     @abstractmethod
     def take(self, passes: Pass) -> Answer:

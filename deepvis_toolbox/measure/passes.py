@@ -31,11 +31,13 @@ class Pass:
         values: torch.Tensor,
         base: Pass | None = None,
         edits: tuple[Edit, ...] = (),
+        came: Pass | None = None,
     ) -> None:
         """Take `image`: the picture as the network sees it, RGB uint8 H×W×3; `values`: the same as network input,
-        float32 (1, C, H, W); `base`: the pass without the edits."""
+        float32 (1, C, H, W); `base`: the pass without the edits; `came`: that of the picture before its
+        perturbation."""
         self.network, self.image, self.values = network, image, values
-        self._base, self._edits = base, edits
+        self._base, self._edits, self._came = base, edits, came
         self._edited: dict[tuple[Edit, ...], Pass] = {}
         self._activations: dict[str, torch.Tensor] = {}
         self._recording: Recording | None = None
@@ -71,6 +73,11 @@ class Pass:
             self._gradients |= {GradientNeed(origin, mode, name): arrived[name] for name in at}
 
     # -- read by measurements ------------------------------------------------------------------------------------------
+
+    @property
+    def unperturbed(self) -> Pass:
+        """The pass over the picture as it came, without perturbation and edits; often this one."""
+        return self._came or (self._base.unperturbed if self._base else self)
 
     def activations(self, layer: str) -> torch.Tensor:
         """Return a layer's activations, (1, …), not to be written to."""

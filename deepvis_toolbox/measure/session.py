@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import Any
 
 import numpy as np
 import torch
 
-from deepvis_toolbox.measure.measurement import Answer, Measurement, Question
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.measure.measurement import Answer, Measurement
 from deepvis_toolbox.measure.needs import Needs
 from deepvis_toolbox.measure.passes import Pass
+from deepvis_toolbox.measure.perturbing import perturbed
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.perturbation import Perturbation
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,11 @@ class Taken:
 
     image: RGBImage
     """The picture as the network saw it: RGB uint8 H×W×3."""
-    answers: dict[Question[Any], Any]
+    answers: dict[Measurement[Any], Any]
     milliseconds: dict[str, float] = field(default_factory=dict)
     """What each step took: `preprocess`, `forward`, `backward`, `copy`."""
+    refused: dict[Measurement[Any], ToolboxError] = field(default_factory=dict)
+    """Questions that this network or picture has no answer to, and why."""
 
 
 class Session:
@@ -40,8 +43,9 @@ class Session:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._pass: Pass | None = None
-        self._seen: tuple[object, bool] | None = None
+        self._seen: tuple[object, ...] | None = None
         self._fitted: RGBImage | None = None
+        self._changed: tuple[Pass, Perturbation, int, Pass] | None = None
 
     def take(self, frame: RGBImage, measurement: Measurement[Answer], stretch: bool = False) -> Answer:
         """Return the answer for a picture: RGB uint8 H×W×3 of any size.
@@ -49,7 +53,10 @@ class Session:
         `stretch`: the whole picture is stretched to the network's input, instead of its largest fitting centre cut
         out. Raises `ToolboxError` for a layer or unit that the network does not have, and what the network raises.
         """
-        answer: Answer = self.take_all(frame, [measurement], stretch=stretch).answers[measurement]
+        taken = self.take_all(frame, [measurement], stretch=stretch)
+        if measurement in taken.refused:
+            raise taken.refused[measurement]
+        answer: Answer = taken.answers[measurement]
         return answer
 
     def take_all(
@@ -60,24 +67,41 @@ class Session:
         stretch: bool = False,
         is_still: bool = False,
         token: object = None,
+        perturbation: Perturbation | None = None,
+        number: int = 0,
     ) -> Taken:
         """Return the answers for a picture, from as few passes as they need.
 
         `is_still`: more questions about this picture are expected. `token`: what stands for the frame where the caller
-        knows that its array is not written to; the same token is not looked at again.
+        knows that its array is not written to; the same token is not looked at again. `perturbation`: what is done to
+        the picture first; `number`: the frame's, which its noise depends on.
         """
-        asked = list(dict.fromkeys(measurements))
         laps = _Laps()
         passes, again = self._pass_over(frame, stretch, token)
+        if perturbation:
+            passes = self._perturbed(passes, perturbation, number)
         laps.end("preprocess")
-        needs = reduce(or_, (one.needs(self.network) for one in asked), Needs())
-        passes.run_forward(needs, record_all=again or is_still)
+        plans = _Plans(measurements, passes)
+        for each, needs in plans.needs.items():
+            each.run_forward(needs, record_all=again or is_still)
         laps.end("forward")
-        passes.run_backward(needs)
+        for each, needs in plans.needs.items():
+            each.run_backward(needs)
         laps.end("backward")
-        answers: dict[Question[Any], Any] = {one: one.take(passes) for one in asked}
+        taken = Taken(passes.image, {}, laps.milliseconds, plans.refused)
+        for one in plans.asked:
+            try:
+                taken.answers[one] = one.take(passes)
+            except ToolboxError as refusal:
+                taken.refused[one] = refusal
         laps.end("copy")
-        return Taken(passes.image, answers, laps.milliseconds)
+        return taken
+
+    def _perturbed(self, passes: Pass, how: Perturbation, number: int) -> Pass:
+        """Return the pass over the picture as it is perturbed, the last one where it is the same."""
+        if self._changed is None or self._changed[:3] != (passes, how, number):
+            self._changed = (passes, how, number, self._new_pass(perturbed(passes.image, how, number), passes))
+        return self._changed[3]
 
     def _pass_over(self, frame: RGBImage, stretch: bool, token: object) -> tuple[Pass, bool]:
         """Return the picture's pass, and whether it is the last one's."""
@@ -89,11 +113,36 @@ class Session:
         if self._pass is None or not again:
             # Without a token it may be a part of an array that is written to later.
             fitted = fitted if token is not None else fitted.copy()
-            values = torch.from_numpy(preprocessing.values_of(fitted))[None].to(self.network.device)
-            seen = self.network.deprocess(values)[0] if preprocessing.channels == "gray" else fitted
-            self._pass, self._fitted = Pass(self.network, seen, values), fitted
+            self._pass, self._fitted = self._new_pass(fitted), fitted
         self._seen = (token, stretch)
         return self._pass, again
+
+    def _new_pass(self, fitted: RGBImage, came: Pass | None = None) -> Pass:
+        preprocessing = self.network.preprocessing
+        values = torch.from_numpy(preprocessing.values_of(fitted))[None].to(self.network.device)
+        seen = self.network.deprocess(values)[0] if preprocessing.channels == "gray" else fitted
+        return Pass(self.network, seen, values, came=came)
+
+
+class _Plans:
+    """What is read of each pass, all that is asked taken together; the passes that others are computed from come
+    first."""
+
+    def __init__(self, measurements: Iterable[Measurement[Any]], passes: Pass) -> None:
+        self.asked: list[Measurement[Any]] = []
+        self.refused: dict[Measurement[Any], ToolboxError] = {}
+        self.needs: dict[Pass, Needs] = {passes.unperturbed: Needs(), passes: Needs()}
+        for one in dict.fromkeys(measurements):
+            try:
+                planned = tuple(one.plan(passes))
+            except ToolboxError as refusal:
+                self.refused[one] = refusal
+                continue
+            self.asked.append(one)
+            for each, needs in planned:
+                self.needs[each] = self.needs.get(each, Needs()) | needs
+        if passes is not passes.unperturbed and self.needs[passes.unperturbed] == Needs():
+            del self.needs[passes.unperturbed]
 
 
 class _Laps:

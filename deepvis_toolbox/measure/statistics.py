@@ -31,6 +31,7 @@ class Spread:
     """(bins,): how many values lie in each bin."""
     edges: Floats
     """(bins + 1,), evenly apart, from the layer's smallest finite value to its largest."""
+    largest: float
     mean: float
     std: float
     zeros: float
@@ -97,6 +98,7 @@ def _spread(values: Floats, edges: Floats, ends: tuple[float, ...]) -> Spread:
     return Spread(
         counts,
         edges,
+        float(finite.max()) if finite.size else 0.0,
         float(finite.mean(dtype=np.float64)) if finite.size else 0.0,
         float(finite.std(dtype=np.float64)) if finite.size else 0.0,
         float((finite == 0).mean()) if finite.size else 0.0,

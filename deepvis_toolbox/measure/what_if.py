@@ -1,10 +1,10 @@
-"""What if: questions asked of an edited pass, and what an edit changes."""
+"""What if: questions asked of an edited pass, and what edits and perturbations change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,10 +24,15 @@ class Edited(Measurement[Answer]):
 
     edits: tuple[Edit, ...]
     asked: Measurement[Any]
+    compares: ClassVar[bool] = True
 
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return the edited layers, of a pass that is kept."""
-        return Needs(frozenset(edit.layer for edit in self.edits), is_recorded=True)
+        return _kept(self.edits)
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return the pass as it is, and the edited one."""
+        return (passes, self.needs(passes.network)), *self.asked.plan(passes.edited(self.edits))
 
     def take(self, passes: Pass) -> Answer:
         """Answer with what is asked, of the edited pass."""
@@ -38,22 +43,52 @@ class Edited(Measurement[Answer]):
 
 
 @dataclass(frozen=True)
+class AsItIs(Measurement[Answer]):
+    """What is the answer for the picture as it came, whatever is edited or perturbed around this question?"""
+
+    asked: Measurement[Any]
+    compares: ClassVar[bool] = True
+
+    def needs(self, network: Network) -> Needs:
+        """Return what is needed for what is asked."""
+        return self.asked.needs(network)
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return the pass over the picture as it came."""
+        return self.asked.plan(passes.unperturbed)
+
+    def take(self, passes: Pass) -> Answer:
+        """Answer with what is asked, of the pass over the picture as it came."""
+        answer: Answer = self.asked.take(passes.unperturbed)
+        return answer
+
+
+@dataclass(frozen=True)
 class ChangedMaps(Measurement[Maps]):
-    """How much does every unit of a layer change, everywhere, by the edits? Edited minus as it is."""
+    """How much does every unit of a layer change, everywhere, by the edits and the picture's perturbation?
+
+    The values as they are now minus those of the picture as it came.
+    """
 
     layer: str
-    edits: tuple[Edit, ...]
+    edits: tuple[Edit, ...] = ()
+    compares: ClassVar[bool] = True
 
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return the layer and the edited ones, of a pass that is kept."""
-        return Needs(frozenset({self.layer, *(edit.layer for edit in self.edits)}), is_recorded=True)
+        return Needs(frozenset({self.layer})) | _kept(self.edits)
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return the passes before and after."""
+        return _before_and_after(passes, self.edits, (self.layer,))
 
     def take(self, passes: Pass) -> Maps:
         """Answer with the differences."""
         layer = passes.network.layers[self.layer]
-        change = passes.edited(self.edits).activations(self.layer) - passes.activations(self.layer)
+        after = _after(passes, self.edits).activations(self.layer)
+        change = after - passes.unperturbed.activations(self.layer)
         maps = channels_first(layer, passes.on_cpu(change))
-        return Maps(maps, "" if maps.any() else f"the edits change nothing in {self.layer}")
+        return Maps(maps, "" if maps.any() else f"nothing changes in {self.layer}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,23 +101,44 @@ class LayerChanges:
 
 @dataclass(frozen=True)
 class ChangedLayers(Measurement[LayerChanges]):
-    """How much does each layer change by the edits?"""
+    """How much does each layer change by the edits and the picture's perturbation?"""
 
     layers: tuple[str, ...]
-    edits: tuple[Edit, ...]
+    edits: tuple[Edit, ...] = ()
+    compares: ClassVar[bool] = True
 
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return all the layers, of a pass that is kept."""
-        return Needs(frozenset({*self.layers, *(edit.layer for edit in self.edits)}), is_recorded=True)
+        return Needs(frozenset(self.layers)) | _kept(self.edits)
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return the passes before and after."""
+        return _before_and_after(passes, self.edits, self.layers)
 
     def take(self, passes: Pass) -> LayerChanges:
         """Answer with each layer's relative change."""
-        edited = passes.edited(self.edits)
-        edited.run_forward(Needs(frozenset(self.layers)), record_all=False)
-        return LayerChanges({name: _relative(passes, edited, name) for name in self.layers})
+        before, after = passes.unperturbed, _after(passes, self.edits)
+        for each in (before, after):
+            each.run_forward(Needs(frozenset(self.layers)), record_all=False)
+        return LayerChanges({name: _relative(before, after, name) for name in self.layers})
+
+
+def _kept(edits: tuple[Edit, ...]) -> Needs:
+    return Needs(frozenset(edit.layer for edit in edits), is_recorded=bool(edits))
+
+
+def _after(passes: Pass, edits: tuple[Edit, ...]) -> Pass:
+    return passes.edited(edits) if edits else passes
+
+
+def _before_and_after(passes: Pass, edits: tuple[Edit, ...], layers: Iterable[str]) -> Iterable[tuple[Pass, Needs]]:
+    read = Needs(frozenset(layers))
+    return (passes.unperturbed, read), (passes, _kept(edits)), (_after(passes, edits), read)
 
 
 def _relative(before: Pass, after: Pass, layer: str) -> float:
     old, new = before.activations(layer), after.activations(layer)
+    if new is old:
+        return 0.0
     size, change = float(old.norm()), float((new - old).norm())
     return change / size if size else float(np.sign(change))

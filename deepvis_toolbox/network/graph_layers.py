@@ -12,6 +12,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.feeding import layers_feeding
 from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, needed_for, note_values, reachable
+from deepvis_toolbox.network.linear_weights import depthwise_source
 from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.network.regions import receptive_field
 from deepvis_toolbox.words.layer import Layers, Rect
@@ -55,6 +56,16 @@ class GraphLayers:
     def feeding(self, layer: str) -> tuple[str, ...]:
         """Do as `Network.layers_feeding`."""
         return layers_feeding(self.layers.canonical(layer), self.nodes)
+
+    def weighted(self, layer: str) -> str:
+        """Return the layer whose units a layer weighs, or where that weighs each of its channels by itself, the one
+        below. `ToolboxError` where there are several, or none."""
+        feeding = self.feeding(layer)
+        if len(feeding) != 1:
+            what = f"it joins {' and '.join(feeding)}" if feeding else "it is the input"
+            raise ToolboxError(f"{layer} has no weights of its own: {what}")
+        of_node = {own.value: name for name, own in self.nodes.items()}
+        return depthwise_source(self.nodes[feeding[0]], of_node) or feeding[0]
 
     def below(self, layer: str) -> tuple[str, ...]:
         """Do as `Network.layers_below`."""

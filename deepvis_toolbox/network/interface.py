@@ -49,6 +49,8 @@ class Network(ABC):
     """What it was opened by, as given: presets, unit images, the model's folder, its files, notes."""
     notes: tuple[str, ...] = ()
     """What trying it found out that a user should know, a sentence each: layers left out, say."""
+    no_edits: str = ""
+    """Why the engine computes no edited passes, as a sentence; empty where it does."""
     _kept_recording: Recording | None = None
     _last_recording: weakref.ref[Recording] | None = None
     """The last unedited one, as long as somebody holds it."""
@@ -93,6 +95,13 @@ class Network(ABC):
     @abstractmethod
     def layers_below(self, layer: str) -> tuple[str, ...]:
         """Return all layers that a layer is computed from, in the network's order, itself left out."""
+
+    def weights_of(self, layer: str, unit: int) -> tuple[str, torch.Tensor, bool]:  # noqa: ARG002
+        """Return what a unit takes from the layer that feeds it, without any picture: that layer's name; weights,
+        float32 (C, H, W) or (C,), for the unit in the middle of its map; and whether rectifiers lie between, which are
+        taken as open. `ToolboxError` for the input, where what lies between is no product, and where the engine does
+        not tell."""
+        raise ToolboxError(f'the engine "{self.engine}" tells no weights; open the network with the engine "torch"')
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.editing import part_of_each
@@ -22,6 +23,7 @@ from deepvis_toolbox.network.hidden_rectifiers import modules_with_hidden_rectif
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.joined_recording import JoinedRecording, joined
 from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, needed_for, note_values, operation
+from deepvis_toolbox.network.linear_weights import weights_between
 from deepvis_toolbox.network.memory_layout import lay_out_channels_last
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import Recording
@@ -138,6 +140,15 @@ class TorchNetwork(Network):
 
     def layers_below(self, layer: str) -> tuple[str, ...]:
         return self._described.below(layer)
+
+    def weights_of(self, layer: str, unit: int) -> tuple[str, torch.Tensor, bool]:
+        own = self.layers.canonical(layer)
+        below = self._described.weighted(own)
+        start = self._nodes[below].value
+        if self.layers[own].is_tokens or self.layers[below].is_tokens:
+            raise ToolboxError("weights are shown of layers with places and of flat ones, not of tokens")
+        shape = (1, *self.layers[below].shape)
+        return below, *weights_between(self._graph_module, start, self._nodes[own].below, shape, unit)
 
     def ascent_pass(self, layer: str, place: tuple[int, int] | None) -> AscentPass:
         if self._takes_one:

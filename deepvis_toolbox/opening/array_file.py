@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of, shown_path
 from deepvis_toolbox.regular_file import open_regular
+
+_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def mapped_array(path: Path) -> NDArray[Any]:
@@ -20,15 +24,25 @@ def mapped_array(path: Path) -> NDArray[Any]:
     """
     name = shown_path(path)
     try:
-        open_regular(path).close()
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        _check_header(path)
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
         raise ToolboxError(f"there is no file {name}") from None
     except OSError as error:
         raise ToolboxError(f"{name} cannot be read: {os_reason_of(error)}") from None
     except Exception as error:  # a broken header makes NumPy fail in ways that it does not document
         raise ToolboxError(f"{name} is not an array of NumPy: {reason_of(error)}") from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise ToolboxError(f"{name} is not one array of NumPy")
-    return array
+
+
+def _check_header(path: Path) -> None:
+    """Raise nearly anything where a header is broken, or claims what is not there, at which NumPy may crash."""
+    with open_regular(path) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in _READERS:
+            raise ValueError(f"it is in the format {version} of NumPy, which is not known here")
+        shape, _, dtype = _READERS[version](file)
+        left = os.fstat(file.fileno()).st_size - file.tell()
+    if dtype.hasobject or not dtype.itemsize or min(shape, default=1) < 0:
+        raise ValueError(f"it cannot hold values of the type {dtype} in the shape {shape}")
+    if math.prod(max(side, 1) for side in shape) * dtype.itemsize > max(left, dtype.itemsize):
+        raise ValueError(f"it has fewer values than its shape {shape} says")

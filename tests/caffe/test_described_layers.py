@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from deepvis_toolbox import load_network
+from deepvis_toolbox import load_network, regular_file
 from deepvis_toolbox.caffe.graph import graph_of, values_without_data
 from deepvis_toolbox.caffe.layer_types import LAYER_TYPES
 from deepvis_toolbox.caffe.prototxt import read_prototxt
@@ -121,16 +122,16 @@ def test_the_engine_caffe_reads_the_prototxt_once_and_makes_no_network_of_torch(
     prototxt, weights = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
     prototxt.write_text(resnet_like())
     write_random_weights(prototxt, weights)
-    read_bytes, read = Path.read_bytes, []
+    open_regular, read = regular_file.open_regular, []
 
-    def counted(path: Path) -> bytes:
-        read.append(path)
-        return read_bytes(path)
+    def counted(path: Path) -> io.BufferedReader:
+        read.append(Path(path))
+        return open_regular(path)
 
     def refused(*_: object, **__: object) -> None:
         raise AssertionError("a network of torch was made")
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(regular_file, "open_regular", counted)
     monkeypatch.setattr(TorchNetwork, "__init__", refused)
     with load_network(None, prototxt=prototxt, weights=weights, engine="caffe", device="cpu") as network:
         assert read.count(prototxt) == 1

@@ -7,6 +7,7 @@ process's number, and how it ended.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -37,6 +38,7 @@ STREAMS = ("stdin", "stdout", "stderr")
 
 def main() -> None:
     """Serve until stdin ends."""
+    gc.freeze()  # what is looked at for circles is copied
     for line in iter(sys.stdin.readline, ""):
         job = json.loads(line)
         process = os.fork()
@@ -67,7 +69,15 @@ def run(job: dict[str, Any]) -> None:
     for name in [name for name in sys.modules if name == sys.argv[0]]:
         del sys.modules[name]  # else runpy warns
     runner: Any = runpy.run_module if is_module else runpy.run_path
-    runner(sys.argv[0], run_name="__main__", **({"alter_sys": True} if is_module else {}))
+    status: Any = 0
+    try:
+        runner(sys.argv[0], run_name="__main__", **({"alter_sys": True} if is_module else {}))
+    except SystemExit as ended:
+        status = ended.code or 0
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(status)  # taking all modules down would copy the memory that is shared with the process that forked
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from tests.fuzz.outcome import judged
 from tests.fuzz.run import fuzz
 from tests.fuzz.worker import outcomes
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits on memory are read from /proc")
+
 HARNESSES = harnesses()
 
 

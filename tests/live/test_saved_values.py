@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from deepvis_toolbox import ToolboxError, Unit
+from deepvis_toolbox import Edit, ToolboxError, Unit
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import WINDOW_KEYS, KeyTable
 from deepvis_toolbox.live.pictures.saved_values import save_values
@@ -17,7 +18,7 @@ from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.measure import BackwardImage, InputGradient, LayerMaps, Maps
+from deepvis_toolbox.measure import BackwardImage, ChangedMaps, InputGradient, LayerMaps, Maps, Perturbation
 from deepvis_toolbox.sources.frame import FrameInfo
 from deepvis_toolbox.words.layer import Layer
 
@@ -49,6 +50,17 @@ def test_arrays_and_what_they_are_come_back(tmp_path: Path) -> None:
     assert (record["unit"], record["frame"], record["settings"]) == ("conv:1", 7, {"model": "small"})
     again = save_values(tmp_path, NOW, state, snapshot, {})
     assert again != path
+
+
+def test_values_of_a_changed_network_say_so(tmp_path: Path) -> None:
+    state, snapshot = shown()
+    edits, noise = (Edit("conv", [1], "zero"),), Perturbation(noise=10)
+    answers = {**snapshot.answers, ChangedMaps("conv", edits): Maps(np.ones((4, 2, 2), np.float32))}
+    changed = replace(snapshot, request=Request(edits=edits, perturbation=noise), answers=answers)
+    path = save_values(tmp_path, NOW, state, changed, {})
+    arrays = json.loads(path.with_suffix(".json").read_text("utf-8"))["arrays"]
+    assert arrays.keys() == {"input", "activations", "backward", "changes"}
+    assert arrays["activations"]["meaning"].endswith("; of a pass with conv:1 off, noise 10")
 
 
 def test_the_key_orders_it_and_the_outcome_is_told(tmp_path: Path) -> None:

@@ -226,6 +226,23 @@ def test_held_key_does_not_pile_up(driver: Driver) -> None:
     assert driver.state.view.unit == moved
 
 
+def test_an_edit_whose_key_is_held_lasts_until_it_is_let_go_and_a_short_press_for_good(driver: Driver) -> None:
+    driver.reset()
+    driver.key("Down")
+    driver.display.xdotool("keydown", "x")
+    driver.run_until(lambda: bool(driver.state.view.edits))
+    told = driver.window.told
+    driver.run_until(lambda: driver.window.told > told + 5)  # it repeats, and nothing happens
+    assert driver.state.view.edits
+    driver.display.xdotool("keyup", "x")
+    driver.run_until(lambda: not driver.state.view.edits)
+    driver.settle()
+    driver.key("x")
+    assert driver.state.view.edits
+    driver.key("x")
+    assert not driver.state.view.edits
+
+
 def test_quick_keys_are_all_taken_in_order_with_shift(driver: Driver) -> None:
     driver.reset()
     driver.display.xdotool("key", "--delay", "0", "Down", "shift+Right", "Right", "T", "t", "t")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import ascii_lowercase
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,12 @@ CASES = [
     Case("p", {}, "", "input tiles layers"),
     Case("h", {"show_help": True}, "tiles input layers", "", shown=["help"]),
     Case("5", {"show_timings": True}, "tiles", "input layers", shown=["timings"]),
+    Case("x", {"edits": "stem:0 off", "is_changed": True}, "tiles selected classes layers status", "input", "Down",
+         shown=["what if"]),
+    Case("shift+a", {"tiles_show": "changes"}, "tiles selected", "input layers", "Down x", "A"),
+    Case("v", {"why": "feeds"}, "", "input layers tiles", "o Down", shown=["why"]),
+    Case("6", {"show_occlusion": True}, "", "input layers tiles", "o Down", shown=["occlusion"]),
+    Case("1", {"perturbation": "noise 10"}, "input tiles classes layers status", "backward", shown=["what if"]),
     Case("Escape", {"unit": 1, "backward": "off", "zoom": "tiles", "cursor_area": "tiles"},
          "tiles backward", "", "Down Right b z", "escape"),
 ]  # fmt: skip
@@ -119,8 +125,10 @@ def seen(state: State, name: str) -> Any:
     """A field of the state; the selected unit's row and column as `place`, the origin as an address."""
     if name == "place":
         return divmod(state.view.unit, state.facts.tile_columns)
-    if name == "frozen_origin":
-        return str(state.view.frozen_origin or "")
+    if name in ("frozen_origin", "perturbation"):
+        return str(getattr(state.view, name) or "")
+    if name == "edits":
+        return ", ".join(map(str, state.view.edits))
     return getattr(state.view, name)
 
 
@@ -144,14 +152,17 @@ def test_key_changes_what_the_display_shows(driver: Driver, case: Case) -> None:
         driver.run_until(lambda: np.array_equal(driver.screen(), driver.loop.painter.pixels))
 
 
+PRESSED_ELSEWHERE = {*"q9sSgDXVHWC234", "backspace"}
+
+
 def test_every_key_of_the_table_is_pressed_here() -> None:
     names = {name for binding in key_table().bindings for name in binding.names}
-    assert names - {case.table_name for case in CASES} == {"q", "9", "s", "S", "g"} & names
+    assert names - {case.table_name for case in CASES} == PRESSED_ELSEWHERE & names
 
 
 def test_a_key_that_does_nothing_is_told_with_the_key_that_lists_the_others(driver: Driver) -> None:
     driver.reset()
-    unbound = next(name for name in ascii_lowercase if name not in {n for b in key_table().bindings for n in b.names})
+    unbound = next(name for name in ascii_letters if name not in {n for b in key_table().bindings for n in b.names})
     driver.display.xdotool("key", unbound)
     told = f'the key "{unbound}" does nothing; h lists those that do'
     driver.run_until(lambda: driver.state.facts.message == told)

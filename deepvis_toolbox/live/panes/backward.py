@@ -105,7 +105,7 @@ def draw_result(pixels: Pixels, scene: Scene) -> None:
     if scene.state.view.backward == "off":
         draw_note(pixels, look, f"backward is off; press {scene.keys.label_for(actions_backward.cycle_backward)}")
     elif shown is None or not _values(shown[1]).size:
-        draw_note(pixels, look, missing_note(scene))
+        draw_note(pixels, look, missing_note(scene, backward_question(scene.state)))
     elif not _values(shown[1]).any():
         draw_note(pixels, look, shown[1].note or "the gradient is exactly zero here")
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear
@@ -9,6 +11,7 @@ from deepvis_toolbox.drawing.text import Elide, Font, draw_text, text_width, wra
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.measure.measurement import Question
 
 COMPUTING = "computing …"
 
@@ -18,10 +21,13 @@ def waiting_for(state: State) -> str:
     return state.facts.loading or state.facts.source_note or "waiting for the first picture …"
 
 
-def missing_note(scene: Scene) -> str:
-    """Return why an answer is not there: nothing has come yet, it is being computed, or something went wrong."""
+def missing_note(scene: Scene, question: Question[Any] | None = None) -> str:
+    """Return why an answer is not there: nothing has come yet, it is being computed, the question has none, or
+    something went wrong."""
     if scene.snapshot is None:
         return waiting_for(scene.state)
+    if question is not None and question in scene.snapshot.refusals:
+        return scene.snapshot.refusals[question]
     if scene.snapshot.error:
         return "nothing was computed: see the error"
     return scene.state.facts.loading or COMPUTING

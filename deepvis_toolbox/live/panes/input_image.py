@@ -65,6 +65,8 @@ class InputPane(Pane):
         place = body[box.top : box.bottom, box.left : box.right]
         draw_overlay(place, scene)
         draw_over_picture(place, scene)
+        if snapshot.request.perturbation:
+            draw_badge(place, look, str(snapshot.request.perturbation), colour=look.warning)
         if state.facts.source_gone:
             draw_badge(place, look, state.facts.source_note, colour=look.warning)
 

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
-from deepvis_toolbox.drawing.colours import Pixels
+from deepvis_toolbox.drawing.colours import Colour, Pixels
 from deepvis_toolbox.drawing.grid import Box
-from deepvis_toolbox.drawing.shapes import bar, clear, fill
+from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
+from deepvis_toolbox.live.panes.layer_bars import change_colour, changed_layers, draw_layer_bar
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.scene import Scene
@@ -45,8 +46,11 @@ class LayerListPane(Pane):
         """Draw the names that fit."""
         state, look = scene.state, scene.look
         place = (state.view.layer_index, state.view.layer_scroll, state.view.cursor_area, state.view.frozen_origin)
-        made_from = (look, state.facts.layers, state.facts.loading, *place, state.facts.layer_activity)
-        scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look))
+        changes = changed_layers(scene)
+        bars = state.facts.layer_activity if changes is None else changes
+        made_from = (look, state.facts.layers, state.facts.loading, bars, changes is None, *place)
+        colour = look.dim if changes is None else change_colour(look)
+        scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look, bars, colour))
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """Answer the mouse: a click on a name shows that layer, and the list stays under the mouse; the wheel
@@ -84,7 +88,7 @@ def _activity(scene: Scene) -> dict[str, float]:
     return shares
 
 
-def _draw(pixels: Pixels, state: State, look: Look) -> None:
+def _draw(pixels: Pixels, state: State, look: Look, bars: Mapping[str, float], colour: Colour) -> None:
     clear(pixels, look.window)
     position = f"{state.view.layer_index + 1} of {len(state.facts.layers)}" if state.facts.layers else ""
     draw_caption(pixels, look, "layers", position, active=not state.view.unit_is_selected)
@@ -97,7 +101,10 @@ def _draw(pixels: Pixels, state: State, look: Look) -> None:
     pad, row = _list_pad(look), look.px(look.row)
     for number, entry in enumerate(state.facts.layers[first : first + rows]):
         top = pad + number * row
-        _draw_row(body[top : top + row, : body.shape[1]], state, entry, first + number == state.view.layer_index, look)
+        line = body[top : top + row, : body.shape[1]]
+        _draw_row(line, state, entry, first + number == state.view.layer_index, look)
+        if entry.name in bars:
+            draw_layer_bar(line, bars[entry.name], look, colour)
     _draw_scroll_mark(body, first, rows, len(state.facts.layers), look)
 
 
@@ -135,9 +142,6 @@ def _draw_row(pixels: Pixels, state: State, entry: Layer, is_shown: bool, look: 
     if is_shown:
         clear(pixels, look.line)
         fill(pixels, Box(0, 0, height, look.px(3)), look.accent if not state.view.unit_is_selected else look.dim)
-    if (share := state.facts.layer_activity.get(entry.name)) is not None:
-        line = Box(height - look.px(2), look.px(10), height, width - look.px(10))
-        bar(pixels, line, share, look.dim, look.line)
     baseline = (height + look.font.capital_height) // 2
     right = width - look.px(10)
     if state.view.frozen_origin and state.view.frozen_origin.layer == entry.name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,11 @@ from deepvis_toolbox.live.kept import Same
 from deepvis_toolbox.live.panes.caption import missing_note
 from deepvis_toolbox.live.panes.questions import maps_question
 from deepvis_toolbox.live.scene import Scene
-from deepvis_toolbox.measure import LayerGradients, LayerMaps
+from deepvis_toolbox.measure import ChangedMaps, LayerGradients, LayerMaps
+
+MapsOf = Literal["activations", "gradients", "changes"]
+
+_WHAT: dict[type, MapsOf] = {LayerMaps: "activations", LayerGradients: "gradients", ChangedMaps: "changes"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class ShownMaps:
     """Why they are all zero, as a sentence."""
     levels: Levels
     palette: Palette
-    is_gradient: bool
+    what: MapsOf
     is_stale: bool
     """They answer what was asked before, not what the state asks for now."""
 
@@ -41,27 +46,30 @@ class ShownMaps:
 def shown_maps(scene: Scene) -> ShownMaps | None:
     """Return the newest maps that came, with the state's boosts; None where there are none."""
     wanted = maps_question(scene.state)
-    found = scene.snapshot.newest(wanted, (LayerMaps, LayerGradients)) if scene.snapshot and wanted else None
+    found = (
+        scene.snapshot.newest(wanted, (LayerMaps, LayerGradients, ChangedMaps)) if scene.snapshot and wanted else None
+    )
     if found is None or found[1].maps.size == 0:
         return None
     question, answer = found
-    is_gradient, view = isinstance(question, LayerGradients), scene.state.view
+    what, view = _WHAT[type(question)], scene.state.view
+    is_signed = what != "activations"
     levels = scene.kept.value(
         "levels",
-        (Same(answer.maps), is_gradient, view.gamma, view.channel_boost),
-        lambda: to_levels(answer.maps, view.gamma, view.channel_boost, True if is_gradient else None),
+        (Same(answer.maps), is_signed, view.gamma, view.channel_boost),
+        lambda: to_levels(answer.maps, view.gamma, view.channel_boost, True if is_signed else None),
     )
-    if is_gradient:
+    if is_signed:
         palette = scene.look.gradient_palette
     else:
         palette = scene.look.signed_palette if levels.signed else scene.look.activation_palette
     is_stale = question != wanted
-    return ShownMaps(question.layer, answer.maps, answer.note, levels, palette, is_gradient, is_stale)
+    return ShownMaps(question.layer, answer.maps, answer.note, levels, palette, what, is_stale)
 
 
 def no_maps_note(scene: Scene) -> str:
     """Return why there are no maps that answer what the state asks for."""
     view = scene.state.view
-    if view.show_gradients and view.backward == "off" and scene.state.layer is not None:
+    if view.tiles_show == "gradients" and view.backward == "off" and scene.state.layer is not None:
         return f"gradients need a backward pass; press {scene.keys.label_for(actions_backward.cycle_backward)}"
-    return missing_note(scene)
+    return missing_note(scene, maps_question(scene.state))

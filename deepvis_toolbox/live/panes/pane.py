@@ -58,6 +58,9 @@ class Pane(ABC):
     fixed_height: ClassVar[float] = 0
     """Pixels at scale 1; 0: an equal share of what the others of its slot leave."""
 
+    says_what_is_changed: ClassVar[bool] = False
+    """Whether it says itself that the network is edited or its input perturbed; others get a tag."""
+
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
         """Return whether the pane is to be seen at all."""
         return True

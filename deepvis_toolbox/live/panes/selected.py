@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,17 @@ from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.pictures import fitted_box, paint_map
 from deepvis_toolbox.drawing.shapes import bar, clear, frame
 from deepvis_toolbox.drawing.text import draw_text
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions, actions_statistics
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_badge, draw_caption, draw_note
-from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
+from deepvis_toolbox.live.panes.maps import MapsOf, ShownMaps, no_maps_note, shown_maps
 from deepvis_toolbox.live.panes.naming import number_text, unit_name
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pointing import places_question, pointed_place, seeing_part
 from deepvis_toolbox.live.panes.questions import maps_question
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import MapPlace, State
+from deepvis_toolbox.measure import LayerMaps
 from deepvis_toolbox.measure.measurement import Question
 
 
@@ -38,6 +39,13 @@ class SelectedPane(Pane):
         wanted = (maps_question(state), places_question(state))
         return tuple(question for question in wanted if question is not None)
 
+    def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
+        """Return the unit's activations, which a key pastes."""
+        unit = scene.state.selected
+        maps = scene.answer(LayerMaps(unit.layer)) if unit else None
+        has_it = unit is not None and maps is not None and unit.channel < len(maps.maps)
+        return {"selected_map": (unit, maps.maps[unit.channel]) if has_it and unit and maps else None}
+
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the caption with the unit's address, and its map below it."""
         body = body_of(pixels, scene.look)
@@ -46,7 +54,10 @@ class SelectedPane(Pane):
         draw_unit(body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:
-        """Answer the mouse: it points at a place of the unit's map, and a double click enlarges the unit."""
+        """Answer the mouse: it points at a place of the unit's map, a double click enlarges the unit, and a click on
+        the caption shows statistics."""
+        if y < body_box(height, width, scene.look).top:
+            return Hit(None, actions_statistics.toggle_statistics)
         place = place_in_unit(height, width, scene, x, y)
         return Hit(double_click=lambda state: actions.toggle_zoom(state, "unit"), place=place)
 
@@ -73,14 +84,14 @@ def draw_unit(pixels: Pixels, scene: Scene) -> None:
         place = pixels[box.top : box.bottom, box.left : box.right]
         if part := seeing_part(scene, box.height, box.width):
             frame(place, Box(part.top + 1, part.left + 1, part.bottom - 1, part.right - 1), look.text, look.px(1))
-        if note := _note(maps.values[state.view.unit], maps.is_gradient):
+        if note := _note(maps.values[state.view.unit], maps.what):
             draw_badge(place, look, note)
 
 
-def _note(values: NDArray[np.float32], is_gradient: bool) -> str:
+def _note(values: NDArray[np.float32], what: MapsOf) -> str:
     """Return what the picture of these values does not say itself."""
     if not values.any():
-        return f"{'gradient' if is_gradient else 'activation'} exactly zero"
+        return "nothing changes here" if what == "changes" else f"{what.removesuffix('s')} exactly zero"
     not_finite = int(values.size - np.isfinite(values).sum())
     return f"{not_finite} values are not finite" if not_finite else ""
 

@@ -74,6 +74,16 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
+CHANGED = Column("changed", lambda state, _: _changed(state), 110, stretch=2, rank=1, elide="start")
+"""Stands behind the unit while the network is edited or its input perturbed."""
+
+
+def _changed(state: State) -> str:
+    view = state.view
+    edits = str(view.edits[0]) if len(view.edits) == 1 else f"{len(view.edits)} edits" if view.edits else ""
+    return ", ".join(text for text in (edits, str(view.perturbation)) if text)
+
+
 class StatusPane(Pane):
     """Labels above, values below, one baseline each."""
 
@@ -87,18 +97,19 @@ class StatusPane(Pane):
         fill(pixels, Box(0, 0, look.px(1), width), look.line)
         value_baseline = height - look.px(10)
         label_baseline = value_baseline - look.px(17)
-        for column, left, room in _places(width, look):
+        for column, left, room in _places(width, look, scene.state.view.is_changed):
             align: Align = "right" if column.is_number else "left"
             x = left + room if column.is_number else left
             draw_text(pixels, column.label, x, label_baseline, look.small, look.dim, align, room)
             value = column.value(scene.state, scene.snapshot)
-            draw_text(pixels, value, x, value_baseline, look.font, look.text, align, room, column.elide)
+            colour = look.warning if column is CHANGED else look.text
+            draw_text(pixels, value, x, value_baseline, look.font, colour, align, room, column.elide)
 
 
-def _places(width: int, look: Look) -> list[tuple[Column, int, int]]:
+def _places(width: int, look: Look, is_changed: bool = False) -> list[tuple[Column, int, int]]:
     """Return the columns that fit, each with its left edge and its width."""
     space, margin = look.px(16), look.px(look.margin)
-    columns = list(COLUMNS)
+    columns = [*COLUMNS[:2], CHANGED, *COLUMNS[2:]] if is_changed else list(COLUMNS)
     while len(columns) > 1 and _least(columns, look, space) > width - 2 * margin:
         columns.remove(max(reversed(columns), key=lambda column: column.rank))
     spare = max(0, width - 2 * margin - _least(columns, look, space))

@@ -33,6 +33,7 @@ from deepvis_toolbox.live.panes.pattern import draw_pattern
 from deepvis_toolbox.live.panes.pointing import frame_in_each_tile, places_question, pointed_place, seeing_part
 from deepvis_toolbox.live.panes.questions import growing_question, maps_question
 from deepvis_toolbox.live.panes.selected import draw_unit, place_in_unit
+from deepvis_toolbox.live.panes.statistics import draw_off_marks
 from deepvis_toolbox.live.panes.tile_order import order_question, order_text, tile_units
 from deepvis_toolbox.live.panes.unit_images import TITLES, draw_pictures, title_of
 from deepvis_toolbox.live.scene import Scene
@@ -187,6 +188,7 @@ def _draw_tiles(pixels: Pixels, body: Pixels, scene: Scene) -> None:
     paint_tiles(body, shown, grid, maps.palette, look.smooth)
     if (part := seeing_part(scene, grid.tile_height, grid.tile_width)) and not maps.is_stale:
         frame_in_each_tile(body, grid, part, look.dim, look.px(1))
+    draw_off_marks(body, grid, units, scene)
     _draw_marks(body, state, maps.layer, units, grid, look)
     if maps.is_stale:
         dim(body[: grid.height, : grid.width], STALE_BRIGHTNESS)
@@ -206,8 +208,7 @@ def _title(state: State) -> str:
         return "tiles"
     if state.view.pattern != "off":
         return state.layer.name + order_text(state)
-    what = "gradients" if state.view.show_gradients else "activations"
-    return f"{state.layer.name} · {shape_text(state.layer.shape)} · {what}{order_text(state)}"
+    return f"{state.layer.name} · {shape_text(state.layer.shape)} · {state.view.tiles_show}{order_text(state)}"
 
 
 def _note(maps: ShownMaps) -> str:
@@ -215,7 +216,7 @@ def _note(maps: ShownMaps) -> str:
     if maps.levels.not_finite:
         return f"{maps.levels.not_finite} values are not finite; they are shown as zero"
     if maps.levels.low == maps.levels.high == 0:
-        return maps.note or f"all {'gradients' if maps.is_gradient else 'activations'} are exactly zero"
+        return maps.note or f"all {maps.what} are exactly zero"
     return maps.note
 
 

@@ -38,8 +38,8 @@ class UnitImagesPane(Pane):
     )
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
-        """Return whether no key hides it."""
-        return state.view.show_unit_images
+        """Return whether no key hides it, and no other pane has taken its place."""
+        return state.view.show_unit_images and not state.view.asks_why
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the kinds of pictures for which there is room."""

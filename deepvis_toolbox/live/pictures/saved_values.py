@@ -16,7 +16,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.pictures.screenshot import description, free_path
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.measure import BackwardImage, ClassProbabilities, LayerGradients, LayerMaps
+from deepvis_toolbox.measure import BackwardImage, ChangedMaps, ClassProbabilities, LayerGradients, LayerMaps
 from deepvis_toolbox.version import __version__
 
 
@@ -25,9 +25,9 @@ def save_values(
 ) -> Path:
     """Write what the snapshot holds of the shown layer as `deepvis-….npz`, and `deepvis-….json`; return the first.
 
-    Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations` or `gradients` (float32
-    (C, H, W) or (C,)), `backward` (float32 (H, W, channels)), `probabilities` (float32 (classes,)). `ToolboxError`
-    where there is nothing to save yet, or it cannot be written.
+    Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations`, `gradients` or
+    `changes` (float32 (C, H, W) or (C,)), `backward` (float32 (H, W, channels)), `probabilities` (float32 (classes,)).
+    `ToolboxError` where there is nothing to save yet, or it cannot be written.
     """
     if snapshot is None or not snapshot.answers:
         raise ToolboxError("there are no values yet")
@@ -35,7 +35,7 @@ def save_values(
     for question, answer in snapshot.answers.items():
         for kind, (name, meaning) in _SAVED.items():
             if type(question) is kind:
-                arrays[name], meanings[name] = np.asarray(answer), f"{meaning}; {question}"
+                arrays[name], meanings[name] = np.asarray(answer), f"{meaning}; {question}{_changed(snapshot)}"
     path = free_path(folder, now, "npz")
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
@@ -53,10 +53,18 @@ def save_values(
     return path
 
 
+def _changed(snapshot: Snapshot) -> str:
+    """Return what was changed for the answers, as a part of a sentence; empty where nothing was."""
+    request = snapshot.request
+    changes = [str(edit) for edit in request.edits] + ([str(request.perturbation)] if request.perturbation else [])
+    return f"; of a pass with {', '.join(changes)}" if changes else ""
+
+
 _SAVED: dict[type, tuple[str, str]] = {
     LayerMaps: ("activations", "every unit's activations, units first, behind the layer's rectifier"),
     LayerGradients: ("gradients", "what the backward pass brought to every unit, below the layer's rectifier"),
     BackwardImage: ("backward", "what the backward pass brought to the input, per unit of network input, RGB order"),
+    ChangedMaps: ("changes", "every unit's activations as they are now, minus those without edits and perturbation"),
     ClassProbabilities: ("probabilities", "of each class, 0 to 1"),
 }
 """What is saved of each question: the array's name, and what it is."""

@@ -9,7 +9,7 @@ import numpy as np
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live.layout import key_table
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.window.key_codes import NO_KEY
+from deepvis_toolbox.live.window.key_codes import HELD, NO_KEY, RELEASED
 from deepvis_toolbox.live.window.window import Window
 
 SIZE = (640, 160)
@@ -27,7 +27,7 @@ def check_keys(tell: Callable[[str], None] = print) -> None:
         draw_text(pixels, sentence, 20, SIZE[1] // 2, look.large, look.text, width=SIZE[0] - 40)
         window.show(pixels)
         code, name = window.wait_key_code(50)
-        if code not in NO_KEY:
+        if code not in NO_KEY and not code & (HELD | RELEASED):
             sentence = describe_key(code, name)
             tell(sentence)
     window.close()

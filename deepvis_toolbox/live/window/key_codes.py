@@ -9,6 +9,9 @@ from __future__ import annotations
 NO_KEY = (-1, 255)
 """What `waitKeyEx` returns when nothing was pressed; some builds cut -1 down to one byte."""
 
+HELD, RELEASED = 1 << 30, 1 << 29
+"""Bits of a code, where the window system tells: the key is held down and repeats, or it was and has been let go."""
+
 _X11 = {
     0xFF51: "left", 0xFF52: "up", 0xFF53: "right", 0xFF54: "down", 0xFF55: "page up", 0xFF56: "page down",
     0xFF96: "left", 0xFF97: "up", 0xFF98: "right", 0xFF99: "down", 0xFF9A: "page up", 0xFF9B: "page down",

@@ -11,7 +11,7 @@ import atexit
 import ctypes
 from collections import deque
 
-from deepvis_toolbox.live.window.key_codes import key_name
+from deepvis_toolbox.live.window.key_codes import HELD, RELEASED, key_name
 from deepvis_toolbox.live.window.letter_keys import LetterKeys
 from deepvis_toolbox.live.window.qt_library import qt_function
 
@@ -36,6 +36,9 @@ class _KeyEvent(ctypes.Structure):
         ("key", ctypes.c_int),
         ("scan_code", ctypes.c_uint32),
         ("keysym", ctypes.c_uint32),
+        ("native_modifiers", ctypes.c_uint32),
+        ("count", ctypes.c_ushort),
+        ("repeats", ctypes.c_ushort),
     )
 
 
@@ -44,9 +47,10 @@ class QtKeys:
 
     def __init__(self) -> None:
         self.presses: deque[tuple[int, str]] = deque(maxlen=64)
-        """(X11 keysym, the key's name or nothing), oldest first."""
+        """(X11 keysym, with `HELD` or `RELEASED` where that is so; the key's name or nothing), oldest first."""
         self._letters = LetterKeys()
         self._last: tuple[int, int, int] | None = None
+        self._held = ""
         self._callback = _Callback(self._notice)
 
     def listen(self) -> bool:
@@ -66,6 +70,7 @@ class QtKeys:
         kind = ctypes.c_ushort.from_address(address + _KeyEvent.type.offset).value
         if kind == _KEY_RELEASE:
             self._last = None
+            self._release(_KeyEvent.from_address(address))
         elif kind == _KEY_PRESS:
             self._press(address, _KeyEvent.from_address(address))
         return False
@@ -75,7 +80,18 @@ class QtKeys:
         if identity == self._last:  # the window hands the same event on to the picture in it
             return
         self._last = identity
+        name = self._name(event)
+        is_repeated = bool(event.repeats & 1)
+        self._held = name if is_repeated else ""
+        self.presses.append((event.keysym | (HELD if is_repeated else 0), name))
+
+    def _release(self, event: _KeyEvent) -> None:
+        """Note that a key which repeated has been let go; between repeats Qt tells of releases that are none."""
+        if self._held and not event.repeats & 1 and self._name(event).lower() == self._held.lower():
+            self.presses.append((event.keysym | RELEASED, self._held))
+            self._held = ""
+
+    def _name(self, event: _KeyEvent) -> str:
         is_shortcut = bool(event.modifiers & (_CONTROL | _ALT))  # means nothing here, as keys without a name
         keysym = self._letters.keysym(event.keysym, event.scan_code)
-        name = "" if is_shortcut else key_name(keysym, bool(event.modifiers & _SHIFT))
-        self.presses.append((event.keysym, name))
+        return "" if is_shortcut else key_name(keysym, bool(event.modifiers & _SHIFT))

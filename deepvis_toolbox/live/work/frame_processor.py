@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from deepvis_toolbox.live.work.history import HistoryKeeper, UnitHistory
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.live.work.still_picture import OcclusionKeeper
 from deepvis_toolbox.measure import AverageContributions
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.session import Session
@@ -17,30 +20,46 @@ from deepvis_toolbox.sources.frame import SourceFrame
 class FrameProcessor:
     """Takes the measurements that requests ask for. Not for use by two threads at once."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` says how late it is, in seconds, for what is shown over time."""
         self.network = network
+        self._history = HistoryKeeper(clock)
+        self._occlusion = OcclusionKeeper(network)
         self._session = Session(network)
         self._average: AverageContributions | None = None
-
-    def process(self, frame: SourceFrame, request: Request) -> Snapshot:
-        """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
-        average, self._average = self._average, None  # what fails is not tried again by itself
-        taken = self._session.take_all(
-            frame.image, request.measurements, stretch=request.stretch, is_still=frame.info.is_still, token=frame
-        )
-        return Snapshot(
-            request,
-            frame.info,
-            taken.image,
-            self._with_average(request, taken.answers, average),
-            device=str(self.network.device),
-            timings=taken.milliseconds,
-        )
 
     @property
     def is_unfinished(self) -> bool:
         """Whether the same frame, processed again, would make a better answer."""
-        return self._average is not None and not self._average.is_finished
+        return self._occlusion.is_unfinished or (self._average is not None and not self._average.is_finished)
+
+    def process(self, frame: SourceFrame, request: Request) -> Snapshot:
+        """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
+        average, self._average = self._average, None  # what fails is not tried again by itself
+        asked = request.measurements
+        taken = self._session.take_all(
+            frame.image,
+            asked,
+            stretch=request.stretch,
+            is_still=frame.info.is_still,
+            token=frame,
+            perturbation=request.perturbation,
+            number=frame.info.number,
+        )
+        answers: dict[Question[Any], Any] = {asked[one]: answer for one, answer in taken.answers.items()}
+        for one in request.questions:
+            if isinstance(one, UnitHistory) and one.of in answers:
+                answers[one] = self._history.follow(one, answers[one.of])
+        answers |= self._occlusion.follow(request, taken.image, frame.info.is_still)
+        return Snapshot(
+            request,
+            frame.info,
+            taken.image,
+            self._with_average(request, answers, average),
+            {asked[one]: str(refusal) for one, refusal in taken.refused.items()},
+            device=str(self.network.device),
+            timings=taken.milliseconds,
+        )
 
     def _with_average(
         self, request: Request, answers: Mapping[Question[Any], Any], average: AverageContributions | None

@@ -33,6 +33,8 @@ class LoadedNetwork:
     """The unit to start at."""
     takes_all_processors: bool = False
     """It computes on all processors, so that drawing takes time from it."""
+    no_edits: str = ""
+    """Why its engine computes no edited passes; empty where it does."""
     identity: Callable[[], NetworkIdentity] | None = None
     """Whose unit images are shown; asked for only where a store says whose it is, since it reads all weights."""
 
@@ -42,11 +44,12 @@ class LoadedNetwork:
         start = parse_unit(goto, network.layers, network.class_names) if goto else None
         takes_all = network_takes_all(network.device.type)
         names = (network.name, tuple(network.layers.values()), network.labels, network.label_layers)
-        return cls(*names, network.description, start, takes_all, _identity(network))
+        return cls(*names, network.description, start, takes_all, network.no_edits, _identity(network))
 
     def introduce(self, state: State) -> None:
         """Let the state list the layers and name the classes, and go to the unit to start at."""
         state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
+        state.facts.no_edits = self.no_edits
         set_layers(state, self.layers)
         origin = state.view.frozen_origin
         if origin and not any(origin.layer == layer.name and origin.channel < layer.channels for layer in self.layers):

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepvis_toolbox.live.work.training_progress import TrainingProgress
-from deepvis_toolbox.measure import ContributionMap, InputContributions
+from deepvis_toolbox.measure import ContributionMap, Edited, InputContributions
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.words.edit import Edit
+from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 from deepvis_toolbox.words.unit import Unit
 
 
@@ -51,11 +53,19 @@ class Request:
     questions: frozenset[Question[Any]] = field(default_factory=frozenset)
     stretch: bool = False
     """The frame is stretched to the network's input; otherwise its largest fitting centre is cropped."""
+    edits: tuple[Edit, ...] = ()
+    """Changes to the network for the passes that answer all questions but those that compare."""
+    perturbation: Perturbation = UNPERTURBED
+    """What is done to the picture before that."""
 
     @property
-    def measurements(self) -> list[Measurement[Any]]:
-        """Those that a pass over the frame answers, always in the same order."""
-        return sorted((one for one in self.questions if isinstance(one, Measurement)), key=repr)
+    def measurements(self) -> dict[Measurement[Any], Question[Any]]:
+        """What is measured, always in the same order, and the question that each answers: the same one, asked of the
+        edited pass where there are edits."""
+        asked = sorted((one for one in self.questions if isinstance(one, Measurement)), key=repr)
+        if not self.edits:
+            return {one: one for one in asked}
+        return {one if one.compares else Edited(self.edits, one): one for one in asked}
 
     @property
     def average(self) -> GrowingAverage | None:

@@ -23,6 +23,8 @@ class Snapshot:
     """RGB uint8 H×W×3: the picture as the network saw it."""
     answers: Mapping[Question[Any], Any] = field(default_factory=dict)
     """To the request's questions; empty where something went wrong."""
+    refusals: Mapping[Question[Any], str] = field(default_factory=dict)
+    """Of the questions that this network or picture has no answer to, why."""
     error: str = ""
     """What went wrong with this frame; empty when nothing did."""
     network_rate: float = 0.0

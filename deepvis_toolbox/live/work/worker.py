@@ -92,7 +92,7 @@ class Worker(threading.Thread):
     ) -> tuple[Network, Work] | None:
         """Answer frames until other weights are there: return their network, and what it is to answer first; None once
         the inbox is closed."""
-        work = first or self._next_work(processor, grower)
+        work = first or self._next_work(processor, grower, None)
         while work:
             if work.checkpoint and self._training and work is not first:
                 network = self._training.open(work.checkpoint)
@@ -105,15 +105,14 @@ class Worker(threading.Thread):
             self._publish(grower)
             if grower:
                 grower.after_frame()
-            work = self._next_work(processor, grower)
+            work = self._next_work(processor, grower, work)
         return None
 
-    def _next_work(self, processor: FrameProcessor, grower: Grower | None) -> Work | None:
-        """Wait for work; meanwhile, where nothing moves, answers that get better with time do, and pictures that are
-        wanted grow."""
-        while processor.is_unfinished and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
-            assert self._work_done is not None
-            self._last = self._answer(processor, self._work_done)
+    def _next_work(self, processor: FrameProcessor, grower: Grower | None, done: Work | None) -> Work | None:
+        """Wait for work; meanwhile, where nothing moves, answers to what was `done` last that get better with time do,
+        and pictures that are wanted grow."""
+        while done and processor.is_unfinished and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
+            self._last = self._answer(processor, done)
             self._publish(grower)
         while grower and grower.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
             if grower.step():

@@ -38,6 +38,7 @@ class MeanArrays(Harness):
     def former_failures(self) -> Mapping[str, Files]:
         return {
             "an archive of arrays": {"mean.npy": packed([("a.npy", npy(_VALUES))])},
+            "values of no size": {"mean.npy": with_header(_header("'|S0'").replace("(3, 6, 5)", "(-1,)"), b"")},
             "a type of two parts": {"mean.npy": with_header(_header("[('a', '<f4'), ('b', '<f4')]"), b"\0" * 720)},
         }
 

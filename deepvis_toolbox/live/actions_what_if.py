@@ -1,0 +1,107 @@
+"""What keys and clicks of the what-if bench do: edits of units, perturbations of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.words.edit import Edit
+from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
+from deepvis_toolbox.words.unit import Unit
+
+PERTURBATION_STEPS: dict[str, tuple[float, ...]] = {
+    "noise": (0, 10, 25, 50),
+    "blur": (0, 1, 2, 4),
+    "brightness": (0, 40, 80, -40, -80),
+    "shift": (0, 0.02, 0.05, 0.1),
+}
+"""What the keys go through, in the units of `Perturbation`."""
+
+
+def toggle_off(state: State) -> None:
+    """Switch the selected unit off, or take that back."""
+    _toggle(state, lambda unit: Edit(unit.layer, [unit.channel], "zero"))
+
+
+def toggle_double(state: State) -> None:
+    """Double the selected unit's activations, or take that back."""
+    _toggle(state, lambda unit: Edit(unit.layer, [unit.channel], "scale", 2.0))
+
+
+def toggle_pasted(state: State) -> None:
+    """Hold the selected unit's map as it is shown now (that of a frozen picture, say), or let it go again."""
+    _toggle(state, lambda unit: _pasted(state, unit))
+
+
+def clear_changes(state: State) -> None:
+    """Take back all edits and perturbations."""
+    if not state.view.is_changed:
+        state.facts.message = "nothing is changed: there are no edits and no perturbations to take back"
+        return
+    state.view.edits, state.view.perturbation = (), UNPERTURBED
+    state.facts.message = "the network and its input are as they were"
+
+
+def toggle_changes(state: State) -> None:
+    """Show in the tiles what the edits and perturbations change, or what they showed before."""
+    if not state.view.is_changed:
+        state.facts.message = "nothing is changed yet: x switches the selected unit off, 1 adds noise to the picture"
+        return
+    state.view.show_changes = not state.view.show_changes
+
+
+def perturb_more(state: State, name: str) -> None:
+    """Go to the next step of one perturbation; behind the last one, it is off."""
+    steps, now = PERTURBATION_STEPS[name], getattr(state.view.perturbation, name)
+    step = steps[(steps.index(now) + 1) % len(steps)] if now in steps else steps[0]
+    state.view.perturbation = replace(state.view.perturbation, **{name: step})
+    state.facts.message = str(Perturbation(**{name: step})) or f"{name} is off"
+
+
+def take_back(state: State, edit: Edit) -> None:
+    """Take one edit back."""
+    state.view.edits = tuple(one for one in state.view.edits if one != edit)
+
+
+def _toggle(state: State, make: Callable[[Unit], Edit]) -> None:
+    """Take the selected unit's edit of this kind back; where it has none, it gets one in the place of any other."""
+    unit = state.selected
+    if unit is None:
+        return
+    if state.facts.no_edits:
+        state.facts.message = state.facts.no_edits
+        return
+    former = next((one for one in state.view.edits if (one.layer, *one.units) == (unit.layer, unit.channel)), None)
+    try:
+        edit = make(unit)
+    except ToolboxError as error:
+        if former is None or former.what != "paste":  # what was pasted can be let go whatever is shown
+            state.facts.message = str(error)
+            return
+        edit = former
+    others = tuple(one for one in state.view.edits if one is not former)
+    if former is not None and former.what == edit.what:
+        state.view.edits, state.facts.message = others, f"{unit} is as it was"
+    else:
+        state.view.edits, state.facts.message = (*others, edit), f"{edit}; the same key again takes that back"
+
+
+def _pasted(state: State, unit: Unit) -> Edit:
+    """Return the edit that holds a unit's map; `ToolboxError` where it is not known, or not all of it."""
+    shown, layer = state.facts.selected_map, state.layer
+    if shown is None or shown[0] != unit or layer is None:
+        raise ToolboxError(f"{unit} cannot be pasted: its activations are not shown just now")
+    return Edit(unit.layer, [unit.channel], "paste", _in_the_layers_shape(shown[1], layer))
+
+
+def _in_the_layers_shape(values: np.ndarray, layer: Layer) -> np.ndarray:
+    if not layer.is_tokens:
+        return values[None]
+    if values.size != layer.shape[0]:
+        raise ToolboxError(f"{layer.name} has tokens beside those of its map: a map pasted would leave them out")
+    return values.reshape(-1, 1)
