@@ -47,10 +47,18 @@ class Show:
         self.pixels = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
         self.scene = Scene(state, None, self.look, KEYS, self.kept)
 
-    def draw(self, answers: dict[Any, Any] | None = None, now: float = 0.0, is_still: bool = True) -> Snapshot:
+    def draw(
+        self,
+        answers: dict[Any, Any] | None = None,
+        now: float = 0.0,
+        is_still: bool = True,
+        refusals: dict[Any, str] | None = None,
+    ) -> Snapshot:
         snapshot = snapshot_for(self.state, maps_of(self.state))
         frame = replace(snapshot.frame, is_still=is_still)
-        snapshot = replace(snapshot, answers={**snapshot.answers, **(answers or {})}, frame=frame)
+        snapshot = replace(
+            snapshot, answers={**snapshot.answers, **(answers or {})}, frame=frame, refusals=refusals or {}
+        )
         self.scene = Scene(self.state, snapshot, self.look, KEYS, self.kept, now)
         self.layout = make_layout(*SIZE, self.scene)
         self.state.facts.take(self.layout.facts)
