@@ -255,6 +255,17 @@ class State:
         return self.facts.layers[self.view.layer_index] if self.facts.layers else None
 
     @property
+    def region(self) -> Rect | None:
+        """The marked part of the picture, cut to the picture; None where there is none, or it is all of it."""
+        region = self.view.region
+        if region is None or not self.facts.layers or len(self.facts.layers[0].shape) != 3:
+            return None
+        _, height, width = self.facts.layers[0].shape
+        cut = Rect(max(region.top, 0), max(region.left, 0), min(region.bottom, height), min(region.right, width))
+        is_part = cut.top < cut.bottom and cut.left < cut.right and cut != Rect(0, 0, height, width)
+        return cut if is_part else None
+
+    @property
     def tile_units(self) -> Sequence[int]:
         """The units of the shown layer in the order of its tiles; empty while the network is loading."""
         if self.layer is None:

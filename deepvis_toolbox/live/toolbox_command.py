@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     from deepvis_toolbox.settings.sections import Settings
 
 
+LISTS = {
+    "inputs": INPUT_FORMS,
+    "backward modes": BACKWARD_MODES,
+    "backward views": BACKWARD_VIEWS,
+    "views of contributions": CONTRIBUTION_VIEWS,
+}
+"""What the help lists, with a sentence for each."""
+
+
 def parser() -> CommandParser:
     """Return the command's flags."""
     parser = CommandParser(
@@ -45,12 +54,7 @@ def parser() -> CommandParser:
             ("camera:0 pictures/", "the key c switches between the two"),
             ('cat.jpg --headless --script "right down b" --snapshot out.png', ""),
         ],
-        lists={
-            "inputs": INPUT_FORMS,
-            "backward modes": BACKWARD_MODES,
-            "backward views": BACKWARD_VIEWS,
-            "views of contributions": CONTRIBUTION_VIEWS,
-        },
+        lists=LISTS,
     )
     add_network_flags(parser)
     parser.set_defaults(model=None, engine=None, device=None)  # the settings say them, unless a flag does

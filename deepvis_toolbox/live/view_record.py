@@ -9,12 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.state import CHANNEL_BOOSTS, GAMMAS, View
-from deepvis_toolbox.words.backward import BACKWARD_VIEWS, chosen_backward_modes
+from deepvis_toolbox.words.backward import chosen_backward_modes, chosen_backward_views
 from deepvis_toolbox.words.edit import Edit
 
 _VIEW: TypeAdapter[View] = TypeAdapter(View)
-_NOT_RECORDED = {"own", "cursor_area", "layer_index", "unit", "wanted_unit", "layer_scroll", "camera_frozen", "trail"}
-"""What belongs to a pane of a user's own, or is said by the address of the unit."""
+_NOT_RECORDED = {"own", "cursor_area", "layer_index", "unit", "wanted_unit", "layer_scroll", "camera_frozen", "trail",
+                 "dragged", "entry"}  # fmt: skip
+"""What belongs to a pane of a user's own, is said by the address of the unit, or was just being drawn or typed."""
 
 
 def view_record(view: View) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def _allowed() -> dict[str, Collection[object]]:
     return {
         "gamma_index": range(len(GAMMAS)),
         "channel_boost_index": range(len(CHANNEL_BOOSTS)),
+        "top": range(1, 1001),
         "backward": chosen_backward_modes(),
-        "backward_view": tuple(BACKWARD_VIEWS),
+        "backward_view": chosen_backward_views(),
     }

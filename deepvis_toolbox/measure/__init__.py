@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
 from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContributions, UnitEffects
-from deepvis_toolbox.measure.if_possible import IfPossible, Possible
 from deepvis_toolbox.measure.input_contributions import AverageContributions, ContributionMap, InputContributions
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
@@ -58,7 +57,6 @@ __all__ = [
     "GradCAM",
     "GradientNeed",
     "Heat",
-    "IfPossible",
     "InputContributions",
     "InputGradient",
     "LayerActivity",
@@ -77,7 +75,6 @@ __all__ = [
     "Pass",
     "Perturbation",
     "PlacesOf",
-    "Possible",
     "Probabilities",
     "Question",
     "Raised",

@@ -12,6 +12,7 @@ from deepvis_toolbox.measure.backward_image import BackwardImage
 from deepvis_toolbox.measure.measurement import Measurement
 from deepvis_toolbox.measure.needs import Needs
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.unit import Unit
 
@@ -84,8 +85,9 @@ class AverageContributions:
     noise makes one. A picture that has changed starts anew.
     """
 
-    def __init__(self, network: Network, question: InputContributions) -> None:
-        self.question = question
+    def __init__(self, network: Network, question: InputContributions, edits: tuple[Edit, ...] = ()) -> None:
+        """Take `edits`: those of the passes that the answers come from; repetitions are made with them as well."""
+        self.question, self.edits = question, edits
         self._network = network
         self._newest: ContributionMap | None = None
         self._sum: Floats | None = None
@@ -133,7 +135,8 @@ class AverageContributions:
         noisy = values + random.normal(0, spread, values.shape).astype(np.float32)
         in_order = np.ascontiguousarray(self._network.preprocessing.in_rgb_order(noisy).transpose(2, 0, 1))
         given = torch.from_numpy(in_order)[None].to(self._network.device)
-        return self.question.take(Pass(self._network, np.empty((0, 0, 3), np.uint8), given)).gradient
+        passes = Pass(self._network, np.empty((0, 0, 3), np.uint8), given)
+        return self.question.take(passes.edited(self.edits) if self.edits else passes).gradient
 
 
 def _product(gradient: Floats, values: Floats) -> Floats:

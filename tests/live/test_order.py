@@ -47,10 +47,18 @@ class Show:
         self.pixels = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
         self.scene = Scene(state, None, self.look, KEYS, self.kept)
 
-    def draw(self, answers: dict[Any, Any] | None = None, now: float = 0.0, is_still: bool = True) -> Snapshot:
+    def draw(
+        self,
+        answers: dict[Any, Any] | None = None,
+        now: float = 0.0,
+        is_still: bool = True,
+        refusals: dict[Any, str] | None = None,
+    ) -> Snapshot:
         snapshot = snapshot_for(self.state, maps_of(self.state))
         frame = replace(snapshot.frame, is_still=is_still)
-        snapshot = replace(snapshot, answers={**snapshot.answers, **(answers or {})}, frame=frame)
+        snapshot = replace(
+            snapshot, answers={**snapshot.answers, **(answers or {})}, frame=frame, refusals=refusals or {}
+        )
         self.scene = Scene(self.state, snapshot, self.look, KEYS, self.kept, now)
         self.layout = make_layout(*SIZE, self.scene)
         self.state.facts.take(self.layout.facts)
@@ -313,6 +321,27 @@ def test_the_whole_picture_is_no_region_and_a_drag_ends_at_its_border() -> None:
     actions_order.drag_region(state, Stroke(500, 500, False, True), (0.0, 0.0), 0.1, (32, 32))
     assert state.view.region is None
     assert "no elsewhere" in state.facts.message
+
+
+@pytest.mark.parametrize(
+    ("region", "seen"),
+    [
+        (Rect(-5, -5, 8, 40), Rect(0, 0, 8, 32)),
+        (Rect(0, 0, 32, 32), None),
+        (Rect(-1, -1, 99, 99), None),
+        (Rect(40, 40, 50, 50), None),
+        (Rect(9, 9, 9, 9), None),
+        (Rect(9, 9, 3, 3), None),
+    ],
+)
+def test_a_region_of_another_picture_is_cut_to_this_one(region: Rect, seen: Rect | None) -> None:
+    state = state_at("conv1", region=region, region_everywhere=True)
+    assert state.region == seen
+    asked = {
+        one.region for one in make_request(state).questions if isinstance(one, UnitsInRegion | UnitsInRegionOfLayers)
+    }
+    assert asked == ({seen} if seen else set())
+    Show(state).draw()
 
 
 def test_a_region_orders_the_tiles_and_goes_before_the_other_orders() -> None:

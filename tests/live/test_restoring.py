@@ -11,11 +11,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from deepvis_toolbox import ToolboxError, Unit
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions, actions_backward, actions_order, actions_where
 from deepvis_toolbox.live.pictures.restoring import restored
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY, save_screenshot
 from deepvis_toolbox.live.state import State, View
-from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.layer import Layer, Rect
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
@@ -24,9 +24,12 @@ def chosen() -> State:
     state = State()
     actions.set_layers(state, (Layer("data", "input", (3, 8, 8)), Layer("conv", "conv", (4, 8, 8))))
     actions.select_unit(state, 2)
-    actions.cycle_backward_mode(state)
-    actions.toggle_frozen_origin(state)
-    actions.toggle_gradients(state)
+    actions_backward.cycle_backward_mode(state)
+    actions_backward.toggle_frozen_origin(state)
+    actions_backward.toggle_gradients(state)
+    actions_order.toggle_only_top(state)
+    actions_where.cycle_overlay(state)
+    state.view.region, state.view.region_everywhere = Rect(1, 2, 5, 6), True
     actions.cycle_gamma(state)
     actions.cycle_zoom(state)
     return state
@@ -68,6 +71,10 @@ def with_metadata(path: Path, text: str | None) -> Path:
         (json.dumps({"view": {"gamma_index": 99}}), "gamma_index"),
         (json.dumps({"view": {"backward": "sideways"}}), "sideways"),
         (json.dumps({"view": {"backward_view": "x-ray"}}), "x-ray"),
+        (json.dumps({"view": {"order": "beauty"}}), "order"),
+        (json.dumps({"view": {"overlay": 3}}), "overlay"),
+        (json.dumps({"view": {"top": 0}}), "top"),
+        (json.dumps({"view": {"region": [1, 2]}}), "region"),
         ('{"view": {"gamma_index": ' + "9" * 5000 + "}}", "damaged"),
     ],
 )

@@ -18,11 +18,9 @@ from deepvis_toolbox.measure import (
     ContributionMap,
     GradCAM,
     Heat,
-    IfPossible,
     InputContributions,
     InputGradient,
     PlacesOf,
-    Possible,
     UnitHeat,
 )
 from deepvis_toolbox.measure.alignment import PlacesInPicture
@@ -149,10 +147,10 @@ def test_the_key_goes_through_the_overlays_and_escape_takes_them_away() -> None:
         question = overlay_question(state)
         assert question
         assert question in make_request(state).questions
-        asked.append(question.asked)
+        asked.append(question)
     assert asked == [UnitHeat("conv1", 3), UnitHeat("conv1", 3), GradCAM("conv1", 3), BackwardImage("conv1", 3, "grad")]
     state.view.backward = "guided"
-    assert overlay_question(state) == IfPossible(BackwardImage("conv1", 3, "guided"))
+    assert overlay_question(state) == BackwardImage("conv1", 3, "guided")
     KEYS.press(state, "escape")
     assert overlay_question(state) is None
 
@@ -165,7 +163,7 @@ def shown_over(state: State, answer: object, why_not: str = "") -> tuple[np.ndar
     show.draw()
     before = input_of(show)
     state.view.overlay = overlay
-    show.draw({question: Possible(answer, why_not)} if question else {})
+    show.draw({question: answer} if answer else {}, refusals={question: why_not} if why_not else {})
     return before, input_of(show), overlay_title(show.scene)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations, pairwise
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
@@ -18,6 +19,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 
 BACKGROUND_BRIGHTNESS = 0.3
+MOST_COLUMNS = 3
 SMALLEST_SCALE = 0.6
 """Smaller text could not be read at all."""
 
@@ -43,60 +45,66 @@ class HelpPane(Pane):
 
 def _draw_card_of(groups: list[KeyGroup], pixels: Pixels, look: Look) -> None:
     height, width = pixels.shape[:2]
-    look = _fitting(groups, height, width, look)
-    pad, columns = look.px(24), _columns(groups, height, look)
-    room = min(_column_width(groups, look), (width - (len(columns) + 1) * pad) // len(columns))
-    card_height, card_width = _size(columns, room, look)
+    look, columns = _fitting(groups, height, width, look)
+    pad, (card_height, card_width) = look.px(24), _size(columns, look)
+    card_width = min(card_width, width)
     top, left = max(0, (height - card_height) // 2), max(0, (width - card_width) // 2)
     card = draw_card(pixels, Box(top, left, top + card_height, left + card_width), look)
-    for number, column in enumerate(columns):
-        start = pad + number * (room + pad)
-        _draw_column(card[:, start : start + room], column, pad, _keys_width(groups, look), look)
+    start = pad
+    for column in columns:
+        end = start + _column_width(column, look)
+        _draw_column(card[:, start : min(end, card_width - pad)], column, pad, _keys_width(column, look), look)
+        start = end + pad
 
 
-def _fitting(groups: list[KeyGroup], height: int, width: int, look: Look) -> Look:
-    """Return the look, smaller where the help would not fit: what it says must be seen whole."""
-    while look.scale > SMALLEST_SCALE:
-        needed = _size(_columns(groups, height, look), _column_width(groups, look), look)
-        if needed[0] <= height and needed[1] <= width:
-            break
+def _fitting(groups: list[KeyGroup], height: int, width: int, look: Look) -> tuple[Look, list[list[KeyGroup]]]:
+    """Return the look, smaller where the help would not fit, and the groups in columns: what it says must be seen
+    whole, and as large as that allows."""
+    while True:
+        for count in range(1, min(MOST_COLUMNS, len(groups)) + 1):
+            columns = _in_columns(groups, count)
+            needed = _size(columns, look)
+            if needed[0] <= height and needed[1] <= width:
+                return look, columns
+        if look.scale <= SMALLEST_SCALE:
+            return look, columns
         look = look.at_scale(max(SMALLEST_SCALE, look.scale * 0.95))
-    return look
 
 
-def _columns(groups: list[KeyGroup], height: int, look: Look) -> list[list[KeyGroup]]:
-    return _in_columns(groups, (height - 2 * look.px(24) - look.px(40)) // _row(look))
-
-
-def _size(columns: list[list[KeyGroup]], room: int, look: Look) -> tuple[int, int]:
-    """Return height and width of the card whose columns are `room` wide."""
+def _size(columns: list[list[KeyGroup]], look: Look) -> tuple[int, int]:
+    """Return height and width of the card."""
     pad = look.px(24)
-    rows = max(sum(len(keys) + 2 for _, keys in column) - 1 for column in columns)
-    return rows * _row(look) + 2 * pad, len(columns) * (room + pad) + pad
+    rows = max(_rows(column) for column in columns)
+    return rows * _row(look) + 2 * pad, sum(_column_width(column, look) + pad for column in columns) + pad
+
+
+def _rows(groups: Sequence[KeyGroup]) -> int:
+    return sum(len(keys) + 2 for _, keys in groups) - 1
 
 
 def _row(look: Look) -> int:
     return look.px(23)
 
 
-def _keys_width(groups: list[KeyGroup], look: Look) -> int:
+def _keys_width(groups: Sequence[KeyGroup], look: Look) -> int:
     return max(text_width(binding.label, look.font) for _, keys in groups for binding in keys)
 
 
-def _column_width(groups: list[KeyGroup], look: Look) -> int:
+def _column_width(groups: Sequence[KeyGroup], look: Look) -> int:
     """Return the width for the longest sentence."""
     longest = max(text_width(binding.sentence, look.font) for _, keys in groups for binding in keys)
     return _keys_width(groups, look) + look.px(20) + longest
 
 
-def _in_columns(groups: list[KeyGroup], rows: int) -> list[list[KeyGroup]]:
-    """Return one column where all groups fit below each other, else two of about the same height."""
-    heights = [len(keys) + 2 for _, keys in groups]
-    if sum(heights) - 1 <= rows or len(groups) == 1:
-        return [groups]
-    splits = range(1, len(groups))
-    best = min(splits, key=lambda split: max(sum(heights[:split]), sum(heights[split:])))
-    return [groups[:best], groups[best:]]
+def _in_columns(groups: list[KeyGroup], count: int) -> list[list[KeyGroup]]:
+    """Return the groups, in order, in so many columns of about the same height."""
+
+    def cut(ends: tuple[int, ...]) -> list[list[KeyGroup]]:
+        edges = (0, *ends, len(groups))
+        return [groups[first:last] for first, last in pairwise(edges)]
+
+    splits = (cut(ends) for ends in combinations(range(1, len(groups)), count - 1))
+    return min(splits, key=lambda columns: max(_rows(column) for column in columns))
 
 
 def _draw_column(pixels: Pixels, groups: Sequence[KeyGroup], top: int, keys_width: int, look: Look) -> None:

@@ -40,7 +40,7 @@ def draw_over_picture(place: Pixels, scene: Scene) -> None:
     if scene.snapshot is None:
         return
     size = scene.snapshot.input_image.shape[:2]
-    if region := state.view.dragged or state.view.region:
+    if region := state.view.dragged or state.region:
         _frame(place, region, size, look.accent, look)
     if isinstance(state.facts.pointed, MapPlace):
         _draw_field(place, state.facts.pointed, size, scene)

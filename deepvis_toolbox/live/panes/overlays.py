@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 
@@ -13,7 +11,7 @@ from deepvis_toolbox.drawing.shapes import dim
 from deepvis_toolbox.live.panes.caption import COMPUTING, draw_badge
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import Overlay, State
-from deepvis_toolbox.measure import BackwardImage, GradCAM, Heat, IfPossible, InputGradient, Possible, UnitHeat
+from deepvis_toolbox.measure import BackwardImage, GradCAM, Heat, InputGradient, UnitHeat
 from deepvis_toolbox.words.backward import OFF
 from deepvis_toolbox.words.images import Floats
 
@@ -31,17 +29,17 @@ BLUR = 2.0
 """Standard deviation of the Gaussian over the gradient's norm, in input pixels."""
 
 
-def overlay_question(state: State) -> IfPossible | None:
+def overlay_question(state: State) -> UnitHeat | GradCAM | BackwardImage | None:
     """Return what the overlay shows; None where there is none."""
     unit, overlay = state.selected, state.view.overlay
     if unit is None or overlay == "none":
         return None
     if overlay == "Grad-CAM":
-        return IfPossible(GradCAM(unit.layer, unit.channel))
+        return GradCAM(unit.layer, unit.channel)
     if overlay == "gradient":
         mode = "grad" if state.view.backward == OFF else state.view.backward
-        return IfPossible(BackwardImage(unit.layer, unit.channel, mode))
-    return IfPossible(UnitHeat(unit.layer, unit.channel))
+        return BackwardImage(unit.layer, unit.channel, mode)
+    return UnitHeat(unit.layer, unit.channel)
 
 
 def overlay_title(scene: Scene) -> str:
@@ -50,12 +48,10 @@ def overlay_title(scene: Scene) -> str:
     if question is None:
         return ""
     title = TITLES[scene.state.view.overlay]
-    if isinstance(question.asked, BackwardImage):
-        return title if question.asked.mode == "grad" else f"{title}, {question.asked.mode}"
-    found: Possible[Any] | None = scene.answer(question)
-    if isinstance(question.asked, GradCAM) and found and isinstance(found.answer, Heat):
-        return f"{title} at {found.answer.layer}"
-    return title
+    if isinstance(question, BackwardImage):
+        return title if question.mode == "grad" else f"{title}, {question.mode}"
+    found = scene.answer(question) if isinstance(question, GradCAM) else None
+    return f"{title} at {found.layer}" if found else title
 
 
 def draw_overlay(place: Pixels, scene: Scene) -> None:
@@ -63,14 +59,15 @@ def draw_overlay(place: Pixels, scene: Scene) -> None:
     question = overlay_question(scene.state)
     if question is None:
         return
-    found: Possible[Any] | None = scene.answer(question)
-    if found is None or found.answer is None:
+    found: Heat | InputGradient | None = scene.snapshot.answers.get(question) if scene.snapshot else None
+    if found is None:
         dim(place, 0.6)
-        draw_badge(place, scene.look, found.why_not if found else COMPUTING)
-    elif isinstance(found.answer, InputGradient):
-        _draw_gradient(place, found.answer, scene)
+        why_not = scene.snapshot.refusals.get(question) if scene.snapshot else None
+        draw_badge(place, scene.look, why_not or COMPUTING)
+    elif isinstance(found, InputGradient):
+        _draw_gradient(place, found, scene)
     else:
-        _draw_heat(place, found.answer, scene)
+        _draw_heat(place, found, scene)
 
 
 def _draw_heat(place: Pixels, heat: Heat, scene: Scene) -> None:

@@ -70,10 +70,9 @@ class RegionListPane(Pane):
 
 
 def _question(state: State) -> UnitsInRegionOfLayers | None:
-    view = state.view
-    if view.region is None or not view.region_everywhere:
+    if state.region is None or not state.view.region_everywhere:
         return None
-    return UnitsInRegionOfLayers(tuple(layer.name for layer in state.facts.layers[1:]), view.region, BEST)
+    return UnitsInRegionOfLayers(tuple(layer.name for layer in state.facts.layers[1:]), state.region, BEST)
 
 
 def _top(place: int, look: Look) -> int:

@@ -13,8 +13,8 @@ def order_question(state: State) -> MostActive | UnitsInRegion | None:
     layer, view = state.layer, state.view
     if layer is None:
         return None
-    if view.region is not None:
-        return UnitsInRegion(layer.name, view.region) if layer.has_places else None
+    if state.region is not None:
+        return UnitsInRegion(layer.name, state.region) if layer.has_places else None
     return None if view.order == "number" else MostActive(layer.name, view.order)
 
 

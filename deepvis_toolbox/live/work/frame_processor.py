@@ -27,6 +27,8 @@ class FrameProcessor:
         self._occlusion = OcclusionKeeper(network)
         self._session = Session(network)
         self._average: AverageContributions | None = None
+        self._average_changes: object = None
+        """The edits and the perturbation that the average was made with."""
 
     @property
     def is_unfinished(self) -> bool:
@@ -69,8 +71,10 @@ class FrameProcessor:
         newest = answers.get(asked.of) if asked else None
         if asked is None or newest is None:
             return answers
-        if average is None or average.question != asked.of:
-            average = AverageContributions(self.network, asked.of)
+        changes = request.edits, request.perturbation
+        if average is None or average.question != asked.of or self._average_changes != changes:
+            average = AverageContributions(self.network, asked.of, request.edits)
+            self._average_changes = changes
         answer = average.follow(newest)
         self._average = average
         return {**answers, asked: answer}
