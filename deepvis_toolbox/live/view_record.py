@@ -13,7 +13,17 @@ from deepvis_toolbox.words.backward import BACKWARD_VIEWS, chosen_backward_modes
 from deepvis_toolbox.words.edit import Edit
 
 _VIEW: TypeAdapter[View] = TypeAdapter(View)
-_NOT_RECORDED = {"own", "cursor_area", "layer_index", "unit", "wanted_unit", "layer_scroll", "camera_frozen", "trail"}
+_NOT_RECORDED = {
+    "own",
+    "cursor_area",
+    "layer_index",
+    "unit",
+    "wanted_unit",
+    "layer_scroll",
+    "camera_frozen",
+    "trail",
+    "from_frame",
+}
 """What belongs to a pane of a user's own, or is said by the address of the unit."""
 
 

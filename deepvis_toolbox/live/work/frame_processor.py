@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from deepvis_toolbox.live.work.accentuation import AccentuationKeeper
 from deepvis_toolbox.live.work.history import HistoryKeeper, UnitHistory
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -14,6 +15,7 @@ from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.session import Session
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.sources.frame import SourceFrame
+from deepvis_toolbox.words.images import RGBImage
 
 
 class FrameProcessor:
@@ -24,12 +26,14 @@ class FrameProcessor:
         self.network = network
         self._history = HistoryKeeper(clock)
         self._occlusion = OcclusionKeeper(network)
+        self._accentuation = AccentuationKeeper(network)
+        self._last: RGBImage | None = None
         self._session = Session(network)
 
     @property
     def is_unfinished(self) -> bool:
         """Whether the same frame, processed again, would make a better answer."""
-        return self._occlusion.is_unfinished
+        return self._occlusion.is_unfinished or self._accentuation.is_unfinished
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
         """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
@@ -47,7 +51,10 @@ class FrameProcessor:
         for one in request.questions:
             if isinstance(one, UnitHistory) and one.of in answers:
                 answers[one] = self._history.follow(one, answers[one.of])
-        answers |= self._occlusion.follow(request, taken.image, frame.info.is_still)
+        is_still = frame.info.is_still or taken.image is self._last
+        self._last = taken.image
+        answers |= self._occlusion.follow(request, taken.image, is_still)
+        answers |= self._accentuation.follow(request, taken.image, is_still)
         return Snapshot(
             request,
             frame.info,
