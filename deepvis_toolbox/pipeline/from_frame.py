@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from deepvis_toolbox.measure.where_it_looks import mean_diff
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.files.presets import DEFAULT, default_settings, presets_of
 from deepvis_toolbox.optimize.files.shown_image import true_colours
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
@@ -29,8 +28,8 @@ class Accentuation:
     step: int
     steps: int
     first: float
-    """What was climbed, at the start: the mean of the unit's map below its rectifier, or its value where it has no
-    places."""
+    """What is climbed, at the start: the mean of the unit's map below its rectifier, or its value where it has no
+    places; of the picture as it is moved and scaled a little before each step."""
     now: float
     note: str = ""
     """Why it does not go on, as a sentence; empty while it does, and where it is done."""
@@ -77,21 +76,20 @@ class FromFrame:
 
 
 FIRST_STEP = 2.0
-"""Grey levels, root mean square, that the first step of a network without a preset changes the picture by."""
+"""Grey levels, root mean square, that the first step changes the picture by; later ones keep its factor."""
 STEPS = 150
 
 
 def _settings(network: Network, unit: Unit, x: torch.Tensor) -> AscentSettings:
-    """Return the model's default preset without its decay, which would fade the picture; where it has none, steps of a
-    size that this unit's gradient suggests, with a little blur. `x`: the picture as network values (1, C, H, W)."""
-    if DEFAULT in presets_of(network):
-        settings = default_settings(network)
-        values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-        return AscentSettings(**{**values, "regularizers": {**settings.regularizers, "decay": 0.0}})
+    """Return steps of a size that this unit's gradient suggests, with a little blur and random movement. `x`: the
+    picture as network values (1, C, H, W).
+
+    Settings that start from noise, such as a model's preset, take steps that leave nothing of a picture.
+    """
     recording = network.record(x, [unit.layer])
     value = recording.activations([unit.layer])[unit.layer]
     diff = mean_diff(value, network.layers[unit.layer].is_tokens, unit.channel)
     gradient = recording.backward(unit.layer, diff)[network.input_name]
     slope = float((gradient * gradient.new_tensor(network.preprocessing.gain.reshape(-1, 1, 1))).square().mean().sqrt())
     rate = FIRST_STEP / slope if slope > 0 and math.isfinite(slope) else 1.0
-    return AscentSettings(lr_params={"lr": rate}, max_iter=STEPS, blur_radius=0.5, blur_every=4)
+    return AscentSettings(lr_params={"lr": rate}, max_iter=STEPS, blur_radius=0.5, blur_every=4, robust=1.0)
