@@ -68,6 +68,21 @@ def take_back(state: State, edit: Edit) -> None:
     state.view.edits = tuple(one for one in state.view.edits if one != edit)
 
 
+def drop_foreign_edits(state: State) -> None:
+    """Leave out edits, restored ones say, of units that the network lacks, and all where its engine has none."""
+    channels = {layer.name: layer.channels for layer in state.facts.layers}
+    kept = tuple(
+        edit
+        for edit in state.view.edits
+        if not state.facts.no_edits and all(unit < channels.get(edit.layer, 0) for unit in edit.units)
+    )
+    if left_out := len(state.view.edits) - len(kept):
+        why = state.facts.no_edits or "they are of units that this network lacks"
+        state.facts.message = f"{left_out} edits were left out: {why}"
+        state.view.edits = kept
+    state.start_view.edits, state.start_view.perturbation = (), UNPERTURBED  # a reset takes back restored ones, too
+
+
 def _toggle(state: State, make: Callable[[Unit], Edit]) -> None:
     """Take the selected unit's edit of this kind back; where it has none, it gets one in the place of any other."""
     unit = state.selected

@@ -35,3 +35,8 @@ def come_back(state: State) -> None:
     *earlier, last = state.view.trail
     state.view.trail = tuple(earlier)
     actions.go_to(state, last)
+
+
+def toggle_from_frame(state: State) -> None:
+    """Grow what the selected unit would like more of, from the present frame; the same unit again: no longer."""
+    state.view.from_frame = None if state.view.from_frame == state.selected else state.selected

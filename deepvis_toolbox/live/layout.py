@@ -19,6 +19,7 @@ from deepvis_toolbox.live.panes.classes import ClassesPane
 from deepvis_toolbox.live.panes.error import ErrorPane
 from deepvis_toolbox.live.panes.film_strip import FilmStripPane
 from deepvis_toolbox.live.panes.find import FindPane
+from deepvis_toolbox.live.panes.from_frame import FromFramePane
 from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
 from deepvis_toolbox.live.panes.layer_list import LayerListPane
@@ -65,6 +66,7 @@ for _pane in (
     TilesPane(),
     UnitImagesPane(),
     WhyPane(),
+    FromFramePane(),
     OcclusionPane(),
     StatisticsPane(),
     StatusPane(),

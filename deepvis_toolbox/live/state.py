@@ -184,6 +184,8 @@ class View:
     """Where the steps of a walk from unit to unit began, the last one last."""
     show_statistics: bool = False
     show_occlusion: bool = False
+    from_frame: Unit | None = None
+    """The unit whose preferred image grows from the frame that was there when it was asked for."""
     show_changes: bool = False
     """The tiles show what the edits and the perturbation change, while there are any."""
 
@@ -219,7 +221,7 @@ class View:
     @property
     def asks_why(self) -> bool:
         """Whether a pane that says why stands in the place of the unit images."""
-        return self.why != "off" or self.show_statistics or self.show_occlusion
+        return self.why != "off" or self.show_statistics or self.show_occlusion or self.from_frame is not None
 
     @property
     def unit_is_selected(self) -> bool:

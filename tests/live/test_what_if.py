@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.actions import go_to
 from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.panes import changed, classes, what_if
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY, save_screenshot
-from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.view_record import view_from, view_record
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
@@ -299,6 +300,25 @@ def test_a_restored_view_has_the_edits_with_their_values() -> None:
     press(state, "V")
     found = view_from(json.loads(json.dumps(view_record(state.view))))
     assert (found.edits, found.perturbation) == (state.view.edits, state.view.perturbation)
+
+
+def test_restored_edits_that_the_network_has_not_are_left_out_and_told(small) -> None:
+    edits = (Edit("conv2", [3], "zero"), Edit("conv9", [3], "zero"), Edit("fc", [99], "zero"))
+    state = State.started_with(View(edits=edits))
+    LoadedNetwork.of(small).introduce(state)
+    assert state.view.edits == edits[:1]
+    assert state.facts.message == "2 edits were left out: they are of units that this network lacks"
+    press(state, "escape")
+    assert not state.view.edits
+
+
+def test_the_inputs_channels_can_be_edited_too(small) -> None:
+    state, processor = live_state(small), FrameProcessor(small)
+    go_to(state, Unit(small.input_name, 1))
+    press(state, "x")
+    maps = processor.process(frame(), make_request(state)).answers[LayerMaps(small.input_name)].maps
+    assert not maps[1].any()
+    assert maps[0].any()
 
 
 @pytest.mark.parametrize("edits", ["x", [3], [{}], [{"layer": "a", "units": [1], "what": "no", "value": None}]])

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import ascii_letters
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -152,7 +153,7 @@ def test_key_changes_what_the_display_shows(driver: Driver, case: Case) -> None:
         driver.run_until(lambda: np.array_equal(driver.screen(), driver.loop.painter.pixels))
 
 
-PRESSED_ELSEWHERE = {*"q9sSgDXVHWC234", "backspace"}
+PRESSED_ELSEWHERE = {*"q9sSgDPXVHWGC234", "backspace"}
 
 
 def test_every_key_of_the_table_is_pressed_here() -> None:
@@ -167,6 +168,19 @@ def test_a_key_that_does_nothing_is_told_with_the_key_that_lists_the_others(driv
     told = f'the key "{unbound}" does nothing; h lists those that do'
     driver.run_until(lambda: driver.state.facts.message == told)
     driver.settle()  # it goes by itself
+
+
+def test_a_key_films_the_window_and_ends_the_film(driver: Driver) -> None:
+    driver.reset()
+    driver.display.xdotool("key", "P")
+    driver.run_until(lambda: driver.state.facts.is_filming)
+    path = Path(driver.state.facts.message.removeprefix("recording to "))
+    driver.key("Down")
+    driver.display.xdotool("key", "P")
+    driver.run_until(lambda: not driver.state.facts.is_filming)
+    driver.run_until(lambda: driver.state.facts.message.startswith("saved"))
+    film = cv2.VideoCapture(str(path))
+    assert film.read()[0]
 
 
 def test_screenshot_key_saves_what_the_display_shows_with_its_settings(driver: Driver) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from deepvis_toolbox.live.work.accentuation import AccentuationKeeper
 from deepvis_toolbox.live.work.history import HistoryKeeper, UnitHistory
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -15,6 +16,7 @@ from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.session import Session
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.sources.frame import SourceFrame
+from deepvis_toolbox.words.images import RGBImage
 
 
 class FrameProcessor:
@@ -25,6 +27,8 @@ class FrameProcessor:
         self.network = network
         self._history = HistoryKeeper(clock)
         self._occlusion = OcclusionKeeper(network)
+        self._accentuation = AccentuationKeeper(network)
+        self._last: RGBImage | None = None
         self._session = Session(network)
         self._average: AverageContributions | None = None
         self._average_changes: object = None
@@ -33,7 +37,10 @@ class FrameProcessor:
     @property
     def is_unfinished(self) -> bool:
         """Whether the same frame, processed again, would make a better answer."""
-        return self._occlusion.is_unfinished or (self._average is not None and not self._average.is_finished)
+        average = self._average
+        if average is not None and not average.is_finished:
+            return True
+        return self._occlusion.is_unfinished or self._accentuation.is_unfinished
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
         """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
@@ -52,7 +59,10 @@ class FrameProcessor:
         for one in request.questions:
             if isinstance(one, UnitHistory) and one.of in answers:
                 answers[one] = self._history.follow(one, answers[one.of])
-        answers |= self._occlusion.follow(request, taken.image, frame.info.is_still)
+        is_still = frame.info.is_still or taken.image is self._last
+        self._last = taken.image
+        answers |= self._occlusion.follow(request, taken.image, is_still)
+        answers |= self._accentuation.follow(request, taken.image, is_still)
         return Snapshot(
             request,
             frame.info,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deepvis_toolbox.live.actions import go_to, set_layers
+from deepvis_toolbox.live.actions_what_if import drop_foreign_edits
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.processors import network_takes_all
 from deepvis_toolbox.unit_images.claim import NetworkIdentity
@@ -54,6 +55,7 @@ class LoadedNetwork:
         origin = state.view.frozen_origin
         if origin and not any(origin.layer == layer.name and origin.channel < layer.channels for layer in self.layers):
             state.view.frozen_origin = None  # a restored one, of another network
+        drop_foreign_edits(state)
         if self.start:
             go_to(state, self.start)
 
@@ -64,6 +66,7 @@ class LoadedNetwork:
         unit = state.selected
         state.facts.labels, state.facts.label_layers = self.labels, self.label_layers
         set_layers(state, self.layers)
+        drop_foreign_edits(state)
         if unit:
             go_to(state, unit)
 
