@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -137,13 +138,25 @@ class Raised(Measurement[UnitEffects]):
         """Return both layers, of a pass that is kept."""
         return Needs(frozenset({self.layer, self._above(network)}), is_recorded=True)
 
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return the pass as it is, and the one without the unit; `ToolboxError` where the engine has no such pass."""
+        check_unit(passes.network, self.layer, self.unit)
+        if passes.network.no_edits:
+            raise ToolboxError(passes.network.no_edits)
+        above = Needs(frozenset({self._above(passes.network)}))
+        return (passes, self.needs(passes.network)), (passes.edited(self._without), above)
+
+    @property
+    def _without(self) -> tuple[Edit, ...]:
+        return (Edit(self.layer, (self.unit,), "zero"),)
+
     def take(self, passes: Pass) -> UnitEffects:
         """Answer with the most affected; `ToolboxError` where the other layer is not above."""
         network = passes.network
         check_unit(network, self.layer, self.unit)
         above = self._above(network)
         before = _largest(passes, above)
-        after = _largest(passes.edited((Edit(self.layer, (self.unit,), "zero"),)), above)
+        after = _largest(passes.edited(self._without), above)
         losses = before - after
         order = np.argsort(-np.abs(losses), kind="stable")[: self.top]
         units = tuple(Unit(above, int(unit)) for unit in order)

@@ -13,7 +13,7 @@ from PIL import Image
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.actions import go_to
 from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS
-from deepvis_toolbox.live.layout import make_request
+from deepvis_toolbox.live.layout import PANES, make_request
 from deepvis_toolbox.live.panes import changed, classes, what_if
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY, save_screenshot
 from deepvis_toolbox.live.state import State, View
@@ -204,6 +204,16 @@ def test_every_pane_that_answers_for_the_changed_network_bears_a_tag(monkeypatch
         drawn(state, snapshot)
         assert written == tags, "tiles, selected unit, backward"
     assert not {"what if"} & drawn(press(state, "C"), plain)[1].keys()
+
+
+def test_panes_full_of_text_say_it_in_their_caption() -> None:
+    state = press(state_at("conv1", 3), "x")
+    assert changed.changed_title("statistics", scene_of(state, changed_snapshot(state))) == "statistics · changed"
+    press(state, "C")
+    assert changed.changed_title("statistics", scene_of(state, snapshot_for(state))) == "statistics"
+    assert {pane.name for pane in PANES.values() if pane.says_what_is_changed} == {
+        "classes", "what if", "why", "statistics", "occlusion"
+    }  # fmt: skip
 
 
 def test_a_click_on_an_edit_goes_to_its_unit() -> None:

@@ -15,7 +15,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.measure import Contributors, Raised, UnitContributions
+from deepvis_toolbox.measure import Contributors, LayerMaps, Raised, UnitContributions
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.words.unit import Unit
 
@@ -155,3 +155,14 @@ def test_a_reset_forgets_the_walk() -> None:
     state.view.trail = (Unit("fc", 1),)
     press(state, "escape")
     assert state.view.trail == ()
+
+
+def test_an_engine_without_edited_passes_says_so_and_the_rest_is_answered(
+    load_small: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, state = load_small(), State()
+    monkeypatch.setattr(network, "no_edits", "real Caffe computes no edited passes")
+    LoadedNetwork.of(network, "conv1:3").introduce(state)  # type: ignore[arg-type]
+    snapshot = process(network, press(state, "v", "v"))
+    assert why._why_none(scene_of(state, snapshot)) == "real Caffe computes no edited passes"
+    assert LayerMaps("conv1") in snapshot.answers

@@ -19,6 +19,12 @@ def changed_text(scene: Scene) -> str:
     )
 
 
+def changed_title(title: str, scene: Scene) -> str:
+    """Return a caption that says, too, where what is below it is of a changed network: for panes full of text, which a
+    tag would cover."""
+    return f"{title} · changed" if changed_text(scene) else title
+
+
 def draw_changed_tag(pane: Pane, pixels: Pixels, scene: Scene) -> None:
     """Draw the tag on a pane that shows what a changed network answers, so that nobody takes it for its own answer."""
     text = changed_text(scene)

@@ -16,6 +16,7 @@ from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions_occlusion
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, missing_note
+from deepvis_toolbox.live.panes.changed import changed_title
 from deepvis_toolbox.live.panes.naming import number_text
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.scene import Scene
@@ -34,6 +35,7 @@ class OcclusionPane(Pane):
 
     name = "occlusion"
     slot = Slot.RIGHT
+    says_what_is_changed = True
     keys = (
         Binding(("6",), actions_occlusion.toggle_occlusion, "Why", "which parts of a still picture the unit needs"),
     )
@@ -50,7 +52,7 @@ class OcclusionPane(Pane):
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the map, or say why there is none."""
         look, question = scene.look, _question(scene.state)
-        draw_caption(pixels, look, "without this part", scene.state.address)
+        draw_caption(pixels, look, changed_title("without this part", scene), scene.state.address)
         body = body_of(pixels, look)
         clear(body, look.panel)
         answer = scene.answer(question)

@@ -16,6 +16,7 @@ from deepvis_toolbox.live import actions_statistics
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note, missing_note
+from deepvis_toolbox.live.panes.changed import changed_title
 from deepvis_toolbox.live.panes.naming import number_text
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.scene import Scene
@@ -33,6 +34,7 @@ class StatisticsPane(Pane):
 
     name = "statistics"
     slot = Slot.RIGHT
+    says_what_is_changed = True
     keys = (
         Binding(("H",), actions_statistics.toggle_statistics, "Why", "statistics of the layer and the selected unit"),
     )
@@ -49,7 +51,7 @@ class StatisticsPane(Pane):
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw all of it, or say why there is nothing."""
         look, question = scene.look, statistics_question(scene.state)
-        draw_caption(pixels, look, "statistics", scene.state.address)
+        draw_caption(pixels, look, changed_title("statistics", scene), scene.state.address)
         body = body_of(pixels, look)
         clear(body, look.panel)
         spread = scene.answer(question)

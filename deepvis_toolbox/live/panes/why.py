@@ -15,6 +15,7 @@ from deepvis_toolbox.live import actions_why
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note, missing_note
+from deepvis_toolbox.live.panes.changed import changed_title
 from deepvis_toolbox.live.panes.naming import class_name, number_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.unit_tiles import UnitGrid, UnitTile, draw_unit_tiles
@@ -41,6 +42,7 @@ class WhyPane(Pane):
 
     name = "why"
     slot = Slot.RIGHT
+    says_what_is_changed = True
     keys = (
         Binding(("v",), actions_why.cycle_why, "Why", "what feeds the selected unit, what it raises, off"),
         Binding(("W",), actions_why.toggle_weights, "Why", "the selected unit's weights, without any picture"),
@@ -59,7 +61,8 @@ class WhyPane(Pane):
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the sums and the tiles, or say why there are none."""
         state, look = scene.state, scene.look
-        draw_caption(pixels, look, TITLES[state.view.why], state.address)
+        title = TITLES[state.view.why]
+        draw_caption(pixels, look, title if state.view.why == "weights" else changed_title(title, scene), state.address)
         body = body_of(pixels, look)
         clear(body, look.window)
         answer = _answer(scene)
