@@ -104,8 +104,8 @@ class KeyTable:
         return True
 
     def let_go(self, state: State, name: str) -> bool:
-        """Undo what a held key has done by doing it again; return False where it is not of that sort."""
-        return self.waits(name) and self.press(state, name)
+        """Undo what a held key has done by doing it again; return False where it is not of that sort, or was typed."""
+        return state.view.entry is None and self.waits(name) and self.press(state, name)
 
     def waits(self, name: str) -> bool:
         """Return whether the key, held down, is not pressed again and again, but waits until it is let go."""

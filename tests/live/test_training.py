@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live import actions
+from deepvis_toolbox.live import actions, actions_backward
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.toolbox_command import main
@@ -158,7 +158,7 @@ def test_the_selection_stays_with_new_weights() -> None:
     network = opened(Learner())
     LoadedNetwork.of(network).introduce(state)
     actions.go_to(state, Unit("conv", 3))
-    actions.cycle_backward_mode(state)
+    actions_backward.cycle_backward_mode(state)
     view = state.view
     LoadedNetwork.of(opened(Learner())).introduce_again(state)
     assert state.view is view

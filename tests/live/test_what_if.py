@@ -73,6 +73,16 @@ def test_only_keys_that_edit_wait_until_they_are_let_go() -> None:
     assert not state.view.edits
 
 
+def test_a_key_that_was_typed_takes_no_edit_back_when_it_is_let_go() -> None:
+    state = state_at("conv1", 1)
+    KEYS.press(state, "x")
+    KEYS.press(state, "/")
+    KEYS.press(state, "x")
+    assert not KEYS.let_go(state, "x")
+    assert state.view.entry is not None
+    assert len(state.view.edits) == 1
+
+
 def test_reset_takes_all_changes_back() -> None:
     state = press(state_at("conv1", 3), "x", "1", "A", "escape")
     assert not state.view.is_changed
