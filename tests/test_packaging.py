@@ -137,7 +137,7 @@ def test_every_sentence_that_says_what_to_install_names_what_exists() -> None:
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
     named = []
     for path in [*pages, *(ROOT / "deepvis_toolbox").rglob("*.py")]:
-        for text in re.findall(r"pip install ([^\n`]+)", path.read_text("utf-8")):
+        for text in re.findall(r"pip install (?:--[\w-]+ )*([^\n`]+)", path.read_text("utf-8")):
             named += [(path.name, word) for word in re.split(r"[\s,;]", text)[:1]]
         for requirement in re.findall(r"pip_install\('([^']+)'\)", path.read_text("utf-8")):
             named.append((path.name, requirement))

@@ -178,6 +178,8 @@ def values_of(field: FieldInfo) -> st.SearchStrategy[Any]:
         str: text,
         type(None): st.none(),
     }
+    longest = min((part.max_length for part in field.metadata if hasattr(part, "max_length")), default=1000)
+    kinds[str] = text.filter(lambda one: len(one) <= longest)
     choices = [part for part in (field.annotation, *get_args(field.annotation)) if part in kinds]
     if "Literal" in str(field.annotation):
         return st.sampled_from(get_args(field.annotation))
