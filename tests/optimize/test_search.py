@@ -119,6 +119,15 @@ def test_a_preset_that_cannot_be_saved_is_one_sentence_and_leaves_the_file_alone
     assert model.read_text() == before
 
 
+def test_a_section_that_is_quoted_text_is_no_place_for_a_preset(tmp_path: Path) -> None:
+    model = tmp_path / "model.yaml"
+    text = "factory: 'torchvision:alexnet\npresets:\n  mine: {decay: 0.1}'\n"
+    model.write_text(text, "utf-8")
+    with pytest.raises(ToolboxError, match=r"by hand.*added: \{decay: 0\.5\}"):
+        save_preset(model, "added", {"decay": 0.5})
+    assert model.read_text("utf-8") == text
+
+
 def test_presets_can_be_added_to_the_default_networks_model_file(tmp_path):
     shutil.copy(Path(__file__).resolve().parents[2] / "models/efficientnet-lite0/model.yaml", tmp_path / "model.yaml")
     before = read_model_file(tmp_path / "model.yaml").presets

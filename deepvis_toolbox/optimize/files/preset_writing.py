@@ -37,7 +37,23 @@ def save_preset(path: Path, name: str, values: Mapping[str, Any]) -> None:
         raise ToolboxError(f'the presets in "{path}" are written in one line; write them one below the other first')
     else:
         changed = text.rstrip("\n") + "\npresets:\n" + line
+    if not _adds_only(name, text, changed):
+        raise ToolboxError(
+            f'"{path}" is written so that nothing can be added; write by hand, as a preset: {line.strip()}'
+        )
     write_text(path, changed)
+
+
+def _adds_only(name: str, text: str, changed: str) -> bool:
+    """Return whether the changed YAML says the same and the preset; what looks like a section may be quoted."""
+    try:
+        before, after = yaml.safe_load(text), yaml.safe_load(changed)
+        added = after["presets"].pop(name, None)
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return False
+    return added is not None and after | {"presets": after["presets"]} == before | {
+        "presets": before.get("presets") or {}
+    }
 
 
 def _flow(values: Mapping[str, Any]) -> str:
