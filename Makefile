@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports pytest fuzz soak clean
+.PHONY: run test lint types imports pytest fuzz soak screenshots clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python run_toolbox.py $(ARGS)
@@ -49,6 +49,10 @@ HOURS ?= 0.0833
 OUT ?= soak
 soak: $(VENV)/.test-ready
 	$(BIN)/python -m tests.soak --hours $(HOURS) --out $(OUT) $(ARGS)
+
+# The pictures of docs/tour.md, drawn by the program itself.
+screenshots: $(VENV)/.run-ready
+	$(BIN)/python scripts/screenshots.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

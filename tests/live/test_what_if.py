@@ -26,6 +26,7 @@ from deepvis_toolbox.measure import (
     ChangedLayers,
     ChangedMaps,
     ClassProbabilities,
+    LayerActivity,
     LayerChanges,
     LayerMaps,
     Maps,
@@ -71,6 +72,15 @@ def test_only_keys_that_edit_wait_until_they_are_let_go() -> None:
     assert state.view.edits
     assert KEYS.let_go(state, "x")
     assert not state.view.edits
+
+
+def test_the_layer_list_shows_changes_in_the_place_of_activity_and_covers_no_name() -> None:
+    state = state_at("conv1", 1)
+    KEYS.press(state, "r")
+    (asked,) = PANES["layers"].needs(state)
+    assert isinstance(asked, LayerActivity)
+    KEYS.press(state, "x")
+    assert not list(PANES["layers"].needs(state))
 
 
 def test_a_key_that_was_typed_takes_no_edit_back_when_it_is_let_go() -> None:

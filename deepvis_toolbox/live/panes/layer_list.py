@@ -35,8 +35,8 @@ class LayerListPane(Pane):
     keys = (Binding((), lambda _: None, "Mouse", "show that layer; the wheel scrolls the list", "click a layer"),)
 
     def needs(self, state: State) -> Iterable[Question[Any]]:
-        """Return how active the layers are, while the tiles are ordered by that."""
-        return () if state.view.order == "number" else (_activity_question(state),)
+        """Return how active the layers are, while the tiles are ordered by that and no changes take the bars."""
+        return () if state.view.order == "number" or state.view.is_changed else (_activity_question(state),)
 
     def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
         """Return how active each layer's most active unit is, as a share of the largest seen so far."""
