@@ -52,6 +52,8 @@ def main() -> None:
 def run(job: dict[str, Any]) -> None:
     """Become the command."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # also where the tests themselves run under nohup
+        signal.signal(number, signal.SIG_DFL)
     os.setsid()
     os.chdir(job["folder"])
     said = [os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for name in job["said"]]
