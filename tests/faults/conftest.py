@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -93,6 +95,10 @@ class Workplace:
             )
 
 
+HANGS_AFTER = 300.0
+"""Seconds."""
+
+
 class Warm:
     """Runs commands in processes that are forked from one that has imported all they need."""
 
@@ -130,8 +136,11 @@ class Warm:
             os.kill(self._process, number)
 
     def wait(self) -> Ended:
-        """Wait for the end of what was started."""
+        """Wait for the end of what was started; what hangs is killed, which no test takes for a good end."""
+        hanging = threading.Timer(HANGS_AFTER, self.signal, (signal.SIGKILL,))
+        hanging.start()
         status = int(self._line())
+        hanging.cancel()
         if self._said.startswith("/dev/"):
             return Ended(status, "", "")
         return Ended(status, *(Path(f"{self._said}.{name}").read_text(errors="replace") for name in ("out", "err")))

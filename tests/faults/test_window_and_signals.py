@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,10 @@ def test_a_signal_closes_the_window_and_is_named(
     )
     command = [sys.executable, *warm.workplace.words(job, tmp_path)]
     environment = {**warm.workplace.environment, "DISPLAY": display.name}
-    with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as program:
+    signal_as_usual = partial(signal.signal, number, signal.SIG_DFL)  # where the tests run under nohup, it is ignored
+    with subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=signal_as_usual
+    ) as program:
         deadline = time.monotonic() + 120
         while not list(shots.glob("*.png")) and program.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
