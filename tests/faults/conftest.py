@@ -261,3 +261,11 @@ def undisturbed(warm: Warm) -> Undisturbed:
         assert ended.status == 0, (name, ended)
         done[name] = Whole(ended, left_in(out) if out.exists() else {}, time.monotonic() - began)
     return done
+
+
+@pytest.fixture(autouse=True)
+def hangup_ends_programs() -> Iterator[None]:
+    """What is started here is ended by SIGHUP, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

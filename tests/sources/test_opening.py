@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.kinds import camera as camera_module
+from deepvis_toolbox.sources.kinds import screen as screen_module
+from deepvis_toolbox.sources.kinds import standard_input as standard_input_module
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import SOURCES
@@ -25,6 +28,10 @@ KINDS = tuple(SOURCES.values())
 def examples(tmp_path: Path, pictures: Path, video: Path, motion_jpeg, camera, monkeypatch) -> dict[str, str]:
     """What is written for each kind, by the kind's form. A new kind needs a line here."""
     monkeypatch.setattr(camera_module, "open_camera", camera.open)
+    shown = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    monkeypatch.setattr(screen_module, "_grabbed", lambda box: shown if box is None else shown[:40, :50].copy())
+    monkeypatch.setattr(standard_input_module, "_check_there_is_something", lambda: None)
+    monkeypatch.setattr(standard_input_module, "open_video", lambda _: open_video(str(video)))
     (tmp_path / "list.txt").write_text("pictures/img2.png 7\npictures/img1.png 3\n")
     return {
         "camera:0": "camera:0",
@@ -34,6 +41,8 @@ def examples(tmp_path: Path, pictures: Path, video: Path, motion_jpeg, camera, m
         "PICTURE": str(pictures / "img1.png"),
         "VIDEO": str(video),
         "URL": motion_jpeg.url,
+        "screen:X,Y,WIDTH,HEIGHT": "screen:0,0,50,40",
+        "-": "-",
     }
 
 
