@@ -47,13 +47,13 @@ def save_preset(path: Path, name: str, values: Mapping[str, Any]) -> None:
 def _adds_only(name: str, text: str, changed: str) -> bool:
     """Return whether the changed YAML says the same and the preset; what looks like a section may be quoted."""
     try:
-        before, after = yaml.safe_load(text), yaml.safe_load(changed)
+        before, after = (yaml.load(each, yaml.BaseLoader) for each in (text, changed))  # every value as its text
         added = after["presets"].pop(name, None)
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return added is not None and {"presets": {}} | after == {"presets": {}} | before | {
+            "presets": before.get("presets") or {}
+        }
+    except (yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError, RecursionError):
         return False
-    return added is not None and after | {"presets": after["presets"]} == before | {
-        "presets": before.get("presets") or {}
-    }
 
 
 def _flow(values: Mapping[str, Any]) -> str:
