@@ -88,7 +88,7 @@ def samples_of(memory: np.ndarray, threads: np.ndarray, descriptors: np.ndarray)
 STEADY = {"memory": np.full(300, 600.0), "threads": np.full(300, 10), "descriptors": np.full(300, 8)}
 
 
-@pytest.mark.parametrize(("name", "leak"), [("memory", 15.0), ("threads", 0.03), ("descriptors", 0.05)])
+@pytest.mark.parametrize(("name", "leak"), [("memory", 40.0), ("threads", 0.03), ("descriptors", 0.05)])
 def test_what_grows_steadily_is_found(name: str, leak: float) -> None:
     values = STEADY | {name: STEADY[name] + leak * np.arange(300)}
     (sentence,) = grown(samples_of(**values))
