@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
@@ -37,7 +38,9 @@ class Pass:
         float32 (1, C, H, W); `base`: the pass without the edits; `came`: that of the picture before its
         perturbation."""
         self.network, self.image, self.values = network, image, values
-        self._base, self._edits, self._came = base, edits, came
+        self._edits, self._came = edits, came
+        self._weak_base = weakref.ref(base) if base else None
+        """The base keeps the edited pass; the other way round too, both would outlive the frame, recordings and all."""
         self._edited: dict[tuple[Edit, ...], Pass] = {}
         self._activations: dict[str, torch.Tensor] = {}
         self._recording: Recording | None = None
@@ -146,6 +149,14 @@ class Pass:
         channel = (..., unit.channel) if layer.is_tokens else (slice(None), unit.channel)
         diff[channel] = activation[channel]
         return diff
+
+    @property
+    def _base(self) -> Pass | None:
+        """The pass without the edits; None where this one has none."""
+        base = self._weak_base() if self._weak_base else None
+        if base is None and self._weak_base:
+            raise RuntimeError("an edited pass is used no longer than the pass that it was made of")
+        return base
 
     def _has(self, layers: Collection[str]) -> bool:
         return all(name in self._activations for name in layers)

@@ -80,6 +80,8 @@ class Session:
         passes, again = self._pass_over(frame, stretch, token)
         if perturbation:
             passes = self._perturbed(passes, perturbation, number)
+        else:
+            self._changed = None
         laps.end("preprocess")
         plans = _Plans(measurements, passes)
         for each, needs in plans.needs.items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -344,6 +346,31 @@ def test_edits_of_a_still_picture_do_not_pile_up(session: measure.Session, names
         session.take(frame, Edited((Edit(names["stem"], [0], "scale", float(factor)),), LayerMaps(names["fc"])))
     assert session._pass is not None
     assert len(session._pass._edited) <= 4
+
+
+def test_a_frames_passes_are_gone_with_the_next_frame_without_a_search_for_circles(
+    network: TorchNetwork, names: dict
+) -> None:
+    session, edits = measure.Session(network), (Edit(names["stem"], [2], "zero"),)
+    blur = measure.Perturbation(blur=1)
+    gc.collect()
+    gc.disable()
+    try:
+        for perturbation in (None, blur, None):
+            session.take_all(picture(1), [Edited(edits, LayerMaps(names["add"]))], perturbation=perturbation)
+            passes = session._changed[3] if session._changed else session._pass
+            assert passes is not None
+            kept = [
+                weakref.ref(passes),
+                weakref.ref(passes.edited(edits)),
+                weakref.ref(passes.edited(edits)._recording),
+            ]
+            assert all(each() is not None for each in kept)
+            del passes
+            session.take_all(picture(2), [LayerMaps(names["add"])])
+            assert [each() for each in kept] == [None] * 3
+    finally:
+        gc.enable()
 
 
 # -- spread ------------------------------------------------------------------------------------------------------------
