@@ -95,7 +95,7 @@ class Session:
             try:
                 taken.answers[one] = one.take(passes)
             except ToolboxError as refusal:
-                taken.refused[one] = refusal
+                taken.refused[one] = _told(refusal)
         laps.end("copy")
         return taken
 
@@ -138,13 +138,19 @@ class _Plans:
             try:
                 planned = tuple(one.plan(passes))
             except ToolboxError as refusal:
-                self.refused[one] = refusal
+                self.refused[one] = _told(refusal)
                 continue
             self.asked.append(one)
             for each, needs in planned:
                 self.needs[each] = self.needs.get(each, Needs()) | needs
         if passes is not passes.unperturbed and self.needs[passes.unperturbed] == Needs():
             del self.needs[passes.unperturbed]
+
+
+def _told(refusal: ToolboxError) -> ToolboxError:
+    """Return what a refusal says, without the way it came: that holds the pass, and is held by what holds the
+    refusal."""
+    return ToolboxError(str(refusal))
 
 
 class _Laps:

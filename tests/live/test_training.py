@@ -17,7 +17,7 @@ from deepvis_toolbox.live import actions, actions_backward
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.toolbox_command import main
-from deepvis_toolbox.live.work.checkpoints import Checkpoint, CheckpointWatch, newest_checkpoint
+from deepvis_toolbox.live.work.checkpoints import Checkpoint, FileWatch, newest_checkpoint
 from deepvis_toolbox.live.work.inbox import Inbox
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.request import Request, TrainingOf
@@ -79,7 +79,7 @@ def test_a_file_is_told_of_once_it_is_written_whole(tmp_path: Path) -> None:
     told: list[Checkpoint] = []
     news = threading.Event()
     path = tmp_path / "growing.pt"
-    watch = CheckpointWatch(tmp_path, lambda found: (told.append(found), news.set()), seconds=0.3)  # type: ignore[func-returns-value]
+    watch = FileWatch(tmp_path, lambda found: (told.append(found), news.set()), seconds=0.3)  # type: ignore[func-returns-value]
     watch.start()
     with path.open("wb") as file:
         for _ in range(12):  # never still for as long as the watch looks apart

@@ -357,7 +357,8 @@ def test_a_frames_passes_are_gone_with_the_next_frame_without_a_search_for_circl
     gc.disable()
     try:
         for perturbation in (None, blur, None):
-            session.take_all(picture(1), [Edited(edits, LayerMaps(names["add"]))], perturbation=perturbation)
+            asked = [Edited(edits, LayerMaps(names["add"])), UnitHeat(names["fc"], 0), GradCAM(names["stem"], 99)]
+            assert len(session.take_all(picture(1), asked, perturbation=perturbation).refused) == 2
             passes = session._changed[3] if session._changed else session._pass
             assert passes is not None
             kept = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,30 +50,51 @@ def _stamped(path: Path) -> Checkpoint | None:
     return Checkpoint(path, (status.st_mtime_ns, status.st_size)) if path.is_file() and status.st_size else None
 
 
-class CheckpointWatch:
-    """Looks at a file or folder in a thread of its own, and tells of each new checkpoint once."""
+class CheckpointWatch(ABC):
+    """Looks for new weights in a thread of its own, and tells of each once."""
 
-    def __init__(self, where: Path, tell: Callable[[Checkpoint], object], seconds: float = POLL_SECONDS) -> None:
-        """`tell` is called in the watch's thread."""
-        self._where, self._tell, self._seconds = where, tell, seconds
+    def __init__(self, tell: Callable[[Checkpoint], object], seconds: float = POLL_SECONDS) -> None:
+        """`tell` is called in the watch's thread; `seconds` lie between two looks where there was nothing new."""
+        self._tell, self._seconds = tell, seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
+
+    @abstractmethod
+    def look(self) -> Checkpoint | None:
+        """Return weights that are new and whole; None where there are none."""
 
     def start(self) -> None:
         """Begin to look."""
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, once its last look is over; that is not waited for long."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(2 * self._seconds)
 
     def _run(self) -> None:
-        told, last = None, None
         while not self._stopped.is_set():
-            found = newest_checkpoint(self._where)
-            if found is not None and found == last and found != told:
-                told = found
+            found = self.look()
+            if self._stopped.is_set():
+                return
+            if found is not None:
                 self._tell(found)
-            last = found
-            self._stopped.wait(self._seconds)
+            self._stopped.wait(0 if found else self._seconds)
+
+
+class FileWatch(CheckpointWatch):
+    """Of a file, or of a folder's newest; told once it has stood still from one look to the next."""
+
+    def __init__(self, where: Path, tell: Callable[[Checkpoint], object], seconds: float = POLL_SECONDS) -> None:
+        super().__init__(tell, seconds)
+        self._where = where
+        self._told: Checkpoint | None = None
+        self._last: Checkpoint | None = None
+
+    def look(self) -> Checkpoint | None:
+        """Return the newest file, where it was the same at the last look and has not been told."""
+        last, self._last = self._last, newest_checkpoint(self._where)
+        if self._last is None or self._last != last or self._last == self._told:
+            return None
+        self._told = self._last
+        return self._told

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.live.work.checkpoints import POLL_SECONDS, Checkpoint
+from deepvis_toolbox.live.work.checkpoints import Checkpoint, CheckpointWatch
 from deepvis_toolbox.training_view import LOCAL, PATIENCE, STEP, WEIGHTS
 
 _ADDRESS = re.compile(r"(?:localhost|127\.0\.0\.1):(\d{1,5})")
@@ -32,36 +31,25 @@ def served_port(text: str) -> int | None:
     return int(match[1])
 
 
-class ServedCheckpoints:
-    """Asks for weights again and again, in a thread of its own, and tells of each; silent while nobody serves any."""
+class ServedCheckpoints(CheckpointWatch):
+    """Of a training script's own; silent while nobody serves any."""
 
     def __init__(self, port: int, tell: Callable[[Checkpoint], object]) -> None:
-        self._port, self._tell = port, tell
+        super().__init__(tell)
+        self._port = port
         self._folder = tempfile.TemporaryDirectory(prefix="deepvis-watch-")
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
-    def start(self) -> None:
-        """Begin to ask."""
-        self._thread.start()
+    def look(self) -> Checkpoint | None:
+        """Ask for weights; None where there is no training yet, or none any more."""
+        try:
+            return fetch_served(self._port, Path(self._folder.name))
+        except (OSError, HTTPException, ValueError):
+            return None
 
     def close(self) -> None:
-        """Stop asking; the thread ends with its last question."""
-        self._stopped.set()
+        """Stop asking; what was told is removed."""
+        super().close()
         self._folder.cleanup()
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                found = fetch_served(self._port, Path(self._folder.name))
-            except (OSError, HTTPException, ValueError):  # no training yet, or none any more
-                found = None
-            if self._stopped.is_set():
-                return
-            if found is not None:
-                self._tell(found)
-            else:
-                self._stopped.wait(POLL_SECONDS)
 
 
 def fetch_served(port: int, folder: Path) -> Checkpoint | None:

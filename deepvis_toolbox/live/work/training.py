@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
-from deepvis_toolbox.live.work.checkpoints import Checkpoint, CheckpointWatch
+from deepvis_toolbox.live.work.checkpoints import Checkpoint, CheckpointWatch, FileWatch
 from deepvis_toolbox.live.work.served_checkpoints import ServedCheckpoints
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training_progress import FormerTile, TrainingProgress
@@ -53,9 +53,9 @@ class Training:
         finally:
             watch.close()
 
-    def watch(self, tell: Callable[[Checkpoint], object]) -> CheckpointWatch | ServedCheckpoints:
+    def watch(self, tell: Callable[[Checkpoint], object]) -> CheckpointWatch:
         """Return what tells, in a thread of its own once it is started, of each new checkpoint."""
-        return ServedCheckpoints(self.where, tell) if isinstance(self.where, int) else CheckpointWatch(self.where, tell)
+        return ServedCheckpoints(self.where, tell) if isinstance(self.where, int) else FileWatch(self.where, tell)
 
     def open(self, checkpoint: Checkpoint) -> Network | None:
         """Return the network with the checkpoint's weights; None where it is open already, or they do not fit or the
