@@ -121,6 +121,13 @@ class FolderLock:
         self.release()
 
 
+def remove_left_lock(folder: str | Path) -> None:
+    """Remove the file of a run that was killed, for whoever has nothing to write there; a run that goes on keeps it."""
+    if (Path(folder) / LOCK).exists():
+        with suppress(ToolboxError):  # another run has it, or nothing may be written there
+            FolderLock(folder).release()
+
+
 _held: weakref.WeakSet[FolderLock] = weakref.WeakSet()
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.atomic_files import check_writable, remove_partial_files, replacing, write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
-from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.folder_lock import LOCK, FolderLock
 from deepvis_toolbox.npz_file import read_arrays
 from deepvis_toolbox.regular_file import json_in, open_regular, read_json
 from deepvis_toolbox.scan.kept_scan import check_arrays, check_record, forms_of
@@ -124,30 +124,31 @@ class ResultFolder:
         name = MEANWHILE if former == ARRAYS else ARRAYS  # nothing is written over what a manifest names
         arrays = self._write(MANIFEST, name, manifest_of(identity, tally), tally)
         self._give_arrays_their_name()
-        for path in (self.folder / CHECKPOINT, *self.folder.glob("checkpoint-*.npz")):
-            path.unlink(missing_ok=True)
+        self._remove_checkpoint()
         return arrays
 
-    def names(self, pictures: PictureList) -> bool:
-        """Return whether the finished scan here says that these are its pictures, and where they are, and its arrays
-        have their name."""
+    def is_complete(self, pictures: PictureList) -> bool:
+        """Return whether the finished scan here says that these are its pictures, and where they are, its arrays have
+        their name, and nothing lies there that a run left when it was killed behind its result."""
         try:
             record = self._record(MANIFEST)
-            if record is None or record["arrays"] == MEANWHILE:
+            if record is None or record["arrays"] == MEANWHILE or (self.folder / LOCK).exists():
                 return False
-            return self._pictures_of(record).root == pictures.kept_root
+            return self._pictures_of(record).root == pictures.kept_root and not self._has_outlived_checkpoint(record)
         except ToolboxError:
             return False
 
-    def write_names(self, pictures: PictureList) -> None:
-        """Write down which the pictures of the finished scan are, and where. `ToolboxError` where that is
-        impossible."""
+    def complete(self, pictures: PictureList) -> None:
+        """Do what `is_complete` misses in the folder of a finished scan. `ToolboxError` where that is impossible."""
         with FolderLock(self.folder):
+            remove_partial_files(self.folder)
             self._write_pictures(pictures)
             record = self._record(MANIFEST)
             if record is not None:
                 write_json(self.folder / MANIFEST, {**record, "root": pictures.kept_root})
                 self._give_arrays_their_name()
+                if self._has_outlived_checkpoint(record):
+                    self._remove_checkpoint()
 
     def read(self) -> tuple[dict[str, Any], dict[str, NDArray], PictureList]:
         """Return the manifest, the arrays (shapes and dtypes as in `Tally.arrays`) and the list of pictures.
@@ -202,6 +203,17 @@ class ResultFolder:
                 shutil.copyfile(self.folder / MEANWHILE, path)
             write_json(self.folder / MANIFEST, {**record, "arrays": ARRAYS})
         (self.folder / MEANWHILE).unlink(missing_ok=True)
+
+    def _has_outlived_checkpoint(self, manifest: dict[str, Any]) -> bool:
+        """Whether a checkpoint lies here that is not of another shard, which would hold more than what is finished."""
+        checkpoint = self._record(CHECKPOINT)
+        if checkpoint is None:
+            return any(self.folder.glob("checkpoint-*.npz"))
+        return _batches_in(checkpoint) <= _batches_in(manifest)
+
+    def _remove_checkpoint(self) -> None:
+        for path in (self.folder / CHECKPOINT, *self.folder.glob("checkpoint-*.npz")):
+            path.unlink(missing_ok=True)
 
     def _write_pictures(self, pictures: PictureList) -> None:
         path = self.folder / PICTURES

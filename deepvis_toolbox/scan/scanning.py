@@ -203,9 +203,9 @@ class ScanRun:
         elif self._came_later and not other_versions(self.identity):
             with suppress(ToolboxError):  # a result that may not be written is used as it is
                 self._lock = folder.prepare(self.identity, self.pictures)
-        elif not folder.names(self.pictures):
+        elif not folder.is_complete(self.pictures):
             with suppress(ToolboxError):
-                folder.write_names(self.pictures)  # for whoever cuts them out
+                folder.complete(self.pictures)  # for whoever cuts them out
         if self._lock is not None:
             self._take_up(folder, folder.record())  # read anew: whoever held the folder may have written
 

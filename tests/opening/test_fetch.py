@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deepvis_toolbox import ToolboxError
+from deepvis_toolbox.folder_lock import LOCK
 from deepvis_toolbox.opening.downloads import fetch_download
 from deepvis_toolbox.opening.downloads.fetch import fetch_model
 from tests.opening.fetch_server import CONTENT, SHA1, Handler, serve_with_ranges
@@ -30,6 +31,14 @@ def test_a_file_is_fetched_checked_and_not_fetched_again(fetched: Callable, serv
     assert fetched(items)[1] == ["a.caffemodel: already here"]
     assert len(server.asked) == 1  # type: ignore[attr-defined]
     _no_leftovers(folder)
+
+
+def test_the_lock_of_a_run_killed_behind_its_download_goes_with_the_next_one(fetched: Callable) -> None:
+    items = [{"url": "SERVER/weights", "sha1": SHA1}]
+    folder, _ = fetched(items, weights=serve_with_ranges)
+    (folder / LOCK).write_text("process 1")
+    assert fetched(items)[1] == ["weights: already here"]
+    assert not (folder / LOCK).exists()
 
 
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(fetched: Callable, server: ThreadingHTTPServer) -> None:

@@ -341,3 +341,38 @@ def test_a_killed_run_leaves_no_lock_even_when_a_process_that_it_forked_lives_on
         assert not (tmp_path / LOCK).exists()
     finally:
         os.killpg(holder.pid, signal.SIGKILL)
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_a_run_killed_behind_its_result_left_is_removed_by_the_next_one(small_net, picture_paths, tmp_path):
+    scan(small_net, picture_paths, layers=["fc"], out=tmp_path, **OPTIONS)
+    whole = everything_in(tmp_path)
+    manifest = json.loads(whole["manifest.json"])
+    left = {
+        LOCK: b"process 1",
+        "checkpoint.json": json.dumps({**manifest, "arrays": "checkpoint-2.npz"}).encode(),
+        "checkpoint-2.npz": whole["top_images.npz"],
+        f".{'0123456789abcdef' * 2}.partial.npz": b"half",
+    }
+    for name in (LOCK, "checkpoint-2.npz"):  # each is enough to be seen
+        for each in left if name == LOCK else (name,):
+            (tmp_path / each).write_bytes(left[each])
+        scan(small_net, picture_paths, layers=["fc"], out=tmp_path, **OPTIONS)
+        assert everything_in(tmp_path) == whole
+
+
+def test_another_shards_checkpoint_beside_a_finished_one_stays(small_net, picture_paths, tmp_path):
+    scan(small_net, picture_paths, layers=["fc"], out=tmp_path, shard=(0, 2), **OPTIONS)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    first, last = manifest["batches_done"][0]
+    more = {**manifest, "batches_done": [[first, last + 1]], "arrays": "checkpoint-9.npz"}
+    shutil.copy(tmp_path / "top_images.npz", tmp_path / "checkpoint-9.npz")
+    (tmp_path / "checkpoint.json").write_text(json.dumps(more))
+    (tmp_path / LOCK).write_text("process 1")
+    scan(small_net, picture_paths, layers=["fc"], out=tmp_path, shard=(0, 2), **OPTIONS)
+    names = set(everything_in(tmp_path))
+    assert {"checkpoint.json", "checkpoint-9.npz"} <= names
+    assert LOCK not in names

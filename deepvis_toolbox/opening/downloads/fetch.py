@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
-from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.folder_lock import FolderLock, remove_left_lock
 from deepvis_toolbox.opening.downloads.fetch_archive import BrokenArchiveError, unpack
 from deepvis_toolbox.opening.downloads.fetch_download import Download
 from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord, check_file
@@ -50,7 +50,10 @@ def fetch_model(name: str, say: Say = print) -> None:
     wanted = [_wanted(item, model.folder) for item in model.fetch]
     record_place = place_of_record(model.folder)
     failures = []
-    with nullcontext() if _is_settled(wanted, HashRecord(record_place)) else FolderLock(model.folder):
+    is_settled = _is_settled(wanted, HashRecord(record_place))
+    if is_settled:
+        remove_left_lock(model.folder)
+    with nullcontext() if is_settled else FolderLock(model.folder):
         record = HashRecord(record_place)  # not before the lock: another run may have written it meanwhile
         for one in wanted:
             try:
