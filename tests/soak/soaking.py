@@ -131,10 +131,13 @@ class Soak:
         self._watch_a_key()
 
     def _watch_a_key(self) -> None:
-        """Press `p` and wait for the new screenshot: keys are taken, the window is drawn, files are written."""
+        """Press `p` and wait for the new screenshot: keys are taken, the window is drawn, files are written.
+
+        Escape goes before it: where one was typing what is sought, `p` would be a letter of it.
+        """
         before = self._pictures_taken()
         began = time.monotonic()
-        self._hands.press("p")
+        self._hands.press("Escape", "p")
         pressed = began
         while not self._pictures_taken() - before:
             self._must_live()
@@ -142,7 +145,7 @@ class Soak:
             if now > began + SECONDS_TO_ANSWER:
                 raise SoakError(f"the key p was not answered within {SECONDS_TO_ANSWER:g} seconds")
             if now > pressed + 10:  # a key that comes while the window gets another size may be lost
-                self._hands.press("p")
+                self._hands.press("Escape", "p")
                 pressed = now
             time.sleep(0.01)
         self._answer = time.monotonic() - began
@@ -168,7 +171,7 @@ class Soak:
 
     def _quit(self) -> None:
         below = [process for process in processes_of(self.program.pid) if process != self.program.pid]
-        self._hands.press("q")
+        self._hands.press("Escape", "q")
         try:
             status = self.program.wait(SECONDS_TO_QUIT)
         except subprocess.TimeoutExpired:

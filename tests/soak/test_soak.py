@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from tests.conftest import missing
 
 from .chart import draw_chart
+from .hands import keysyms
 from .samples import Sample, read_samples, take_sample, write_sample
 from .soaking import Plan, Soak, SoakError
 from .trend import grown
@@ -41,6 +43,14 @@ def test_the_window_stands_random_keys_clicks_and_sources_that_vanish(tmp_path: 
 
 
 @pytest.mark.display
+def test_the_display_knows_every_key_that_is_pressed() -> None:
+    x11 = ctypes.CDLL("libX11.so.6")
+    x11.XStringToKeysym.restype = ctypes.c_ulong
+    names = {keysym.removeprefix("shift+") for keysym in keysyms()} | {"slash", "Return", "BackSpace"}
+    assert {name for name in names if not x11.XStringToKeysym(name.encode())} == set()
+
+
+@pytest.mark.display
 def test_a_program_that_ends_by_itself_fails_the_soak(tmp_path: Path) -> None:
     with soak_of(60.0, tmp_path / "soak") as soak:
         soak.program.terminate()
@@ -50,7 +60,9 @@ def test_a_program_that_ends_by_itself_fails_the_soak(tmp_path: Path) -> None:
 
 HOLDER = """
 import subprocess, sys, threading
-child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+pipe = subprocess.PIPE
+child = subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=pipe, stdout=pipe)
+child.stdout.readline()  # it has started wholly
 print(flush=True)
 for line in sys.stdin:
     files = [open("/dev/null") for _ in range(20)]
@@ -88,7 +100,7 @@ def samples_of(memory: np.ndarray, threads: np.ndarray, descriptors: np.ndarray)
 STEADY = {"memory": np.full(300, 600.0), "threads": np.full(300, 10), "descriptors": np.full(300, 8)}
 
 
-@pytest.mark.parametrize(("name", "leak"), [("memory", 40.0), ("threads", 0.03), ("descriptors", 0.05)])
+@pytest.mark.parametrize(("name", "leak"), [("memory", 3.0), ("threads", 0.03), ("descriptors", 0.05)])
 def test_what_grows_steadily_is_found(name: str, leak: float) -> None:
     values = STEADY | {name: STEADY[name] + leak * np.arange(300)}
     (sentence,) = grown(samples_of(**values))
