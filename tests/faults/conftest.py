@@ -47,7 +47,7 @@ class Workplace:
         models = folder / "given"
         (models / "model").mkdir(parents=True)
         (models / "model" / "model.yaml").write_text(
-            "name: small\nframework: torch\nfactory: faults_convnet:make\ninput: {size: 16, mean: 127, std: 64}\n"
+            "name: small\nframework: torch\nfactory: pipeline_convnet:make\ninput: {size: 16, mean: 127, std: 64}\n"
             "presets: {default: {max_iter: 8, lr_policy: constant, lr_params: {lr: 10.0}}}\n"
         )
         (models / "images").mkdir()
@@ -57,7 +57,7 @@ class Workplace:
             cv2.imwrite(str(models / "images" / f"{number:02d}.png"), picture)
         self.environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)]),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "pipeline")]),
             "DEEPVIS_MODELS": str(models),  # the user's own models, which may name code
             "XDG_CONFIG_HOME": str(folder / "configuration"),
             "OMP_NUM_THREADS": "1",
