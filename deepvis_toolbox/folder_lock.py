@@ -13,8 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from deepvis_toolbox.atomic_files import (
+    ABANDONED_SECONDS,
+    cannot_write,
+    check_standing,
+    must_stand,
+    remove_partial_files,
+)
 from deepvis_toolbox.atomic_files import FolderGoneError as FolderGoneError
-from deepvis_toolbox.atomic_files import cannot_write, check_standing, must_stand
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.shown_text import shown
 
@@ -36,7 +42,8 @@ class FolderLock:
     that was killed keeps nothing: the lock is the system's (flock), and the file that it leaves is only a name. Where
     the file system knows no locks, nobody is kept out.
 
-    Until its release nothing is written below the folder once that is removed, moved or replaced: see `must_stand`.
+    What killed runs have left half written in the folder itself is removed. Until its release nothing is written below
+    the folder once that is removed, moved or replaced: see `must_stand`.
     """
 
     def __init__(self, folder: str | Path, file: str = "") -> None:
@@ -51,6 +58,8 @@ class FolderLock:
         except OSError as error:
             self.release()
             raise cannot_write(self._path.parent, error) from error
+        if not file:
+            remove_partial_files(folder, ABANDONED_SECONDS)
 
     def release(self) -> None:
         """Let others write; a second call does nothing."""

@@ -34,13 +34,7 @@ def test_killed_at_any_moment_the_next_run_leaves_the_same_bytes(
     assert killed > KILLS // 2
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "regularized_opt/6",
-        pytest.param(".", marks=pytest.mark.xfail(strict=True, reason="the store's own folder is not looked through")),
-    ],
-)
+@pytest.mark.parametrize("place", ["regularized_opt/6", "."])
 def test_what_a_killed_run_wrote_half_is_removed_by_the_next_run_an_hour_later(
     place: str, warm: Warm, undisturbed: Undisturbed
 ) -> None:

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, check_writable, remove_partial_files, write_text
+from deepvis_toolbox.atomic_files import check_writable, write_text
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.flags import add_network_flags, add_talk_flags, add_unit_flags, addresses_with
 from deepvis_toolbox.command_line.opened_network import opened_network
@@ -55,7 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         units = [unit for address in addresses for unit in parse_units(address, net.layers, net.class_names)]
         pictures = [AscentTask(checked_target(unit, net), 0) for unit in dict.fromkeys(units)]
         trials, summary = [], Summary()
-        remove_partial_files(folder, ABANDONED_SECONDS)
         with (
             FolderLock(folder) as lock,
             progress_of(given, given.count * len(pictures), "search", "picture") as progress,
