@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.mouse import Mouse
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf, take_grown
 from deepvis_toolbox.live.pictures.shooter import Shooter
+from deepvis_toolbox.live.pictures.window_film import WindowFilm
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
@@ -46,7 +46,7 @@ class LoopOptions:
     """Quit after so many snapshots."""
     script: Sequence[str] = ()
     """Keys to press, one for each snapshot."""
-    recording: Film | None = None
+    recording: WindowFilm | None = None
 
 
 @dataclass
@@ -241,12 +241,11 @@ class MainLoop:
             self.state.facts.message = told
             self._touched()
 
-    def _record(self, film: Film, pixels: NDArray[np.uint8]) -> None:
+    def _record(self, film: WindowFilm, pixels: NDArray[np.uint8]) -> None:
         """Where the film stops, the window goes on and says so; the film says it again when it is closed."""
-        try:
-            film.add(pixels)
-        except FilmStoppedError as error:
+        film.add(pixels)
+        if film.problem is not None:
             self.options.recording = None
             self.state.facts.recording_stopped = True
-            self.state.facts.message = f"the recording has stopped: {error}"
+            self.state.facts.message = f"the recording has stopped: {film.problem}"
             self._touched()

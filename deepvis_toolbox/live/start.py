@@ -19,6 +19,7 @@ from deepvis_toolbox.live.look import look_from
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
 from deepvis_toolbox.live.pictures.screenshot import save_screenshot
+from deepvis_toolbox.live.pictures.window_film import WindowFilm
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.window.screen import USUAL_WINDOW
@@ -99,7 +100,9 @@ def run_live(options: StartOptions) -> bool:
     script = painter.keys.parse_script(options.script)
     cv2.setNumThreads(1)  # the network has the other processors; small pictures gain nothing from more
     with ExitStack() as stack:
-        recording = _recording(options, stack)
+        rate = window_settings.max_fps
+        film = _recording(options, rate)
+        recording = stack.enter_context(WindowFilm(film, rate)) if film else None
         sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
         work = LiveWork(options.load, sources, options.start_unit, options.open_grower, options.training)
@@ -140,7 +143,9 @@ def run_headless(options: StartOptions) -> None:
         for source in sources:
             stack.callback(source.close)
         frames = options.frames or (None if sources[0].has_end else max(1, len(script)))
-        recording = _recording(options, stack, sources[0].rate)
+        recording = _recording(options, sources[0].rate or options.settings.window.max_fps)
+        if recording:
+            stack.enter_context(recording)
         state = _start_state(options, len(sources))
         network = stack.enter_context(options.load())
         last: list[tuple[NDArray[np.uint8], Snapshot]] = []
@@ -204,8 +209,6 @@ def _start_state(options: StartOptions, sources: int) -> State:
     return state
 
 
-def _recording(options: StartOptions, stack: ExitStack, rate: float | None = None) -> Film | None:
-    """Return the film to record to, if any. `rate`: that of the input, where every frame of it is drawn."""
-    if options.record is None:
-        return None
-    return stack.enter_context(Film(options.record, rate or options.settings.window.max_fps))
+def _recording(options: StartOptions, rate: float) -> Film | None:
+    """Return the film to record to, if any, of `rate` frames a second."""
+    return None if options.record is None else Film(options.record, rate)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from pathlib import Path
+from threading import Event, Thread
 
 import cv2
 import numpy as np
@@ -11,7 +14,9 @@ import pytest
 from deepvis_toolbox.live.keys import WINDOW_KEYS, KeyTable
 from deepvis_toolbox.live.pictures.recorder import Recorder
 from deepvis_toolbox.live.pictures.shooter import Shooter
+from deepvis_toolbox.live.pictures.window_film import WindowFilm
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.sources.capture import open_video
 
 
 class Clock:
@@ -87,9 +92,80 @@ def test_a_film_that_stops_says_so_and_the_window_goes_on(tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    recorder = Recorder(tmp_path, 30.0)
+    recorder, told = Recorder(tmp_path, 30.0), ""
     recorder.toggle()
     monkeypatch.setattr(Recording, "write", full)
-    assert "disk is full" in recorder.add(pixels(1))
+    end = time.monotonic() + 60
+    while not told and time.monotonic() < end:
+        told = recorder.add(pixels(1))
+        time.sleep(0.05)
+    assert "disk is full" in told
     assert not recorder.is_recording
     assert recorder.add(pixels(1)) == ""
+
+
+class Held:
+    """In the place of a `Film`: it notes the levels of its frames, and stands still until it is let go."""
+
+    def __init__(self) -> None:
+        self.levels: list[int] = []
+        self.free, self.entered = Event(), Event()
+
+    def add(self, frame: np.ndarray) -> None:
+        self.entered.set()
+        assert self.free.wait(60)
+        self.levels.append(int(frame[0, 0, 0]))
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+def test_a_film_that_cannot_follow_holds_nobody_up_and_keeps_the_time_of_what_it_shows() -> None:
+    clock, held = Clock(), Held()
+    film = WindowFilm(held, 10.0, clock)  # type: ignore[arg-type]
+    film.add(pixels(0))
+    clock.now = 1.0
+    film.add(pixels(1))  # the thread writes the first window for this second
+    assert held.entered.wait(60)
+    for second in range(2, 100):
+        clock.now = float(second)
+        film.add(pixels(second))
+    clock.now = 100.0
+    film.end()
+    clock.now = 1000.0
+    held.free.set()
+    film.close()
+    assert len(held.levels) == 1000
+    changes = [at for at in range(1, 1000) if held.levels[at] != held.levels[at - 1]]
+    shown = [held.levels[at] for at in changes]
+    assert shown[-1] == 99
+    assert changes == [10 * level for level in shown]
+
+
+def test_of_windows_within_one_frame_the_last_is_filmed() -> None:
+    clock, held = Clock(), Held()
+    held.free.set()
+    with WindowFilm(held, 10.0, clock) as film:  # type: ignore[arg-type]
+        for moment, level in ((0.0, 1), (0.01, 2), (0.05, 3), (0.31, 4), (0.38, 5)):
+            clock.now = moment
+            film.add(pixels(level))
+        clock.now = 0.5
+    assert held.levels == [3, 3, 3, 5, 5]
+
+
+def test_a_stream_that_is_being_opened_does_not_keep_the_window_from_being_filmed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        opening = Thread(target=open_video, args=(f"http://127.0.0.1:{silent.getsockname()[1]}/",))
+        opening.start()
+        connection, _ = silent.accept()  # OpenCV opens no other file from now on until it gives up
+        recorder = Recorder(tmp_path, 25.0)
+        recorder.toggle()
+        for level in range(50):
+            recorder.add(pixels(level))
+        assert "finishing" in recorder.toggle()
+        is_opening_still = opening.is_alive()
+        connection.close()
+        opening.join()
+    recorder.close()
+    assert is_opening_still, "nothing was shown by this test: the stream was given up before"
+    assert "saved" in (recorder.outcome() or "")

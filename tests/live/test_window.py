@@ -13,6 +13,7 @@ import pytest
 
 from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.live.panes import layer_list
+from deepvis_toolbox.live.pictures.window_film import WindowFilm
 from deepvis_toolbox.live.state import InputPixel, MapPlace, TextEntry
 from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.sources.frame import SourceFrame
@@ -193,14 +194,15 @@ def test_window_can_be_resized_and_the_panes_follow(driver: Driver) -> None:
 
 def test_a_recording_that_stops_is_said_and_the_window_goes_on(driver: Driver, tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
-    film = Film(tmp_path / "films" / "film.mp4", 25)
+    file = Film(tmp_path / "films" / "film.mp4", 25)
+    film = WindowFilm(file, 25)
     driver.loop.options.recording = film
     driver.key("b")
     driver.reset()
-    assert film.unfinished.is_file()
+    driver.run_until(file.unfinished.is_file)
     shutil.rmtree(tmp_path / "films")
-    for _ in range(30):
-        driver.loop._draw()
+    driver.run_until(lambda: film.problem is not None)
+    driver.loop._draw()
     assert driver.state.facts.recording_stopped
     assert driver.state.facts.message.startswith("the recording has stopped: cannot write ")
     driver.key("b")

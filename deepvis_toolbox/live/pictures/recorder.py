@@ -11,22 +11,18 @@ from pathlib import Path
 from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError, shown_path
 from deepvis_toolbox.live.pictures.screenshot import free_path
+from deepvis_toolbox.live.pictures.window_film import WindowFilm
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.words.images import RGBImage
 
 
 class Recorder:
-    """`toggle` and `add` return at once; the last film is finished in a thread of its own, and `outcome` tells how.
-
-    A film takes as long as it took: a window that stood still is filmed for as long as it did.
-    """
+    """`toggle` and `add` return at once; the last film is finished in a thread of its own, and `outcome` tells how."""
 
     def __init__(self, folder: Path, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Take `rate`: the film's frames a second."""
         self._folder, self._rate, self._clock = folder, rate, clock
-        self._began, self._frames = 0.0, 0
-        self._last: RGBImage | None = None
-        self._film: Film | None = None
+        self._film: WindowFilm | None = None
         self._path = Path()
         self._outcomes: Mailbox[str] = Mailbox()
         self._ending: threading.Thread | None = None
@@ -39,19 +35,16 @@ class Recorder:
     def toggle(self) -> str:
         """Begin a film, or end it; return a sentence about that."""
         if self._film is not None:
-            film = self._film
-            if problem := self._stand_still():
-                return problem
-            self._film = None
-            self._ending = threading.Thread(target=self._end, args=(film, self._path), name="film")
+            film, self._film = self._film, None
+            film.end()
+            self._ending = threading.Thread(target=self._finish, args=(film, self._path), name="end of a film")
             self._ending.start()
             return "finishing the film …"
         self.close()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._path = free_path(self._folder, datetime.now(), "mp4")
-            self._film = Film(self._path, self._rate)
-            self._began, self._frames, self._last = self._clock(), 0, None
+            self._film = WindowFilm(Film(self._path, self._rate), self._rate, self._clock)
         except (OSError, ToolboxError) as error:
             return f"no film: {error}"
         return f"recording to {shown_path(self._path)}"
@@ -60,29 +53,12 @@ class Recorder:
         """Film a window, RGB uint8 H×W×3, where a film has begun; return why the film has stopped, mostly nothing."""
         if self._film is None:
             return ""
-        problem = self._stand_still()
-        self._last = pixels.copy()
-        return problem or self._write(self._last)
-
-    def _stand_still(self) -> str:
-        """Film the last window for as long as it has stood by now."""
-        due = int((self._clock() - self._began) * self._rate)
-        problem = ""
-        while self._last is not None and self._frames < due and not problem:
-            problem = self._write(self._last)
-        return problem
-
-    def _write(self, pixels: RGBImage) -> str:
-        film = self._film
-        assert film is not None
-        try:
-            film.add(pixels)
-        except ToolboxError as error:
-            self._film = None
-            self._end(film, self._path)
-            return f"the film has stopped: {error}"
-        self._frames += 1
-        return ""
+        self._film.add(pixels)
+        if self._film.problem is None:
+            return ""
+        told, film, self._film = f"the film has stopped: {self._film.problem}", self._film, None
+        self._finish(film, self._path)
+        return told
 
     def outcome(self) -> str | None:
         """Return a sentence about the last film, once."""
@@ -96,7 +72,7 @@ class Recorder:
             self._ending.join()
             self._ending = None
 
-    def _end(self, film: Film, path: Path) -> None:
+    def _finish(self, film: WindowFilm, path: Path) -> None:
         try:
             film.close()
             self._outcomes.put(f"saved {shown_path(path)}")
