@@ -13,15 +13,20 @@ CLICK = 4
 
 
 def cycle_order(state: State) -> None:
-    """Order the tiles by the next of: number, maximum now, mean now; a marked region no longer orders them."""
+    """Order the tiles by the next of: number, maximum now, mean now; a marked region no longer orders them.
+
+    Where the tiles show changes, there is one order beside the number: by how large the change is.
+    """
     view = state.view
-    place = 0 if view.region else TILE_ORDERS.index(view.order)
-    view.order, view.region = TILE_ORDERS[(place + 1) % len(TILE_ORDERS)], None
+    shows_changes = view.tiles_show == "changes"
+    orders = TILE_ORDERS[:2] if shows_changes else TILE_ORDERS
+    place = 0 if view.region else min(TILE_ORDERS.index(view.order), len(orders) - 1)
+    view.order, view.region = orders[(place + 1) % len(orders)], None
     if view.order == "number":
         view.only_top = False
         state.facts.message = "tiles in the order of their numbers"
     else:
-        state.facts.message = f"tiles by each unit's {view.order} now"
+        state.facts.message = f"tiles by each unit's {'change' if shows_changes else f'{view.order} now'}"
 
 
 def toggle_only_top(state: State) -> None:

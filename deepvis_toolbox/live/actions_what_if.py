@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import Layer
-from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
+from deepvis_toolbox.words.perturbation import UNPERTURBED
 from deepvis_toolbox.words.unit import Unit
 
 PERTURBATION_STEPS: dict[str, tuple[float, ...]] = {
@@ -53,14 +54,36 @@ def toggle_changes(state: State) -> None:
         state.facts.message = "nothing is changed yet: x switches the selected unit off, 1 adds noise to the picture"
         return
     state.view.show_changes = not state.view.show_changes
+    if state.view.show_changes and state.view.order == "number":
+        state.facts.message = "tiles show what changes; r puts what changes most first"
 
 
 def perturb_more(state: State, name: str) -> None:
-    """Go to the next step of one perturbation; behind the last one, it is off."""
+    """Go to the next step of one perturbation; behind the last one, it is off. A marked region is where it is done."""
     steps, now = PERTURBATION_STEPS[name], getattr(state.view.perturbation, name)
     step = steps[(steps.index(now) + 1) % len(steps)] if now in steps else steps[0]
-    state.view.perturbation = replace(state.view.perturbation, **{name: step})
-    state.facts.message = str(Perturbation(**{name: step})) or f"{name} is off"
+    change: dict[str, Any] = {name: step}
+    _perturb(state, **change)
+    alone = replace(UNPERTURBED, region=state.view.perturbation.region, **change)
+    state.facts.message = str(alone) or f"{name} is off"
+
+
+def toggle_grey(state: State) -> None:
+    """Paint the marked region grey, or take that back."""
+    if state.view.perturbation.grey:
+        _perturb(state, grey=False)
+        state.facts.message = "nothing is painted grey"
+    elif state.region is None:
+        state.facts.message = "drag a rectangle in the picture first: this paints it grey"
+    else:
+        _perturb(state, grey=True)
+        state.facts.message = "the region is painted grey; the same key again takes that back"
+
+
+def _perturb(state: State, **changes: Any) -> None:
+    how = replace(state.view.perturbation, **changes)
+    region = state.region or how.region
+    state.view.perturbation = replace(how, region=region) if how else UNPERTURBED
 
 
 def take_back(state: State, edit: Edit) -> None:

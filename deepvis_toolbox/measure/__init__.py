@@ -23,7 +23,7 @@ from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.measure.occlusion import Occluder, Occlusion, OcclusionMap
 from deepvis_toolbox.measure.statistics import LayerSpread, LayerStatistics, Spread
 from deepvis_toolbox.measure.unit_weights import UnitWeights, Weights
-from deepvis_toolbox.measure.what_if import AsItIs, ChangedLayers, ChangedMaps, Edited, LayerChanges
+from deepvis_toolbox.measure.what_if import AsItIs, ChangedLayers, ChangedMaps, Edited, LayerChanges, MostChanged
 from deepvis_toolbox.measure.where_it_looks import GradCAM, Heat, PlacesOf, UnitHeat
 from deepvis_toolbox.measure.who_fires import (
     ActiveUnits,
@@ -68,6 +68,7 @@ __all__ = [
     "Maps",
     "Measurement",
     "MostActive",
+    "MostChanged",
     "Needs",
     "Occluder",
     "Occlusion",

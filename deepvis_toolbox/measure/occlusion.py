@@ -12,13 +12,13 @@ from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.where_it_looks import check_unit
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import Floats, RGBImage
+from deepvis_toolbox.words.perturbation import MIDDLE_GREY
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 SQUARES_ALONG = 7
 """How many squares beside each other cover the shorter side of the picture."""
-GREY = 127
 BATCH = 4
 """Squares looked at in one step, each one forward pass as far as the unit's layer."""
 
@@ -85,7 +85,7 @@ class Occluder:
                 (column + 0.5) * image.shape[1] / self._columns,
             )
         )
-        image[rows, columns] = GREY
+        image[rows, columns] = MIDDLE_GREY
         return image
 
     def answer(self) -> Occlusion:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from deepvis_toolbox.words.images import RGBImage
-from deepvis_toolbox.words.perturbation import Perturbation
+from deepvis_toolbox.words.perturbation import MIDDLE_GREY, Perturbation
 
 
 def perturbed(image: RGBImage, how: Perturbation, number: int = 0) -> RGBImage:
@@ -14,7 +14,18 @@ def perturbed(image: RGBImage, how: Perturbation, number: int = 0) -> RGBImage:
     found = image
     if steps := round(how.shift * image.shape[1]):
         found = found[:, np.clip(np.arange(image.shape[1]) - steps, 0, image.shape[1] - 1)]
-    values = found.astype(np.float32) + np.float32(how.brightness)
+    if how.region is None:
+        return _changed(found, how, number)
+    top, left, bottom, right = (max(0, edge) for edge in how.region)
+    found = found.copy()
+    found[top:bottom, left:right] = _changed(found, how, number)[top:bottom, left:right]
+    return found
+
+
+def _changed(image: RGBImage, how: Perturbation, number: int) -> RGBImage:
+    """Return the picture with all but the shift done to it, everywhere."""
+    values = np.full(image.shape, MIDDLE_GREY, np.float32) if how.grey else image.astype(np.float32)
+    values += np.float32(how.brightness)
     if how.blur:
         values = np.asarray(cv2.GaussianBlur(values, (0, 0), how.blur, borderType=cv2.BORDER_REPLICATE), np.float32)
     if how.noise:

@@ -11,9 +11,12 @@ import numpy as np
 from deepvis_toolbox.measure.layer_maps import Maps, channels_first
 from deepvis_toolbox.measure.measurement import Answer, Measurement
 from deepvis_toolbox.measure.needs import Needs
+from deepvis_toolbox.measure.who_fires import ActiveUnits, flat_maps, strongest_first
 from deepvis_toolbox.words.edit import Edit
 
 if TYPE_CHECKING:
+    import torch
+
     from deepvis_toolbox.measure.passes import Pass
     from deepvis_toolbox.network.interface import Network
 
@@ -85,10 +88,33 @@ class ChangedMaps(Measurement[Maps]):
     def take(self, passes: Pass) -> Maps:
         """Answer with the differences."""
         layer = passes.network.layers[self.layer]
-        after = _after(passes, self.edits).activations(self.layer)
-        change = after - passes.unperturbed.activations(self.layer)
-        maps = channels_first(layer, passes.on_cpu(change))
+        maps = channels_first(layer, passes.on_cpu(_change(passes, self.edits, self.layer)))
         return Maps(maps, "" if maps.any() else f"nothing changes in {self.layer}")
+
+
+@dataclass(frozen=True)
+class MostChanged(Measurement[ActiveUnits]):
+    """Which units of a layer change most by the edits and the picture's perturbation? By the largest change of each,
+    up or down, over its places; equal ones in their order."""
+
+    layer: str
+    edits: tuple[Edit, ...] = ()
+    compares: ClassVar[bool] = True
+
+    def needs(self, network: Network) -> Needs:  # noqa: ARG002
+        """Return the layer and the edited ones, of a pass that is kept."""
+        return Needs(frozenset({self.layer})) | _kept(self.edits)
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return the passes before and after."""
+        return _before_and_after(passes, self.edits, (self.layer,))
+
+    def take(self, passes: Pass) -> ActiveUnits:
+        """Answer with the order, and the sizes of the changes."""
+        change = flat_maps(passes, _change(passes, self.edits, self.layer), self.layer)
+        values = change.abs().amax(1).cpu().numpy()
+        order = strongest_first(values)
+        return ActiveUnits(tuple(order.tolist()), values[order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +155,10 @@ def _kept(edits: tuple[Edit, ...]) -> Needs:
 
 def _after(passes: Pass, edits: tuple[Edit, ...]) -> Pass:
     return passes.edited(edits) if edits else passes
+
+
+def _change(passes: Pass, edits: tuple[Edit, ...], layer: str) -> torch.Tensor:
+    return _after(passes, edits).activations(layer) - passes.unperturbed.activations(layer)
 
 
 def _before_and_after(passes: Pass, edits: tuple[Edit, ...], layers: Iterable[str]) -> Iterable[tuple[Pass, Needs]]:

@@ -60,9 +60,9 @@ class MostActive(Measurement[ActiveUnits]):
 
     def take(self, passes: Pass) -> ActiveUnits:
         """Answer with the order; values that are NaN come last."""
-        maps = _flat_maps(passes, self.layer)
+        maps = flat_maps(passes, passes.activations(self.layer), self.layer)
         values = (maps.amax(1) if self.by == "maximum" else maps.mean(1)).cpu().numpy()
-        order = _strongest_first(values)[: self.top]
+        order = strongest_first(values)[: self.top]
         return ActiveUnits(tuple(order.tolist()), values[order])
 
 
@@ -112,7 +112,7 @@ class UnitsInRegion(Measurement[UnitsByScore]):
         large as it."""
         places = places_in_picture(passes.network, self.layer)
         scores = _scores(passes, self.layer, places, self.region)
-        order = _strongest_first(scores)[: self.top]
+        order = strongest_first(scores)[: self.top]
         note = "" if places.by_fields else f"{self.layer} sees the whole picture everywhere: its maps are stretched"
         return UnitsByScore(tuple(order.tolist()), scores[order], note)
 
@@ -134,7 +134,7 @@ class UnitsInRegionOfLayers(Measurement[UnitsByScore]):
         found: list[tuple[float, Unit]] = []
         for name in self._with_places(passes.network):
             scores = _scores(passes, name, places_in_picture(passes.network, name), self.region)
-            order = _strongest_first(scores)[: self.top]
+            order = strongest_first(scores)[: self.top]
             found += [(float(scores[unit]), Unit(name, int(unit))) for unit in order]
         found.sort(key=lambda item: -item[0])
         best = found[: self.top]
@@ -144,21 +144,23 @@ class UnitsInRegionOfLayers(Measurement[UnitsByScore]):
         return [name for name in self.layers if network.layers[name].has_places]
 
 
-def _flat_maps(passes: Pass, layer: str) -> torch.Tensor:
-    """Return (units, places), float32, where the network computes: only a number a unit needs to be copied."""
-    described, values = passes.network.layers[layer], passes.activations(layer)[0].detach().float()
+def flat_maps(passes: Pass, values: torch.Tensor, layer: str) -> torch.Tensor:
+    """Return values shaped as a layer's for one picture as (units, places), float32, where the network computes: only a
+    number a unit needs to be copied."""
+    described, values = passes.network.layers[layer], values[0].detach().float()
     if not described.is_tokens:
         return values.reshape(len(values), -1)
     rows, columns = described.map_shape
     return values[len(values) - rows * columns :].T
 
 
-def _strongest_first(values: Floats) -> np.ndarray:
+def strongest_first(values: Floats) -> np.ndarray:
+    """Return the places of the values, the largest value's first, equal ones in their order, NaN last."""
     return np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
 
 
 def _scores(passes: Pass, layer: str, places: PlacesInPicture, region: Rect) -> Floats:
-    maps, inside = _flat_maps(passes, layer), places.shares_inside(region).reshape(-1)
+    maps, inside = flat_maps(passes, passes.activations(layer), layer), places.shares_inside(region).reshape(-1)
     if not inside.any():
         raise ToolboxError("the region lies outside of the picture")
     if inside.min() == 1:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.words.layer import Rect
+
+MIDDLE_GREY = 127
+"""Of what is covered or painted grey, halfway between black and white."""
 
 
 @dataclass(frozen=True)
 class Perturbation:
     """Changes to a picture that has the network's input's size; the default changes nothing.
 
-    Carried out in this order: shift, brightness, blur, noise. Raises `ToolboxError` for what is no number, or out of
-    its range.
+    Carried out in this order: shift, grey, brightness, blur, noise. Raises `ToolboxError` for what is no number, or out
+    of its range.
     """
 
     noise: float = 0.0
@@ -24,6 +28,10 @@ class Perturbation:
     """Grey levels added to every pixel."""
     shift: float = 0.0
     """How far the picture moves to the right, as a share of its width; its left edge is repeated."""
+    grey: bool = False
+    """Whether all is painted in one grey, halfway between black and white."""
+    region: Rect | None = None
+    """Where all but the shift is done, in input pixels; the rest stays as it is. None: everywhere."""
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -36,16 +44,18 @@ class Perturbation:
                 raise ToolboxError(f"the perturbation's {name} is a number from {low:g} to {high:g}, not {value}")
 
     def __bool__(self) -> bool:
-        return any(astuple(self))
+        return any((self.noise, self.blur, self.brightness, self.shift, self.grey))
 
     def __str__(self) -> str:
         parts = (
+            (self.grey, "grey"),
             (self.noise, f"noise {self.noise:g}"),
             (self.blur, f"blur {self.blur:g} px"),
             (self.brightness, f"brightness {self.brightness:+g}"),
-            (self.shift, f"shift {100 * self.shift:g} %"),
         )
-        return ", ".join(text for value, text in parts if value)
+        inside = ", ".join(text for value, text in parts if value)
+        inside += " in the region" if inside and self.region else ""
+        return ", ".join(filter(None, (inside, f"shift {100 * self.shift:g} %" if self.shift else "")))
 
 
 UNPERTURBED = Perturbation()

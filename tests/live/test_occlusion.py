@@ -11,8 +11,9 @@ from deepvis_toolbox.live.panes.occlusion import overlaid
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.still_picture import OcclusionKeeper
 from deepvis_toolbox.measure import Occluder, Occlusion, OcclusionMap
-from deepvis_toolbox.measure.occlusion import BATCH, GREY, _coarse_to_fine, _filled
+from deepvis_toolbox.measure.occlusion import BATCH, _coarse_to_fine, _filled
 from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.words.perturbation import MIDDLE_GREY
 from tests.measure.test_questions import Residual, picture
 from tests.nets import opened
 
@@ -46,7 +47,7 @@ def test_each_place_is_the_units_loss_by_a_grey_square_there(
     for row, column in ((0, 0), (5, 8), (12, 12)):
         covered = picture()
         top, left = (round((place + 0.5) * 32 / 13 - 2.5) for place in (row, column))
-        covered[max(0, top) : top + 5, max(0, left) : left + 5] = GREY
+        covered[max(0, top) : top + 5, max(0, left) : left + 5] = MIDDLE_GREY
         assert answer.drops[row, column] == pytest.approx(answer.value - largest(covered), rel=1e-3, abs=1e-4)
 
 

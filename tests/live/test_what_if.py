@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from deepvis_toolbox.live.actions import go_to
 from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS
 from deepvis_toolbox.live.layout import PANES, make_request
 from deepvis_toolbox.live.panes import changed, classes, what_if
+from deepvis_toolbox.live.panes.tile_order import order_question, order_text
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY, save_screenshot
 from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.view_record import view_from, view_record
@@ -30,12 +32,14 @@ from deepvis_toolbox.measure import (
     LayerChanges,
     LayerMaps,
     Maps,
+    MostActive,
+    MostChanged,
     Probabilities,
 )
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.words.edit import Edit
-from deepvis_toolbox.words.layer import Layer
-from deepvis_toolbox.words.perturbation import Perturbation
+from deepvis_toolbox.words.layer import Layer, Rect
+from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 from deepvis_toolbox.words.unit import Unit
 
 from .scenes import KEYS, LAYERS, drawn, part, scene_of, snapshot_for, state_at
@@ -137,6 +141,39 @@ def test_a_key_goes_through_the_steps_of_one_perturbation_and_round(key: str, na
         press(state, key)
         assert state.view.perturbation == Perturbation(**{name: step})
         assert state.facts.message == (str(Perturbation(**{name: step})) if step else f"{name} is off")
+
+
+def test_in_a_marked_region_the_picture_is_perturbed_there_and_painted_grey() -> None:
+    state = press(state_at("conv1"), "7")
+    assert state.facts.message == "drag a rectangle in the picture first: this paints it grey"
+    state.view.region = Rect(2, 2, 8, 9)
+    press(state, "2", "4")
+    assert state.view.perturbation == Perturbation(blur=1, shift=0.02, region=Rect(2, 2, 8, 9))
+    assert state.facts.message == "shift 2 %"
+    state.view.region = None  # it is forgotten, and what is perturbed stays where it is
+    assert press(state, "2").view.perturbation == Perturbation(blur=2, shift=0.02, region=Rect(2, 2, 8, 9))
+    assert state.facts.message == "blur 2 px in the region"
+    state.view.region = Rect(0, 0, 4, 4)
+    assert press(state, "7").view.perturbation == Perturbation(0, 2, 0, 0.02, True, Rect(0, 0, 4, 4))
+    assert view_from(json.loads(json.dumps(view_record(state.view)))).perturbation == state.view.perturbation
+    press(state, "7", "2", "2")
+    assert state.view.perturbation.blur == 0
+    press(state, "4", "4", "4")
+    assert state.view.perturbation == UNPERTURBED, "no region is left of what is off"
+
+
+def test_what_changes_most_comes_first_while_changes_are_shown() -> None:
+    state = press(state_at("conv1", 3), "x", "A")
+    assert state.facts.message == "tiles show what changes; r puts what changes most first"
+    assert order_question(press(state, "r")) == MostChanged("conv1", state.view.edits)
+    assert order_text(state) == " · by change"
+    assert MostChanged("conv1", state.view.edits) in make_request(state).questions
+    assert order_question(press(state, "r")) is None, "there is no other order of changes"
+    press(state, "r", "C")
+    assert order_question(state) == MostActive("conv1", "maximum")
+    state = press(state_at("conv1", 3), "r", "r", "x", "A")
+    assert order_question(state) == MostChanged("conv1", state.view.edits)
+    assert order_question(press(state, "r")) is None
 
 
 def test_what_is_asked_while_something_is_changed() -> None:
@@ -320,7 +357,7 @@ def test_a_screenshot_says_what_was_changed(tmp_path: Path) -> None:
     with Image.open(tmp_path / "shot.png") as picture:
         made_by = json.loads(picture.text[METADATA_KEY])  # type: ignore[attr-defined]
     assert made_by["view"]["edits"] == [{"layer": "conv1", "units": [3], "what": "scale", "value": 2.0}]
-    assert made_by["view"]["perturbation"] == {"noise": 0, "blur": 1, "brightness": 0, "shift": 0}
+    assert made_by["view"]["perturbation"] == asdict(Perturbation(blur=1))
 
 
 def test_a_restored_view_has_the_edits_with_their_values() -> None:

@@ -20,6 +20,7 @@ from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.words.perturbation import Perturbation
 from deepvis_toolbox.words.unit import Unit
 
 from .conftest import Display, Driver
@@ -147,6 +148,26 @@ def test_dragging_in_the_picture_orders_the_tiles_and_a_click_there_forgets_it(
     driver.run_until(lambda: driver.state.view.region is None)
     driver.settle()
     assert list(driver.state.tile_units) == list(range(8))
+
+
+def test_a_region_that_was_dragged_is_painted_grey_in_the_picture(driver: Driver) -> None:
+    driver.reset()
+    before = driver.panes()["input"]
+    driver.mouse("mousemove", *input_place(driver, 0.2, 0.2), "mousedown", "1")
+    driver.display.xdotool("mousemove", *input_place(driver, 0.5, 0.4))
+    driver.run_until(lambda: driver.state.view.dragged is not None)
+    driver.display.xdotool("mousemove", *input_place(driver, 0.7, 0.6), "mouseup", "1")
+    driver.run_until(lambda: driver.state.view.region is not None)
+    driver.key("7")
+    driver.settle()
+    assert driver.state.view.perturbation == Perturbation(grey=True, region=driver.state.view.region)
+    after = driver.panes()["input"]
+    middle, corner = (slice(90, 110), slice(110, 130)), (slice(-20, None), slice(-20, None))
+    assert np.abs(after[middle].astype(int) - 127).max() < 12
+    assert np.abs(before[middle].astype(int) - 127).max() > 20
+    np.testing.assert_array_equal(after[corner], before[corner])
+    driver.key("7")
+    assert not driver.state.view.is_changed
 
 
 def test_moving_the_mouse_marks_what_belongs_together_and_asks_for_no_more_drawing_than_that(driver: Driver) -> None:

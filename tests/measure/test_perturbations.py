@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,11 @@ from deepvis_toolbox.measure import (
     ClassProbabilities,
     Edited,
     LayerMaps,
+    MostChanged,
     Perturbation,
 )
 from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.words.layer import Rect
 from tests.measure.test_questions import Residual, picture
 from tests.nets import opened
 
@@ -54,6 +58,54 @@ def test_noise_has_its_deviation_and_is_another_one_for_every_frame(network: Tor
     assert (first - 128).std() == pytest.approx(25, rel=0.05)
     np.testing.assert_array_equal(first, again)
     assert (first != next_one).any()
+
+
+REGION = Rect(4, 10, 20, 40)
+
+
+@pytest.mark.parametrize("how", [Perturbation(noise=30), Perturbation(blur=3), Perturbation(brightness=50)])
+def test_in_a_region_is_what_is_everywhere_and_the_rest_stays(network: TorchNetwork, how: Perturbation) -> None:
+    session, image = measure.Session(network), picture()
+    everywhere = session.take_all(image, [], perturbation=how).image
+    inside = session.take_all(image, [], perturbation=replace(how, region=REGION)).image
+    wanted = image.copy()
+    wanted[4:20, 10:32] = everywhere[4:20, 10:32]
+    assert (wanted != image).any()
+    np.testing.assert_array_equal(inside, wanted)
+
+
+def test_a_region_is_painted_grey_and_the_shift_moves_all_but_that(network: TorchNetwork) -> None:
+    session, image = measure.Session(network), picture()
+    wanted = image.copy()
+    wanted[4:20, 10:32] = 127
+    grey = Perturbation(grey=True, region=REGION)
+    np.testing.assert_array_equal(session.take_all(image, [], perturbation=grey).image, wanted)
+    wanted = plain(Perturbation(shift=0.1), image)
+    wanted[4:20, 10:32] = 127
+    moved = session.take_all(image, [], perturbation=replace(grey, shift=0.1)).image
+    np.testing.assert_array_equal(moved, wanted)
+    outside = Perturbation(grey=True, region=Rect(40, 40, 50, 50))
+    np.testing.assert_array_equal(session.take_all(image, [], perturbation=outside).image, image)
+    assert (session.take_all(image, [], perturbation=Perturbation(grey=True)).image == 127).all()
+
+
+def test_a_perturbation_says_what_it_is_and_where() -> None:
+    assert str(Perturbation(blur=2, shift=0.05, region=REGION)) == "blur 2 px in the region, shift 5 %"
+    assert str(Perturbation(grey=True, region=REGION)) == "grey in the region"
+    assert not Perturbation(region=REGION)
+
+
+def test_the_order_of_change_is_that_of_the_changed_maps(network: TorchNetwork) -> None:
+    session, how, edits = measure.Session(network), Perturbation(noise=40), (Edit("stem", [2], "scale", 3.0),)
+    for layer in ("project", "fc", "stem"):
+        maps, most = ChangedMaps(layer, edits), MostChanged(layer, edits)
+        answers = session.take_all(picture(), [maps, most], perturbation=how).answers
+        sizes = np.abs(answers[maps].maps).reshape(len(answers[maps].maps), -1).max(1)
+        assert answers[most].units == tuple(np.argsort(-sizes, kind="stable"))
+        np.testing.assert_allclose(answers[most].values, np.sort(sizes)[::-1], rtol=1e-6)
+        assert sizes.max() > 0
+    (off,) = session.take(picture(), MostChanged("stem", (Edit("stem", [5], "zero"),))).units[:1]
+    assert off == 5
 
 
 def test_a_blurred_edge_is_the_gaussians_integral(network: TorchNetwork) -> None:

@@ -40,6 +40,8 @@ def draw_over_picture(place: Pixels, scene: Scene) -> None:
     if scene.snapshot is None:
         return
     size = scene.snapshot.input_image.shape[:2]
+    if region := scene.snapshot.request.perturbation.region:
+        _frame(place, region, size, look.warning, look)
     if region := state.view.dragged or state.region:
         _frame(place, region, size, look.accent, look)
     if isinstance(state.facts.pointed, MapPlace):

@@ -5,17 +5,19 @@ from __future__ import annotations
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.tile_order import HeldOrder, TileUnits
-from deepvis_toolbox.measure import ActiveUnits, MostActive, UnitsByScore, UnitsInRegion
+from deepvis_toolbox.measure import ActiveUnits, MostActive, MostChanged, UnitsByScore, UnitsInRegion
 
 
-def order_question(state: State) -> MostActive | UnitsInRegion | None:
+def order_question(state: State) -> MostActive | MostChanged | UnitsInRegion | None:
     """Return what orders the tiles; None where they stand in the order of their numbers."""
     layer, view = state.layer, state.view
     if layer is None:
         return None
     if state.region is not None:
         return UnitsInRegion(layer.name, state.region) if layer.has_places else None
-    return None if view.order == "number" else MostActive(layer.name, view.order)
+    if view.order == "number":
+        return None
+    return MostChanged(layer.name, view.edits) if view.tiles_show == "changes" else MostActive(layer.name, view.order)
 
 
 def order_text(state: State) -> str:
@@ -23,8 +25,16 @@ def order_text(state: State) -> str:
     question = order_question(state)
     if question is None:
         return ""
-    by = "the region" if isinstance(question, UnitsInRegion) else question.by
-    return f" · by {by}{f' · top {state.view.top}' if state.view.only_top else ''}"
+    return f" · by {_by(question)}{f' · top {state.view.top}' if state.view.only_top else ''}"
+
+
+def _by(question: MostActive | MostChanged | UnitsInRegion) -> str:
+    match question:
+        case UnitsInRegion():
+            return "the region"
+        case MostChanged():
+            return "change"
+    return question.by
 
 
 def tile_units(scene: Scene) -> TileUnits | None:

@@ -58,6 +58,7 @@ class WhatIfPane(Pane):
         Binding(
             ("4",), partial(bench.perturb_more, name="shift"), "What if", _steps("shift", "shift, % of the width", 100)
         ),
+        Binding(("7",), bench.toggle_grey, "What if", "paint the marked region grey; 1 to 3 act there alone, too"),
         Binding(("C",), bench.clear_changes, "What if", "take back all edits and perturbations"),
     )
 
