@@ -92,49 +92,80 @@ def take_back(state: State, edit: Edit) -> None:
 
 
 def drop_foreign_edits(state: State) -> None:
-    """Leave out edits, restored ones say, of units that the network lacks, and all where its engine has none."""
-    channels = {layer.name: layer.channels for layer in state.facts.layers}
+    """Leave out edits and marks, restored ones say, of units that the network lacks; all edits where its engine has
+    none."""
+    view, channels = state.view, {layer.name: layer.channels for layer in state.facts.layers}
+    view.marked = tuple(unit for unit in view.marked if unit.channel < channels.get(unit.layer, 0))
     kept = tuple(
         edit
-        for edit in state.view.edits
+        for edit in view.edits
         if not state.facts.no_edits and all(unit < channels.get(edit.layer, 0) for unit in edit.units)
     )
-    if left_out := len(state.view.edits) - len(kept):
+    if left_out := len(view.edits) - len(kept):
         why = state.facts.no_edits or "they are of units that this network lacks"
         state.facts.message = f"{left_out} edits were left out: {why}"
-        state.view.edits = kept
+        view.edits = kept
     state.start_view.edits, state.start_view.perturbation = (), UNPERTURBED  # a reset takes back restored ones, too
+    state.start_view.marked = ()
+
+
+def toggle_mark(state: State, unit: Unit | None = None) -> None:
+    """Mark a unit, the selected one where none is given, or forget its mark."""
+    unit = unit or state.selected
+    if unit is None:
+        return
+    marked = state.view.marked
+    state.view.marked = tuple(one for one in marked if one != unit) if unit in marked else (*marked, unit)
+    count = len(state.view.marked)
+    state.facts.message = (
+        f"{count} {'unit' if count == 1 else 'units'} marked: x, X and V change what is marked"
+        if count
+        else "no unit is marked"
+    )
 
 
 def _toggle(state: State, make: Callable[[Unit], Edit]) -> None:
-    """Take the selected unit's edit of this kind back; where it has none, it gets one in the place of any other."""
-    unit = state.selected
-    if unit is None:
-        return
-    if state.facts.no_edits:
+    """Take the chosen units' edits of this kind back where all have one; else each gets it in any other's place."""
+    units = state.view.marked or ((state.selected,) if state.selected else ())
+    if units and state.facts.no_edits:
         state.facts.message = state.facts.no_edits
         return
-    former = next((one for one in state.view.edits if (one.layer, *one.units) == (unit.layer, unit.channel)), None)
+    formers = [_edit_of(state, unit) for unit in units]
     try:
-        edit = make(unit)
+        edits = [_edit(unit, former, make) for unit, former in zip(units, formers, strict=True)]
     except ToolboxError as error:
-        if former is None or former.what != "paste":  # what was pasted can be let go whatever is shown
-            state.facts.message = str(error)
-            return
-        edit = former
-    others = tuple(one for one in state.view.edits if one is not former)
-    if former is not None and former.what == edit.what:
-        state.view.edits, state.facts.message = others, f"{unit} is as it was"
+        state.facts.message = str(error)
+        return
+    others = tuple(one for one in state.view.edits if one not in formers)
+    if all(former and former.what == edit.what for former, edit in zip(formers, edits, strict=True)):
+        state.view.edits = others
+        told = f"{units[0]} is" if len(units) == 1 else f"the {len(units)} marked units are"
+        state.facts.message = f"{told} as {'it was' if len(units) == 1 else 'they were'}"
     else:
-        state.view.edits, state.facts.message = (*others, edit), f"{edit}; the same key again takes that back"
+        state.view.edits = (*others, *edits)
+        told = str(edits[0]) if len(edits) == 1 else f"the {len(edits)} marked units are changed"
+        state.facts.message = f"{told}; the same key again takes that back"
+
+
+def _edit_of(state: State, unit: Unit) -> Edit | None:
+    return next((one for one in state.view.edits if (one.layer, *one.units) == (unit.layer, unit.channel)), None)
+
+
+def _edit(unit: Unit, former: Edit | None, make: Callable[[Unit], Edit]) -> Edit:
+    try:
+        return make(unit)
+    except ToolboxError:
+        if former is None or former.what != "paste":  # what was pasted can be let go whatever is shown
+            raise
+        return former
 
 
 def _pasted(state: State, unit: Unit) -> Edit:
     """Return the edit that holds a unit's map; `ToolboxError` where it is not known, or not all of it."""
-    shown, layer = state.facts.selected_map, state.layer
-    if shown is None or shown[0] != unit or layer is None:
+    shown, layer = state.facts.chosen_maps.get(unit), state.layer
+    if shown is None or layer is None:
         raise ToolboxError(f"{unit} cannot be pasted: its activations are not shown just now")
-    return Edit(unit.layer, [unit.channel], "paste", _in_the_layers_shape(shown[1], layer))
+    return Edit(unit.layer, [unit.channel], "paste", _in_the_layers_shape(shown, layer))
 
 
 def _in_the_layers_shape(values: np.ndarray, layer: Layer) -> np.ndarray:

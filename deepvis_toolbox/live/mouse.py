@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from deepvis_toolbox.live.keys import Action
 from deepvis_toolbox.live.painter import Painter
-from deepvis_toolbox.live.panes.pane import Drag
+from deepvis_toolbox.live.panes.pane import Drag, Hit
 from deepvis_toolbox.live.state import State, Stroke
 from deepvis_toolbox.live.window.window import MouseEvent
 
@@ -45,7 +46,7 @@ class Mouse:
         if event.kind == "wheel":
             if under.wheel:
                 under.wheel(state, event.turns)
-        elif action := under.click if event.kind == "click" else under.double_click:
+        elif action := _action(under, event):
             action(state)
         if event.kind == "click" and under.drag:
             self._drag = under.drag, event.x, event.y
@@ -54,3 +55,9 @@ class Mouse:
         assert self._drag is not None
         drag, x, y = self._drag
         drag(state, Stroke(event.x - x, event.y - y, event.shift, is_over))
+
+
+def _action(under: Hit, event: MouseEvent) -> Action | None:
+    if event.kind == "double click":
+        return under.double_click
+    return under.shift_click if event.shift and under.shift_click else under.click

@@ -103,8 +103,8 @@ class Facts:
     unit_pictures: UnitPictures | None = None
     """The selected unit's pictures, as the shelf last found them."""
     pattern_tiles: PatternTiles | None = None
-    selected_map: tuple[Unit, Floats] | None = None
-    """The selected unit and its activations as shown last, (H, W) or (); None where they are not shown."""
+    chosen_maps: Mapping[Unit, Floats] = field(default_factory=dict)
+    """The selected unit's and the marked ones' activations as shown last, (H, W) or (); without those not shown."""
 
     tile_columns: int = 1
     """How many columns the tile grid has now; up and down need it."""
@@ -174,6 +174,8 @@ class View:
 
     entry: TextEntry | None = None
     """Open while something is looked for by its name: then all keys go there."""
+    marked: tuple[Unit, ...] = ()
+    """Those that the next edits are of; none: the selected one."""
     edits: tuple[Edit, ...] = ()
     """Changes to units, one each, for every pass; the oldest first."""
     perturbation: Perturbation = UNPERTURBED

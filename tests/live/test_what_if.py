@@ -13,9 +13,10 @@ from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.actions import go_to
-from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS
+from deepvis_toolbox.live.actions_what_if import PERTURBATION_STEPS, drop_foreign_edits
 from deepvis_toolbox.live.layout import PANES, make_request
 from deepvis_toolbox.live.panes import changed, classes, what_if
+from deepvis_toolbox.live.panes.marks import marked_text
 from deepvis_toolbox.live.panes.tile_order import order_question, order_text
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY, save_screenshot
 from deepvis_toolbox.live.state import State, View
@@ -107,22 +108,64 @@ def test_pasting_takes_the_map_that_is_shown() -> None:
     state = press(state_at("conv1", 3), "V")
     assert state.facts.message == "conv1:3 cannot be pasted: its activations are not shown just now"
     values = np.arange(64, dtype=np.float32).reshape(8, 8)
-    state.facts.selected_map = (Unit("conv1", 3), values)
+    state.facts.chosen_maps = {Unit("conv1", 3): values}
     press(state, "V")
     (edit,) = state.view.edits
     assert (edit.what, edit.value.shape) == ("paste", (1, 8, 8))
     np.testing.assert_array_equal(edit.value[0], values)
-    state.facts.selected_map = (Unit("conv1", 3), values + 1)
+    state.facts.chosen_maps = {Unit("conv1", 3): values + 1}
     assert not press(state, "V").view.edits, "another map is shown by now; the key lets the unit go all the same"
-    state.facts.selected_map = (Unit("conv1", 3), np.full((8, 8), np.nan, np.float32))
+    state.facts.chosen_maps = {Unit("conv1", 3): np.full((8, 8), np.nan, np.float32)}
     assert "NaN" in press(state, "V").facts.message
+
+
+def test_marked_units_are_edited_together_whatever_is_selected() -> None:
+    state = press(state_at("conv1", 3), "space")
+    assert state.facts.message == "1 unit marked: x, X and V change what is marked"
+    state.view.unit = 5
+    press(state, "space")
+    state.view.unit = 7
+    assert state.view.marked == (Unit("conv1", 3), Unit("conv1", 5))
+    press(state, "x")
+    assert [str(edit) for edit in state.view.edits] == ["conv1:3 off", "conv1:5 off"]
+    assert state.facts.message == "the 2 marked units are changed; the same key again takes that back"
+    press(state, "X")
+    assert [str(edit) for edit in state.view.edits] == ["conv1:3 × 2", "conv1:5 × 2"]
+    state.view.unit = 3
+    press(state, "space", "x")  # unit 5 alone is marked
+    assert [str(edit) for edit in state.view.edits] == ["conv1:3 × 2", "conv1:5 off"]
+    press(state, "space", "x")  # one of both is off already: now both are
+    assert {str(edit) for edit in state.view.edits} == {"conv1:3 off", "conv1:5 off"}
+    assert not press(state, "x").view.edits
+    assert state.facts.message == "the 2 marked units are as they were"
+    state.facts.chosen_maps = {Unit("conv1", 3): np.ones((8, 8), np.float32)}
+    assert not press(state, "V").view.edits, "one of the maps is not shown: none is pasted"
+    assert state.facts.message == "conv1:5 cannot be pasted: its activations are not shown just now"
+    assert "2 marked" in marked_text(state)
+    assert not press(state, "escape").view.marked
+
+
+def test_the_maps_that_are_pasted_are_those_of_the_marked_units_that_are_shown() -> None:
+    state = state_at("conv1", 3, marked=(Unit("conv1", 5), Unit("conv2", 1), Unit("conv1", 99)))
+    snapshot = snapshot_for(state)
+    maps = snapshot.answers[LayerMaps("conv1")].maps
+    found = PANES["selected"].facts(100, 100, scene_of(state, snapshot))["chosen_maps"]
+    assert set(found) == {Unit("conv1", 3), Unit("conv1", 5)}  # type: ignore[call-overload]
+    for unit, shown in found.items():  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(shown, maps[unit.channel])
+
+
+def test_marks_of_units_that_a_network_lacks_are_forgotten() -> None:
+    state = state_at("conv1", marked=(Unit("conv1", 15), Unit("conv1", 16), Unit("nowhere", 0)))
+    drop_foreign_edits(state)
+    assert state.view.marked == (Unit("conv1", 15),)
 
 
 def test_tokens_beside_the_grid_are_not_left_out_silently() -> None:
     layers = (Layer("data", "input", (3, 8, 8)), Layer("t", "", (17, 6)), Layer("u", "", (16, 6)))
     for name, fits in (("t", False), ("u", True)):
         state = state_at(name, 2, layers=layers)
-        state.facts.selected_map = (Unit(name, 2), np.ones((4, 4), np.float32))
+        state.facts.chosen_maps = {Unit(name, 2): np.ones((4, 4), np.float32)}
         assert bool(press(state, "V").view.edits) == fits
         assert fits or "tokens beside" in state.facts.message
 
@@ -336,7 +379,7 @@ def test_a_map_pasted_from_a_frozen_picture_stays_while_others_come(small) -> No
     state, processor = live_state(small), FrameProcessor(small)
     first = processor.process(frame(0), make_request(state))
     maps: Maps = first.answers[LayerMaps("conv2")]
-    state.facts.selected_map = (Unit("conv2", 3), maps.maps[3])
+    state.facts.chosen_maps = {Unit("conv2", 3): maps.maps[3]}
     press(state, "V")
     second = processor.process(frame(1), make_request(state)).answers[LayerMaps("conv2")].maps
     np.testing.assert_array_equal(second[3], maps.maps[3])
@@ -362,7 +405,7 @@ def test_a_screenshot_says_what_was_changed(tmp_path: Path) -> None:
 
 def test_a_restored_view_has_the_edits_with_their_values() -> None:
     state = press(state_at("conv1", 3), "X", "2")
-    state.facts.selected_map = (Unit("conv1", 5), np.random.default_rng(0).random((8, 8), np.float32))
+    state.facts.chosen_maps = {Unit("conv1", 5): np.random.default_rng(0).random((8, 8), np.float32)}
     state.view.unit = 5
     press(state, "V")
     found = view_from(json.loads(json.dumps(view_record(state.view))))

@@ -150,6 +150,21 @@ def test_dragging_in_the_picture_orders_the_tiles_and_a_click_there_forgets_it(
     assert list(driver.state.tile_units) == list(range(8))
 
 
+def test_a_click_with_shift_marks_a_tile_and_selects_nothing(driver: Driver) -> None:
+    driver.reset()
+    before = driver.panes()["tiles"]
+    selected = driver.state.view.unit
+    place = input_place(driver, 0.1, 0.1, "tiles")
+    driver.mouse("mousemove", *place, "keydown", "shift", "click", "1", "keyup", "shift")
+    driver.run_until(lambda: bool(driver.state.view.marked))
+    driver.settle()
+    assert driver.state.view.marked == (Unit(driver.state.layer.name, 0),)  # type: ignore[union-attr]
+    assert driver.state.view.unit == selected
+    assert not np.array_equal(before, driver.panes()["tiles"])
+    driver.mouse("mousemove", *place, "keydown", "shift", "click", "1", "keyup", "shift")
+    driver.run_until(lambda: not driver.state.view.marked)
+
+
 def test_a_region_that_was_dragged_is_painted_grey_in_the_picture(driver: Driver) -> None:
     driver.reset()
     before = driver.panes()["input"]

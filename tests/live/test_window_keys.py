@@ -17,6 +17,7 @@ from PIL import Image
 from deepvis_toolbox.live.layout import key_table
 from deepvis_toolbox.live.state import State, TextEntry
 from deepvis_toolbox.sources.opening import open_source
+from deepvis_toolbox.words.unit import Unit
 
 from .conftest import Display, Driver
 
@@ -113,6 +114,7 @@ CASES = [
     Case("5", {"show_timings": True}, "tiles", "input layers", shown=["timings"]),
     Case("x", {"edits": "stem:0 off", "is_changed": True}, "tiles selected classes layers status", "input", "Down",
          shown=["what if"]),
+    Case("space", {"marked": (Unit("stem", 1),)}, "tiles", "input layers selected", "Down Right"),
     Case("shift+a", {"tiles_show": "changes"}, "tiles selected", "input layers", "Down x", "A"),
     Case("v", {"why": "feeds"}, "", "input layers tiles", "o Down", shown=["why"]),
     Case("6", {"show_occlusion": True}, "", "input layers tiles", "o Down", shown=["occlusion"]),

@@ -47,6 +47,8 @@ class Hit:
     """Called while the mouse is dragged from here, wherever it goes, and when its button is let go."""
     place: MapPlace | InputPixel | None = None
     """What the mouse points at: marks elsewhere say where that is."""
+    shift_click: Action | None = None
+    """In the place of `click` while Shift is held; None: the same."""
 
 
 class Pane(ABC):

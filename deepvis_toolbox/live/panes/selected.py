@@ -40,11 +40,13 @@ class SelectedPane(Pane):
         return tuple(question for question in wanted if question is not None)
 
     def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
-        """Return the unit's activations, which a key pastes."""
-        unit = scene.state.selected
-        maps = scene.answer(LayerMaps(unit.layer)) if unit else None
-        has_it = unit is not None and maps is not None and unit.channel < len(maps.maps)
-        return {"selected_map": (unit, maps.maps[unit.channel]) if has_it and unit and maps else None}
+        """Return the activations of the units that a key pastes."""
+        layer = scene.state.layer
+        maps = scene.answer(LayerMaps(layer.name)) if layer else None
+        if layer is None or maps is None:
+            return {"chosen_maps": {}}
+        here = [unit for unit in (scene.state.selected, *scene.state.view.marked) if unit and unit.layer == layer.name]
+        return {"chosen_maps": {unit: maps.maps[unit.channel] for unit in here if unit.channel < len(maps.maps)}}
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the caption with the unit's address, and its map below it."""

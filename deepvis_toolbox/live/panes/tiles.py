@@ -14,6 +14,7 @@ from deepvis_toolbox.drawing.text import text_width
 from deepvis_toolbox.drawing.tiles import paint_tiles
 from deepvis_toolbox.live import actions, actions_backward, actions_order
 from deepvis_toolbox.live.actions import FAST_STEP
+from deepvis_toolbox.live.actions_what_if import toggle_mark
 from deepvis_toolbox.live.keys import Binding, moves
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.backward import draw_result
@@ -27,6 +28,7 @@ from deepvis_toolbox.live.panes.caption import (
 )
 from deepvis_toolbox.live.panes.legend import draw_legend
 from deepvis_toolbox.live.panes.maps import ShownMaps, no_maps_note, shown_maps
+from deepvis_toolbox.live.panes.marks import draw_marked, marked_text
 from deepvis_toolbox.live.panes.naming import shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pattern import draw_pattern
@@ -64,6 +66,7 @@ class TilesPane(Pane):
         Binding(("o",), actions.next_layer, "Move", "next layer, without moving the cursor"),
         Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
         Binding((), lambda _: None, "Mouse", "select the unit", "click a tile"),
+        Binding((), lambda _: None, "Mouse", "mark the unit, or forget its mark", "Shift-click a tile"),
         Binding((), lambda _: None, "Mouse", "next or previous layer", "wheel over tiles"),
         Binding(
             ("a",),
@@ -131,11 +134,12 @@ class TilesPane(Pane):
         if grid is None or tile is None or state.layer is None:
             is_unit = state.view.zoom == "unit" and not state.view.enlarged_pictures
             place = place_in_unit(height, width, scene, x, y) if is_unit else None
-            return Hit(None, None, double_click, _change_layer, place=place)
+            return Hit(double_click=double_click, wheel=_change_layer, place=place)
         unit = state.tile_units[tile]
         what = Unit(state.layer.name, unit)
         place = pointed_place(state, grid.tile_rect(tile), x, below) if state.view.pattern == "off" else None
-        return Hit(what, partial(actions.select_unit, unit=unit), double_click, _change_layer, place=place)
+        select, mark = partial(actions.select_unit, unit=unit), partial(toggle_mark, unit=what)
+        return Hit(what, select, double_click, _change_layer, place=place, shift_click=mark)
 
 
 def _change_layer(state: State, turns: int) -> None:
@@ -208,7 +212,8 @@ def _title(state: State) -> str:
         return "tiles"
     if state.view.pattern != "off":
         return state.layer.name + order_text(state)
-    return f"{state.layer.name} · {shape_text(state.layer.shape)} · {state.view.tiles_show}{order_text(state)}"
+    what = f"{shape_text(state.layer.shape)} · {state.view.tiles_show}"
+    return f"{state.layer.name} · {what}{order_text(state)}{marked_text(state)}"
 
 
 def _note(maps: ShownMaps) -> str:
@@ -222,6 +227,7 @@ def _note(maps: ShownMaps) -> str:
 
 def _draw_marks(pixels: Pixels, state: State, layer: str, units: Sequence[int], grid: TileGrid, look: Look) -> None:
     """Draw the selection, and the frozen origin where it lies in this layer."""
+    draw_marked(pixels, state, layer, units, grid, look)
     frozen = state.view.frozen_origin
     if frozen and frozen.layer == layer and frozen.channel in units:
         box = grid.tile_rect(units.index(frozen.channel))

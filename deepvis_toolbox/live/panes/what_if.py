@@ -46,6 +46,7 @@ class WhatIfPane(Pane):
         _edit("x", bench.toggle_off, "selected unit off, until pressed again (or while held)"),
         _edit("X", bench.toggle_double, "selected unit twice as strong, likewise"),
         _edit("V", bench.toggle_pasted, "selected unit's map stays as it is now, likewise"),
+        Binding(("space",), bench.toggle_mark, "What if", "mark the unit: edits are of all marked; again: forget it"),
         Binding(("A",), bench.toggle_changes, "What if", "tiles: what changes (less blue, more orange)"),
         Binding(("1",), partial(bench.perturb_more, name="noise"), "What if", _steps("noise", "noise, grey levels")),
         Binding(("2",), partial(bench.perturb_more, name="blur"), "What if", _steps("blur", "blur, pixels")),
