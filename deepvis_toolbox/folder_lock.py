@@ -29,6 +29,7 @@ try:
 except ImportError:  # Windows has another kind of lock; there, nobody is kept out
     fcntl = None  # type: ignore[assignment]
 
+_SECONDS_BETWEEN_TRIES = 0.02
 LOCK = ".in_use"
 """The file in the folder that is locked; it names the process, and goes with it."""
 _OPEN_OWN = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -46,8 +47,12 @@ class FolderLock:
     the folder once that is removed, moved or replaced: see `must_stand`.
     """
 
-    def __init__(self, folder: str | Path, file: str = "") -> None:
-        """Take `file`: the name in the folder that alone is written, where the rest is free for others."""
+    def __init__(self, folder: str | Path, file: str = "", patience: float = 0.0) -> None:
+        """Take `file`: the name in the folder that alone is written, where the rest is free for others.
+
+        `patience`: the seconds to wait for another run's end.
+        """
+        self._patience = time.monotonic() + patience
         self._path = Path(folder) / (f".{file}{LOCK}" if file else LOCK)
         self._what, self._other = Path(folder) / file, "name" if file else "folder"
         self._file: int | None = None
@@ -103,6 +108,9 @@ class FolderLock:
             except BlockingIOError:
                 holder = _who(descriptor)
                 os.close(descriptor)
+                if time.monotonic() < self._patience:
+                    time.sleep(_SECONDS_BETWEEN_TRIES)
+                    continue
                 raise ToolboxError(
                     f'another run is writing to "{self._what}" ({holder}); wait for its end, stop it, or choose '
                     f"another {self._other}"

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -46,6 +47,15 @@ def test_a_child_that_lives_on_does_not_keep_the_lock(tmp_path: Path) -> None:
     os.close(writer)
     os.close(reader)
     os.waitpid(child, 0)
+
+
+def test_who_is_patient_gets_it_when_the_other_is_done(tmp_path: Path) -> None:
+    held = FolderLock(tmp_path)
+    with pytest.raises(ToolboxError, match="another run is writing"):
+        FolderLock(tmp_path, patience=0.1)
+    Timer(0.2, held.release).start()
+    with FolderLock(tmp_path, patience=60):
+        pass
 
 
 def test_who_holds_it_is_said_with_since_when_and_the_command_without_secrets(tmp_path, monkeypatch) -> None:

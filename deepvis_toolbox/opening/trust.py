@@ -14,6 +14,7 @@ from pathlib import Path
 
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path, user_path
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.installation import models_folders
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
 from deepvis_toolbox.regular_file import read_json, read_regular
@@ -21,6 +22,8 @@ from deepvis_toolbox.regular_file import read_json, read_regular
 CODE = frozenset({".py", ".pyc", ".so", ".pyd"})
 """Endings of what Python imports."""
 MOST_FILES, MOST_BYTES = 2000, 64 << 20
+_PATIENCE = 10.0
+"""Seconds to wait for another run that is trusting a folder."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,14 @@ def trust(written: str | Path) -> Path:
     folder = user_path(written).resolve()
     if not (folder / MODEL_FILE).is_file():
         raise ToolboxError(f"--trust {written}: there is no {MODEL_FILE} in {shown_path(folder)}")
-    content = content_hash(folder)
-    known = {hashed: place for hashed, place in _read().items() if place != str(folder)}
-    path = _store()
+    content, path = content_hash(folder), _store()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ToolboxError(f"cannot remember it in {path}: {os_reason_of(error)}") from error
-    write_json(path, {**known, content: str(folder)})
+    with FolderLock(path.parent, path.name, _PATIENCE):
+        known = {hashed: place for hashed, place in _read().items() if place != str(folder)}
+        write_json(path, {**known, content: str(folder)})
     return folder
 
 

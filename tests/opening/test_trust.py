@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -166,6 +168,16 @@ def test_a_store_of_trust_that_is_damaged_trusts_nothing(folder: Path) -> None:
         assert not is_trusted(folder)
     trust(folder)
     assert json.loads(store.read_text()) == {content_hash(folder): str(folder)}
+
+
+def test_folders_that_are_trusted_at_the_same_time_are_all_kept(folder: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / f"copy {number}" for number in range(12)]
+    for number, each in enumerate(folders):
+        shutil.copytree(folder, each)
+        (each / "model.yaml").write_text(f"name: copy{number}\n")
+    with ThreadPoolExecutor(len(folders)) as pool:
+        list(pool.map(trust, folders))
+    assert {each.folder for each in trusted_folders()} >= set(folders)
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

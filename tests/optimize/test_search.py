@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -117,6 +118,13 @@ def test_a_preset_that_cannot_be_saved_is_one_sentence_and_leaves_the_file_alone
         save_preset(model, name, values)
     assert says in str(error.value)
     assert model.read_text() == before
+
+
+def test_presets_that_are_saved_at_the_same_time_are_all_kept(model):
+    names = [f"preset{number}" for number in range(12)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: save_preset(model, name, {"decay": 0.1}), names))
+    assert set(read_model_file(model).presets) >= set(names)
 
 
 def test_a_section_that_is_quoted_text_is_no_place_for_a_preset(tmp_path: Path) -> None:

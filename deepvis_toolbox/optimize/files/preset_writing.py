@@ -11,10 +11,13 @@ import yaml
 
 from deepvis_toolbox.atomic_files import write_text
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.opening.model_file import read_model_file
 from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
 from deepvis_toolbox.optimize.method.ascent_settings import settings_from
 
+_PATIENCE = 10.0
+"""Seconds to wait for another run that adds a preset to the same file."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _SECTION = re.compile(r"^presets:[ \t]*(#.*)?\n", re.MULTILINE)
 
@@ -26,6 +29,11 @@ def save_preset(path: Path, name: str, values: Mapping[str, Any]) -> None:
     if name in PAPER_PRESETS:
         raise ToolboxError(f'"{name}" is a preset of the paper\'s; choose another name')
     settings_from(values, f'preset "{name}"')
+    with FolderLock(path.parent, path.name, _PATIENCE):
+        _add(path, name, values)
+
+
+def _add(path: Path, name: str, values: Mapping[str, Any]) -> None:
     known = read_model_file(path).presets
     if name in known:
         raise ToolboxError(f'"{path}" has a preset "{name}" already; choose another name, or remove it there')
