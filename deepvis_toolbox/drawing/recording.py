@@ -17,7 +17,10 @@ from deepvis_toolbox.drawing import matroska
 from deepvis_toolbox.words.images import RGBImage
 
 MOST_FRAMES, MOST_SECONDS = 24, 1.0
-"""A process that is killed loses no more than that."""
+"""A process that is killed loses no more than that, where files are opened as fast as usual."""
+_SHARE = 0.1
+"""Of the time, at most, that goes into opening files: they are larger where that takes long, as it does while OpenCV
+opens a stream that does not answer."""
 
 
 class Packet(NamedTuple):
@@ -40,6 +43,7 @@ class Recording:
         self._codec, self._rate, self._size = codec, rate, size
         self._part = path.with_name(f".{path.name}.partial.mkv")
         self._waiting, self.frames, self._since = 0, 0, 0.0
+        self._opening, self._times_longer = 0.0, 1.0
         self._writer: cv2.VideoWriter | None = self._begun()
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         self._file = os.fdopen(os.open(path, flags, 0o666), "wb", buffering=0)
@@ -47,11 +51,16 @@ class Recording:
     def write(self, frame: RGBImage) -> None:
         """Write one frame, RGB uint8 H×W×3."""
         if self._writer is None:
+            began = time.monotonic()
             self._writer = self._begun()
+            self._opening = time.monotonic() - began
         self._writer.write(np.ascontiguousarray(frame[..., ::-1]))
         self._waiting += 1
-        if self._waiting >= MOST_FRAMES or time.monotonic() - self._since > MOST_SECONDS:
+        is_long = time.monotonic() - self._since > MOST_SECONDS * self._times_longer
+        if is_long or self._waiting >= MOST_FRAMES * self._times_longer:
+            began = time.monotonic()
             self._keep()
+            self._times_longer = max(1.0, (self._opening + time.monotonic() - began) / _SHARE / MOST_SECONDS)
 
     def finish(self) -> None:
         """Write what waits, and close the file."""
@@ -72,8 +81,8 @@ class Recording:
     def _begun(self) -> cv2.VideoWriter:
         with suppress(FileNotFoundError):  # of a run that was killed
             self._part.unlink()
-        self._since = time.monotonic()
         writer = cv2.VideoWriter(str(self._part), cv2.VideoWriter.fourcc(*self._codec), self._rate, self._size)
+        self._since = time.monotonic()
         if not writer.isOpened():
             if not self._part.parent.is_dir():
                 raise _gone()

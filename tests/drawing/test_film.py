@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.film import Film, FilmStoppedError
-from deepvis_toolbox.drawing.recording import MOST_FRAMES
+from deepvis_toolbox.drawing.recording import MOST_FRAMES, Recording
 from deepvis_toolbox.errors import ToolboxError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,3 +192,22 @@ def test_frames_that_no_codec_takes_are_refused_in_one_sentence(tmp_path: Path) 
     with pytest.raises(ToolboxError, match="0×0 pixels"), Film(tmp_path / "film.mp4", 25) as film:
         film.add(plain(1, 1, (9, 9, 9)))
     assert not list(tmp_path.iterdir())
+
+
+def test_where_opening_files_takes_long_few_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+    begun = Recording._begun
+
+    def slow(recording: Recording) -> cv2.VideoWriter:
+        opened.append(recording.frames)
+        time.sleep(0.3)  # as if OpenCV were opening a stream that does not answer
+        return begun(recording)
+
+    monkeypatch.setattr(Recording, "_begun", slow)
+    with Film(tmp_path / "film.mp4", 25) as film:
+        for level in range(4 * MOST_FRAMES):
+            film.add(plain(32, 48, (level, level, level)))
+    assert len(opened) <= 3
+    found = frames_of(tmp_path / "film.mp4")
+    assert len(found) == 4 * MOST_FRAMES
+    assert is_near(found[-1], (95, 95, 95))

@@ -163,6 +163,7 @@ def test_a_stream_that_is_being_opened_does_not_keep_the_window_from_being_filme
         for level in range(50):
             recorder.add(pixels(level))
         assert "finishing" in recorder.toggle()
+        assert recorder.toggle() == "the last film is still being finished"
         is_opening_still = opening.is_alive()
         connection.close()
         opening.join()

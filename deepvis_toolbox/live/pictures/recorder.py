@@ -37,9 +37,10 @@ class Recorder:
         if self._film is not None:
             film, self._film = self._film, None
             film.end()
-            self._ending = threading.Thread(target=self._finish, args=(film, self._path), name="end of a film")
-            self._ending.start()
+            self._begin_finishing(film)
             return "finishing the film …"
+        if self._ending is not None and self._ending.is_alive():
+            return "the last film is still being finished"
         self.close()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,7 @@ class Recorder:
         if self._film.problem is None:
             return ""
         told, film, self._film = f"the film has stopped: {self._film.problem}", self._film, None
-        self._finish(film, self._path)
+        self._begin_finishing(film)
         return told
 
     def outcome(self) -> str | None:
@@ -71,6 +72,10 @@ class Recorder:
         if self._ending is not None:
             self._ending.join()
             self._ending = None
+
+    def _begin_finishing(self, film: WindowFilm) -> None:
+        self._ending = threading.Thread(target=self._finish, args=(film, self._path), name="end of a film")
+        self._ending.start()
 
     def _finish(self, film: WindowFilm, path: Path) -> None:
         try:
