@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.scan.numbers.channel_statistics import BINS, histogram_edges
-from deepvis_toolbox.scan.numbers.correlation_sums import correlation
+from deepvis_toolbox.scan.numbers.correlation_sums import correlation, correlation_of
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.result_folder import ResultFolder
@@ -174,15 +174,41 @@ class TopImages(RankedImages):
 
         `ToolboxError` where there is none: scans without correlations, layers of more than 2048 units.
         """
+        triangle, sums, is_unknown = self._correlation_sums(layer)
+        found = correlation(triangle, sums, self.pictures_read)
+        found[is_unknown] = found[:, is_unknown] = np.nan
+        return found
+
+    def correlations_of(self, layer: str, unit: int) -> NDArray[np.float64]:
+        """Return one unit's row of `correlation`, float64 (C,), at a small part of the cost. `ToolboxError` as there."""
+        triangle, sums, is_unknown = self._correlation_sums(layer)
+        found = correlation_of(triangle, sums, self.pictures_read, unit)
+        found[is_unknown | is_unknown[unit]] = np.nan
+        return found
+
+    def _correlation_sums(self, layer: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the sums of products, the sums, and which units' value was not a number for some picture."""
         units = self._units(layer)
         number = self.index.names.index(self.index.by_name[layer].name)
         triangle = self._arrays.get(f"correlation.{number}")
         if triangle is None:
             raise ToolboxError(f'the scan holds no correlations of layer "{layer}" ({units.stop - units.start} units)')
-        found = correlation(triangle, self._arrays["maxima.sum"][units], self.pictures_read)
-        unknown = self._arrays["maxima.count"][units] < self.pictures_read
-        found[unknown] = found[:, unknown] = np.nan
-        return found
+        return triangle, self._arrays["maxima.sum"][units], self._arrays["maxima.count"][units] < self.pictures_read
+
+    def largest(self, layer: str) -> NDArray[np.float32]:
+        """Return each unit's largest activation in the data set, float32 (units,); NaN where no picture was read."""
+        self._units(layer)
+        return self.values[layer][:, 0]
+
+    @property
+    def was_read(self) -> NDArray[np.bool_]:
+        """Which of the list's pictures were looked at and could be read, bool (pictures,)."""
+        read = np.zeros(len(self.pictures), bool)
+        size = self.manifest["identity"]["batch_size"]
+        for first, last in self.manifest["batches_done"]:
+            read[first * size : last * size] = True
+        read[list(self.skipped)] = False
+        return read
 
     def _statistics(self, kind: str, layer: str) -> LayerStatistics:
         units = self._units(layer)

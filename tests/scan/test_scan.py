@@ -236,6 +236,22 @@ def test_correlations_are_those_of_numpy(plain, seen):
         np.testing.assert_allclose(plain[0].correlation(name)[np.ix_(varies, varies)], wanted, atol=2e-3)
 
 
+def test_one_unit_s_correlations_are_its_row_of_the_matrix(plain):
+    top = plain[0]
+    for name in ("relu1", "relu2", "fc"):
+        whole = top.correlation(name)
+        for unit in range(len(whole)):
+            np.testing.assert_allclose(top.correlations_of(name, unit), whole[unit], atol=1e-12)
+
+
+def test_the_largest_activation_and_the_pictures_that_were_read(plain, seen, picture_paths):
+    top = plain[0]
+    for name, (values, _) in seen.items():
+        np.testing.assert_array_equal(top.largest(name), values.max((0, 2, 3)))
+    assert top.was_read.all()
+    assert top.was_read.sum() == top.pictures_read == len(picture_paths)
+
+
 def test_place_statistics_are_those_of_numpy_at_the_stated_places(plain, seen):
     middles = [1, 4, 6]  # of three equal parts of 8 rows
     values = seen["relu2"][0][:, :, middles][:, :, :, middles]

@@ -96,3 +96,16 @@ def correlation(triangle: NDArray[np.int64], sums: NDArray[np.int64], count: int
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = covariance / np.outer(deviation, deviation)
     return np.clip(scaled, -1, 1).astype(np.float64)
+
+
+def correlation_of(triangle: NDArray[np.int64], sums: NDArray[np.int64], count: int, unit: int) -> NDArray[np.float64]:
+    """Return one unit's row of what `correlation` gives, float64 (C,), without making the matrix."""
+    units = np.arange(len(sums))
+    lower, upper = np.maximum(units, unit), np.minimum(units, unit)
+    products = triangle[lower * (lower + 1) // 2 + upper].astype(np.longdouble)
+    squares = triangle[units * (units + 3) // 2].astype(np.longdouble)
+    totals = sums.astype(np.longdouble)
+    deviation = np.sqrt(np.maximum(squares * count - totals * totals, 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = (products * count - totals * totals[unit]) / (deviation * deviation[unit])
+    return np.clip(scaled, -1, 1).astype(np.float64)

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+from deepvis_toolbox.scan.scanned_network import check_scanned_network
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.layer import Rect
@@ -76,26 +75,7 @@ class PatchMaker:
     prepared otherwise."""
 
     def __init__(self, net: Network, top: TopImages, modes: Sequence[BackwardMode] = ("deconv",)) -> None:
-        scan = top.manifest["identity"]["network"]
-        if scan["engine"] != net.engine:  # their hashes of the same weights differ
-            raise ToolboxError(
-                f"the scan was made with --engine {scan['engine']}, not {net.engine}; give that engine, or scan again"
-            )
-        if scan["weights_hash"] != net.weights_hash:
-            scanned = scan["name"]
-            raise ToolboxError(f"the scan is of other weights ({scanned}) than those of {net.name}; scan again")
-        layer = first_other(top.manifest["identity"].get("answer"), net.answer)
-        if layer:
-            raise ToolboxError(
-                f'the scan is of another network than {net.name}, of the same weights: layer "{layer}" computed '
-                "something else; scan again"
-            )
-        other = first_difference(top.manifest["identity"]["preprocessing"], net.preprocessing.identity())
-        if other:
-            what = other.key.replace("mean_scale_std", "mean, scale or std")
-            raise ToolboxError(
-                f"the scan was made with another preprocessing (its {what} differs); give it, or scan again"
-            )
+        check_scanned_network(top, net)
         top.check_pictures_may_be_read()
         self._net, self._top, self._modes = net, top, tuple(modes)
         self._reader = PictureReader(net.preprocessing)
