@@ -9,18 +9,32 @@ from numpy.typing import NDArray
 from deepvis_toolbox.drawing.colours import Colour, Pixels
 
 
-def paint_histogram(pixels: Pixels, counts: NDArray[np.int64], colour: Colour) -> None:
+def paint_histogram(
+    pixels: Pixels, counts: NDArray[np.number], colour: Colour, most: float | None = None, outline: int = 0
+) -> None:
     """Paint a bar for each count, (bins,), side by side over `pixels`, uint8 (H, W, 3).
 
     A bar's height goes with the count's logarithm, log(1 + count): most bins of a rectified layer are nearly empty.
+    `most`: the count that is as high as the pixels; None: the largest. `outline`: how thick, in pixels, a line along
+    the bars' tops is; 0: they are filled.
     """
     height, width = pixels.shape[:2]
-    if not (counts.size and height and width and counts.max() > 0):
+    most = most or float(counts.max(initial=0))
+    if not (counts.size and height and width and most > 0):
         return
-    heights = np.log1p(counts) / np.log1p(counts.max())
+    heights = np.log1p(counts) / np.log1p(most)
     columns = np.minimum(np.arange(width) * counts.size // width, counts.size - 1)
     tops = height - np.ceil(heights[columns] * height).astype(int)
-    pixels[np.arange(height)[:, None] >= tops[None, :]] = colour
+    rows = np.arange(height)[:, None]
+    if not outline:
+        pixels[rows >= tops[None, :]] = colour
+        return
+    tops = np.minimum(tops, height - outline)
+    beside = (
+        np.minimum(tops, np.concatenate([tops[:1], tops[:-1]])),
+        np.maximum(tops, np.concatenate([tops[:1], tops[:-1]])),
+    )
+    pixels[(rows >= beside[0][None, :]) & (rows < beside[1][None, :] + outline)] = colour
 
 
 def paint_line(

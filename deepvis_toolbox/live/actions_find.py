@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deepvis_toolbox.live.actions import go_to, select_layer
-from deepvis_toolbox.live.finding import Found, matches
+from deepvis_toolbox.live.finding import NO_NAMES, Found, matches
 from deepvis_toolbox.live.state import State, TextEntry
 from deepvis_toolbox.words.unit import Unit
 
@@ -49,7 +49,8 @@ def found(state: State) -> tuple[Found, ...]:
         return ()
     facts = state.facts
     label_layer = facts.label_layers[0] if facts.label_layers else ""
-    return matches(state.view.entry.text, facts.layers, state.layer.name, facts.labels, label_layer)
+    names = facts.scan.names if facts.scan else NO_NAMES
+    return matches(state.view.entry.text, facts.layers, state.layer.name, facts.labels, label_layer, names)
 
 
 def _go(state: State, entry: TextEntry) -> None:

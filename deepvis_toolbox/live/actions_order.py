@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil, floor
 
 from deepvis_toolbox.live.state import State, Stroke
-from deepvis_toolbox.live.tile_order import TILE_ORDERS
+from deepvis_toolbox.live.tile_order import TILE_ORDERS, WITH_A_SCAN
 from deepvis_toolbox.words.layer import Rect
 
 CLICK = 4
@@ -13,18 +13,21 @@ CLICK = 4
 
 
 def cycle_order(state: State) -> None:
-    """Order the tiles by the next of: number, maximum now, mean now; a marked region no longer orders them.
+    """Order the tiles by the next of: number, maximum now, mean now, where a scan is there the share of the unit's
+    largest; a marked region no longer orders them.
 
     Where the tiles show changes, there is one order beside the number: by how large the change is.
     """
     view = state.view
     shows_changes = view.tiles_show == "changes"
-    orders = TILE_ORDERS[:2] if shows_changes else TILE_ORDERS
-    place = 0 if view.region else min(TILE_ORDERS.index(view.order), len(orders) - 1)
+    orders = TILE_ORDERS[:2] if shows_changes else WITH_A_SCAN if state.facts.scan else TILE_ORDERS
+    place = 0 if view.region else orders.index(view.order) if view.order in orders else -1
     view.order, view.region = orders[(place + 1) % len(orders)], None
     if view.order == "number":
         view.only_top = False
         state.facts.message = "tiles in the order of their numbers"
+    elif view.order == "share":
+        state.facts.message = "tiles by each unit's maximum now, as a share of its largest in the data set"
     else:
         state.facts.message = f"tiles by each unit's {'change' if shows_changes else f'{view.order} now'}"
 

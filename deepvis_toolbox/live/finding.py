@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from deepvis_toolbox.live.scanned import UnitNames
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
 
 MOST = 8
 """How many names are listed."""
+
+NO_NAMES = UnitNames()
+_BEHIND = 1 << 20
+"""More than a network has classes."""
 
 _WORD = re.compile(r"[\s._\-/:]+")
 
@@ -21,9 +26,9 @@ class Found:
     """Something whose name is near to what was typed."""
 
     name: str
-    """As it is listed: a layer's name, an address, a class's name."""
+    """As it is listed: a layer's name, an address, a class's name, what a unit stands for with its share."""
     what: str
-    """`layer`, `unit`, or for a class its unit's address."""
+    """`layer`, `unit`, or for a class, and for what a unit stands for, the unit's address."""
     layer: str
     unit: int | None
     """None: the layer as a whole."""
@@ -31,19 +36,26 @@ class Found:
 
 @lru_cache(maxsize=16)
 def matches(
-    text: str, layers: tuple[Layer, ...], shown: str, labels: tuple[str, ...], label_layer: str
+    text: str,
+    layers: tuple[Layer, ...],
+    shown: str,
+    labels: tuple[str, ...],
+    label_layer: str,
+    unit_names: UnitNames = NO_NAMES,
 ) -> tuple[Found, ...]:
     """Return what is called most like `text`, nearest first, at most `MOST`.
 
     A number means a unit of the layer `shown`, `layer:number` one of that layer; `labels` are the names of the units of
-    `label_layer`. Names whose first words are the text come first, then those that begin with it, those of which a word
+    `label_layer`, `unit_names` what a scan calls others; these take half of the list, at most, where more are found.
+    Names whose first words are the text come first, then those that begin with it, those of which a word
     does, those that hold it, and those that hold its letters in their order; of equally near ones, shorter ones.
     """
     wanted = text.strip().lower()
     if not wanted:
         return ()
-    ranked = list(_named(wanted, layers, labels, label_layer))
-    ranked.sort(key=lambda item: item[0])
+    ranked = sorted(_named(wanted, layers, labels, label_layer), key=lambda item: item[0])
+    scanned = sorted(_scanned(wanted, unit_names), key=lambda item: item[0])
+    ranked = sorted([*ranked, *scanned[: max(MOST // 2, MOST - len(ranked))]], key=lambda item: item[0])
     units = [found for _, found in sorted(_units(wanted, layers, shown, labels, label_layer), key=lambda item: item[0])]
     unique = dict.fromkeys([*units, *(found for _, found in ranked)])
     return tuple(unique)[:MOST]
@@ -58,6 +70,19 @@ def _named(
     for number, label in enumerate(labels if label_layer else ()):
         if (rank := _rank(wanted, label)) is not None:
             yield (rank, len(label), number), Found(label, str(Unit(label_layer, number)), label_layer, number)
+
+
+def _scanned(wanted: str, unit_names: UnitNames) -> Iterator[tuple[tuple[int, int, int], Found]]:
+    """Yield the units that stand for a class of such a name; of equally near ones those with the largest share first,
+    behind classes and layers."""
+    ranks: dict[str, int | None] = {}
+    for unit, names in unit_names.by_unit.items():
+        for name in names:
+            if name.name not in ranks:
+                ranks[name.name] = _rank(wanted, name.name)
+            if (rank := ranks[name.name]) is not None:
+                place = _BEHIND + round(1000 * (1 - name.share))
+                yield (rank, len(name.name), place), Found(str(name), str(unit), unit.layer, unit.channel)
 
 
 def _units(

@@ -19,6 +19,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.live.work.scan_reading import OpenScan
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import with_growth
 from deepvis_toolbox.sources.frame import SourceFrame
@@ -52,6 +53,8 @@ class HeadlessRun:
     """Opens the network's unit images."""
     open_grower: OpenGrower | None = None
     """Gives what makes pictures on demand: one step for each frame."""
+    open_scan: OpenScan | None = None
+    """Begins to read a scan; it is waited for."""
 
     def run(self, frames: int | None, script: Sequence[str] = ()) -> int:
         """Process `frames` frames (None: all that there are), a key of `script` before each; return how many there
@@ -59,8 +62,11 @@ class HeadlessRun:
 
         Fewer than asked for where the source ends or a key quits. `ToolboxError` where the source brings nothing.
         """
-        loaded = LoadedNetwork.of(self.network, self.goto)
+        loaded = LoadedNetwork.of(self.network, self.goto, self.open_scan)
         loaded.introduce(self.state)
+        if loaded.scan:
+            loaded.scan.settle(self.network)
+            loaded.scan.follow(self.state)
         with self._shelf(loaded) as shelf:
             return self._run(frames, script, shelf)
 

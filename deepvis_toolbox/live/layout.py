@@ -32,6 +32,7 @@ from deepvis_toolbox.live.panes.statistics import StatisticsPane
 from deepvis_toolbox.live.panes.status_line import StatusPane
 from deepvis_toolbox.live.panes.tiles import TilesPane
 from deepvis_toolbox.live.panes.timings import TimingsPane
+from deepvis_toolbox.live.panes.tooltip import TooltipPane
 from deepvis_toolbox.live.panes.unit_images import UnitImagesPane
 from deepvis_toolbox.live.panes.what_if import WhatIfPane
 from deepvis_toolbox.live.panes.why import WhyPane
@@ -71,6 +72,7 @@ for _pane in (
     StatisticsPane(),
     StatusPane(),
     TimingsPane(),
+    TooltipPane(),
     MessagePane(),
     FindPane(),
     ErrorPane(),

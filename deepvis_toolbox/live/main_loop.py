@@ -101,6 +101,8 @@ class MainLoop:
         self._changed |= self._source_control.follow(self.state)
         if self._shelf:
             self._changed |= self._shelf.follow(self.state)
+        if self._met and self._met.scan and self._met.scan.follow(self.state):
+            self._touched()
         self._follow_messages()
         self._changed |= self.painter.wants_drawing
         if self._changed and (self._urgent or not self._pace.seconds_left):
@@ -145,6 +147,7 @@ class MainLoop:
     def _press(self, key: str) -> None:
         if key == "escape":
             self._mouse.let_go()
+        self.state.facts.hovered = None
         if not self.painter.keys.press(self.state, key):
             if not key:  # a key without a name here
                 return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from deepvis_toolbox.live.keys import Action
+from deepvis_toolbox.live.mouse_places import Hovered
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.panes.pane import Drag, Hit
 from deepvis_toolbox.live.state import State, Stroke
 from deepvis_toolbox.live.window.window import MouseEvent
+from deepvis_toolbox.words.unit import Unit
 
 
 class Mouse:
@@ -27,10 +29,9 @@ class Mouse:
             return True
         found = self._painter.hit(state, event.x, event.y)
         pointed = found[1].place if found else None
-        if pointed == state.facts.pointed:
-            return False
+        is_new = _hover(state, found[1] if found else None, event) or pointed != state.facts.pointed
         state.facts.pointed = pointed
-        return True
+        return is_new
 
     def do(self, state: State, event: MouseEvent) -> None:
         """Do what the pane under the mouse says of a click, a double click, a turn of the wheel; end a drag."""
@@ -39,6 +40,7 @@ class Mouse:
                 self._draw_on(state, event, is_over=True)
             self._drag = None
             return
+        state.facts.hovered = None
         found = self._painter.hit(state, event.x, event.y)
         if found is None:
             return
@@ -61,3 +63,13 @@ def _action(under: Hit, event: MouseEvent) -> Action | None:
     if event.kind == "double click":
         return under.double_click
     return under.shift_click if event.shift and under.shift_click else under.click
+
+
+def _hover(state: State, under: Hit | None, event: MouseEvent) -> bool:
+    """Note the unit under the mouse; return whether it is another one than before."""
+    before, unit = state.facts.hovered, under.what if under else None
+    if not isinstance(unit, Unit) or under is None:
+        state.facts.hovered = None
+    elif before is None or (before.unit, before.with_pictures) != (unit, under.with_pictures):
+        state.facts.hovered = Hovered(unit, under.with_pictures, event.x, event.y)
+    return state.facts.hovered is not before

@@ -24,6 +24,7 @@ from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.window.screen import USUAL_WINDOW
 from deepvis_toolbox.live.work.grower import OpenGrower
+from deepvis_toolbox.live.work.scan_reading import OpenScan
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.settings.sections import Settings
@@ -61,6 +62,8 @@ class StartOptions:
     """Opens the loaded network's unit images."""
     open_grower: OpenGrower | None = None
     """Gives what makes pictures on demand."""
+    open_scan: OpenScan | None = None
+    """Begins to read a scan of the network."""
     training: Training | None = None
     """The training that is watched."""
     clock: StartupClock = field(default_factory=StartupClock)
@@ -105,7 +108,8 @@ def run_live(options: StartOptions) -> bool:
         recording = stack.enter_context(WindowFilm(film, rate)) if film else None
         sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
-        work = LiveWork(options.load, sources, options.start_unit, options.open_grower, options.training)
+        opened_by = (options.open_grower, options.training, options.open_scan)
+        work = LiveWork(options.load, sources, options.start_unit, *opened_by)
         work.start()
         try:
             window = Window(window_settings.title, *window_size(window_settings.width, window_settings.height))
@@ -156,7 +160,7 @@ def run_headless(options: StartOptions) -> None:
                 recording.add(pixels)
 
         run = HeadlessRun(network, sources, painter, state, size, keep, options.start_unit)
-        run.open_shelf, run.open_grower = options.open_shelf, options.open_grower
+        run.open_shelf, run.open_grower, run.open_scan = options.open_shelf, options.open_grower, options.open_scan
         done = run.run(frames, script)
         if done < (frames or len(script)):
             _log.info("the input ended, or a key quit, after %d of %d frames", done, frames or len(script))

@@ -7,8 +7,13 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from deepvis_toolbox.live.mouse_places import Hovered
+from deepvis_toolbox.live.mouse_places import InputPixel as InputPixel
+from deepvis_toolbox.live.mouse_places import MapPlace as MapPlace
+from deepvis_toolbox.live.mouse_places import Stroke as Stroke
 from deepvis_toolbox.live.orders import Orders as Orders
-from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, UnitPictures
+from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, ShownPicture, UnitPictures
+from deepvis_toolbox.live.scanned import ScannedUnits
 from deepvis_toolbox.live.tile_order import TileOrder, TileUnits
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
 from deepvis_toolbox.words.edit import Edit
@@ -29,32 +34,6 @@ GAMMAS = (1.0, 0.7, 0.5, 0.3)
 """Exponents for the tiles' brightness: below 1, faint values show."""
 CHANNEL_BOOSTS = (0.0, 0.3, 0.5, 0.8, 1.0)
 """How far each tile is scaled by its own maximum (1) instead of the layer's (0)."""
-
-
-class MapPlace(NamedTuple):
-    """A place of a layer's maps."""
-
-    layer: str
-    row: int
-    column: int
-
-
-class InputPixel(NamedTuple):
-    """A pixel of the picture as the network sees it."""
-
-    y: int
-    x: int
-
-
-class Stroke(NamedTuple):
-    """How far the mouse has been dragged, in pixels of the window."""
-
-    right: int
-    down: int
-    shift: bool
-    """Whether Shift is held."""
-    is_over: bool
-    """Whether the button has been let go."""
 
 
 class TextEntry(NamedTuple):
@@ -116,6 +95,14 @@ class Facts:
     """{layer: its most active unit now, as a share of the largest seen}, while the tiles are ordered."""
     pointed: MapPlace | InputPixel | None = None
     """What the mouse points at."""
+    hovered: Hovered | None = None
+    """The unit under the mouse."""
+    hovered_picture: ShownPicture | None = None
+    """Its preferred images; None where they are not shown."""
+    scan: ScannedUnits | None = None
+    """What a scan says of the units; None where none was named, or it cannot be used."""
+    scan_note: str = ""
+    """Why it is not there: it is being read, or of another network; empty where none was named."""
     window_rate: float = 0.0
     """Windows drawn a second; the main loop measures it."""
     window_timings: dict[str, float] = field(default_factory=dict)

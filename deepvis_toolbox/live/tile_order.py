@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-TileOrder = Literal["number", "maximum", "mean"]
+TileOrder = Literal["number", "maximum", "mean", "share"]
 TILE_ORDERS: tuple[TileOrder, ...] = ("number", "maximum", "mean")
+WITH_A_SCAN: tuple[TileOrder, ...] = (*TILE_ORDERS, "share")
 
 HOLD_SECONDS = 1.0
 """How long the tiles keep their places, so that a person can look at one."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.work.checkpoints import Checkpoint
     from deepvis_toolbox.live.work.grower import OpenGrower
+    from deepvis_toolbox.live.work.scan_reading import OpenScan
     from deepvis_toolbox.live.work.training import Training
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.settings.sections import Settings
@@ -87,6 +88,8 @@ def _add_units_and_pictures(parser: CommandParser) -> None:
     pictures.add_argument("sources", nargs="*", metavar="SOURCE", help="the same as --input SOURCE")
     pictures.add_argument("--input", action="append", default=[], metavar="SOURCE",
                           help="camera:0, demo, a picture, video, folder, list or URL; may be given twice")  # fmt: skip
+    pictures.add_argument("--maxes", metavar="DIR",
+                          help="the result of a scan: the window says what each unit did in its data set")  # fmt: skip
 
 
 def _add_window(parser: CommandParser) -> None:
@@ -123,6 +126,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.watch and (given.headless or given.weights):
         flag = "--headless" if given.headless else "--weights"
         raise ToolboxError(f"--watch does not go with {flag}: it opens the newest weights in the window")
+    if given.watch and given.maxes:
+        raise ToolboxError(
+            "--maxes does not go with --watch: a scan is of one set of weights, which a training changes"
+        )
     options = _options(given)
     if given.save_model:
         return _save_model(options, given.save_model)
@@ -180,8 +187,8 @@ def _options(given: argparse.Namespace) -> StartOptions:
     from deepvis_toolbox.settings.loading import load_settings
 
     flags = {"engine": given.engine, "device": given.device}
-    local = given.settings
-    settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, store=given.store)
+    local, folders = given.settings, {"store": given.store, "maxes": given.maxes}
+    settings = load_settings(given.model, local, overrides=given.overrides, flags=flags, **folders)
     log_to(settings.log.file, _log_level(given, settings))
     view, unit = restored(given.restore) if given.restore else (None, "")
     return StartOptions(
@@ -196,6 +203,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
         snapshot=given.snapshot,
         open_shelf=_shelf_opener(given, settings),
         open_grower=_grower_opener(settings),
+        open_scan=None if given.watch else _scan_opener(settings),
         training=_training(given, settings),
         clock=StartupClock(BEGAN),
     )
@@ -214,6 +222,16 @@ def _grower_opener(settings: Settings) -> OpenGrower:
     from deepvis_toolbox.live.work.grower import open_grower
 
     return partial(open_grower, folder=settings.unit_images.folder, maxes=settings.unit_images.maxes)
+
+
+def _scan_opener(settings: Settings) -> OpenScan | None:
+    from deepvis_toolbox.live.work.scan_reading import ScanReading
+
+    images, is_asked_for = settings.unit_images, settings.origin("unit_images.maxes") == "--maxes"
+    if images.maxes is None:
+        return None
+    labels = None if images.maxes_labels is None else user_path(images.maxes_labels)
+    return partial(ScanReading, user_path(images.maxes), labels=labels, is_asked_for=is_asked_for)
 
 
 def _training(given: argparse.Namespace, settings: Settings) -> Training | None:

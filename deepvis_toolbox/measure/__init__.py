@@ -36,6 +36,7 @@ from deepvis_toolbox.measure.who_fires import (
 )
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.perturbation import Perturbation
+from deepvis_toolbox.words.unit_maxima import UnitMaxima
 
 if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass
@@ -84,6 +85,7 @@ __all__ = [
     "UnitContributions",
     "UnitEffects",
     "UnitHeat",
+    "UnitMaxima",
     "UnitWeights",
     "UnitsByScore",
     "UnitsInRegion",

@@ -15,6 +15,7 @@ from deepvis_toolbox.measure.needs import Needs
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
+from deepvis_toolbox.words.unit_maxima import UnitMaxima
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.measure.passes import Pass
     from deepvis_toolbox.network.interface import Network
 
-By = Literal["maximum", "mean"]
+By = Literal["maximum", "mean", "share"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class ActiveUnits:
 
     units: tuple[int, ...]
     values: Floats
-    """(units,), in the same order, in the layer's own scale."""
+    """(units,), in the same order, in the layer's own scale; by share, 1 for as much as the unit's largest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,23 +48,40 @@ class UnitsByScore:
 
 @dataclass(frozen=True)
 class MostActive(Measurement[ActiveUnits]):
-    """Which units fire most? By each unit's maximum, or its mean, over its places; equal ones in their order."""
+    """Which units fire most? By each unit's maximum over its places, its mean, or its share: its maximum over the
+    largest that a data set brought it to (`largest`). Equal ones in their order.
+
+    A unit that nothing in the data set has made fire comes first by share where it fires now, else last.
+    """
 
     layer: str
     by: By = "maximum"
     top: int | None = None
     """How many; None: all."""
+    largest: UnitMaxima | None = None
+    """What shares are of: `TopImages.largest(layer)` of a scan."""
 
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return the layer."""
         return Needs(frozenset({self.layer}))
 
     def take(self, passes: Pass) -> ActiveUnits:
-        """Answer with the order; values that are NaN come last."""
+        """Answer with the order; values that are NaN come last. `ToolboxError` where shares have nothing to be of."""
         maps = flat_maps(passes, passes.activations(self.layer), self.layer)
-        values = (maps.amax(1) if self.by == "maximum" else maps.mean(1)).cpu().numpy()
+        values = (maps.mean(1) if self.by == "mean" else maps.amax(1)).cpu().numpy()
+        if self.by == "share":
+            values = self._shares(values)
         order = strongest_first(values)[: self.top]
         return ActiveUnits(tuple(order.tolist()), values[order])
+
+    def _shares(self, values: Floats) -> Floats:
+        largest = None if self.largest is None else self.largest.values
+        if largest is None or largest.shape != values.shape:
+            there = "none" if largest is None else f"{len(largest)}"
+            raise ToolboxError(f"a share needs the largest activation of each of {self.layer}'s {len(values)} units; "
+                               f"there are {there}: give largest, of a scan of this network")  # fmt: skip
+        without = np.where(values > 0, np.float32(np.inf), np.float32(np.nan))
+        return np.divide(values, largest, out=without, where=largest > 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -180,7 +180,7 @@ class TopImages(RankedImages):
         return found
 
     def correlations_of(self, layer: str, unit: int) -> NDArray[np.float64]:
-        """Return one unit's row of `correlation`, float64 (C,), at a small part of the cost. `ToolboxError` as there."""
+        """Return one unit's row of `correlation`, float64 (C,), at little of its cost. `ToolboxError` as there."""
         triangle, sums, is_unknown = self._correlation_sums(layer)
         found = correlation_of(triangle, sums, self.pictures_read, unit)
         found[is_unknown | is_unknown[unit]] = np.nan

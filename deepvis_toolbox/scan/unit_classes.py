@@ -1,12 +1,11 @@
 """Which classes a unit stands for, by the labels of its top pictures: what half of them propose and the others confirm.
 
-A scan keeps no unit's value for every picture, so that a ranking of the whole data set (AUPRC) cannot be made from it.
-What it keeps is which pictures are a unit's top ones, and how often each class occurs among all. If a unit cared for no
-class, its top pictures would be drawn from the data set by lot. So of the top pictures every other one proposes classes,
-and those in between confirm them: how likely are so many of the class among them by chance (the hypergeometric
-distribution)? The confirming half has no part in the choice of what it is asked to confirm, however many classes there
-are. Over all proposals in a layer, Benjamini and Hochberg's procedure keeps the share of those that chance confirms at
-`FALSE_SHARE`.
+A scan does not keep a unit's value for every picture, so that a ranking of the whole data set (AUPRC) cannot be made
+from it. It keeps which pictures are a unit's top ones, and how often each class occurs among all. If a unit cared for
+no class, its top pictures would be drawn from the data set by lot. So every other one of them proposes classes, and
+those in between confirm: how likely are so many of the class among them by chance (the hypergeometric distribution)?
+The confirming half has no part in the choice of what it is asked to confirm, however many classes there are. Over all
+proposals in a layer, Benjamini and Hochberg's procedure keeps the share of those that chance confirms at `FALSE_SHARE`.
 """
 
 from __future__ import annotations
@@ -76,12 +75,12 @@ def why_no_classes(top: TopImages) -> str:
     labels = top.labels[top.was_read]
     known = np.unique(labels[labels >= 0], return_counts=True)[1]
     if not known.size:
-        return "the scan's pictures have no labels; --list names them with their classes"
+        return "the scan's pictures have no labels; a list of pictures (--images FILE.txt) may say their classes"
     if known.size == 1:
         return "all labelled pictures of the scan are of one class"
     count = top.manifest["identity"]["top"]
     confirming = count // 2
-    chances = hypergeom.sf(np.minimum(known, confirming) - 1, known.sum(), known, confirming)
+    chances = np.asarray(hypergeom.sf(np.minimum(known, confirming) - 1, known.sum(), known, confirming))
     if count // 2 + count % 2 < PROPOSED_BY or chances.min() > FALSE_SHARE:
         return f"{count} top pictures a unit are too few to tell classes from chance; scan with a larger --count"
     return ""

@@ -30,12 +30,14 @@ def load_settings(
     overrides: Sequence[str] = (),
     flags: Mapping[str, str | None] | None = None,
     store: str | None = None,
+    maxes: str | None = None,
 ) -> Settings:
     """Return the effective settings.
 
     `model`: as `--model`. `local`: the file to read instead of settings_local.yaml (beside a checkout's scripts).
     `overrides`: `key=value` with dotted keys, as after `--set`. `flags`: keys that have a
-    flag of their own, `--key`; None where it is not given. `store`: as `--store`, for `unit_images.folder`.
+    flag of their own, `--key`; None where it is not given. `store`, `maxes`: as `--store` and `--maxes`, for
+    `unit_images.folder` and `unit_images.maxes`.
     Raises `ToolboxError` that names file, line, key and the allowed values for what is unknown or wrong.
     """
     set_by_user = GatheredValues()
@@ -50,6 +52,8 @@ def load_settings(
             set_by_user.take({key: str(value)}, lambda path: f"--{path[0]}")
     if store is not None:
         set_by_user.take({"unit_images": {"folder": store}}, lambda _: "--store")
+    if maxes is not None:
+        set_by_user.take({"unit_images": {"maxes": maxes}}, lambda _: "--maxes")
     effective = GatheredValues()
     _take_model_settings(effective, _checked(set_by_user))
     effective.take(set_by_user.values, set_by_user.where)
@@ -89,6 +93,7 @@ _NOT_A_MODELS = (
     ("live", "screenshots"),
     ("unit_images", "folder"),
     ("unit_images", "maxes"),
+    ("unit_images", "maxes_labels"),
     ("look", "font_path"),
 )
 """What a model's folder, which may come from anybody, has no say in: where pictures come from, and what is read and

@@ -135,7 +135,12 @@ class UnitImageSettings(Section):
     """The pictures of units on disk."""
 
     folder: str | None = Field(None, description="Where they are; null: where the model.yaml says")
-    maxes: str | None = Field(None, description="The result of a scan (its --out), for top images made by g")
+    maxes: str | None = Field(
+        None, description="The result of a scan (its --out): what it says of the units, and for top images made by g"
+    )
+    maxes_labels: str | None = Field(
+        None, description="Names of the scan's classes, one a line; null: they are the network's"
+    )
     cache_megabytes: int = Field(256, ge=1, le=1 << 20, description="Memory for pictures read ahead")
 
 

@@ -72,7 +72,7 @@ Every setting has a built-in value. A model's `model.yaml` overrules it in its s
 `settings.py`, or the one after `--settings`, overrules that, and `--set key=value` on the command line overrules all.
 A `settings_local.yaml` in the working directory is not read without `--settings`: it may be anybody's. A `model.yaml`
 cannot set where pictures come from, nor what is read and written elsewhere (`sources`, `log`, `live.screenshots`,
-`unit_images.folder`, `unit_images.maxes`, `look.font_path`).
+`unit_images.folder`, `unit_images.maxes`, `unit_images.maxes_labels`, `look.font_path`).
 `python settings.py` (installed: `deepvis-settings`) prints the effective settings and where each came from. This page
 is written by `python settings.py --markdown`.
 

@@ -30,6 +30,7 @@ from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.window import MouseEvent, Window
 from deepvis_toolbox.live.work.grower import open_grower
 from deepvis_toolbox.live.work.live_work import LiveWork
+from deepvis_toolbox.live.work.scan_reading import ScanReading
 from deepvis_toolbox.settings.sections import WindowSettings
 from deepvis_toolbox.sources.source import Source
 from tests.virtual_display import Display
@@ -81,13 +82,15 @@ class Driver:
         sources: list[Source],
         folder: Path,
         unit_images: Path | None = None,
+        maxes: Path | None = None,
     ) -> None:
         self.display = display
         self.state = State()
         self.other_source = False  # of the two
         self.state.facts.sources, self.state.facts.loading = len(sources), "loading"
         grower = partial(open_grower, folder=str(unit_images)) if unit_images else None
-        self.work = LiveWork(load, sources, open_grower=grower)  # type: ignore[arg-type]
+        open_scan = partial(ScanReading, maxes, None, True) if maxes else None
+        self.work = LiveWork(load, sources, open_grower=grower, open_scan=open_scan)  # type: ignore[arg-type]
         self.work.start()
         self.shots = folder / "shots"
         shooter = Shooter(self.shots, {"model": "under test"})

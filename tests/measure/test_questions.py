@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from deepvis_toolbox.measure import (
     PlacesOf,
     Raised,
     UnitHeat,
+    UnitMaxima,
     UnitsInRegion,
     UnitsInRegionOfLayers,
 )
@@ -108,6 +110,35 @@ def test_most_active_is_the_order_of_the_maps(session: measure.Session, plain: d
     assert list(answer.units) == wanted.argsort(descending=True).tolist()
     np.testing.assert_allclose(answer.values, wanted.sort(descending=True)[0], rtol=1e-4, atol=1e-4)
     assert session.take(picture(), MostActive(names["project"], by, 3)).units == answer.units[:3]  # type: ignore[arg-type]
+
+
+def test_the_order_by_share_is_that_of_the_maxima_over_those_of_the_data_set(
+    session: measure.Session, plain: dict, names: dict
+) -> None:
+    maxima = plain["project"][0].detach().flatten(1).amax(1)
+    fires = (maxima > 0).nonzero().flatten().tolist()
+    assert len(fires) >= 4
+    largest = torch.rand(8, generator=torch.Generator().manual_seed(1)) + 0.5
+    largest[fires[3]] = largest[fires[1]] = 0.0  # nothing in the data set makes these fire
+    quiet = [unit for unit in range(8) if unit not in fires][:1]
+    largest[quiet] = float("nan")
+    shares = torch.where(largest > 0, maxima / largest, torch.where(maxima > 0, torch.inf, -torch.inf))
+    wanted = sorted(range(8), key=lambda unit: (-float(shares[unit]), unit))
+    asked = MostActive(names["project"], "share", largest=UnitMaxima(largest.numpy()))
+    answer = session.take(picture(), asked)
+    assert list(answer.units) == wanted
+    assert answer.units[:2] == (fires[1], fires[3])
+    known = torch.isfinite(shares[wanted])
+    np.testing.assert_allclose(answer.values[known.numpy()], shares[wanted][known], rtol=1e-4)
+    assert not np.isfinite(answer.values[~known.numpy()]).any()
+    assert asked == replace(asked)
+    assert asked != replace(asked, largest=UnitMaxima(largest.numpy())), "compared without looking at its values"
+
+
+@pytest.mark.parametrize("largest", [None, UnitMaxima(np.ones(7, np.float32))])
+def test_a_share_of_nothing_is_refused(session: measure.Session, names: dict, largest: UnitMaxima | None) -> None:
+    with pytest.raises(ToolboxError, match=r"each of .*'s 8 units; there are (none|7): give largest"):
+        session.take(picture(), MostActive(names["project"], "share", largest=largest))
 
 
 def test_a_flat_layers_order_is_that_of_its_values(session: measure.Session, plain: dict, names: dict) -> None:

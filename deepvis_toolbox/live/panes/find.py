@@ -18,7 +18,7 @@ from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
 
-HINT = "a layer, a class, a unit's number, layer:number"
+HINT = "a layer, a class, a unit's name or number, layer:number"
 
 
 class FindPane(Pane):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.words.unit import Unit
 
 ORIGIN_MARK = "◆"
 """Stands behind a frozen origin."""
@@ -18,6 +19,19 @@ def unit_name(state: State, layer: str, unit: int) -> str:
     if layer in state.facts.label_layers:
         return class_name(state, unit)
     return f"channel {unit}"
+
+
+def words_of(state: State, unit: Unit | None) -> tuple[str, ...] | None:
+    """Return the classes that a unit stands for by the scan, each as `dog 78 %`; none where it has none. None where no
+    scan tells, or labels are not shown."""
+    if unit is None or state.facts.scan is None or not state.view.show_labels:
+        return None
+    names = state.facts.scan.names.of(Unit(unit.layer, unit.channel))
+    return None if names is None else tuple(map(str, names))
+
+
+NO_NAME = "no name"
+"""Of a unit whose classes do not beat chance."""
 
 
 def number_text(value: float) -> str:

@@ -45,6 +45,8 @@ class Hit:
     """Called with the state and the notches that the wheel was turned by; up is above zero."""
     drag: Drag | None = None
     """Called while the mouse is dragged from here, wherever it goes, and when its button is let go."""
+    with_pictures: bool = False
+    """Whether the mouse over the unit `what` shows its preferred images."""
     place: MapPlace | InputPixel | None = None
     """What the mouse points at: marks elsewhere say where that is."""
     shift_click: Action | None = None

@@ -12,12 +12,12 @@ from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.pictures import fitted_box, paint_map
 from deepvis_toolbox.drawing.shapes import bar, clear, frame
-from deepvis_toolbox.drawing.text import draw_text
+from deepvis_toolbox.drawing.text import draw_text, fitted, text_width
 from deepvis_toolbox.live import actions, actions_statistics
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_badge, draw_caption, draw_note
 from deepvis_toolbox.live.panes.maps import MapsOf, ShownMaps, no_maps_note, shown_maps
-from deepvis_toolbox.live.panes.naming import number_text, unit_name
+from deepvis_toolbox.live.panes.naming import NO_NAME, number_text, unit_name, words_of
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pointing import places_question, pointed_place, seeing_part
 from deepvis_toolbox.live.panes.questions import maps_question
@@ -52,7 +52,7 @@ class SelectedPane(Pane):
         """Draw the caption with the unit's address, and its map below it."""
         body = body_of(pixels, scene.look)
         clear(body, scene.look.panel)
-        draw_caption(pixels, scene.look, "selected unit", scene.state.address)
+        draw_caption(pixels, scene.look, _title(scene, pixels.shape[1]), scene.state.address)
         draw_unit(body, scene)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:
@@ -62,6 +62,17 @@ class SelectedPane(Pane):
             return Hit(None, actions_statistics.toggle_statistics)
         place = place_in_unit(height, width, scene, x, y)
         return Hit(double_click=lambda state: actions.toggle_zoom(state, "unit"), place=place)
+
+
+def _title(scene: Scene, width: int) -> str:
+    """Return what the unit stands for, where a scan tells, cut so that its address has room."""
+    state, look = scene.state, scene.look
+    words = words_of(state, state.selected)
+    if words is None:
+        return "selected unit"
+    title = ", ".join(words) or NO_NAME
+    address = min(text_width(state.address, look.small) + look.px(14), width // 2)
+    return fitted(title, look.font, width - address)
 
 
 def place_in_unit(height: int, width: int, scene: Scene, x: int, y: int) -> MapPlace | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,13 +13,23 @@ from deepvis_toolbox.drawing.grid import Box, TileGrid
 from deepvis_toolbox.drawing.plots import paint_histogram, paint_line
 from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text
-from deepvis_toolbox.live import actions_statistics
+from deepvis_toolbox.live import actions_statistics, actions_why
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import body_of, draw_caption, draw_note, missing_note
+from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note, missing_note
 from deepvis_toolbox.live.panes.changed import changed_title
 from deepvis_toolbox.live.panes.naming import number_text
-from deepvis_toolbox.live.panes.pane import Pane, Slot
+from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.scanned_statistics import (
+    SCANNED_ROWS,
+    draw_behind,
+    draw_fires_with,
+    fires_with_at,
+    fires_with_height,
+    scanned_rows,
+    scanned_spread,
+)
+from deepvis_toolbox.live.scanned import ScannedSpread
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.history import SECONDS, Curve, UnitHistory
@@ -58,16 +69,49 @@ class StatisticsPane(Pane):
         if question is None or spread is None or spread.unit is None:
             draw_note(body, look, missing_note(scene, question))
             return
-        pad, row = look.px(8), look.px(19)
+        pad, scanned = look.px(8), scanned_spread(scene)
         inside = body[pad : max(pad, body.shape[0] - pad), pad : max(pad, body.shape[1] - pad)]
-        plot = max(0, (inside.shape[0] - ROWS * row - 3 * pad) // 3)
-        _draw_histogram(inside[:plot], f"{question.layer}: how often each value", spread.layer, look.dim, look)
-        second = plot + pad
-        _draw_histogram(inside[second : second + plot], f"unit {question.unit}", spread.unit, look.accent, look)
-        third = second + plot + pad
-        _draw_table(inside[third : third + ROWS * row], spread, scene)
-        fourth = third + ROWS * row + pad
-        _draw_curve(inside[fourth : fourth + plot], scene.answer(UnitHistory(question)), look)
+        parts = _parts(inside.shape[0], scanned is not None, look)
+        layer, unit = inside[parts.layer], inside[parts.unit]
+        _draw_histogram(layer, f"{question.layer}: how often each value", spread.layer, look.dim, look)
+        _draw_histogram(unit, f"unit {question.unit}", spread.unit, look.accent, look)
+        if scanned:
+            draw_behind(layer, spread.layer, scanned, False, look)
+            draw_behind(unit, spread.unit, scanned, True, look)
+            draw_fires_with(inside[parts.list], scene)
+        _draw_table(inside[parts.table], spread, scene, scanned)
+        _draw_curve(inside[parts.curve], scene.answer(UnitHistory(question)), look)
+
+    def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:
+        """Answer the mouse: a click on a unit that fires with the selected one goes there."""
+        body, pad = body_box(height, width, scene.look), scene.look.px(8)
+        parts = _parts(max(0, body.height - 2 * pad), scanned_spread(scene) is not None, scene.look)
+        unit = fires_with_at(scene, y - body.top - pad - parts.list.start) if pad <= x < width - pad else None
+        return Hit() if unit is None else Hit(unit, partial(actions_why.walk_to, unit=unit), with_pictures=True)
+
+
+class _Parts(NamedTuple):
+    """Which rows of the pane's inside are whose."""
+
+    layer: slice
+    unit: slice
+    table: slice
+    list: slice
+    curve: slice
+
+
+def _parts(height: int, with_scan: bool, look: Look) -> _Parts:
+    pad, row = look.px(8), look.px(19)
+    table = (ROWS + (SCANNED_ROWS if with_scan else 0)) * row
+    listed = fires_with_height(look) if with_scan else 0
+    plot = max(0, (height - table - listed - (4 if with_scan else 3) * pad) // 3)
+    tops, at = [], 0
+    for part in (plot, plot, table, *([listed] if with_scan else []), plot):
+        tops.append(slice(at, at + part))
+        at += part + pad
+    if not with_scan:
+        tops.insert(3, slice(0, 0))
+    return _Parts(*tops)
 
 
 def statistics_question(state: State) -> LayerStatistics | None:
@@ -108,7 +152,7 @@ def _draw_histogram(pixels: Pixels, title: str, spread: Spread, colour: Colour, 
         draw_text(pixels, "0", zero, baseline, look.small, look.dim, "centre")
 
 
-def _draw_table(pixels: Pixels, spread: LayerSpread, scene: Scene) -> None:
+def _draw_table(pixels: Pixels, spread: LayerSpread, scene: Scene, scanned: ScannedSpread | None) -> None:
     look, layer = scene.look, scene.state.layer
     unit = spread.unit
     if unit is None or layer is None:
@@ -122,12 +166,13 @@ def _draw_table(pixels: Pixels, spread: LayerSpread, scene: Scene) -> None:
         ("saturated", _share(spread.layer.saturated), _share(unit.saturated)),
         ("rank of its largest", "", rank),
         ("units off here", str(len(spread.off)), ""),
+        *(scanned_rows(scanned) if scanned else ()),
     ]
     height, width = pixels.shape[:2]
-    row, column = height // ROWS, width * 7 // 10
+    row, column = height // len(rows), width * 7 // 10
     for number, (label, of_layer, of_unit) in enumerate(rows):
         baseline = number * row + (row + look.small.capital_height) // 2
-        end = width if number == 5 else column
+        end = column if of_layer or not number else width
         draw_text(pixels, label, 0, baseline, look.small, look.dim, width=end - look.px(60))
         draw_text(pixels, of_layer, column, baseline, look.small, look.text if number else look.dim, "right")
         draw_text(pixels, of_unit, width, baseline, look.small, look.text if number else look.dim, "right")

@@ -17,7 +17,12 @@ def order_question(state: State) -> MostActive | MostChanged | UnitsInRegion | N
         return UnitsInRegion(layer.name, state.region) if layer.has_places else None
     if view.order == "number":
         return None
-    return MostChanged(layer.name, view.edits) if view.tiles_show == "changes" else MostActive(layer.name, view.order)
+    if view.tiles_show == "changes":
+        return MostChanged(layer.name, view.edits)
+    if view.order == "share":
+        largest = state.facts.scan.maxima.get(layer.name) if state.facts.scan else None
+        return MostActive(layer.name, "share", largest=largest) if largest else MostActive(layer.name)
+    return MostActive(layer.name, view.order)
 
 
 def order_text(state: State) -> str:
@@ -25,16 +30,18 @@ def order_text(state: State) -> str:
     question = order_question(state)
     if question is None:
         return ""
-    return f" · by {_by(question)}{f' · top {state.view.top}' if state.view.only_top else ''}"
+    return f" · by {_by(question, state)}{f' · top {state.view.top}' if state.view.only_top else ''}"
 
 
-def _by(question: MostActive | MostChanged | UnitsInRegion) -> str:
+def _by(question: MostActive | MostChanged | UnitsInRegion, state: State) -> str:
     match question:
         case UnitsInRegion():
             return "the region"
         case MostChanged():
             return "change"
-    return question.by
+    if question.by != state.view.order:
+        return f"{question.by} ({'not scanned' if state.facts.scan else 'no scan'})"
+    return "share of its largest" if question.by == "share" else question.by
 
 
 def tile_units(scene: Scene) -> TileUnits | None:

@@ -74,7 +74,12 @@ class TilesPane(Pane):
             "Tiles",
             "activations or gradients (negative blue, positive orange)",
         ),
-        Binding(("r",), actions_order.cycle_order, "Tiles", "order: number, by the maximum now, by the mean now"),
+        Binding(
+            ("r",),
+            actions_order.cycle_order,
+            "Tiles",
+            "order: number, by the maximum now, by the mean now; with a scan by the share of its largest",
+        ),
         Binding(("R",), actions_order.toggle_only_top, "Tiles", "the first tiles of the order only, large"),
         Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),
         Binding(("t",), actions.cycle_gamma, "Tiles", "boost faint values: gamma 1, 0.7, 0.5, 0.3"),

@@ -86,7 +86,7 @@ class WhyPane(Pane):
         if index is None:
             return Hit()
         unit = tiles[index].unit
-        return Hit(unit, partial(actions_why.walk_to, unit=unit))
+        return Hit(unit, partial(actions_why.walk_to, unit=unit), with_pictures=True)
 
 
 def _answer(scene: Scene) -> Answer | None:

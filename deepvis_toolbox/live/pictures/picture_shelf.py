@@ -55,6 +55,7 @@ class PictureShelf:
             enlarged,
             state.view.pattern,
             state.facts.tile_size,
+            hovered.unit if (hovered := state.facts.hovered) and hovered.with_pictures else None,
         )
         if wanted == self._shown_for and not self._news.is_set() and not self._should_look_again(state):
             return False
@@ -66,8 +67,16 @@ class PictureShelf:
             shown: Shown = {kind: self._shown(kind, unit) for kind in UNIT_IMAGE_KINDS}
             changed |= state.facts.unit_pictures is None or not _same(state.facts.unit_pictures.shown, shown)
             state.facts.unit_pictures = UnitPictures(state.address, shown, self._owner(unit))
+        changed |= self._show_hovered(state)
         former, state.facts.pattern_tiles = state.facts.pattern_tiles, self._pattern(state)
         return changed or not _same_tiles(former, state.facts.pattern_tiles)
+
+    def _show_hovered(self, state: State) -> bool:
+        """Put the preferred images of the unit under the mouse into the state, where they are shown; True if new."""
+        hovered, before = state.facts.hovered, state.facts.hovered_picture
+        shown = self._shown("regularized_opt", hovered.unit) if hovered and hovered.with_pictures else None
+        state.facts.hovered_picture = shown
+        return (before.image if before else None) is not (shown.image if shown else None)
 
     def _owner(self, unit: Unit) -> str:
         owner = self.store.owning_unit(unit)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox
+from deepvis_toolbox.live.work.scan_reading import OpenScan
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.live.work.worker import Worker
@@ -29,16 +30,17 @@ class LiveWork:
         goto: str = "",
         open_grower: OpenGrower | None = None,
         training: Training | None = None,
+        open_scan: OpenScan | None = None,
     ) -> None:
         """`load` is called in the worker thread; `goto` is the address of the unit to start at, or empty.
 
         `open_grower` gives what makes pictures on demand. `training`: opens the network's weights as they change, the
-        first ones instead of `load`.
+        first ones instead of `load`. `open_scan` begins to read what a scan says of the units.
         """
         self.inbox = Inbox(paced=True)
         self.snapshots: Mailbox[Snapshot] = Mailbox()
         load = training.first if training else load
-        self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower, training)
+        self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower, training, open_scan)
         self._watch = training.watch(self.inbox.renew) if training else None
         self.reader = FrameReader(sources, self.inbox)
 

@@ -11,6 +11,7 @@ from deepvis_toolbox.live.actions import go_to, set_layers
 from deepvis_toolbox.live.actions_what_if import drop_foreign_edits
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.processors import network_takes_all
+from deepvis_toolbox.live.work.scan_reading import OpenScan, ScanReading
 from deepvis_toolbox.unit_images.claim import NetworkIdentity
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit, parse_unit
@@ -36,16 +37,20 @@ class LoadedNetwork:
     """It computes on all processors, so that drawing takes time from it."""
     no_edits: str = ""
     """Why its engine computes no edited passes; empty where it does."""
+    scan: ScanReading | None = None
+    """A scan that says more of its units."""
     identity: Callable[[], NetworkIdentity] | None = None
     """Whose unit images are shown; asked for only where a store says whose it is, since it reads all weights."""
 
     @classmethod
-    def of(cls, network: Network, goto: str = "") -> LoadedNetwork:
-        """`goto`: an address, or empty. `ToolboxError` where the network has no such unit."""
+    def of(cls, network: Network, goto: str = "", open_scan: OpenScan | None = None) -> LoadedNetwork:
+        """`goto`: an address, or empty. `ToolboxError` where the network has no such unit. `open_scan` begins to read
+        a scan."""
         start = parse_unit(goto, network.layers, network.class_names) if goto else None
         takes_all = network_takes_all(network.device.type)
         names = (network.name, tuple(network.layers.values()), network.labels, network.label_layers)
-        return cls(*names, network.description, start, takes_all, network.no_edits, _identity(network))
+        scan = open_scan(class_names=network.labels) if open_scan else None
+        return cls(*names, network.description, start, takes_all, network.no_edits, scan, _identity(network))
 
     def introduce(self, state: State) -> None:
         """Let the state list the layers and name the classes, and go to the unit to start at."""

@@ -16,6 +16,7 @@ from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.processors import spare_one_for_the_window
 from deepvis_toolbox.live.work.request import GrowingPictures
+from deepvis_toolbox.live.work.scan_reading import OpenScan
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.mailbox import Mailbox
@@ -43,6 +44,7 @@ class Worker(threading.Thread):
         goto: str = "",
         open_grower: OpenGrower | None = None,
         training: Training | None = None,
+        open_scan: OpenScan | None = None,
     ) -> None:
         """`training` opens the weights that come into the inbox, in place of the network's first ones."""
         super().__init__(name="worker", daemon=True)
@@ -54,6 +56,7 @@ class Worker(threading.Thread):
         self._goto = goto
         self._open_grower = open_grower
         self._training = training
+        self._open_scan = open_scan
         self._inbox = inbox
         self._snapshots = snapshots
         self._rate = RateMeter()
@@ -79,7 +82,7 @@ class Worker(threading.Thread):
         while True:
             with network:
                 processor = FrameProcessor(network)
-                self.loaded = LoadedNetwork.of(network, self._goto)
+                self.loaded = LoadedNetwork.of(network, self._goto, self._open_scan)
                 grower = self._open_grower(network) if self._open_grower else None
                 renewed = self._answer_with(processor, grower, first)
             if renewed is None:
@@ -111,6 +114,8 @@ class Worker(threading.Thread):
     def _next_work(self, processor: FrameProcessor, grower: Grower | None, done: Work | None) -> Work | None:
         """Wait for work; meanwhile, where nothing moves, answers to what was `done` last that get better with time do,
         and pictures that are wanted grow."""
+        if done:
+            self._settle_scan(processor)
         while done and processor.is_unfinished and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
             self._last = self._answer(processor, done)
             self._publish(grower)
@@ -118,6 +123,14 @@ class Worker(threading.Thread):
             if grower.step():
                 self._publish(grower)
         return self._inbox.next_work()
+
+    def _settle_scan(self, processor: FrameProcessor) -> None:
+        """Once a scan is read, find out whether it is one of this network; where no work is there, wait for it."""
+        scan = self.loaded.scan if self.loaded else None
+        while scan and scan.is_being_read and not self._inbox.has_work_within(GAP):
+            pass
+        if scan and scan.wants_settling:
+            scan.settle(processor.network)
 
     def _publish(self, grower: Grower | None) -> None:
         assert self._last is not None
