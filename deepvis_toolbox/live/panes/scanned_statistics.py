@@ -111,7 +111,7 @@ def draw_fires_with(pixels: Pixels, scene: Scene) -> None:
     if pixels.shape[0] < fires_with_height(look):
         return
     left = draw_text(pixels, "fires with", 0, baseline, look.small, look.dim) + look.px(8)
-    told = found.why_none or "correlation of the maxima"
+    told = found.why_none or "correlation"
     draw_text(pixels, told, width, baseline, look.small, look.dim, "right", max(0, width - left))
     for number, (unit, value) in enumerate(zip(found.units, found.correlations, strict=True)):
         line = pixels[(number + 1) * row : (number + 2) * row]

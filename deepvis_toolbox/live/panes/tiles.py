@@ -67,6 +67,7 @@ class TilesPane(Pane):
         Binding(("O",), partial(actions.next_layer, steps=FAST_STEP), "Move", ""),
         Binding((), lambda _: None, "Mouse", "select the unit", "click a tile"),
         Binding((), lambda _: None, "Mouse", "mark the unit, or forget its mark", "Shift-click a tile"),
+        Binding((), lambda _: None, "Mouse", "with a scan: what the unit stands for", "mouse over a tile"),
         Binding((), lambda _: None, "Mouse", "next or previous layer", "wheel over tiles"),
         Binding(
             ("a",),
@@ -78,7 +79,7 @@ class TilesPane(Pane):
             ("r",),
             actions_order.cycle_order,
             "Tiles",
-            "order: number, by the maximum now, by the mean now; with a scan by the share of its largest",
+            "order: number, maximum, mean; with a scan: share of its largest",
         ),
         Binding(("R",), actions_order.toggle_only_top, "Tiles", "the first tiles of the order only, large"),
         Binding(("z",), actions.cycle_zoom, "Tiles", "zoom: all tiles, selected unit, backward result"),

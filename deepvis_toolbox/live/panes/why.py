@@ -48,6 +48,7 @@ class WhyPane(Pane):
         Binding(("W",), actions_why.toggle_weights, "Why", "the selected unit's weights, without any picture"),
         Binding(("backspace",), actions_why.come_back, "Why", "back to where the last step of the walk began"),
         Binding((), lambda _: None, "Why", "walk to that unit", "click its tile"),
+        Binding((), lambda _: None, "Why", "that unit's preferred images", "mouse over it"),
     )
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002

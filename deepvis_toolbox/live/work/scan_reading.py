@@ -81,6 +81,8 @@ class ScanReading:
             raise self._problem
         state.facts.scan = self._read[1] if self._read and not self._problem else None
         state.facts.scan_note = str(self._problem or "")
+        if state.facts.scan and state.facts.scan.names.why_none and self._is_asked_for:
+            state.facts.message = f"no unit has a name: {state.facts.scan.names.why_none}"
         if self._problem:
             state.facts.message = str(self._problem)
             _log.warning("%s", self._problem)
