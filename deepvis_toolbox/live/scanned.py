@@ -72,6 +72,7 @@ def expected_counts(
     total = int(counts.sum())
     if not total:
         return np.zeros(len(bins) - 1)
+    largest = np.inf if np.isnan(largest) else largest
     finite = np.clip(edges, -2 * np.abs(edges[1]), None)
     low, high = np.minimum(finite[:-1], largest), np.minimum(finite[1:], largest)
     middle = len(counts) // 2

@@ -110,4 +110,5 @@ def _corrected(proposals: list[_Proposal]) -> list[float]:
         return []
     confirmed, rest, rest_of_class, confirming = np.array([each[3:] for each in proposals]).T
     chances = hypergeom.sf(confirmed - 1, rest, rest_of_class, confirming)
-    return [float(chance) for chance in false_discovery_control(np.clip(chances, 0, 1))]
+    known = np.nan_to_num(chances, nan=1.0)  # not a number where a result lists a picture twice
+    return [float(chance) for chance in false_discovery_control(np.clip(known, 0, 1))]

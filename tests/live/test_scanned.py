@@ -214,6 +214,18 @@ def test_a_scan_that_is_named_and_cannot_be_used_ends_with_a_sentence(
 SMALL = ["--model", "live_test_network:make", "--device", "cpu", "--input-size", "32", "--mean", "127", "--std", "128"]
 
 
+@pytest.mark.display
+@pytest.mark.usefixtures("display")
+def test_the_window_closes_with_the_sentence(
+    small_scan: Scanned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    arguments = [*SMALL, "--input", str(small_scan.pictures / "000.png"), "--maxes", "nowhere"]
+    assert run_command(lambda: toolbox_command.main(arguments)) == 2
+    assert "holds no top images" in capsys.readouterr().err
+
+
 def test_the_setting_alone_is_no_reason_to_end(
     small_scan: Scanned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -254,6 +266,8 @@ def test_counts_are_spread_evenly_within_their_bins_and_points_stay_points() -> 
     found = expected_counts(counts, edges, 1.0, np.array([0, 0.5, 1], np.float32), values=200)
     np.testing.assert_allclose(found, [100, 70])
     assert expected_counts(counts * 0, edges, 3.0, bins, values=200).tolist() == [0, 0, 0]
+    unknown = expected_counts(counts, edges, float("nan"), bins, values=200)
+    np.testing.assert_allclose(unknown, [120, 40, 0], err_msg="a bin without an end lies nowhere")
 
 
 def test_a_scan_s_own_histogram_gives_the_values_it_was_made_of(small_scan: Scanned, units: ScannedUnits) -> None:

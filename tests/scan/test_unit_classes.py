@@ -114,6 +114,12 @@ def test_the_same_picture_twice_counts_once() -> None:
     assert unit_classes(scanned(images, sure_labels(), values), "conv") == [()]
 
 
+def test_a_damaged_result_that_lists_a_picture_twice_names_nothing() -> None:
+    values = np.arange(12, 0, -1, dtype=np.float32)[None]
+    labels = np.array([1] * 3 + [0] * 397)
+    assert unit_classes(scanned(np.zeros((1, 12), np.int32), labels, values), "conv") == [()]
+
+
 def test_pictures_without_a_label_and_those_that_were_not_read_are_left_aside() -> None:
     labels = sure_labels()
     labels[16:] = -1
