@@ -173,7 +173,8 @@ def flat_maps(passes: Pass, values: torch.Tensor, layer: str) -> torch.Tensor:
 
 
 def strongest_first(values: Floats) -> np.ndarray:
-    """Return the places of the values, the largest value's first, equal ones in their order, NaN last."""
+    """Return the places of values, float32 (N,), the largest one's first, equal ones in their order, NaN last: int64
+    (N,)."""
     return np.argsort(-np.nan_to_num(values, nan=-np.inf), kind="stable")
 
 
