@@ -108,14 +108,13 @@ def run_live(options: StartOptions) -> bool:
         recording = stack.enter_context(WindowFilm(film, rate)) if film else None
         sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
-        opened_by = (options.open_grower, options.training, options.open_scan)
-        work = LiveWork(options.load, sources, options.start_unit, *opened_by)
+        openers = (options.open_grower, options.training, options.open_scan)
+        work = LiveWork(options.load, sources, options.start_unit, *openers)
         work.start()
         try:
             window = Window(window_settings.title, *window_size(window_settings.width, window_settings.height))
             options.clock.mark("window")
-            shots = Path(options.settings.live.screenshots)
-            shooter = Shooter(shots, options.record_of_settings, window_settings.max_fps)
+            shooter = Shooter(Path(options.settings.live.screenshots), options.record_of_settings, rate)
             stack.callback(shooter.close)
             stack.callback(window.close)
             limits = LoopOptions(window_settings, options.frames, script, recording)
