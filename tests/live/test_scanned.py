@@ -578,3 +578,35 @@ def test_the_mouse_over_a_contributing_unit_shows_its_preferred_images(driver: D
     assert (np.abs(driver.screen().astype(int) - COLOUR).max(-1) <= 12).mean() > before + 0.02
     driver.key("v")
     assert driver.state.facts.hovered is None
+
+
+@pytest.mark.display
+def test_typing_what_a_unit_stands_for_goes_to_the_unit(driver: Driver, small_scan: Scanned) -> None:
+    driver.reset()
+    for key in ("slash", *"lass", "space", "1"):  # the driver takes a "c" for another source
+        driver.key(key)
+    first = found(driver.state)[0]
+    assert first.name == "class 1 100 %"
+    driver.key("Return")
+    names = driver.state.facts.scan.names if driver.state.facts.scan else UnitNames()
+    assert driver.state.address == first.what
+    assert driver.state.selected
+    assert names.of(driver.state.selected) == (UnitName("class 1", 1.0),)
+    assert small_scan.unit in names.by_unit
+
+
+@pytest.mark.display
+def test_a_click_on_a_unit_that_fires_too_goes_there_in_a_real_window(driver: Driver) -> None:
+    driver.reset()
+    while driver.state.layer and driver.state.layer.name != "conv2":
+        driver.key("o")
+    driver.key("Down")
+    driver.key("H")
+    assert driver.state.facts.scan
+    assert driver.state.selected
+    wanted = driver.state.facts.scan.fires_with(driver.state.selected).units[1]
+    point_at(driver, "statistics", wanted)
+    driver.mouse("click", "1")
+    assert driver.state.address == str(wanted)
+    driver.key("BackSpace")
+    assert driver.state.address == "conv2:0"
