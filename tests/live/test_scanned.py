@@ -86,8 +86,7 @@ def small_scan(load_small: Callable[[], Any], tmp_path_factory: pytest.TempPathF
     return Scanned(folder / "maxes", folder, plain, Unit("conv2", unit))
 
 
-NAMES = ("sky", "dog", "cat")
-"""There is no name for class 3."""
+NAMES = ("sky", "dog", "cat", "fox")
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +139,11 @@ def test_the_unit_that_fires_for_a_class_has_its_name(units: ScannedUnits, small
     assert units.names.of(Unit("conv2", 11 if small_scan.unit.channel != 11 else 10)) is not None
 
 
-def test_a_class_without_a_name_is_called_by_its_number(small_scan: Scanned) -> None:
-    units = scanned_units(TopImages.load(small_scan.folder), ())
+@pytest.mark.parametrize("names", [(), NAMES[:3]])
+def test_names_that_are_not_those_of_the_scan_s_classes_are_not_used(
+    small_scan: Scanned, names: tuple[str, ...]
+) -> None:
+    units = scanned_units(TopImages.load(small_scan.folder), names)
     assert units.names.of(small_scan.unit) == (UnitName("class 1", 1.0),)
 
 
@@ -194,6 +196,10 @@ def test_a_scan_of_another_network_is_refused(
         (["--maxes", "nowhere"], "nowhere.* holds no top images"),
         (["--maxes", "MAXES", "--std", "100"], "another preprocessing"),
         (["--maxes", "MAXES", "--set", "unit_images.maxes_labels=none.txt"], "there is no labels file none.txt"),
+        (
+            ["--maxes", "MAXES", "--set", "unit_images.maxes_labels=few.txt"],
+            "a class 3; few.txt names 3, counted from 0",
+        ),
         (["--maxes", ""], "empty"),
         (["--watch", ".", "--maxes", "MAXES"], "--maxes does not go with --watch"),
     ],
@@ -203,6 +209,7 @@ def test_a_scan_that_is_named_and_cannot_be_used_ends_with_a_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "few.txt").write_text("sky\ndog\ncat\n")
     given = [str(small_scan.folder) if word == "MAXES" else word for word in given]
     headless = [] if "--watch" in given else ["--headless"]
     arguments = [*SMALL, *headless, "--input", str(small_scan.pictures / "000.png"), *given]
@@ -239,7 +246,7 @@ def test_the_flag_shows_it_and_a_labels_file_names_its_classes(
     small_scan: Scanned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "classes.txt").write_text("sky\ndog\ncat\n")
+    (tmp_path / "classes.txt").write_text("sky\ndog\ncat\nfox\n")
     call = [*SMALL, "--headless", "--input", str(small_scan.pictures / "000.png"), "--goto", str(small_scan.unit)]
     named = ["--maxes", str(small_scan.folder), "--set", "unit_images.maxes_labels=classes.txt"]
     for more, name in (([], "a.png"), (named, "b.png"), (named[:2], "c.png")):

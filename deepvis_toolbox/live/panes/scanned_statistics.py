@@ -88,7 +88,7 @@ def _mark_maxima(bars: Pixels, spread: Spread, scanned: ScannedSpread, look: Loo
     for value, size in ((scanned.mean, look.px(6)), (scanned.largest, look.px(10))):
         place = across(value)
         fill(bars, Box(middle - size, place, middle + size + thick, min(place + thick, width)), look.text)
-    text = "maxima: mean ± deviation, largest"
+    text = "maxima in the data set"
     draw_text(bars, text, width, look.small.ascent, look.small, look.dim, "right", width)
 
 

@@ -95,6 +95,11 @@ class ScanReading:
         try:
             names = read_labels(self._labels) if self._labels else class_names
             top = TopImages.load(self._folder)
+            highest = int(top.labels.max(initial=-1))
+            if self._labels and highest >= len(names):
+                raise ToolboxError(
+                    f"the scan has a class {highest}; {shown_path(self._labels)} names {len(names)}, counted from 0"
+                )
             self._read = top, scanned_units(top, names)
         except ToolboxError as error:
             self._problem = error
@@ -104,8 +109,8 @@ class ScanReading:
 
 
 def scanned_units(top: TopImages, class_names: tuple[str, ...]) -> ScannedUnits:
-    """Return what the window shows of a scan. `class_names`: by the label; a class beyond them is called by its
-    number."""
+    """Return what the window shows of a scan. `class_names`: by the label. Where the scan has classes beyond them they
+    are other classes' names, and all are called by their numbers."""
     maxima = {name: UnitMaxima(top.largest(name)) for name in top.layers}
     return ScannedUnits(top.pictures_read, maxima, _names(top, class_names), partial(_spread, top), partial(_with, top))
 
@@ -116,8 +121,10 @@ def _names(top: TopImages, class_names: tuple[str, ...]) -> UnitNames:
     if why_none := why_no_classes(top):
         return UnitNames(why_none=why_none)
 
+    has_names = int(top.labels.max()) < len(class_names)
+
     def name(label: int) -> str:
-        return class_names[label] if label < len(class_names) else f"class {label}"
+        return class_names[label] if has_names else f"class {label}"
 
     by_unit = {
         Unit(layer, unit): tuple(UnitName(name(one.label), one.share) for one in classes)
