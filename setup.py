@@ -11,6 +11,7 @@ setup(
     package_data={
         "deepvis_toolbox": ["py.typed"],
         "deepvis_toolbox.caffe": ["*.proto"],
+        "deepvis_toolbox.atlas": ["templates/*.html", "assets/*"],
         MODELS: ["*/model.yaml", "*/*.prototxt", "*/*.txt", "*/unit_images/**/*.jpg", "*/unit_images/**/*.json"],
     },
     include_package_data=False,

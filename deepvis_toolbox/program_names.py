@@ -19,12 +19,13 @@ SCRIPTS = {
 
 MODULES = {
     "deepvis-pipeline": "deepvis_toolbox.pipeline",
+    "deepvis-atlas": "deepvis_toolbox.atlas",
     "search": "deepvis_toolbox.optimize.search",
     "pack": "deepvis_toolbox.pipeline.pack",
 }
 """Commands that a checkout starts with `python -m`."""
 
-INSTALLED = (*SCRIPTS, "deepvis-pipeline")
+INSTALLED = (*SCRIPTS, "deepvis-pipeline", "deepvis-atlas")
 """The programs that an installed package brings."""
 
 

@@ -47,6 +47,11 @@ def pipeline() -> NoReturn:
     sys.exit(run_program("deepvis_toolbox.pipeline.pipeline_command"))
 
 
+def atlas() -> NoReturn:
+    """Run `deepvis-atlas` and `python -m deepvis_toolbox.atlas`."""
+    sys.exit(run_program("deepvis_toolbox.atlas.atlas_command"))
+
+
 def settings() -> NoReturn:
     """Run `deepvis-settings` and `python settings.py`."""
     sys.exit(run_program("deepvis_toolbox.settings.settings_command"))

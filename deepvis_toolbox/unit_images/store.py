@@ -229,6 +229,12 @@ class UnitImageStore:
             return _cut(path, partial(tiles_of_whole_layer, units=units), read_picture(path))
         return self._shipped.read_whole_layer(kind, self.owner(layer), units) if self._shipped else None
 
+    def files(self, kind: UnitImageKind, unit: Unit) -> list[Path]:
+        """Return the files that `read` shows: the unit's montage, or its singles, here or shipped."""
+        path = self._montage_to_read(kind, unit)
+        found = [path] if path.is_file() else self.singles(kind, unit)[:9]
+        return found or (self._shipped.files(kind, self.owning_unit(unit)) if self._shipped else [])
+
     # -- writing ------------------------------------------------------------------------------------------------
 
     def check_network(self, net: Network) -> None:

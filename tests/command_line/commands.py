@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from deepvis_toolbox.atlas import atlas_command
 from deepvis_toolbox.command_line.parser import CommandParser
 from deepvis_toolbox.live import toolbox_command
 from deepvis_toolbox.optimize.cli import optimize_flags, search_command
@@ -18,16 +19,26 @@ PARSERS: dict[str, Callable[[], CommandParser]] = {
     "deepvis-crop": crop_command.parser,
     "deepvis-merge": merge_command.parser,
     "deepvis-pipeline": pipeline_command.parser,
+    "deepvis-atlas": atlas_command.parser,
     "deepvis-settings": settings_command.parser,
     "search": search_command.parser,
     "pack": pack.parser,
 }
 
-OPENS_A_NETWORK = ["deepvis", "deepvis-optimize", "deepvis-scan", "deepvis-crop", "deepvis-pipeline", "search"]
+OPENS_A_NETWORK = [
+    "deepvis",
+    "deepvis-optimize",
+    "deepvis-scan",
+    "deepvis-crop",
+    "deepvis-pipeline",
+    "deepvis-atlas",
+    "search",
+]
 
 REQUIRED = {
     "deepvis-scan": ["--images", "p", "--out", "o"],
     "deepvis-crop": ["--maxes", "m"],
+    "deepvis-atlas": ["--out", "o"],
     "deepvis-merge": ["part", "--out", "o"],
     "pack": ["a", "b"],
 }

@@ -42,6 +42,7 @@ JOBS = {
         Job("search", ("-m", "deepvis_toolbox.optimize.search", *NETWORK, "--units", "6:0", "--count", "4",
                        "--max-iter", "6", "--out", "out", "-q")),
         Job("pack", ("-m", "deepvis_toolbox.pipeline.pack", STORE, "out")),
+        Job("atlas", ("-m", "deepvis_toolbox.atlas", *NETWORK, "--store", STORE, "--out", "out", "-q")),
         Job("fetch", ("run_toolbox.py", "--fetch", "out/model.yaml")),
         Job("settings", ("settings.py", "--set", "window.width=1280"), is_asking=True),
     )
