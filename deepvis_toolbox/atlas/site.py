@@ -71,6 +71,8 @@ def built_site(folder: str | Path) -> Iterator[Site]:
         raise ToolboxError(f'"{place}" holds other files than an atlas; choose an empty or a new folder with --out')
     with FolderLock(place):
         site = Site(place)
+        if not (place / BUILT).exists():
+            write_json(place / BUILT, {})  # before all else: the next run knows the folder, whatever ends this one
         yield site
         site.finish()
 
