@@ -18,6 +18,10 @@ LARGEST_FILE = 8 << 30
 """Bytes; no convnet's weights are larger, so a larger file is something else."""
 
 _OF_CAFFE = (".caffemodel", ".caffemodel.h5")
+_NOT_OF_TORCH = (*_OF_CAFFE, ".h5")
+_TIMES = {"epoch": "epoch", "current_epoch": "epoch", "global_step": "step", "step": "step", "iteration": "step"}
+"""What checkpoints call the time at which they were written."""
+_LATEST = 10**12
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module", "params", "weights", "ema")
 """What checkpoints call the state dict in them."""
 _MOST_WRAPPERS = 8
@@ -47,9 +51,26 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     A checkpoint's own `state_dict` is unwrapped; what modules keep as `_extra_state` may stand in it too. Nothing in
     the file is executed. Raises `ToolboxError` where the file is missing, too large or no state dict.
     """
-    is_zip = _check_size(path)
     if path.name.lower().endswith(_OF_CAFFE):
         raise ToolboxError(f"{path} holds weights of a Caffe network; give its definition too: --prototxt FILE")
+    return _state_dict_in(_content(path), path)
+
+
+def time_in_training(path: Path) -> str:
+    """Return what a checkpoint says of when it was written, `epoch 3` or `step 400`; empty where that is nothing, or
+    the file is none that can be read."""
+    if path.name.lower().endswith(_NOT_OF_TORCH):
+        return ""
+    try:
+        content = _content(path)
+    except ToolboxError:
+        return ""
+    said = ((word, content.get(key)) for key, word in _TIMES.items()) if isinstance(content, dict) else ()
+    return next((f"{word} {value}" for word, value in said if type(value) is int and 0 <= value < _LATEST), "")
+
+
+def _content(path: Path) -> Any:
+    is_zip = _check_size(path)
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS), _FileRead(path) as file:
             content = torch.load(path if is_zip else file, map_location="cpu", weights_only=True)
@@ -58,7 +79,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             f"{path} cannot be read as weights of PyTorch: it is broken, or holds more than names and tensors; save "
             "the network's state_dict() with torch.save"
         ) from None
-    return _state_dict_in(content, path)
+    return content
 
 
 def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:

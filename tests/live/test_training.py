@@ -28,7 +28,7 @@ from deepvis_toolbox.live.work.worker import Worker
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.measure import LayerMaps
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from deepvis_toolbox.opening.weights_file import fill, read_state_dict
+from deepvis_toolbox.opening.weights_file import fill, read_state_dict, time_in_training
 from deepvis_toolbox.words.unit import Unit
 from tests.live.test_worker import frame
 from tests.nets import opened
@@ -73,6 +73,28 @@ def test_the_newest_file_with_weights_counts(tmp_path: Path) -> None:
     alone = newest_checkpoint(tmp_path / "a.pt")
     assert alone is not None
     assert alone.stamp < found.stamp
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"epoch": 3, "state_dict": {}}, "epoch 3"),
+        ({"global_step": 400, "current_epoch": 0}, "epoch 0"),
+        ({"step": 7}, "step 7"),
+        ({"epoch": "three", "iteration": 12}, "step 12"),
+        ({"epoch": True}, ""),
+        ({"epoch": -1}, ""),
+        ({"epoch": 10**30}, ""),
+        ({"epoch": 2.5}, ""),
+        ([1, 2], ""),
+        (torch.zeros(2), ""),
+    ],
+)
+def test_a_checkpoint_says_when_it_was_written(content: object, said: str, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    assert time_in_training(tmp_path / "a.pt") == said
+    (tmp_path / "broken.pt").write_bytes(b"no weights")
+    assert time_in_training(tmp_path / "broken.pt") == time_in_training(tmp_path / "gone.caffemodel") == ""
 
 
 def test_a_file_is_told_of_once_it_is_written_whole(tmp_path: Path) -> None:
@@ -128,7 +150,7 @@ def test_answers_are_those_of_the_newest_weights_and_a_broken_file_changes_nothi
     x = torch.from_numpy(np.float32(shot.image.transpose(2, 0, 1).copy()))[None]
     maps, progress = following.next()
     np.testing.assert_allclose(maps, first.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
-    assert (progress.count, progress.checkpoint, len(progress.film)) == (1, "one.pt", 1)
+    assert (progress.count, progress.checkpoint, len(progress.film)) == (1, "one.pt · epoch 1", 1)
 
     broken = tmp_path / "half.pt"
     broken.write_bytes((tmp_path / "one.pt").read_bytes()[:500])
@@ -142,8 +164,8 @@ def test_answers_are_those_of_the_newest_weights_and_a_broken_file_changes_nothi
     following.inbox.renew(newest_checkpoint(tmp_path / "two.pt"))  # type: ignore[arg-type]
     maps, progress = following.next()
     np.testing.assert_allclose(maps, second.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
-    assert (progress.count, progress.checkpoint, progress.note) == (2, "two.pt", "")
-    assert [former.checkpoint for former in progress.film] == ["1 · one.pt", "2 · two.pt"]
+    assert (progress.count, progress.checkpoint, progress.note) == (2, "two.pt · epoch 2", "")
+    assert [former.checkpoint for former in progress.film] == ["1 · one.pt · epoch 1", "2 · two.pt · epoch 2"]
     np.testing.assert_allclose(progress.film[0].map, first.conv(x)[0, 2].detach(), rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(progress.film[1].map, second.conv(x)[0, 2].detach(), rtol=1e-3, atol=1e-2)
 

@@ -69,8 +69,11 @@ class Training:
             return None
 
     def _load_and_note(self, checkpoint: Checkpoint) -> Network:
-        network = self._load(checkpoint)
-        self._opened, self._count, self._name, self._note = checkpoint, self._count + 1, checkpoint.name, ""
+        from deepvis_toolbox.opening.weights_file import time_in_training
+
+        network, time = self._load(checkpoint), time_in_training(checkpoint.path)
+        self._name = f"{checkpoint.name} · {time}" if time else checkpoint.name
+        self._opened, self._count, self._note = checkpoint, self._count + 1, ""
         return network
 
     def progress(self, snapshot: Snapshot, unit: Unit | None) -> TrainingProgress:
