@@ -171,7 +171,7 @@ def test_answers_are_those_of_the_newest_weights_and_a_broken_file_changes_nothi
 
     following.question = TrainingOf(Unit("conv", 0))  # another unit's film begins anew
     following.inbox.ask(Request(frozenset({LayerMaps("conv"), following.question})))
-    assert [former.checkpoint for former in following.next()[1].film] == ["2 · two.pt"]
+    assert [former.checkpoint for former in following.next()[1].film] == ["2 · two.pt · epoch 2"]
     following.close()
 
 
