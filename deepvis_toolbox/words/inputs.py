@@ -15,4 +15,5 @@ INPUT_FORMS.add("URL", Word("a network stream or video"))
 INPUT_FORMS.add(
     "screen:X,Y,WIDTH,HEIGHT", Word("a part of the screen; screen alone is all of it (X11, macOS, Windows)")
 )
+INPUT_FORMS.add("clipboard", Word("the picture that was copied last in another program"))
 INPUT_FORMS.add("-", Word("standard input: pictures one after the other, or a film, as another program writes them"))

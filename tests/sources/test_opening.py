@@ -14,6 +14,7 @@ import pytest
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.kinds import camera as camera_module
+from deepvis_toolbox.sources.kinds import clipboard as clipboard_module
 from deepvis_toolbox.sources.kinds import screen as screen_module
 from deepvis_toolbox.sources.kinds import standard_input as standard_input_module
 from deepvis_toolbox.sources.opening import open_source
@@ -30,6 +31,7 @@ def examples(tmp_path: Path, pictures: Path, video: Path, motion_jpeg, camera, m
     monkeypatch.setattr(camera_module, "open_camera", camera.open)
     shown = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
     monkeypatch.setattr(screen_module, "_grabbed", lambda box: shown if box is None else shown[:40, :50].copy())
+    monkeypatch.setattr(clipboard_module, "copied_picture", lambda: shown)
     monkeypatch.setattr(standard_input_module, "_check_there_is_something", lambda: None)
     monkeypatch.setattr(standard_input_module, "open_video", lambda _: open_video(str(video)))
     (tmp_path / "list.txt").write_text("pictures/img2.png 7\npictures/img1.png 3\n")
@@ -42,6 +44,7 @@ def examples(tmp_path: Path, pictures: Path, video: Path, motion_jpeg, camera, m
         "VIDEO": str(video),
         "URL": motion_jpeg.url,
         "screen:X,Y,WIDTH,HEIGHT": "screen:0,0,50,40",
+        "clipboard": "clipboard",
         "-": "-",
     }
 
