@@ -16,6 +16,7 @@ from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, ShownPictu
 from deepvis_toolbox.live.scanned import ScannedUnits
 from deepvis_toolbox.live.tile_order import TileOrder, TileUnits
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.comparison import Pinned, Reference
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Layer, Rect
@@ -84,6 +85,9 @@ class Facts:
     pattern_tiles: PatternTiles | None = None
     chosen_maps: Mapping[Unit, Floats] = field(default_factory=dict)
     """The selected unit's and the marked ones' activations as shown last, (H, W) or (); without those not shown."""
+
+    pinnable: Pinned | None = None
+    """The picture that is shown; None while there is none that was computed."""
 
     tile_columns: int = 1
     """How many columns the tile grid has now; up and down need it."""
@@ -178,6 +182,11 @@ class View:
     show_changes: bool = False
     """The tiles show what the edits and the perturbation change, while there are any."""
 
+    pinned: Pinned | None = None
+    """The frame from which the panes show the difference."""
+    show_most_different: bool = False
+    """List the units that differ most, while anything is compared."""
+
     own: dict[str, Any] = field(default_factory=dict)
     """What panes of a user's own keep, each under its name."""
 
@@ -201,8 +210,10 @@ class View:
         return bool(self.edits or self.perturbation)
 
     @property
-    def tiles_show(self) -> Literal["activations", "gradients", "changes"]:
-        """What the layer's maps are."""
+    def tiles_show(self) -> str:
+        """What the layer's maps are, in words."""
+        if self.pinned is not None:
+            return "gradients, now − pinned" if self.show_gradients else "now − pinned"
         if self.show_changes and self.is_changed:
             return "changes"
         return "gradients" if self.show_gradients else "activations"
@@ -279,6 +290,11 @@ class State:
     def origin(self) -> Unit | None:
         """Where the backward pass starts: the frozen origin, else the selected unit."""
         return self.view.frozen_origin or self.selected
+
+    @property
+    def reference(self) -> Reference | None:
+        """What the panes show the difference from; None where they show no difference."""
+        return self.view.pinned
 
     @property
     def address(self) -> str:

@@ -119,6 +119,8 @@ CASES = [
     Case("v", {"why": "feeds"}, "", "input layers tiles", "o Down", shown=["why"]),
     Case("6", {"show_occlusion": True}, "", "input layers tiles", "o Down", shown=["occlusion"]),
     Case("1", {"perturbation": "noise 10"}, "input tiles classes layers status", "backward", shown=["what if"]),
+    Case("equal", {"tiles_show": "now − pinned"}, "tiles selected input classes status", "layers", "Down", "="),
+    Case("shift+n", {"show_most_different": True}, "layers", "input tiles", "Down equal", "N", shown=["most different"]),
     Case("Escape", {"unit": 1, "backward": "off", "zoom": "tiles", "cursor_area": "tiles"},
          "tiles backward", "", "Down Right b z", "escape"),
 ]  # fmt: skip

@@ -15,11 +15,16 @@ from deepvis_toolbox.live.kept import Same
 from deepvis_toolbox.live.panes.caption import missing_note
 from deepvis_toolbox.live.panes.questions import maps_question
 from deepvis_toolbox.live.scene import Scene
-from deepvis_toolbox.measure import ChangedMaps, LayerGradients, LayerMaps
+from deepvis_toolbox.measure import ChangedMaps, Difference, LayerGradients, LayerMaps
 
-MapsOf = Literal["activations", "gradients", "changes"]
+MapsOf = Literal["activations", "gradients", "changes", "differences"]
 
-_WHAT: dict[type, MapsOf] = {LayerMaps: "activations", LayerGradients: "gradients", ChangedMaps: "changes"}
+_WHAT: dict[type, MapsOf] = {
+    LayerMaps: "activations",
+    LayerGradients: "gradients",
+    ChangedMaps: "changes",
+    Difference: "differences",
+}
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,7 @@ class ShownMaps:
 def shown_maps(scene: Scene) -> ShownMaps | None:
     """Return the newest maps that came, with the state's boosts; None where there are none."""
     wanted = maps_question(scene.state)
-    found = (
-        scene.snapshot.newest(wanted, (LayerMaps, LayerGradients, ChangedMaps)) if scene.snapshot and wanted else None
-    )
+    found = scene.snapshot.newest(wanted, tuple(_WHAT)) if scene.snapshot and wanted else None
     if found is None or found[1].maps.size == 0:
         return None
     question, answer = found
@@ -70,6 +73,6 @@ def shown_maps(scene: Scene) -> ShownMaps | None:
 def no_maps_note(scene: Scene) -> str:
     """Return why there are no maps that answer what the state asks for."""
     view = scene.state.view
-    if view.tiles_show == "gradients" and view.backward == "off" and scene.state.layer is not None:
+    if view.show_gradients and view.backward == "off" and maps_question(scene.state) is None and scene.state.layer:
         return f"gradients need a backward pass; press {scene.keys.label_for(actions_backward.cycle_backward)}"
     return missing_note(scene, maps_question(scene.state))

@@ -10,19 +10,33 @@ from deepvis_toolbox.measure import (
     ChangedLayers,
     ChangedMaps,
     ClassProbabilities,
+    Compared,
+    Difference,
     InputContributions,
     LayerGradients,
     LayerMaps,
 )
 from deepvis_toolbox.words.backward import CONTRIBUTION_VIEWS
 
+MapsQuestion = LayerMaps | LayerGradients | ChangedMaps | Difference
 
-def maps_question(state: State) -> LayerMaps | LayerGradients | ChangedMaps | None:
-    """Return what the tiles are to show: the layer's activations, gradients, or changes; None where there are none."""
+
+def maps_question(state: State) -> MapsQuestion | None:
+    """Return what the tiles are to show: the layer's activations or gradients, their difference from those of what is
+    compared, or changes; None where there are none."""
     if state.layer is None or state.origin is None:
         return None
+    if state.reference is not None:
+        asked = _values_question(state)
+        return None if asked is None else Difference(state.reference, asked)
     if state.view.tiles_show == "changes":
         return ChangedMaps(state.layer.name, state.view.edits)
+    return _values_question(state)
+
+
+def _values_question(state: State) -> LayerMaps | LayerGradients | None:
+    assert state.layer is not None
+    assert state.origin is not None
     if not state.view.show_gradients:
         return LayerMaps(state.layer.name)
     if state.view.backward == "off":
@@ -54,9 +68,14 @@ def changed_layers_question(state: State) -> ChangedLayers | None:
     return ChangedLayers(tuple(layer.name for layer in state.facts.layers), state.view.edits)
 
 
-def classes_before_question(state: State) -> AsItIs | None:
-    """Return the classes of the picture as it came, while anything is changed and the network has classes."""
-    return AsItIs(ClassProbabilities()) if state.view.is_changed and state.facts.label_layers else None
+def classes_before_question(state: State) -> AsItIs | Compared | None:
+    """Return the classes that those now are compared with: the pinned picture's; else, while anything is changed, those
+    of the picture as it came. None where there are none."""
+    if not state.facts.label_layers:
+        return None
+    if state.reference is not None:
+        return Compared(state.reference, ClassProbabilities())
+    return AsItIs(ClassProbabilities()) if state.view.is_changed else None
 
 
 def growing_question(state: State) -> GrowingPictures | None:

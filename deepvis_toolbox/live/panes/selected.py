@@ -65,8 +65,11 @@ class SelectedPane(Pane):
 
 
 def _title(scene: Scene, width: int) -> str:
-    """Return what the unit stands for, where a scan tells, cut so that its address has room."""
+    """Return what is shown of it, where that is a difference; else what the unit stands for, where a scan tells, cut so
+    that its address has room."""
     state, look = scene.state, scene.look
+    if state.reference is not None:
+        return f"selected unit · {state.view.tiles_show}"
     words = words_of(state, state.selected)
     if words is None:
         return "selected unit"
@@ -104,7 +107,8 @@ def draw_unit(pixels: Pixels, scene: Scene) -> None:
 def _note(values: NDArray[np.float32], what: MapsOf) -> str:
     """Return what the picture of these values does not say itself."""
     if not values.any():
-        return "nothing changes here" if what == "changes" else f"{what.removesuffix('s')} exactly zero"
+        nothing = {"changes": "nothing changes here", "differences": "there is no difference here"}
+        return nothing.get(what) or f"{what.removesuffix('s')} exactly zero"
     not_finite = int(values.size - np.isfinite(values).sum())
     return f"{not_finite} values are not finite" if not_finite else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,6 +70,7 @@ class FrameProcessor:
             taken.image,
             self._with_average(request, answers, average),
             {asked[one]: str(refusal) for one, refusal in taken.refused.items()},
+            weakref.ref(self.network),
             device=str(self.network.device),
             timings=taken.milliseconds,
         )

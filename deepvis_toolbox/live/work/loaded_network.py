@@ -65,7 +65,11 @@ class LoadedNetwork:
             go_to(state, self.start)
 
     def introduce_again(self, state: State) -> None:
-        """Let the state go on with other weights: the selected unit stays, where it is still there."""
+        """Let the state go on with other weights: the selected unit stays, where it is still there; a pinned frame does
+        not, since nothing computes any more what the former weights made of it."""
+        if state.view.pinned is not None:
+            state.view.pinned = None
+            state.facts.message = "the pinned frame was let go: it was computed with other weights"
         if self.layers == state.facts.layers:
             return
         unit = state.selected
