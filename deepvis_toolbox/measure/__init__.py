@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
-from deepvis_toolbox.measure.comparison import Compared, Difference, MostDifferent
+from deepvis_toolbox.measure.comparison import Compared, ComparedMaps, Difference, MostDifferent, UnitsByDifference
 from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContributions, UnitEffects
 from deepvis_toolbox.measure.input_contributions import AverageContributions, ContributionMap, InputContributions
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
@@ -55,6 +55,7 @@ __all__ = [
     "ChangedMaps",
     "ClassProbabilities",
     "Compared",
+    "ComparedMaps",
     "ContributionMap",
     "Contributors",
     "Difference",
@@ -95,6 +96,7 @@ __all__ = [
     "UnitHeat",
     "UnitMaxima",
     "UnitWeights",
+    "UnitsByDifference",
     "UnitsByScore",
     "UnitsInRegion",
     "UnitsInRegionOfLayers",

@@ -12,9 +12,8 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Answer, Measurement
 from deepvis_toolbox.measure.needs import Needs
-from deepvis_toolbox.measure.who_fires import UnitsByScore
+from deepvis_toolbox.measure.who_fires import ActiveUnits, UnitsByScore, flat_maps, strongest_first
 from deepvis_toolbox.words.comparison import Reference
-from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
 
 if TYPE_CHECKING:
@@ -43,6 +42,28 @@ class Compared(Measurement[Answer]):
 
 
 @dataclass(frozen=True)
+class ComparedMaps(Measurement[Maps]):
+    """What are the activations of a layer for the pinned picture, or in the other network?
+
+    Of the other network: in the layer of the same name and shape, unit by unit.
+    """
+
+    reference: Reference
+    layer: str
+    compares: ClassVar[bool] = True
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return the pass that is compared with; `ToolboxError` where the other network has no such layer."""
+        return LayerMaps(self.layer).plan(_with_layer(passes, self.reference, self.layer))
+
+    def take(self, passes: Pass) -> Maps:
+        """Answer with the activations."""
+        other = passes.reference(self.reference)
+        found, units = LayerMaps(self.layer).take(other), other.matched_units(self.layer)
+        return found if units is None else Maps(found.maps[units], found.note)
+
+
+@dataclass(frozen=True)
 class Difference(Measurement[Maps]):
     """How far are a layer's values from those of the pinned picture, or of the other network? Now minus those.
 
@@ -63,15 +84,38 @@ class Difference(Measurement[Maps]):
 
     def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
         """Return both passes; `ToolboxError` where the other network has no such layer."""
-        other = passes.reference(self.reference)
-        if refusal := why_not_compared(passes.network, other.network, self.layer):
-            raise ToolboxError(refusal)
-        return (*self.asked.plan(passes), *self.asked.plan(other))
+        return (*self.asked.plan(passes), *self.asked.plan(_with_layer(passes, self.reference, self.layer)))
 
     def take(self, passes: Pass) -> Maps:
         """Answer with the differences."""
-        maps = self.asked.take(passes).maps - self.asked.take(passes.reference(self.reference)).maps
+        other = passes.reference(self.reference)
+        theirs, units = self.asked.take(other).maps, other.matched_units(self.layer)
+        maps = self.asked.take(passes).maps - (theirs if units is None else theirs[units])
         return Maps(maps, "" if maps.any() else f"there is no difference in {self.layer}")
+
+
+@dataclass(frozen=True)
+class UnitsByDifference(Measurement[ActiveUnits]):
+    """In which order do a layer's units differ? By the largest difference of each, up or down, over its places; equal
+    ones in their order."""
+
+    reference: Reference
+    layer: str
+
+    def needs(self, network: Network) -> Needs:  # noqa: ARG002
+        """Return the layer."""
+        return Needs(frozenset({self.layer}))
+
+    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
+        """Return both passes; `ToolboxError` where the other network has no such layer."""
+        needs = self.needs(passes.network)
+        return (passes, needs), (_with_layer(passes, self.reference, self.layer), needs)
+
+    def take(self, passes: Pass) -> ActiveUnits:
+        """Answer with the order, and the sizes of the differences."""
+        values = _differences(passes, self.reference, self.layer).abs().amax(1).cpu().numpy()
+        order = strongest_first(values)
+        return ActiveUnits(tuple(order.tolist()), values[order])
 
 
 @dataclass(frozen=True)
@@ -94,16 +138,18 @@ class MostDifferent(Measurement[UnitsByScore]):
     def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
         """Return both passes."""
         other = passes.reference(self.reference)
-        needs = Needs(frozenset(self._in_both(passes)))
+        layers = self._in_both(passes)
+        for name in layers:
+            other.matched_units(name)  # says it where they are not known
+        needs = Needs(frozenset(layers))
         return (passes, needs), (other, needs)
 
     def take(self, passes: Pass) -> UnitsByScore:
         """Answer with the units' addresses, farthest first."""
-        other = passes.reference(self.reference)
         found: list[tuple[float, Unit]] = []
         for name in self._in_both(passes):
-            scores = _distances(passes.network.layers[name], passes.activations(name), other.activations(name))
-            order = np.argsort(-scores, kind="stable")[: self.top]
+            scores = _distances(passes, self.reference, name)
+            order = strongest_first(scores)[: self.top]
             found += [(float(scores[unit]), Unit(name, int(unit))) for unit in order if scores[unit] > 0]
         found.sort(key=lambda item: -item[0])
         best = found[: self.top]
@@ -113,6 +159,15 @@ class MostDifferent(Measurement[UnitsByScore]):
     def _in_both(self, passes: Pass) -> list[str]:
         other = passes.reference(self.reference)
         return [name for name in self.layers if not why_not_compared(passes.network, other.network, name)]
+
+
+def _with_layer(passes: Pass, reference: Reference, layer: str) -> Pass:
+    """Return the pass that is compared with; `ToolboxError` where its network has no such layer."""
+    other = passes.reference(reference)
+    if refusal := why_not_compared(passes.network, other.network, layer):
+        raise ToolboxError(refusal)
+    other.matched_units(layer)  # says it where they are not known
+    return other
 
 
 def why_not_compared(network: Network, other: Network, name: str) -> str:
@@ -129,11 +184,18 @@ def why_not_compared(network: Network, other: Network, name: str) -> str:
     return ""
 
 
-def _distances(layer: Layer, now: torch.Tensor, then: torch.Tensor) -> np.ndarray:
+def _differences(passes: Pass, reference: Reference, layer: str) -> torch.Tensor:
+    """Return the differences of a layer's activations (units, places), float32, where the network computes."""
+    other = passes.reference(reference)
+    now, then = (flat_maps(each, each.activations(layer), layer) for each in (passes, other))
+    units = other.matched_units(layer)
+    return now - (then if units is None else then[units.tolist()]).to(now.device)
+
+
+def _distances(passes: Pass, reference: Reference, layer: str) -> np.ndarray:
     """Return each unit's score (units,); what is not finite counts as no difference."""
-    change = (now - then.to(now.device))[0].detach().float()
-    by_unit = (change.movedim(-1, 0) if layer.is_tokens else change).reshape(layer.channels, -1)
-    distances = by_unit.square().mean(1).sqrt()
-    spread = float(then.detach().float().std(correction=0))
+    differences = _differences(passes, reference, layer)
+    distances = differences.norm(dim=1) / differences.shape[1] ** 0.5
+    spread = float(passes.reference(reference).activations(layer).detach().float().std(correction=0))
     scores = (distances / spread if spread else distances).cpu().numpy()
     return np.nan_to_num(scores, nan=0.0, posinf=0.0)

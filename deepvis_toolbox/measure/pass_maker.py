@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from deepvis_toolbox.measure.passes import Pass
+from deepvis_toolbox.measure.passes import MatchedUnits, Pass
 from deepvis_toolbox.measure.perturbing import perturbed
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.words.comparison import Reference
@@ -32,9 +32,15 @@ class Picture(NamedTuple):
 class PassMaker:
     """Of one network."""
 
-    def __init__(self, network: Network, references: Callable[[Reference], Pass] | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        references: Callable[[Reference], Pass] | None = None,
+        matched: MatchedUnits | None = None,
+    ) -> None:
+        """Take `references` and `matched` for the passes that it makes; see `Pass`."""
         self._network = network
-        self._references = references
+        self._references, self._matched = references, matched
         self._pass: Pass | None = None
         self._seen: tuple[object, ...] | None = None
         self._fitted: RGBImage | None = None
@@ -67,7 +73,7 @@ class PassMaker:
         return self._pass, again
 
     def _new_pass(self, fitted: RGBImage, came: Pass | None = None) -> Pass:
-        return pass_over_fitted(self._network, fitted, came, self._references)
+        return pass_over_fitted(self._network, fitted, came, self._references, matched=self._matched)
 
 
 def pass_over_fitted(
@@ -76,10 +82,11 @@ def pass_over_fitted(
     came: Pass | None = None,
     references: Callable[[Reference], Pass] | None = None,
     edits: tuple[Edit, ...] = (),
+    matched: MatchedUnits | None = None,
 ) -> Pass:
     """Return a new pass over an RGB picture that has the network's input's size, uint8 H×W×3; `came`, `references`,
-    `edits`: see `Pass`."""
+    `edits`, `matched`: see `Pass`."""
     preprocessing = network.preprocessing
     values = torch.from_numpy(preprocessing.values_of(fitted))[None].to(network.device)
     seen = network.deprocess(values)[0] if preprocessing.channels == "gray" else fitted
-    return Pass(network, seen, values, edits=edits, came=came, references=references)
+    return Pass(network, seen, values, edits=edits, came=came, references=references, matched=matched)

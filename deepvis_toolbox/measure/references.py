@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.pass_maker import PassMaker, Picture, pass_over_fitted
-from deepvis_toolbox.measure.passes import Pass
+from deepvis_toolbox.measure.passes import MatchedUnits, Pass
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.words.comparison import Pinned, Reference
 
@@ -12,9 +12,10 @@ from deepvis_toolbox.words.comparison import Pinned, Reference
 class References:
     """Keeps one pass of each sort, and of it no more than the activations that were asked for last."""
 
-    def __init__(self, network: Network, other: Network | None = None) -> None:
+    def __init__(self, network: Network, other: Network | None = None, matched: MatchedUnits | None = None) -> None:
+        """Take `matched`, which says which of the other network's units stand for a layer's."""
         self._network = network
-        self._other = PassMaker(other) if other else None
+        self._other = PassMaker(other, matched=matched) if other else None
         self._picture: Picture | None = None
         self._passes: dict[Reference, Pass] = {}
         self._asked: set[Reference] = set()

@@ -11,7 +11,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.measurement import Answer, Measurement
 from deepvis_toolbox.measure.needs import Needs
 from deepvis_toolbox.measure.pass_maker import PassMaker, Picture
-from deepvis_toolbox.measure.passes import Pass
+from deepvis_toolbox.measure.passes import MatchedUnits, Pass
 from deepvis_toolbox.measure.references import References
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.words.images import RGBImage
@@ -38,10 +38,12 @@ class Session:
     mode, but for the one that makes its recording. Not for use by two threads at once.
     """
 
-    def __init__(self, network: Network, other: Network | None = None) -> None:
-        """`other`: the network that `OTHER_NETWORK` stands for."""
+    def __init__(self, network: Network, other: Network | None = None, matched: MatchedUnits | None = None) -> None:
+        """`other`: the network that `OTHER_NETWORK` stands for; `matched`: gives, for a layer's name, which of its
+        units stand for this network's, int32 (units,); without it, or where it gives None, those of the same numbers
+        do."""
         self.network = network
-        self._references = References(network, other)
+        self._references = References(network, other, matched)
         self._passes = PassMaker(network, self._references.pass_of)
 
     def take(self, frame: RGBImage, measurement: Measurement[Answer], stretch: bool = False) -> Answer:

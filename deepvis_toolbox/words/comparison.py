@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deepvis_toolbox.words.edit import Edit
+from deepvis_toolbox.words.images import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,3 +33,13 @@ class OtherNetwork:
 
 Reference = Pinned | OtherNetwork
 OTHER_NETWORK = OtherNetwork()
+
+
+@dataclass(frozen=True, eq=False)
+class UnitMatching:
+    """One unit of the other network for each of this one's, none twice."""
+
+    units: NDArray[np.int32]
+    """(units,): the other network's, in the order of this one's."""
+    correlations: Floats
+    """(units,): Pearson's, of the two; 0 for a unit that never varies."""

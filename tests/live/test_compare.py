@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from deepvis_toolbox.live.actions import go_to
 from deepvis_toolbox.live.layout import PANES, make_request
+from deepvis_toolbox.live.other_network import OtherNetworkFacts
 from deepvis_toolbox.live.panes import changed, classes
-from deepvis_toolbox.live.panes.maps import shown_maps
+from deepvis_toolbox.live.panes.maps import no_maps_note, shown_maps
 from deepvis_toolbox.live.panes.pinned import compared_text, pinnable
+from deepvis_toolbox.live.panes.questions import classes_question
 from deepvis_toolbox.live.panes.status_line import COMPARED, _more_columns
 from deepvis_toolbox.live.pictures.saved_values import save_values
 from deepvis_toolbox.live.pictures.screenshot import description
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.view_record import view_from, view_record
+from deepvis_toolbox.live.work.counterpart import Counterpart
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -31,10 +38,15 @@ from deepvis_toolbox.measure import (
     Pinned,
     UnitsByScore,
 )
-from deepvis_toolbox.words.comparison import Reference
+from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.network.tracing import trace
+from deepvis_toolbox.sources.opening import open_source
+from deepvis_toolbox.words.comparison import OTHER_NETWORK, Reference
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.unit import Unit
+from tests.nets import opened
 
+from .conftest import Display, Driver, SmallNet
 from .scenes import LAYERS, drawn, part, scene_of, snapshot_for, state_at
 from .test_what_if import frame, live_state, press
 
@@ -263,3 +275,163 @@ def test_the_classes_are_compared_with_those_of_the_pinned_frame(small) -> None:
     assert then is not None
     assert before is not None
     np.testing.assert_array_equal(before, then.probabilities)
+
+
+# -- two networks ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pair(small) -> tuple[object, Counterpart]:
+    """The small network, and one with other weights behind its first layer."""
+    module = SmallNet()
+    with torch.no_grad():
+        module.conv2.weight *= 1.5
+    description = replace(small.description, name="changed")
+    other = TorchNetwork(trace(module, (3, 32, 32)), description, torch.device("cpu"))
+    return small, Counterpart(other, "changed.pt")
+
+
+def two_networks(pair: tuple[object, Counterpart], address: str = "conv2:3") -> tuple[State, FrameProcessor]:
+    network, counterpart = pair
+    state = State()
+    LoadedNetwork.of(network, address, other=counterpart.facts(network)).introduce(state)  # type: ignore[arg-type]
+    return state, FrameProcessor(network, other=counterpart.network)  # type: ignore[arg-type]
+
+
+def values_of(pair: tuple[object, Counterpart], layer: str, seed: int = 0) -> list[np.ndarray]:
+    found = []
+    for network in (pair[0], pair[1].network):
+        x = network.preprocess(frame(seed).image)  # type: ignore[attr-defined]
+        found.append(network.forward(x, [layer])[layer][0].numpy())  # type: ignore[attr-defined]
+    return found
+
+
+def test_two_networks_start_with_the_difference_and_a_key_shows_each(pair) -> None:
+    state, processor = two_networks(pair)
+    a, b = values_of(pair, "conv2")
+    for shown, wanted in (("A − B", a - b), ("A", a), ("B", b), ("A − B", a - b)):
+        assert state.view.networks == shown
+        snapshot = answered(processor, state, 0)
+        maps = shown_maps(scene_of(state, snapshot))
+        assert maps
+        assert not maps.is_stale
+        np.testing.assert_allclose(maps.values, wanted, rtol=1e-4, atol=1e-5)
+        assert (a - b).any()
+        press(state, "B")
+        assert state.facts.message.startswith("the tiles show")
+
+
+def test_tiles_of_both_networks_have_one_scale(pair) -> None:
+    state, processor = two_networks(pair)
+    largest = max(float(np.abs(values).max()) for values in values_of(pair, "conv2"))
+    for _ in range(2):
+        press(state, "B")
+        maps = shown_maps(scene_of(state, answered(processor, state, 0)))
+        assert maps
+        assert maps.levels.full == pytest.approx(largest)
+        assert maps.levels.indices.shape == maps.values.shape
+
+
+def test_the_status_line_and_the_captions_say_which_network_is_shown(pair) -> None:
+    state, _ = two_networks(pair)
+    told = []
+    for _ in range(3):
+        told.append((compared_text(state), state.view.tiles_show))
+        press(state, "B")
+    assert told == [
+        ("A − changed.pt", "A − B"),
+        ("A: live_test_network:make", "activations of A"),
+        ("B: changed.pt", "activations of B"),
+    ]
+
+
+def test_a_pinned_frame_and_the_other_network_take_turns(pair) -> None:
+    state, processor = two_networks(pair)
+    answered(processor, state, 0)
+    press(state, "=")
+    assert (state.view.networks, state.view.tiles_show) == ("A", "now − pinned")
+    question = Difference(state.view.pinned, LayerMaps("conv2"))
+    now, then = (values_of(pair, "conv2", seed)[0] for seed in (1, 0))
+    np.testing.assert_allclose(answered(processor, state, 1).answers[question].maps, now - then, rtol=1e-4, atol=1e-5)
+    press(state, "B")
+    assert (state.view.networks, state.view.pinned) == ("A − B", None)
+    press(state, "=", "=")
+    assert state.view.networks == "A − B"
+    assert press(state, "B", "escape").view.networks == "A − B"
+
+
+def test_classes_of_both_are_compared_where_they_are_the_same_ones(pair) -> None:
+    state, processor = two_networks(pair)
+    a, b = values_of(pair, "prob")
+    scene = scene_of(state, answered(processor, state, 0))
+    np.testing.assert_allclose(classes._before(scene), b, rtol=1e-4)
+    press(state, "B", "B")
+    scene = scene_of(state, answered(processor, state, 0))
+    np.testing.assert_allclose(scene.answer(classes_question(state)).probabilities, b, rtol=1e-4)
+    assert classes._before(scene) is None
+    other = OtherNetworkFacts("A", "B", labels=("dog", "cat"), has_classes=True)
+    state.facts.other = other
+    assert classes._name(state, 1) == "cat"
+    found = PANES["classes"].hit(100, 200, scene_of(state, scene.snapshot), 5, 5)
+    assert found.click is None, "A has no such classes"
+    press(state, "B")
+    assert make_request(state).questions & {Compared(OTHER_NETWORK, ClassProbabilities())} == set()
+    assert (a != b).any()
+
+
+def test_a_layer_that_only_one_network_has_says_so(pair) -> None:
+    small, _ = pair
+    other = opened(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()), (32, 32))
+    state, processor = two_networks((small, Counterpart(other, "other")))
+    assert state.facts.other
+    assert state.facts.other.layers == {small.input_name}
+    assert not state.facts.other.has_classes
+    question = Difference(OTHER_NETWORK, LayerMaps("conv2"))
+    snapshot = answered(processor, state, 0)
+    assert "has no layer conv2: there is nothing to compare with" in snapshot.refusals[question]
+    assert no_maps_note(scene_of(state, snapshot)) == snapshot.refusals[question]
+    press(state, "B")
+    assert not answered(processor, state, 0).refusals, "A's own tiles are there"
+
+
+def test_edits_change_a_alone(pair) -> None:
+    state, processor = two_networks(pair, "conv1:2")
+    press(state, "x")
+    snapshot = answered(processor, state, 0)
+    a, b = values_of(pair, "conv1")
+    a[2] = 0
+    maps = snapshot.answers[Difference(OTHER_NETWORK, LayerMaps("conv1"))].maps
+    np.testing.assert_allclose(maps, a - b, rtol=1e-4, atol=1e-5)
+
+
+def test_without_another_network_the_key_says_how_to_open_one(small) -> None:
+    state = press(live_state(small), "B")
+    assert state.facts.message == "there is one network only; --compare NAME opens another beside it"
+    state.view.networks = "B"  # of a screenshot that is restored
+    LoadedNetwork.of(small).introduce(state)
+    assert state.view.networks == ""
+
+
+@pytest.mark.display
+def test_a_key_shows_the_other_network_in_a_real_window(
+    display: Display, pair, photos: Path, load_small: Callable[[], object], tmp_path: Path
+) -> None:
+    sources = [open_source(str(photos / "cat.png"))]
+    driver = Driver(display, load_small, sources, tmp_path, open_counterpart=lambda _: pair[1])
+    try:
+        driver.run_until(lambda: bool(driver.state.facts.layers))
+        driver.settle()
+        for key in ("Right", "Right", "Down"):
+            driver.key(key)
+        seen = []
+        for _ in range(3):
+            seen.append({name: panes.copy() for name, panes in driver.panes().items()})
+            driver.key("shift+b")
+        for one, other in combinations(seen, 2):
+            for name in ("tiles", "selected", "status"):
+                assert (one[name] != other[name]).any()
+            assert (one["input"] == other["input"]).all()
+        driver.key("shift+n")
+        assert "most different" in driver.panes()
+    finally:
+        driver.close()

@@ -15,6 +15,7 @@ from deepvis_toolbox.measure import (
     OTHER_NETWORK,
     ClassProbabilities,
     Compared,
+    ComparedMaps,
     Difference,
     Edited,
     LayerGradients,
@@ -22,6 +23,7 @@ from deepvis_toolbox.measure import (
     MostDifferent,
     Perturbation,
     Pinned,
+    UnitsByDifference,
 )
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
@@ -56,7 +58,7 @@ LAYERS = {"conv1": "relu", "conv2": "relu_1", "fc": "fc", "prob": "softmax"}
 
 
 def network_of(module: nn.Module, **how: object) -> TorchNetwork:
-    preprocessing = Preprocessing((16, 16), **{"mean": 127, "std": 64, **how})  # type: ignore[arg-type]
+    preprocessing = Preprocessing(**{"size": (16, 16), "mean": 127, "std": 64, **how})  # type: ignore[arg-type]
     description = ModelDescription(type(module).__name__, preprocessing)
     graph = trace(module, preprocessing.input_shape)
     return TorchNetwork(graph, description, torch.device("cpu"))
@@ -70,12 +72,12 @@ def input_of(frame: np.ndarray) -> torch.Tensor:
     return (torch.from_numpy(frame.transpose(2, 0, 1).astype(np.float32))[None] - 127) / 64
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def module() -> Net:
     return Net()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(module: Net) -> TorchNetwork:
     found = network_of(module)
     assert {*LAYERS.values()} <= {*found.layers}
@@ -193,6 +195,71 @@ def test_a_still_pinned_picture_runs_no_pass_again(network: TorchNetwork, monkey
     monkeypatch.setattr(network, "forward", lambda *given: runs.append(given) or forward(*given))  # type: ignore[func-returns-value]
     session.take(picture(3), question)
     assert len(runs) == 1, "that of the picture now"
+
+
+def test_the_tiles_are_ordered_by_the_largest_difference(module: Net, network: TorchNetwork) -> None:
+    layer = LAYERS["conv2"]
+    found = measure.Session(network).take(picture(2), UnitsByDifference(Pinned(picture(1)), layer))
+    now, then = (module.parts(input_of(picture(seed)))["conv2"][0].detach().numpy() for seed in (2, 1))
+    sizes = np.abs(now - then).max((1, 2))
+    assert found.units == tuple(np.argsort(-sizes, kind="stable").tolist())
+    np.testing.assert_allclose(found.values, np.sort(sizes)[::-1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("part", LAYERS)
+def test_another_network_sees_the_same_picture_prepared_its_own_way(
+    module: Net, network: TorchNetwork, part: str
+) -> None:
+    other = Net(1)
+    session, layer = measure.Session(network, network_of(other, mean=100, std=50, channels="BGR")), LAYERS[part]
+    frame = picture(3, (40, 60))
+    cut = network.preprocessing.fit(frame)
+    theirs = (torch.from_numpy(cut[..., ::-1].transpose(2, 0, 1).astype(np.float32))[None] - 100) / 50
+    mine, found = module.parts(input_of(cut))[part], other.parts(theirs)[part]
+    close(session.take(frame, ComparedMaps(OTHER_NETWORK, layer)).maps, found)
+    close(session.take(frame, Difference(OTHER_NETWORK, LayerMaps(layer))).maps, mine - found)
+    order = session.take(frame, UnitsByDifference(OTHER_NETWORK, layer)).units
+    sizes = (mine - found)[0].detach().abs().reshape(len(order), -1).amax(1)
+    assert order[0] == int(sizes.argmax())
+
+
+def test_edits_change_this_network_alone_and_perturbations_both_pictures(module: Net, network: TorchNetwork) -> None:
+    other = Net(1)
+    session, layer = measure.Session(network, network_of(other)), LAYERS["conv2"]
+    edits, brighter = (Edit(LAYERS["conv1"], [1], "zero"),), Perturbation(brightness=30)
+    asked = [Edited(edits, Difference(OTHER_NETWORK, LayerMaps(layer))), ComparedMaps(OTHER_NETWORK, layer)]
+    taken = session.take_all(picture(1), asked, perturbation=brighter)
+    x = input_of(taken.image)
+    edited = module.parts(x)["conv1"].clone()
+    edited[:, 1] = 0
+    theirs = other.parts(x)["conv2"]
+    close(taken.answers[asked[0]].maps, torch.relu(module.conv2(edited)) - theirs)
+    close(taken.answers[asked[1]].maps, theirs)
+
+
+def test_only_layers_of_the_same_name_and_shape_are_compared(network: TorchNetwork) -> None:
+    larger = measure.Session(network, network_of(Net(1), size=(20, 20)))
+    frame = picture(1, (20, 20))
+    assert larger.take(frame, Difference(OTHER_NETWORK, LayerMaps(LAYERS["fc"]))).maps.shape == (4,)
+    for question in (
+        Difference(OTHER_NETWORK, LayerMaps(LAYERS["conv1"])),
+        ComparedMaps(OTHER_NETWORK, LAYERS["conv1"]),
+        UnitsByDifference(OTHER_NETWORK, LAYERS["conv1"]),
+    ):
+        with pytest.raises(ToolboxError, match="relu is 5×20×20 in Net and 5×16×16 in Net: they cannot be compared"):
+            larger.take(frame, question)
+    every = MostDifferent(OTHER_NETWORK, tuple(LAYERS.values()), top=99)
+    assert {unit.layer for unit in larger.take(frame, every).units} == {LAYERS["fc"], LAYERS["prob"]}
+    lacking = measure.Session(network, opened(nn.Sequential(nn.Conv2d(3, 5, 3, padding=1)), (16, 16)))
+    with pytest.raises(ToolboxError, match="Sequential has no layer relu: there is nothing to compare with"):
+        lacking.take(frame, ComparedMaps(OTHER_NETWORK, LAYERS["conv1"]))
+
+
+def test_the_same_network_does_not_differ(network: TorchNetwork) -> None:
+    session = measure.Session(network, network_of(Net()))
+    for layer in LAYERS.values():
+        assert not session.take(picture(1), Difference(OTHER_NETWORK, LayerMaps(layer))).maps.any()
+    assert session.take(picture(1), MostDifferent(OTHER_NETWORK, tuple(LAYERS.values()))).note == "no unit differs"
 
 
 def test_what_cannot_be_compared_is_refused_with_a_sentence(network: TorchNetwork) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,9 +13,10 @@ from deepvis_toolbox.drawing.levels import Levels, to_levels
 from deepvis_toolbox.live import actions_backward
 from deepvis_toolbox.live.kept import Same
 from deepvis_toolbox.live.panes.caption import missing_note
-from deepvis_toolbox.live.panes.questions import maps_question
+from deepvis_toolbox.live.panes.questions import maps_question, same_scale_question
 from deepvis_toolbox.live.scene import Scene
-from deepvis_toolbox.measure import ChangedMaps, Difference, LayerGradients, LayerMaps
+from deepvis_toolbox.live.state import View
+from deepvis_toolbox.measure import ChangedMaps, ComparedMaps, Difference, LayerGradients, LayerMaps, Maps
 
 MapsOf = Literal["activations", "gradients", "changes", "differences"]
 
@@ -24,6 +25,7 @@ _WHAT: dict[type, MapsOf] = {
     LayerGradients: "gradients",
     ChangedMaps: "changes",
     Difference: "differences",
+    ComparedMaps: "activations",
 }
 
 
@@ -57,10 +59,11 @@ def shown_maps(scene: Scene) -> ShownMaps | None:
     question, answer = found
     what, view = _WHAT[type(question)], scene.state.view
     is_signed = what != "activations"
+    beside = scene.answer(same_scale_question(scene.state)) if question == wanted else None
     levels = scene.kept.value(
         "levels",
-        (Same(answer.maps), is_signed, view.gamma, view.channel_boost),
-        lambda: to_levels(answer.maps, view.gamma, view.channel_boost, True if is_signed else None),
+        (Same(answer.maps), Same(beside), is_signed, view.gamma, view.channel_boost),
+        lambda: _levels(answer, beside, view, is_signed),
     )
     if is_signed:
         palette = scene.look.gradient_palette
@@ -68,6 +71,16 @@ def shown_maps(scene: Scene) -> ShownMaps | None:
         palette = scene.look.signed_palette if levels.signed else scene.look.activation_palette
     is_stale = question != wanted
     return ShownMaps(question.layer, answer.maps, answer.note, levels, palette, what, is_stale)
+
+
+def _levels(shown: Maps, beside: Maps | None, view: View, is_signed: bool) -> Levels:
+    """Return the maps as palette indices; where others lie beside them, both have one scale."""
+    signed = True if is_signed else None
+    if beside is None or beside.maps.shape != shown.maps.shape:
+        return to_levels(shown.maps, view.gamma, view.channel_boost, signed)
+    levels = to_levels(np.concatenate([shown.maps, beside.maps]), view.gamma, view.channel_boost, signed)
+    not_finite = int(shown.maps.size - np.isfinite(shown.maps).sum()) if levels.not_finite else 0
+    return replace(levels, indices=levels.indices[: len(shown.maps)], not_finite=not_finite)
 
 
 def no_maps_note(scene: Scene) -> str:

@@ -15,6 +15,7 @@ class MostDifferentPane(UnitListPane):
     name = "most different"
     title = "differ most"
     keys = (
+        Binding(("B",), actions_compare.cycle_networks, "Compare", "with --compare: A minus B, A, B"),
         Binding(("=",), actions_compare.toggle_pin, "Compare", "pin the frame: now minus pinned; again: let it go"),
         Binding(
             ("N",), actions_compare.toggle_most_different, "Compare", "the ten units of all layers that differ most"
@@ -25,4 +26,7 @@ class MostDifferentPane(UnitListPane):
         """Return the units of all layers that differ most."""
         if state.reference is None or not state.view.show_most_different or not state.facts.layers:
             return None
+        other = state.facts.other
+        if other and other.is_matched and state.view.pinned is None and state.layer:
+            return MostDifferent(state.reference, (state.layer.name,), BEST)  # others are not matched yet
         return MostDifferent(state.reference, tuple(layer.name for layer in state.facts.layers[1:]), BEST)

@@ -1,4 +1,4 @@
-"""The pinned frame: what would be pinned, a small picture of it in the input's corner, what is said of it."""
+"""What is compared with: what would be pinned, a small picture of it in the input's corner, what is said of it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ def pinnable(snapshot: Snapshot | None) -> Pinned | None:
 
 
 def compared_text(state: State) -> str:
-    """Return what the panes show the difference from; empty where they show none."""
-    pinned = state.view.pinned
-    return "" if pinned is None else f"now − pinned: {pinned.name}"
+    """Return what the panes show the difference from, or which of two networks they show; empty where neither."""
+    pinned, other = state.view.pinned, state.facts.other
+    if pinned is not None:
+        return f"now − pinned: {pinned.name}"
+    if other is None:
+        return ""
+    shown = {"A": f"A: {other.own_name}", "B": f"B: {other.name}", "A − B": f"A − {other.name}"}
+    return shown.get(state.view.networks, "")
 
 
 def draw_pinned(place: Pixels, scene: Scene) -> None:

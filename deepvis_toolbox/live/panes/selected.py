@@ -41,8 +41,8 @@ class SelectedPane(Pane):
 
     def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
         """Return the activations of the units that a key pastes."""
-        layer = scene.state.layer
-        maps = scene.answer(LayerMaps(layer.name)) if layer else None
+        layer, question = scene.state.layer, maps_question(scene.state)
+        maps = scene.answer(question) if isinstance(question, LayerMaps) else None
         if layer is None or maps is None:
             return {"chosen_maps": {}}
         here = [unit for unit in (scene.state.selected, *scene.state.view.marked) if unit and unit.layer == layer.name]
@@ -65,11 +65,11 @@ class SelectedPane(Pane):
 
 
 def _title(scene: Scene, width: int) -> str:
-    """Return what is shown of it, where that is a difference; else what the unit stands for, where a scan tells, cut so
+    """Return what is shown of it, where that is compared; else what the unit stands for, where a scan tells, cut so
     that its address has room."""
     state, look = scene.state, scene.look
-    if state.reference is not None:
-        return f"selected unit · {state.view.tiles_show}"
+    if state.reference is not None or state.view.networks:
+        return f"selected unit · {state.view.tiles_show.removeprefix('activations of ')}"
     words = words_of(state, state.selected)
     if words is None:
         return "selected unit"

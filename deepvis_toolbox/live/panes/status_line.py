@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
@@ -13,9 +14,11 @@ from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.naming import unit_name
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.panes.pinned import compared_text
+from deepvis_toolbox.live.panes.questions import matched_question
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure.measurement import Question
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,16 @@ class Column:
     elide: Elide = "end"
 
 
-def _class(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
+def _class(state: State, snapshot: Snapshot | None) -> str:
     if state.layer is None:
         return ""
-    return (
-        unit_name(state, state.layer.name, state.view.unit) if state.view.show_labels else f"channel {state.view.unit}"
-    )
+    unit = state.view.unit
+    name = unit_name(state, state.layer.name, unit) if state.view.show_labels else f"channel {unit}"
+    question = matched_question(state)
+    found = snapshot.answer(question) if snapshot and question else None
+    if found is None or unit >= len(found.units):
+        return name
+    return f"{name} · B:{found.units[unit]}, r {found.correlations[unit]:.2f}"
 
 
 def _backward(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
@@ -80,7 +87,7 @@ CHANGED = Column("changed", lambda state, _: _changed(state), 110, stretch=2, ra
 
 
 COMPARED = Column("compared", lambda state, _: compared_text(state), 150, stretch=3, rank=1)
-"""Stands there, too, while panes show a difference."""
+"""Stands there, too, while panes show a difference, or one of two networks."""
 
 
 def _changed(state: State) -> str:
@@ -94,6 +101,11 @@ class StatusPane(Pane):
 
     name = "status"
     slot = Slot.STATUS
+
+    def needs(self, state: State) -> Iterable[Question[Any]]:
+        """Return which of the other network's units stand for those of the layer, where that has to be found out."""
+        question = matched_question(state)
+        return () if question is None else (question,)
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the columns that fit."""
@@ -113,7 +125,7 @@ class StatusPane(Pane):
 
 def _more_columns(state: State) -> list[Column]:
     """Return what stands behind the unit only at times."""
-    is_on = {COMPARED: state.reference is not None, CHANGED: state.view.is_changed}
+    is_on = {COMPARED: bool(compared_text(state)), CHANGED: state.view.is_changed}
     return [column for column, shown in is_on.items() if shown]
 
 
