@@ -81,6 +81,7 @@ def questions(net: Network, layer: str, unit: int) -> dict[str, list[measure.Mea
     classes, spatial = net.label_layers[0], tuple(name for name in net.layers if net.layers[name].is_spatial)
     off = (Edit(layer, (unit,), "zero"),)
     region = Rect(60, 60, 140, 140)
+    pinned = measure.Pinned(np.random.default_rng(1).integers(0, 255, (*net.input_shape[1:], 3)).astype(np.uint8))
     return {
         "most active": [measure.MostActive(layer)],
         "activity of every layer": [measure.LayerActivity(tuple(net.layers))],
@@ -96,6 +97,8 @@ def questions(net: Network, layer: str, unit: int) -> dict[str, list[measure.Mea
         "classes without the unit": [measure.Edited(off, measure.ClassProbabilities())],
         "change of every layer without it": [measure.ChangedLayers(tuple(net.layers), off)],
         "statistics": [measure.LayerStatistics(layer, unit)],
+        "pinned: difference": [measure.Difference(pinned, measure.LayerMaps(layer))],
+        "pinned: units that differ most": [measure.MostDifferent(pinned, tuple(net.layers)[1:])],
     }
 
 
@@ -112,6 +115,7 @@ def measure_costs(net: Network, layer: str, rounds: int) -> None:
     height, width = net.input_shape[1:]
     usual: list[measure.Measurement] = [measure.LayerMaps(layer), measure.ClassProbabilities()]
     asked = questions(net, layer, 3)
+    own = {name: measure.Session(net) for name in asked if name.startswith("pinned")}  # which keep the pinned picture
     taken: dict[str, list[float]] = {name: [] for name in ("forward", "usual", *asked)}
     for _ in range(rounds):
         pictures = iter(random.integers(0, 255, (len(asked) + 2, height, width, 3)).astype(np.uint8))
@@ -119,7 +123,8 @@ def measure_costs(net: Network, layer: str, rounds: int) -> None:
         taken["forward"].append(milliseconds(lambda x=x: net.forward(x, [net.label_layers[-1]])))
         for name, more in {"usual": [], **asked}.items():
             picture = next(pictures)
-            taken[name].append(milliseconds(lambda p=picture, m=more: session.take_all(p, [*usual, *m])))
+            asking = own.get(name, session)
+            taken[name].append(milliseconds(lambda a=asking, p=picture, m=more: a.take_all(p, [*usual, *m])))
     middle = {name: float(np.median(times[1:])) for name, times in taken.items()}
     print(f"\n{net.name}, layer {layer}: forward {middle['forward']:.1f} ms, usual answers {middle['usual']:.1f} ms")
     print("| question | ms beside the usual | forward passes |\n|---|---|---|")

@@ -58,6 +58,12 @@ def loading_options(given: argparse.Namespace) -> dict[str, Any]:
     return {"engine": given.engine, "device": given.device, **options}
 
 
+def options_of_another(given: argparse.Namespace) -> dict[str, Any]:
+    """Return those of `loading_options` that hold for another model, too: not the files of the one that the flags name,
+    nor how its input is made."""
+    return loading_options(argparse.Namespace(**{**vars(given), **dict.fromkeys((*_PATHS, *_VALUES))}))
+
+
 def trusted_elsewhere(model: str | None) -> bool:
     """Return whether other machines may open the model as this one does: its folder is trusted here."""
     return model is not None and not is_factory(model) and is_trusted(model_path(model).parent)

@@ -16,11 +16,11 @@ def cycle_order(state: State) -> None:
     """Order the tiles by the next of: number, maximum now, mean now, where a scan is there the share of the unit's
     largest; a marked region no longer orders them.
 
-    Where the tiles show changes, there is one order beside the number: by how large the change is.
+    Where the tiles show changes or differences, there is one order beside the number: by how large those are.
     """
     view = state.view
-    shows_changes = view.tiles_show == "changes"
-    orders = TILE_ORDERS[:2] if shows_changes else WITH_A_SCAN if state.facts.scan else TILE_ORDERS
+    change = "difference" if state.reference is not None else "change" if view.tiles_show == "changes" else ""
+    orders = TILE_ORDERS[:2] if change else WITH_A_SCAN if state.facts.scan else TILE_ORDERS
     place = 0 if view.region else orders.index(view.order) if view.order in orders else -1
     view.order, view.region = orders[(place + 1) % len(orders)], None
     if view.order == "number":
@@ -29,7 +29,7 @@ def cycle_order(state: State) -> None:
     elif view.order == "share":
         state.facts.message = "tiles by each unit's maximum now, as a share of its largest in the data set"
     else:
-        state.facts.message = f"tiles by each unit's {'change' if shows_changes else f'{view.order} now'}"
+        state.facts.message = f"tiles by each unit's {change or f'{view.order} now'}"
 
 
 def toggle_only_top(state: State) -> None:

@@ -53,6 +53,9 @@ def toggle_changes(state: State) -> None:
     if not state.view.is_changed:
         state.facts.message = "nothing is changed yet: x switches the selected unit off, 1 adds noise to the picture"
         return
+    if state.reference is not None:
+        state.facts.message = f"the tiles show {state.view.tiles_show} just now, edits and perturbations among it"
+        return
     state.view.show_changes = not state.view.show_changes
     if state.view.show_changes and state.view.order == "number":
         state.facts.message = "tiles show what changes; r puts what changes most first"

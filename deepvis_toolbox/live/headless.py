@@ -16,6 +16,7 @@ from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf, take_grown
 from deepvis_toolbox.live.source_control import SourceOrders
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.counterpart import Counterpart
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.request import Request
@@ -55,6 +56,8 @@ class HeadlessRun:
     """Gives what makes pictures on demand: one step for each frame."""
     open_scan: OpenScan | None = None
     """Begins to read a scan; it is waited for."""
+    counterpart: Counterpart | None = None
+    """The network to compare with."""
 
     def run(self, frames: int | None, script: Sequence[str] = ()) -> int:
         """Process `frames` frames (None: all that there are), a key of `script` before each; return how many there
@@ -62,7 +65,8 @@ class HeadlessRun:
 
         Fewer than asked for where the source ends or a key quits. `ToolboxError` where the source brings nothing.
         """
-        loaded = LoadedNetwork.of(self.network, self.goto, self.open_scan)
+        other = self.counterpart.facts(self.network) if self.counterpart else None
+        loaded = LoadedNetwork.of(self.network, self.goto, self.open_scan, other)
         loaded.introduce(self.state)
         if loaded.scan:
             loaded.scan.settle(self.network)
@@ -79,12 +83,17 @@ class HeadlessRun:
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 
         number = 0
-        processor = FrameProcessor(self.network, clock=lambda: number / FRAMES_A_SECOND)
+
+        def clock() -> float:
+            return number / FRAMES_A_SECOND
+
+        network, beside = self.network, self.counterpart
+        processor = beside.processor(network, clock, at_once=True) if beside else FrameProcessor(network, clock)
         grower = self.open_grower(self.network) if self.open_grower else None
         self._arrange(None)  # keys that move by rows need to know the rows
         switch = SourceSwitch(self.sources)
         orders = SourceOrders(switch)
-        self.painter.clock = lambda: number / FRAMES_A_SECOND
+        self.painter.clock = clock
         while number != frames:
             if number < len(script):
                 self.painter.keys.press(self.state, script[number])

@@ -11,7 +11,7 @@ from deepvis_toolbox.live.state import State
 
 Action = Callable[[State], None]
 
-GROUPS = ("Move", "Mouse", "Backward", "Tiles", "Pictures", "Unit images", "Why", "What if", "Window")
+GROUPS = ("Move", "Mouse", "Backward", "Tiles", "Pictures", "Unit images", "Why", "What if", "Compare", "Window")
 """The help's headings in their order; others follow."""
 
 

@@ -24,6 +24,7 @@ from deepvis_toolbox.live.panes.help_overlay import HelpPane
 from deepvis_toolbox.live.panes.input_image import InputPane
 from deepvis_toolbox.live.panes.layer_list import LayerListPane
 from deepvis_toolbox.live.panes.message import MessagePane
+from deepvis_toolbox.live.panes.most_different import MostDifferentPane
 from deepvis_toolbox.live.panes.occlusion import OcclusionPane
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.region_list import RegionListPane
@@ -63,6 +64,7 @@ for _pane in (
     FilmStripPane(),
     LayerListPane(),
     RegionListPane(),
+    MostDifferentPane(),
     WhatIfPane(),
     TilesPane(),
     UnitImagesPane(),

@@ -23,6 +23,7 @@ from deepvis_toolbox.live.pictures.window_film import WindowFilm
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State, View
 from deepvis_toolbox.live.window.screen import USUAL_WINDOW
+from deepvis_toolbox.live.work.counterpart import OpenCounterpart
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.scan_reading import OpenScan
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -66,6 +67,8 @@ class StartOptions:
     """Begins to read a scan of the network."""
     training: Training | None = None
     """The training that is watched."""
+    open_counterpart: OpenCounterpart | None = None
+    """Opens the network to compare with."""
     clock: StartupClock = field(default_factory=StartupClock)
 
     def painter(self) -> Painter:
@@ -108,7 +111,7 @@ def run_live(options: StartOptions) -> bool:
         recording = stack.enter_context(WindowFilm(film, rate)) if film else None
         sources = open_sources(options, realtime=True)
         options.clock.mark("sources")
-        openers = (options.open_grower, options.training, options.open_scan)
+        openers = (options.open_grower, options.training, options.open_scan, options.open_counterpart)
         work = LiveWork(options.load, sources, options.start_unit, *openers)
         work.start()
         try:
@@ -159,6 +162,8 @@ def run_headless(options: StartOptions) -> None:
                 recording.add(pixels)
 
         run = HeadlessRun(network, sources, painter, state, size, keep, options.start_unit)
+        if options.open_counterpart:
+            run.counterpart = stack.enter_context(options.open_counterpart(network))
         run.open_shelf, run.open_grower, run.open_scan = options.open_shelf, options.open_grower, options.open_scan
         done = run.run(frames, script)
         if done < (frames or len(script)):

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from deepvis_toolbox.live.mouse_places import Hovered
 from deepvis_toolbox.live.mouse_places import InputPixel as InputPixel
 from deepvis_toolbox.live.mouse_places import MapPlace as MapPlace
 from deepvis_toolbox.live.mouse_places import Stroke as Stroke
 from deepvis_toolbox.live.orders import Orders as Orders
+from deepvis_toolbox.live.other_network import NetworksShown, OtherNetworkFacts
 from deepvis_toolbox.live.pictures.unit_pictures import PatternTiles, ShownPicture, UnitPictures
 from deepvis_toolbox.live.scanned import ScannedUnits
+from deepvis_toolbox.live.text_entry import TextEntry as TextEntry
 from deepvis_toolbox.live.tile_order import TileOrder, TileUnits
 from deepvis_toolbox.words.backward import BackwardView, ChosenBackwardMode
+from deepvis_toolbox.words.comparison import OTHER_NETWORK, Pinned, Reference
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Layer, Rect
@@ -36,14 +39,6 @@ CHANNEL_BOOSTS = (0.0, 0.3, 0.5, 0.8, 1.0)
 """How far each tile is scaled by its own maximum (1) instead of the layer's (0)."""
 
 
-class TextEntry(NamedTuple):
-    """What is being typed to find something by its name."""
-
-    text: str = ""
-    chosen: int = 0
-    """Which of the names that are listed, counted from 0."""
-
-
 @dataclass
 class Facts:
     """What comes from outside: the network, the sources, the disk, the window's size, threads that fail."""
@@ -54,6 +49,8 @@ class Facts:
     """Class names in the order of the label layers' units; empty where unknown."""
     label_layers: tuple[str, ...] = ()
     """Layers whose units are the classes."""
+    other: OtherNetworkFacts | None = None
+    """The network that is opened beside it; None where there is none."""
     no_edits: str = ""
     """Why the engine computes no edited passes; empty where it does."""
     loading: str = ""
@@ -85,6 +82,8 @@ class Facts:
     chosen_maps: Mapping[Unit, Floats] = field(default_factory=dict)
     """The selected unit's and the marked ones' activations as shown last, (H, W) or (); without those not shown."""
 
+    pinnable: Pinned | None = None
+    """The picture that is shown; None while there is none that was computed."""
     tile_columns: int = 1
     """How many columns the tile grid has now; up and down need it."""
     tile_size: int = 0
@@ -178,6 +177,12 @@ class View:
     show_changes: bool = False
     """The tiles show what the edits and the perturbation change, while there are any."""
 
+    pinned: Pinned | None = None
+    """The frame from which the panes show the difference."""
+    networks: NetworksShown = ""
+    """Which of two networks is shown, or the difference; a pinned frame goes before it."""
+    show_most_different: bool = False
+    """List the units that differ most, while anything is compared."""
     own: dict[str, Any] = field(default_factory=dict)
     """What panes of a user's own keep, each under its name."""
 
@@ -201,11 +206,15 @@ class View:
         return bool(self.edits or self.perturbation)
 
     @property
-    def tiles_show(self) -> Literal["activations", "gradients", "changes"]:
-        """What the layer's maps are."""
+    def tiles_show(self) -> str:
+        """What the layer's maps are, in words."""
+        if self.pinned is not None:
+            return "gradients, now − pinned" if self.show_gradients else "now − pinned"
+        if self.networks in ("B", "A − B"):
+            return "activations of B" if self.networks == "B" else "A − B"
         if self.show_changes and self.is_changed:
             return "changes"
-        return "gradients" if self.show_gradients else "activations"
+        return ("gradients" if self.show_gradients else "activations") + (" of A" if self.networks else "")
 
     @property
     def asks_why(self) -> bool:
@@ -279,6 +288,11 @@ class State:
     def origin(self) -> Unit | None:
         """Where the backward pass starts: the frozen origin, else the selected unit."""
         return self.view.frozen_origin or self.selected
+
+    @property
+    def reference(self) -> Reference | None:
+        """What the panes show the difference from; None where they show no difference."""
+        return self.view.pinned or (OTHER_NETWORK if self.view.networks == "A − B" else None)
 
     @property
     def address(self) -> str:

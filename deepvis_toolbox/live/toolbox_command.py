@@ -69,6 +69,11 @@ def parser() -> CommandParser:
     network.add_argument("--watch", metavar="FILE_OR_FOLDER",
                          help="open the network's newest weights whenever a training writes some; localhost:PORT: "
                          "those of a script that uses deepvis_toolbox.watch")  # fmt: skip
+    network.add_argument("--compare", metavar="NAME_OR_WEIGHTS",
+                         help="open another network beside it, as --model names one, or the same one with other "
+                         "weights, and show the difference")  # fmt: skip
+    network.add_argument("--probe", metavar="DIR",
+                         help="match the units of both by how they go together over a folder of pictures")  # fmt: skip
     _add_units_and_pictures(parser)
     _add_window(parser)
     add_settings_flags(parser)
@@ -181,6 +186,7 @@ def _save_model(options: StartOptions, folder: Path) -> int:
 
 
 def _options(given: argparse.Namespace) -> StartOptions:
+    from deepvis_toolbox.live.compare_flags import counterpart_opener
     from deepvis_toolbox.live.pictures.restoring import restored
     from deepvis_toolbox.live.start import StartOptions
     from deepvis_toolbox.live.startup import StartupClock
@@ -205,6 +211,7 @@ def _options(given: argparse.Namespace) -> StartOptions:
         open_grower=_grower_opener(settings),
         open_scan=None if given.watch else _scan_opener(settings),
         training=_training(given, settings),
+        open_counterpart=counterpart_opener(given, settings, _load),
         clock=StartupClock(BEGAN),
     )
 

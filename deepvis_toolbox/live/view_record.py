@@ -14,8 +14,9 @@ from deepvis_toolbox.words.edit import Edit
 
 _VIEW: TypeAdapter[View] = TypeAdapter(View)
 _NOT_RECORDED = {"own", "cursor_area", "layer_index", "unit", "wanted_unit", "layer_scroll", "camera_frozen", "trail",
-                 "dragged", "entry", "from_frame"}  # fmt: skip
-"""What belongs to a pane of a user's own, is said by the address of the unit, or was just being drawn or typed."""
+                 "dragged", "entry", "from_frame", "pinned"}  # fmt: skip
+"""What belongs to a pane of a user's own, is said by the address of the unit, is a picture, or was just being drawn or
+typed."""
 
 
 def view_record(view: View) -> dict[str, Any]:

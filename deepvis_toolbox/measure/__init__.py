@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
+from deepvis_toolbox.measure.comparison import Compared, ComparedMaps, Difference, MostDifferent, UnitsByDifference
 from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContributions, UnitEffects
 from deepvis_toolbox.measure.input_contributions import AverageContributions, ContributionMap, InputContributions
 from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
@@ -34,6 +35,7 @@ from deepvis_toolbox.measure.who_fires import (
     UnitsInRegion,
     UnitsInRegionOfLayers,
 )
+from deepvis_toolbox.words.comparison import OTHER_NETWORK, OtherNetwork, Pinned
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.perturbation import Perturbation
 from deepvis_toolbox.words.unit_maxima import UnitMaxima
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.measure.session import Session
 
 __all__ = [
+    "OTHER_NETWORK",
     "ActiveUnits",
     "Activity",
     "AsItIs",
@@ -51,8 +54,11 @@ __all__ = [
     "ChangedLayers",
     "ChangedMaps",
     "ClassProbabilities",
+    "Compared",
+    "ComparedMaps",
     "ContributionMap",
     "Contributors",
+    "Difference",
     "Edit",
     "Edited",
     "GradCAM",
@@ -70,12 +76,15 @@ __all__ = [
     "Measurement",
     "MostActive",
     "MostChanged",
+    "MostDifferent",
     "Needs",
     "Occluder",
     "Occlusion",
     "OcclusionMap",
+    "OtherNetwork",
     "Pass",
     "Perturbation",
+    "Pinned",
     "PlacesOf",
     "Probabilities",
     "Question",
@@ -87,6 +96,7 @@ __all__ = [
     "UnitHeat",
     "UnitMaxima",
     "UnitWeights",
+    "UnitsByDifference",
     "UnitsByScore",
     "UnitsInRegion",
     "UnitsInRegionOfLayers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import torch
@@ -15,9 +15,12 @@ from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
+from deepvis_toolbox.words.comparison import Reference
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit
+
+MatchedUnits = Callable[[str], NDArray[np.int32] | None]
 
 _EDITED_KEPT = 4
 
@@ -33,12 +36,15 @@ class Pass:
         base: Pass | None = None,
         edits: tuple[Edit, ...] = (),
         came: Pass | None = None,
+        references: Callable[[Reference], Pass] | None = None,
+        matched: MatchedUnits | None = None,
     ) -> None:
         """Take `image`: the picture as the network sees it, RGB uint8 H×W×3; `values`: the same as network input,
-        float32 (1, C, H, W); `base`: the pass without the edits; `came`: that of the picture before its
-        perturbation."""
+        float32 (1, C, H, W); `base`: the pass without the edits, where there is one; `came`: that of the picture before
+        its perturbation; `references`: gives what it may be compared with; `matched`: says which units stand for
+        those of the pass that is compared with this one."""
         self.network, self.image, self.values = network, image, values
-        self._edits, self._came = edits, came
+        self._edits, self._came, self._references, self._matched = edits, came, references, matched
         self._weak_base = weakref.ref(base) if base else None
         """The base keeps the edited pass; the other way round too, both would outlive the frame, recordings and all."""
         self._edited: dict[tuple[Edit, ...], Pass] = {}
@@ -63,7 +69,7 @@ class Pass:
         if keeps or record_all:
             self._activations = self._recorded_as_far_as(None if record_all else wanted).activations(wanted)
         else:
-            self._activations = self.network.forward(self.values, wanted)
+            self._activations = self.network.forward(self.values, wanted, *self._own_edits)
 
     def run_backward(self, needs: Needs) -> None:
         """Compute the gradients that are needed and not there yet, one backward pass a unit and mode; forget others."""
@@ -113,11 +119,27 @@ class Pass:
         """Return the pass over the same image with some layers' values changed, computed once however often it is
         asked for. `ToolboxError` for an edit that does not fit, and where the engine has none."""
         key = tuple(edits)
-        found = self._edited.pop(key, None) or Pass(self.network, self.image, self.values, base=self, edits=key)
+        found = self._edited.pop(key, None) or self._new_edited(key)
         while len(self._edited) >= _EDITED_KEPT:  # of a still picture there may come ever more
             self._edited.pop(next(iter(self._edited)))
         self._edited[key] = found
         return found
+
+    @property
+    def has_references(self) -> bool:
+        """Whether it may be compared with others; those themselves are not, and keep no more than is asked of them."""
+        return self._references is not None
+
+    def reference(self, reference: Reference) -> Pass:
+        """Return the pass over the pinned picture, or of the other network; `ToolboxError` where there is none."""
+        if self._references is None:
+            raise ToolboxError("what others are compared with is not compared itself")
+        return self._references(reference)
+
+    def matched_units(self, layer: str) -> NDArray[np.int32] | None:
+        """Return which unit of this pass stands for each one of a pass that is compared with it, int32 (units,); None:
+        that of the same number. `ToolboxError` where that is not known, or not yet."""
+        return self._matched(layer) if self._matched else None
 
     def unit_gradient(self, need: GradientNeed) -> torch.Tensor:
         """Return what a backward pass from a unit with its own activation map brings to a layer, (1, …)."""
@@ -150,6 +172,13 @@ class Pass:
         diff[channel] = activation[channel]
         return diff
 
+    def _new_edited(self, edits: tuple[Edit, ...]) -> Pass:
+        return Pass(self.network, self.image, self.values, base=self, edits=edits, references=self._references)
+
+    @property
+    def _own_edits(self) -> tuple[tuple[Edit, ...], ...]:
+        return (self._edits,) if self._edits else ()
+
     @property
     def _base(self) -> Pass | None:
         """The pass without the edits; None where this one has none."""
@@ -172,7 +201,7 @@ class Pass:
 
     def _record(self, wanted: Sequence[str] | None) -> Recording:
         if self._base is None:
-            return self.network.record(self.values, wanted)
+            return self.network.record(self.values, wanted, *self._own_edits)
         return self._base._recorded_as_far_as([edit.layer for edit in self._edits]).edited(self._edits, wanted)
 
 

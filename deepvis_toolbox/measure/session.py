@@ -7,17 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
-
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.measurement import Answer, Measurement
 from deepvis_toolbox.measure.needs import Needs
-from deepvis_toolbox.measure.passes import Pass
-from deepvis_toolbox.measure.perturbing import perturbed
+from deepvis_toolbox.measure.pass_maker import PassMaker, Picture
+from deepvis_toolbox.measure.passes import MatchedUnits, Pass
+from deepvis_toolbox.measure.references import References
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.words.images import RGBImage
-from deepvis_toolbox.words.perturbation import Perturbation
+from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,13 @@ class Session:
     mode, but for the one that makes its recording. Not for use by two threads at once.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, other: Network | None = None, matched: MatchedUnits | None = None) -> None:
+        """`other`: the network that `OTHER_NETWORK` stands for; `matched`: gives, for a layer's name, which of its
+        units stand for this network's, int32 (units,); without it, or where it gives None, those of the same numbers
+        do."""
         self.network = network
-        self._pass: Pass | None = None
-        self._seen: tuple[object, ...] | None = None
-        self._fitted: RGBImage | None = None
-        self._changed: tuple[Pass, Perturbation, int, Pass] | None = None
+        self._references = References(network, other, matched)
+        self._passes = PassMaker(network, self._references.pass_of)
 
     def take(self, frame: RGBImage, measurement: Measurement[Answer], stretch: bool = False) -> Answer:
         """Return the answer for a picture: RGB uint8 H×W×3 of any size.
@@ -77,15 +76,13 @@ class Session:
         the picture first; `number`: the frame's, which its noise depends on.
         """
         laps = _Laps()
-        passes, again = self._pass_over(frame, stretch, token)
-        if perturbation:
-            passes = self._perturbed(passes, perturbation, number)
-        else:
-            self._changed = None
+        picture = Picture(frame, stretch, token, perturbation or UNPERTURBED, number)
+        self._references.follow(picture)
+        passes, again = self._passes.over(picture)
         laps.end("preprocess")
         plans = _Plans(measurements, passes)
         for each, needs in plans.needs.items():
-            each.run_forward(needs, record_all=again or is_still)
+            each.run_forward(needs, record_all=(again or is_still) and each.has_references)
         laps.end("forward")
         for each, needs in plans.needs.items():
             each.run_backward(needs)
@@ -98,32 +95,6 @@ class Session:
                 taken.refused[one] = _told(refusal)
         laps.end("copy")
         return taken
-
-    def _perturbed(self, passes: Pass, how: Perturbation, number: int) -> Pass:
-        """Return the pass over the picture as it is perturbed, the last one where it is the same."""
-        if self._changed is None or self._changed[:3] != (passes, how, number):
-            self._changed = (passes, how, number, self._new_pass(perturbed(passes.image, how, number), passes))
-        return self._changed[3]
-
-    def _pass_over(self, frame: RGBImage, stretch: bool, token: object) -> tuple[Pass, bool]:
-        """Return the picture's pass, and whether it is the last one's."""
-        if self._pass and token is not None and self._seen == (token, stretch):
-            return self._pass, True
-        preprocessing = self.network.preprocessing
-        fitted = preprocessing.fit(frame, stretch)
-        again = token is None and self._fitted is not None and np.array_equal(self._fitted, fitted)
-        if self._pass is None or not again:
-            # Without a token it may be a part of an array that is written to later.
-            fitted = fitted if token is not None else fitted.copy()
-            self._pass, self._fitted = self._new_pass(fitted), fitted
-        self._seen = (token, stretch)
-        return self._pass, again
-
-    def _new_pass(self, fitted: RGBImage, came: Pass | None = None) -> Pass:
-        preprocessing = self.network.preprocessing
-        values = torch.from_numpy(preprocessing.values_of(fitted))[None].to(self.network.device)
-        seen = self.network.deprocess(values)[0] if preprocessing.channels == "gray" else fitted
-        return Pass(self.network, seen, values, came=came)
 
 
 class _Plans:

@@ -28,6 +28,7 @@ from deepvis_toolbox.live.pictures.picture_shelf import open_shelf
 from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.window import MouseEvent, Window
+from deepvis_toolbox.live.work.counterpart import OpenCounterpart
 from deepvis_toolbox.live.work.grower import open_grower
 from deepvis_toolbox.live.work.live_work import LiveWork
 from deepvis_toolbox.live.work.scan_reading import ScanReading
@@ -83,6 +84,7 @@ class Driver:
         folder: Path,
         unit_images: Path | None = None,
         maxes: Path | None = None,
+        open_counterpart: OpenCounterpart | None = None,
     ) -> None:
         self.display = display
         self.state = State()
@@ -90,7 +92,8 @@ class Driver:
         self.state.facts.sources, self.state.facts.loading = len(sources), "loading"
         grower = partial(open_grower, folder=str(unit_images)) if unit_images else None
         open_scan = partial(ScanReading, maxes, None, True) if maxes else None
-        self.work = LiveWork(load, sources, open_grower=grower, open_scan=open_scan)  # type: ignore[arg-type]
+        openers = {"open_grower": grower, "open_scan": open_scan, "open_counterpart": open_counterpart}
+        self.work = LiveWork(load, sources, **openers)  # type: ignore[arg-type]
         self.work.start()
         self.shots = folder / "shots"
         shooter = Shooter(self.shots, {"model": "under test"})

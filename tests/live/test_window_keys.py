@@ -119,6 +119,9 @@ CASES = [
     Case("v", {"why": "feeds"}, "", "input layers tiles", "o Down", shown=["why"]),
     Case("6", {"show_occlusion": True}, "", "input layers tiles", "o Down", shown=["occlusion"]),
     Case("1", {"perturbation": "noise 10"}, "input tiles classes layers status", "backward", shown=["what if"]),
+    Case("equal", {"tiles_show": "now − pinned"}, "tiles selected input classes status", "layers", "Down", "="),
+    Case("shift+n", {"show_most_different": True}, "layers", "input tiles", "Down equal", "N",
+         shown=["most different"]),
     Case("Escape", {"unit": 1, "backward": "off", "zoom": "tiles", "cursor_area": "tiles"},
          "tiles backward", "", "Down Right b z", "escape"),
 ]  # fmt: skip
@@ -155,7 +158,7 @@ def test_key_changes_what_the_display_shows(driver: Driver, case: Case) -> None:
         driver.run_until(lambda: np.array_equal(driver.screen(), driver.loop.painter.pixels))
 
 
-PRESSED_ELSEWHERE = {*"q9sSgDPXVHWGC2347", "backspace"}
+PRESSED_ELSEWHERE = {*"q9sSgDPXVHWGC2347B", "backspace"}
 
 
 def test_every_key_of_the_table_is_pressed_here() -> None:

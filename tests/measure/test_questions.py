@@ -375,8 +375,8 @@ def test_edits_of_a_still_picture_do_not_pile_up(session: measure.Session, names
     frame = picture()
     for factor in range(20):
         session.take(frame, Edited((Edit(names["stem"], [0], "scale", float(factor)),), LayerMaps(names["fc"])))
-    assert session._pass is not None
-    assert len(session._pass._edited) <= 4
+    assert session._passes._pass is not None
+    assert len(session._passes._pass._edited) <= 4
 
 
 def test_a_frames_passes_are_gone_with_the_next_frame_without_a_search_for_circles(
@@ -390,7 +390,8 @@ def test_a_frames_passes_are_gone_with_the_next_frame_without_a_search_for_circl
         for perturbation in (None, blur, None):
             asked = [Edited(edits, LayerMaps(names["add"])), UnitHeat(names["fc"], 0), GradCAM(names["stem"], 99)]
             assert len(session.take_all(picture(1), asked, perturbation=perturbation).refused) == 2
-            passes = session._changed[3] if session._changed else session._pass
+            maker = session._passes
+            passes = maker._changed[3] if maker._changed else maker._pass
             assert passes is not None
             kept = [
                 weakref.ref(passes),

@@ -18,10 +18,10 @@ from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import draw_note, missing_note
 from deepvis_toolbox.live.panes.naming import class_name
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
-from deepvis_toolbox.live.panes.questions import classes_before_question
+from deepvis_toolbox.live.panes.questions import classes_before_question, classes_question
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.measure import ClassProbabilities, Probabilities
+from deepvis_toolbox.measure import Probabilities
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.unit import Unit
@@ -43,32 +43,32 @@ class ClassesPane(Pane):
 
     def needs(self, state: State) -> Iterable[Question[Any]]:
         """Return the question of the classes, where the network has any and they are shown."""
-        if not (state.facts.label_layers and state.view.show_labels):
-            return ()
-        before = classes_before_question(state)
-        return (ClassProbabilities(),) if before is None else (ClassProbabilities(), before)
+        wanted = (classes_question(state), classes_before_question(state)) if state.view.show_labels else ()
+        return tuple(question for question in wanted if question is not None)
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the classes, or say why there are none."""
-        state, look, answer = scene.state, scene.look, scene.answer(ClassProbabilities())
+        state, look, question = scene.state, scene.look, classes_question(scene.state)
+        answer = scene.answer(question)
         clear(pixels, look.panel)
         if not state.view.show_labels:
             draw_note(pixels, look, f"class labels are off; press {scene.keys.label_for(actions.toggle_labels)}")
         elif answer is None or not answer.probabilities.size:
-            has_none = scene.snapshot is not None and not state.facts.label_layers
-            note = missing_note(scene, ClassProbabilities())
+            has_none = scene.snapshot is not None and question is None
+            note = missing_note(scene, question)
             draw_note(pixels, look, "this network has no label layer" if has_none else note)
         else:
             now, before = _finite(answer), _before(scene)
             for place, index in enumerate(_shown(answer, before, _rows(pixels.shape[0], look))):
                 top, bottom = _row(pixels.shape[0], place, look)
-                line = _Class(class_name(state, index), now[index], None if before is None else before[index])
+                line = _Class(_name(state, index), now[index], None if before is None else before[index])
                 _draw_class(pixels[top:bottom], line, index == answer.best(1)[0], look)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """Answer the mouse: a click goes to the unit of the class under the mouse."""
-        answer, view = scene.answer(ClassProbabilities()), scene.state.view
-        if answer is None or not view.show_labels or not scene.state.facts.label_layers:
+        answer, view, facts = scene.answer(classes_question(scene.state)), scene.state.view, scene.state.facts
+        are_own = view.networks != "B" or (facts.other is not None and facts.other.classes_agree)
+        if answer is None or not (view.show_labels and facts.label_layers and are_own):
             return Hit()
         shown = _shown(answer, _before(scene), _rows(height, scene.look))
         found = [
@@ -78,7 +78,7 @@ class ClassesPane(Pane):
         ]
         if not found:
             return Hit()
-        unit = Unit(scene.state.facts.label_layers[0], found[0])
+        unit = Unit(facts.label_layers[0], found[0])
         return Hit(unit, partial(actions.go_to, unit=unit))
 
 
@@ -89,6 +89,13 @@ class _Class(NamedTuple):
     now: float
     before: float | None
     """The probability without edits and perturbations; None where there are none."""
+
+
+def _name(state: State, index: int) -> str:
+    other = state.facts.other
+    if other is None or state.view.networks != "B":
+        return class_name(state, index)
+    return other.labels[index] if index < len(other.labels) else f"class {index}"
 
 
 def _finite(answer: Probabilities) -> Floats:

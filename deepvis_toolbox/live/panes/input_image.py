@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from deepvis_toolbox.live.panes.naming import class_name
 from deepvis_toolbox.live.panes.over_picture import draw_over_picture, over_picture_needs, picture_box
 from deepvis_toolbox.live.panes.overlays import draw_overlay, overlay_question, overlay_title
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
+from deepvis_toolbox.live.panes.pinned import draw_pinned, pinnable
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import InputPixel, State
 from deepvis_toolbox.measure.measurement import Question
@@ -46,6 +47,10 @@ class InputPane(Pane):
         question = overlay_question(state)
         return (*over_picture_needs(state), *((question,) if question else ()))
 
+    def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
+        """Return the picture that is shown, which a key pins."""
+        return {"pinnable": pinnable(scene.snapshot)}
+
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the newest frame's picture, or say why there is none."""
         state, snapshot, look = scene.state, scene.snapshot, scene.look
@@ -65,6 +70,7 @@ class InputPane(Pane):
         place = body[box.top : box.bottom, box.left : box.right]
         draw_overlay(place, scene)
         draw_over_picture(place, scene)
+        draw_pinned(place, scene)
         if snapshot.request.perturbation:
             draw_badge(place, look, str(snapshot.request.perturbation), colour=look.warning)
         if state.facts.source_gone:

@@ -48,7 +48,7 @@ class LayerListPane(Pane):
         place = (state.view.layer_index, state.view.layer_scroll, state.view.cursor_area, state.view.frozen_origin)
         changes = changed_layers(scene)
         bars = state.facts.layer_activity if changes is None else changes
-        made_from = (look, state.facts.layers, state.facts.loading, bars, changes is None, *place)
+        made_from = (look, state.facts.layers, state.facts.other, state.facts.loading, bars, changes is None, *place)
         colour = look.dim if changes is None else change_colour(look)
         scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look, bars, colour))
 
@@ -146,6 +146,8 @@ def _draw_row(pixels: Pixels, state: State, entry: Layer, is_shown: bool, look: 
     right = width - look.px(10)
     if state.view.frozen_origin and state.view.frozen_origin.layer == entry.name:
         hint, colour = f"{ORIGIN_MARK} {state.view.frozen_origin.channel}", look.accent
+    elif state.facts.other and entry.name not in state.facts.other.layers:
+        hint, colour = "A only", look.dim
     else:  # in a narrow list names come first
         hint, colour = shape_text(entry.shape) if width >= look.px(look.list_width * 0.75) else "", look.dim
     right -= draw_text(pixels, hint, right, baseline, look.small, colour, "right", width=width // 2) + look.px(8)

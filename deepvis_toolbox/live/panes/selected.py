@@ -41,8 +41,8 @@ class SelectedPane(Pane):
 
     def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:  # noqa: ARG002
         """Return the activations of the units that a key pastes."""
-        layer = scene.state.layer
-        maps = scene.answer(LayerMaps(layer.name)) if layer else None
+        layer, question = scene.state.layer, maps_question(scene.state)
+        maps = scene.answer(question) if isinstance(question, LayerMaps) else None
         if layer is None or maps is None:
             return {"chosen_maps": {}}
         here = [unit for unit in (scene.state.selected, *scene.state.view.marked) if unit and unit.layer == layer.name]
@@ -65,8 +65,11 @@ class SelectedPane(Pane):
 
 
 def _title(scene: Scene, width: int) -> str:
-    """Return what the unit stands for, where a scan tells, cut so that its address has room."""
+    """Return what is shown of it, where that is compared; else what the unit stands for, where a scan tells, cut so
+    that its address has room."""
     state, look = scene.state, scene.look
+    if state.reference is not None or state.view.networks:
+        return f"selected unit · {state.view.tiles_show.removeprefix('activations of ')}"
     words = words_of(state, state.selected)
     if words is None:
         return "selected unit"
@@ -104,7 +107,8 @@ def draw_unit(pixels: Pixels, scene: Scene) -> None:
 def _note(values: NDArray[np.float32], what: MapsOf) -> str:
     """Return what the picture of these values does not say itself."""
     if not values.any():
-        return "nothing changes here" if what == "changes" else f"{what.removesuffix('s')} exactly zero"
+        nothing = {"changes": "nothing changes here", "differences": "there is no difference here"}
+        return nothing.get(what) or f"{what.removesuffix('s')} exactly zero"
     not_finite = int(values.size - np.isfinite(values).sum())
     return f"{not_finite} values are not finite" if not_finite else ""
 

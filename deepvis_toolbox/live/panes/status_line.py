@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.grid import Box
@@ -12,9 +13,12 @@ from deepvis_toolbox.drawing.text import Align, Elide, draw_text
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.naming import unit_name
 from deepvis_toolbox.live.panes.pane import Pane, Slot
+from deepvis_toolbox.live.panes.pinned import compared_text
+from deepvis_toolbox.live.panes.questions import matched_question
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.measure.measurement import Question
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,16 @@ class Column:
     elide: Elide = "end"
 
 
-def _class(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
+def _class(state: State, snapshot: Snapshot | None) -> str:
     if state.layer is None:
         return ""
-    return (
-        unit_name(state, state.layer.name, state.view.unit) if state.view.show_labels else f"channel {state.view.unit}"
-    )
+    unit = state.view.unit
+    name = unit_name(state, state.layer.name, unit) if state.view.show_labels else f"channel {unit}"
+    question = matched_question(state)
+    found = snapshot.answer(question) if snapshot and question else None
+    if found is None or unit >= len(found.units):
+        return name
+    return f"{name} · B:{found.units[unit]}, r {found.correlations[unit]:.2f}"
 
 
 def _backward(state: State, snapshot: Snapshot | None) -> str:  # noqa: ARG001
@@ -78,6 +86,10 @@ CHANGED = Column("changed", lambda state, _: _changed(state), 110, stretch=2, ra
 """Stands behind the unit while the network is edited or its input perturbed."""
 
 
+COMPARED = Column("compared", lambda state, _: compared_text(state), 150, stretch=3, rank=1)
+"""Stands there, too, while panes show a difference, or one of two networks."""
+
+
 def _changed(state: State) -> str:
     view = state.view
     edits = str(view.edits[0]) if len(view.edits) == 1 else f"{len(view.edits)} edits" if view.edits else ""
@@ -90,6 +102,11 @@ class StatusPane(Pane):
     name = "status"
     slot = Slot.STATUS
 
+    def needs(self, state: State) -> Iterable[Question[Any]]:
+        """Return which of the other network's units stand for those of the layer, where that has to be found out."""
+        question = matched_question(state)
+        return () if question is None else (question,)
+
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the columns that fit."""
         look = scene.look
@@ -97,19 +114,25 @@ class StatusPane(Pane):
         fill(pixels, Box(0, 0, look.px(1), width), look.line)
         value_baseline = height - look.px(10)
         label_baseline = value_baseline - look.px(17)
-        for column, left, room in _places(width, look, scene.state.view.is_changed):
+        for column, left, room in _places(width, look, _more_columns(scene.state)):
             align: Align = "right" if column.is_number else "left"
             x = left + room if column.is_number else left
             draw_text(pixels, column.label, x, label_baseline, look.small, look.dim, align, room)
             value = column.value(scene.state, scene.snapshot)
-            colour = look.warning if column is CHANGED else look.text
+            colour = look.warning if column in (CHANGED, COMPARED) else look.text
             draw_text(pixels, value, x, value_baseline, look.font, colour, align, room, column.elide)
 
 
-def _places(width: int, look: Look, is_changed: bool = False) -> list[tuple[Column, int, int]]:
+def _more_columns(state: State) -> list[Column]:
+    """Return what stands behind the unit only at times."""
+    is_on = {COMPARED: bool(compared_text(state)), CHANGED: state.view.is_changed}
+    return [column for column, shown in is_on.items() if shown]
+
+
+def _places(width: int, look: Look, more: Sequence[Column] = ()) -> list[tuple[Column, int, int]]:
     """Return the columns that fit, each with its left edge and its width."""
     space, margin = look.px(16), look.px(look.margin)
-    columns = [*COLUMNS[:2], CHANGED, *COLUMNS[2:]] if is_changed else list(COLUMNS)
+    columns = [*COLUMNS[:2], *more, *COLUMNS[2:]]
     while len(columns) > 1 and _least(columns, look, space) > width - 2 * margin:
         columns.remove(max(reversed(columns), key=lambda column: column.rank))
     spare = max(0, width - 2 * margin - _least(columns, look, space))

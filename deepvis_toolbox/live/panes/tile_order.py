@@ -5,10 +5,12 @@ from __future__ import annotations
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.tile_order import HeldOrder, TileUnits
-from deepvis_toolbox.measure import ActiveUnits, MostActive, MostChanged, UnitsByScore, UnitsInRegion
+from deepvis_toolbox.measure import ActiveUnits, MostActive, MostChanged, UnitsByDifference, UnitsByScore, UnitsInRegion
+
+OrderQuestion = MostActive | MostChanged | UnitsByDifference | UnitsInRegion
 
 
-def order_question(state: State) -> MostActive | MostChanged | UnitsInRegion | None:
+def order_question(state: State) -> OrderQuestion | None:
     """Return what orders the tiles; None where they stand in the order of their numbers."""
     layer, view = state.layer, state.view
     if layer is None:
@@ -17,6 +19,8 @@ def order_question(state: State) -> MostActive | MostChanged | UnitsInRegion | N
         return UnitsInRegion(layer.name, state.region) if layer.has_places else None
     if view.order == "number":
         return None
+    if state.reference is not None:
+        return UnitsByDifference(state.reference, layer.name)
     if view.tiles_show == "changes":
         return MostChanged(layer.name, view.edits)
     if view.order == "share":
@@ -33,12 +37,14 @@ def order_text(state: State) -> str:
     return f" · by {_by(question, state)}{f' · top {state.view.top}' if state.view.only_top else ''}"
 
 
-def _by(question: MostActive | MostChanged | UnitsInRegion, state: State) -> str:
+def _by(question: OrderQuestion, state: State) -> str:
     match question:
         case UnitsInRegion():
             return "the region"
         case MostChanged():
             return "change"
+        case UnitsByDifference():
+            return "difference"
     if question.by != state.view.order:
         return f"{question.by} ({'not scanned' if state.facts.scan else 'no scan'})"
     return "share of its largest" if question.by == "share" else question.by

@@ -33,7 +33,7 @@ from deepvis_toolbox.live.panes.naming import shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.pattern import draw_pattern
 from deepvis_toolbox.live.panes.pointing import frame_in_each_tile, places_question, pointed_place, seeing_part
-from deepvis_toolbox.live.panes.questions import growing_question, maps_question
+from deepvis_toolbox.live.panes.questions import growing_question, maps_question, same_scale_question
 from deepvis_toolbox.live.panes.selected import draw_unit, place_in_unit
 from deepvis_toolbox.live.panes.statistics import draw_off_marks
 from deepvis_toolbox.live.panes.tile_order import order_question, order_text, tile_units
@@ -89,7 +89,8 @@ class TilesPane(Pane):
 
     def needs(self, state: State) -> Iterable[Question[Any]]:
         """Return the layer's maps, their order and, where this unit's pictures are to be made, how far they are."""
-        wanted = (maps_question(state), growing_question(state), order_question(state), places_question(state))
+        wanted: tuple[Question[Any] | None, ...] = (maps_question(state), same_scale_question(state))
+        wanted = (*wanted, growing_question(state), order_question(state), places_question(state))
         return tuple(question for question in wanted if question is not None)
 
     def facts(self, height: int, width: int, scene: Scene) -> Mapping[str, object]:

@@ -16,7 +16,15 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.pictures.screenshot import description, free_path
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.measure import BackwardImage, ChangedMaps, ClassProbabilities, LayerGradients, LayerMaps
+from deepvis_toolbox.measure import (
+    BackwardImage,
+    ChangedMaps,
+    ClassProbabilities,
+    ComparedMaps,
+    Difference,
+    LayerGradients,
+    LayerMaps,
+)
 from deepvis_toolbox.version import __version__
 
 
@@ -25,9 +33,9 @@ def save_values(
 ) -> Path:
     """Write what the snapshot holds of the shown layer as `deepvis-….npz`, and `deepvis-….json`; return the first.
 
-    Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations`, `gradients` or
-    `changes` (float32 (C, H, W) or (C,)), `backward` (float32 (H, W, channels)), `probabilities` (float32 (classes,)).
-    `ToolboxError` where there is nothing to save yet, or it cannot be written.
+    Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations`, `gradients`, `changes`,
+    `differences` or `activations_of_b` (float32 (C, H, W) or (C,)), `backward` (float32 (H, W, channels)),
+    `probabilities` (float32 (classes,)). `ToolboxError` where there is nothing to save yet, or it cannot be written.
     """
     if snapshot is None or not snapshot.answers:
         raise ToolboxError("there are no values yet")
@@ -65,6 +73,8 @@ _SAVED: dict[type, tuple[str, str]] = {
     LayerGradients: ("gradients", "what the backward pass brought to every unit, below the layer's rectifier"),
     BackwardImage: ("backward", "what the backward pass brought to the input, per unit of network input, RGB order"),
     ChangedMaps: ("changes", "every unit's activations as they are now, minus those without edits and perturbation"),
+    Difference: ("differences", "every unit's values as they are now, minus those of what they are compared with"),
+    ComparedMaps: ("activations_of_b", "the same of the other network"),
     ClassProbabilities: ("probabilities", "of each class, 0 to 1"),
 }
 """What is saved of each question: the array's name, and what it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from deepvis_toolbox.live.work.history import HistoryKeeper, UnitHistory
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.still_picture import OcclusionKeeper
+from deepvis_toolbox.live.work.unit_matching import UnitMatcher
 from deepvis_toolbox.measure import AverageContributions
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.session import Session
@@ -22,14 +24,22 @@ from deepvis_toolbox.words.images import RGBImage
 class FrameProcessor:
     """Takes the measurements that requests ask for. Not for use by two threads at once."""
 
-    def __init__(self, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` says how late it is, in seconds, for what is shown over time."""
+    def __init__(
+        self,
+        network: Network,
+        clock: Callable[[], float] = time.monotonic,
+        other: Network | None = None,
+        matcher: UnitMatcher | None = None,
+    ) -> None:
+        """`clock` says how late it is, in seconds, for what is shown over time; `other`: what is compared with;
+        `matcher`: says which of its units are, None: those of the same numbers."""
         self.network = network
         self._history = HistoryKeeper(clock)
         self._occlusion = OcclusionKeeper(network)
         self._accentuation = AccentuationKeeper(network)
         self._last: RGBImage | None = None
-        self._session = Session(network)
+        self._session = Session(network, other, matcher.units_of if matcher else None)
+        self._matcher = matcher
         self._average: AverageContributions | None = None
         self._average_changes: object = None
         """The edits and the perturbation that the average was made with."""
@@ -40,11 +50,14 @@ class FrameProcessor:
         average = self._average
         if average is not None and not average.is_finished:
             return True
+        if self._matcher is not None and self._matcher.is_unfinished:
+            return True
         return self._occlusion.is_unfinished or self._accentuation.is_unfinished
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
         """Return the snapshot that answers `request` for `frame`. Raises what the network raises."""
         average, self._average = self._average, None  # what fails is not tried again by itself
+        matched = self._matcher.follow(request) if self._matcher else {}
         asked = request.measurements
         taken = self._session.take_all(
             frame.image,
@@ -55,7 +68,7 @@ class FrameProcessor:
             perturbation=request.perturbation,
             number=frame.info.number,
         )
-        answers: dict[Question[Any], Any] = {asked[one]: answer for one, answer in taken.answers.items()}
+        answers: dict[Question[Any], Any] = {asked[one]: answer for one, answer in taken.answers.items()} | matched
         for one in request.questions:
             if isinstance(one, UnitHistory) and one.of in answers:
                 answers[one] = self._history.follow(one, answers[one.of])
@@ -69,6 +82,7 @@ class FrameProcessor:
             taken.image,
             self._with_average(request, answers, average),
             {asked[one]: str(refusal) for one, refusal in taken.refused.items()},
+            weakref.ref(self.network),
             device=str(self.network.device),
             timings=taken.milliseconds,
         )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from deepvis_toolbox.live.work.counterpart import OpenCounterpart
 from deepvis_toolbox.live.work.grower import OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox
 from deepvis_toolbox.live.work.scan_reading import OpenScan
@@ -31,16 +32,19 @@ class LiveWork:
         open_grower: OpenGrower | None = None,
         training: Training | None = None,
         open_scan: OpenScan | None = None,
+        open_counterpart: OpenCounterpart | None = None,
     ) -> None:
         """`load` is called in the worker thread; `goto` is the address of the unit to start at, or empty.
 
         `open_grower` gives what makes pictures on demand. `training`: opens the network's weights as they change, the
-        first ones instead of `load`. `open_scan` begins to read what a scan says of the units.
+        first ones instead of `load`. `open_scan` begins to read what a scan says of the units. `open_counterpart` opens
+        the network to compare with.
         """
         self.inbox = Inbox(paced=True)
         self.snapshots: Mailbox[Snapshot] = Mailbox()
         load = training.first if training else load
-        self.worker = Worker(load, self.inbox, self.snapshots, goto, open_grower, training, open_scan)
+        openers = (open_grower, training, open_scan, open_counterpart)
+        self.worker = Worker(load, self.inbox, self.snapshots, goto, *openers)
         self._watch = training.watch(self.inbox.renew) if training else None
         self.reader = FrameReader(sources, self.inbox)
 

@@ -9,6 +9,7 @@ from deepvis_toolbox.live.work.training_progress import TrainingProgress
 from deepvis_toolbox.measure import ContributionMap, Edited, InputContributions
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.unit_images.growth import Growth
+from deepvis_toolbox.words.comparison import UnitMatching
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 from deepvis_toolbox.words.unit import Unit
@@ -29,6 +30,13 @@ class TrainingOf(Question[TrainingProgress]):
     """How does a unit change over the checkpoints of a training that is watched? The worker remembers it."""
 
     unit: Unit
+
+
+@dataclass(frozen=True)
+class MatchedUnits(Question[UnitMatching]):
+    """Which unit of the other network stands for each of a layer's? Found over many frames."""
+
+    layer: str
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ class Snapshot:
     """To the request's questions; empty where something went wrong."""
     refusals: Mapping[Question[Any], str] = field(default_factory=dict)
     """Of the questions that this network or picture has no answer to, why."""
+    computed_by: Any = None
+    """A weak reference to the network; None where nothing was computed."""
     error: str = ""
     """What went wrong with this frame; empty when nothing did."""
     network_rate: float = 0.0

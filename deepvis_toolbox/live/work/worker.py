@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
+from deepvis_toolbox.live.work.counterpart import Counterpart, OpenCounterpart
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
@@ -45,8 +48,10 @@ class Worker(threading.Thread):
         open_grower: OpenGrower | None = None,
         training: Training | None = None,
         open_scan: OpenScan | None = None,
+        open_counterpart: OpenCounterpart | None = None,
     ) -> None:
-        """`training` opens the weights that come into the inbox, in place of the network's first ones."""
+        """`training` opens the weights that come into the inbox, in place of the network's first ones;
+        `open_counterpart` the network that is compared with."""
         super().__init__(name="worker", daemon=True)
         self.loaded: LoadedNetwork | None = None
         """Set when the network is there, and again when it has new weights."""
@@ -57,6 +62,7 @@ class Worker(threading.Thread):
         self._open_grower = open_grower
         self._training = training
         self._open_scan = open_scan
+        self._open_counterpart = open_counterpart
         self._inbox = inbox
         self._snapshots = snapshots
         self._rate = RateMeter()
@@ -67,13 +73,22 @@ class Worker(threading.Thread):
     def run(self) -> None:
         try:
             network = self._load()
-            self._work(network)
+            with self._opened_beside(network) as counterpart:
+                self._work(network, counterpart)
         except Exception as error:
             self.failure = error
             level = logging.DEBUG if isinstance(error, ToolboxError) else logging.ERROR
             _log.log(level, "%s", failure_sentence(self), exc_info=error)
 
-    def _work(self, network: Network) -> None:
+    def _opened_beside(self, network: Network) -> Counterpart | nullcontext[None]:
+        """Open the network to compare with, where one is named; without it there is nothing to show."""
+        try:
+            return self._open_counterpart(network) if self._open_counterpart else nullcontext()
+        except BaseException:
+            network.close()
+            raise
+
+    def _work(self, network: Network, counterpart: Counterpart | None) -> None:
         """Answer frames with the network, then with the one that new weights make of it, until the inbox is closed."""
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
 
@@ -81,8 +96,10 @@ class Worker(threading.Thread):
         first: Work | None = None
         while True:
             with network:
-                processor = FrameProcessor(network)
-                self.loaded = LoadedNetwork.of(network, self._goto, self._open_scan)
+                clock = time.monotonic
+                processor = counterpart.processor(network, clock) if counterpart else FrameProcessor(network, clock)
+                other = counterpart.facts(network) if counterpart else None
+                self.loaded = LoadedNetwork.of(network, self._goto, self._open_scan, other)
                 grower = self._open_grower(network) if self._open_grower else None
                 renewed = self._answer_with(processor, grower, first)
             if renewed is None:
