@@ -33,6 +33,10 @@ _ADVICE = (
 _OTHER_VALUES = "the graph gives other values than the module itself"
 
 
+class GraphDiffersError(ToolboxError):
+    """A graph gives other values than the module that it was made of."""
+
+
 def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
     """Return whether two results, tensors of any shape and dtype, are the same up to rounding."""
     if found.shape != wanted.shape:
@@ -65,11 +69,11 @@ def is_rounding(found: Any, nudged: Any, wanted: torch.Tensor) -> bool:
     return off > own / 10 and own / 10 < other < own * 10
 
 
-def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> ToolboxError:
+def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> GraphDiffersError:
     """Return the sentence that names the first module whose input or output differs, with the user's line."""
     lower = next((node for node in graph_module.graph.nodes if node.meta.get("autocast")), None)
     if lower is not None:
-        return ToolboxError(
+        return GraphDiffersError(
             f"{_name(promise)}: {told(lower)} is computed under torch.autocast, and networks are computed in float32; "
             "leave it away, or give it enabled=False"
         )
@@ -92,16 +96,16 @@ def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values:
             return _refused(promise, node, f'"{target}" gives other values than in the module itself')
     left = [target for target, made in calls.items() if made]
     if left:
-        return ToolboxError(
+        return GraphDiffersError(
             f'{_name(promise)}: the module itself calls "{left[0]}" once more than its graph; {_ADVICE}'
         )
     return _refused(promise, last, _OTHER_VALUES)
 
 
-def _refused(promise: Promise, node: fx.Node, problem: str) -> ToolboxError:
+def _refused(promise: Promise, node: fx.Node, problem: str) -> GraphDiffersError:
     line = line_of(node)
     at = f"{line[0]}:{line[1]}: `{code_of(line)}` of " if line else ""
-    return ToolboxError(f"{at}{_name(promise)}: {problem}; {_ADVICE}")
+    return GraphDiffersError(f"{at}{_name(promise)}: {problem}; {_ADVICE}")
 
 
 def _name(promise: Promise) -> str:

@@ -50,13 +50,16 @@ def noise(count: int, input_shape: tuple[int, ...]) -> torch.Tensor:
     return images
 
 
-def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise | None:
-    """Return the module's answer; None where it does not run on such images, which its graph is then refused for.
+def promise_of(
+    module: nn.Module, input_shape: tuple[int, int, int], counts: tuple[int, ...] = (2, 1)
+) -> Promise | None:
+    """Return the module's answer to the first of so many images that it takes; None where it runs on none of them,
+    which its graph is then refused for.
 
     The module's buffers, attributes and lists, and the state of the random numbers, are left as they are.
     """
     overwriting = frozenset(path for path, part in module.named_modules() if getattr(part, "inplace", False))
-    for count in (2, 1):
+    for count in counts:
         images = noise(count, input_shape)
         with state_kept(module), same_random_numbers(), torch.no_grad():
             before = _random_states()
@@ -140,8 +143,17 @@ def with_same_parameters(module: nn.Module) -> nn.Module:
 
 
 def tensors_in(output: Any) -> tuple[torch.Tensor, ...]:
-    """Return the tensors of an output, of any shape and dtype: a tensor, or tuples, lists and dicts of them."""
-    return tuple(leaf.detach() for leaf in _pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor))
+    """Return the tensors of an output, of any shape and dtype, detached; else as `leaves_in`."""
+    return tuple(leaf.detach() for leaf in leaves_in(output))
+
+
+def leaves_in(output: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of an output, in order: a tensor, or tuples, lists, dicts and plain objects of them."""
+    for leaf in _pytree.tree_leaves(output):
+        if isinstance(leaf, torch.Tensor):
+            yield leaf
+        elif not isinstance(leaf, (type, nn.Module)) and not callable(leaf):
+            yield from leaves_in(list(getattr(leaf, "__dict__", {}).values()))
 
 
 @contextmanager
