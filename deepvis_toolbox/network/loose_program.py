@@ -39,13 +39,12 @@ def graph_of_loose_program(
 
 def _why_it_does_not_run(program: fx.GraphModule, input_shape: tuple[int, int, int]) -> str:
     """Return why, or an empty text; nothing is computed for it but sizes."""
+    sizes = _Sizes(program)
     try:
         with quiet(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-            _Sizes(program).run(noise(1, input_shape))
-    except ToolboxError:
-        raise
+            sizes.run(noise(1, input_shape))
     except Exception as error:  # whatever a file says
-        return reason_of(error)
+        return "it takes more memory than is free" if sizes.are_too_large else reason_of(error)
     return ""
 
 
@@ -56,10 +55,14 @@ class _Sizes(fx.Interpreter):
         super().__init__(program, garbage_collect_values=False)
         self._bytes, self._free = 0, free_memory()
 
+    @property
+    def are_too_large(self) -> bool:
+        return self._bytes > self._free
+
     def run_node(self, n: fx.Node) -> Any:
         found = super().run_node(n)
         if n.op == "call_function" and isinstance(found, torch.Tensor):
             self._bytes += found.numel() * found.element_size()
-        if self._bytes > self._free:
-            raise ToolboxError(f"the program takes more memory for one image than is free ({self._free >> 20} MiB)")
+        if self.are_too_large:
+            raise MemoryError
         return found

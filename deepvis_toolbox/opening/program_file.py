@@ -96,15 +96,16 @@ class _Building:
             raise ToolboxError(
                 f"{path} holds {told} numbers, and networks are computed in float32; export module.float()"
             )
-        if tensor.is_floating_point() and tensor.isnan().any():
-            raise ToolboxError(f"{path} holds values that are no numbers")
+        is_parameter = path in self._archive.parameters
+        if tensor.is_floating_point() and bool((~tensor.isfinite() if is_parameter else tensor.isnan()).any()):
+            raise ToolboxError(f"{path} holds values that are not finite")
         owner, last = self._root, path.rpartition(".")[2]
         for part in path.split(".")[:-1]:
             if part not in owner._modules:
                 owner.add_module(part, nn.Module())
             owner = owner.get_submodule(part)
         if last not in owner._parameters and last not in owner._buffers:
-            if path in self._archive.parameters and tensor.is_floating_point():
+            if is_parameter and tensor.is_floating_point():
                 owner.register_parameter(last, nn.Parameter(tensor, requires_grad=False))
             else:
                 owner.register_buffer(last, tensor)
