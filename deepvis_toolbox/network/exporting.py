@@ -26,11 +26,11 @@ from deepvis_toolbox.network.own_derivatives import AppliedFunction, functions_k
 from deepvis_toolbox.network.promise import (
     Promise,
     leaves_in,
-    noise,
     promise_of,
     same_random_numbers,
     state_kept,
     tensors_in,
+    why_it_does_not_run,
 )
 from deepvis_toolbox.network.scripted_functions import scripted_functions_opened
 from deepvis_toolbox.network.users_line import code_of, line_of_error
@@ -62,7 +62,7 @@ def exported(own: nn.Module, promise: Promise | None, input_shape: tuple[int, in
     names the user's line where torch.export refuses the module.
     """
     if promise is None:
-        raise ToolboxError(_why_it_does_not_run(own, input_shape))
+        raise ToolboxError(why_it_does_not_run(own, input_shape))
     _check_keeps_nothing(own, promise)
     if not promise.takes_one_at_a_time:
         alone = promise_of(own, input_shape, counts=(1,))
@@ -184,13 +184,3 @@ _REASONS = {
     "GuardOnDataDependentSymNode": "a decision depends on a picture's values",
     "DataDependentOutputException": "a decision depends on a picture's values",
 }
-
-
-def _why_it_does_not_run(own: nn.Module, input_shape: tuple[int, int, int]) -> str:
-    shape = "×".join(map(str, input_shape))
-    try:
-        with state_kept(own), same_random_numbers(), torch.no_grad():
-            own(noise(1, input_shape))
-    except Exception as error:  # whatever a user's module does
-        return f"{type(own).__name__} does not run on a {shape} image: {reason_of(error)}"
-    return f"{type(own).__name__} does not run on a {shape} image"

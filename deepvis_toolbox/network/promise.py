@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.utils import _pytree
 
+from deepvis_toolbox.errors import reason_of
+
 SEED = 0
 """Of the noise, and of whatever a module draws at random while it is compared."""
 
@@ -72,6 +74,17 @@ def promise_of(
         drawn = (own or before != after) and not _gives_the_same(module, images, outputs)
         return Promise(module, overwriting, images, outputs, drawn, drawn and (own or before[1:] != after[1:]))
     return None
+
+
+def why_it_does_not_run(own: nn.Module, input_shape: tuple[int, int, int]) -> str:
+    """Return the sentence that says why a module which `promise_of` has no answer of does not run on such images."""
+    shape = "×".join(map(str, input_shape))
+    try:
+        with state_kept(own), same_random_numbers(), torch.no_grad():
+            own(noise(1, input_shape))
+    except Exception as error:  # whatever a user's module does
+        return f"{type(own).__name__} does not run on a {shape} image: {reason_of(error)}"
+    return f"{type(own).__name__} does not run on a {shape} image"
 
 
 _GENERATORS = (np.random.Generator, np.random.RandomState, torch.Generator, random.Random)

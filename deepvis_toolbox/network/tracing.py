@@ -19,7 +19,7 @@ from deepvis_toolbox.network.layer_names import name_layers
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.own_derivatives import functions_kept_whole
 from deepvis_toolbox.network.plain_modules import is_kept_whole
-from deepvis_toolbox.network.promise import Promise, promise_of, same_random_numbers
+from deepvis_toolbox.network.promise import Promise, promise_of, same_random_numbers, why_it_does_not_run
 from deepvis_toolbox.network.proxies import Proxy, tensors_are_told
 from deepvis_toolbox.network.rectifier_forms import name_rectifiers
 from deepvis_toolbox.network.rehearsal import Rehearsal
@@ -93,6 +93,11 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int], way: TraceWay = 
     own = own_copy(module)
     _check_takes_an_image(own)
     promise = promise_of(own, input_shape)
+    if promise is not None and not promise.outputs:
+        raise ToolboxError(
+            f"the forward of {type(own).__name__} gives no tensor; a network gives one, or tuples, lists, dicts or "
+            "plain objects of them"
+        )
     if way == "export":
         return _by_export(own, promise, input_shape)
     try:
@@ -100,11 +105,10 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int], way: TraceWay = 
     except ToolboxError as refusal:
         if way == "fx" or promise is None:
             raise
-        found = by_export_instead(module, input_shape, refusal)
-    return found
+        return _by_export_instead(module, input_shape, refusal)
 
 
-def by_export_instead(module: nn.Module, input_shape: tuple[int, int, int], refusal: ToolboxError) -> fx.GraphModule:
+def _by_export_instead(module: nn.Module, input_shape: tuple[int, int, int], refusal: ToolboxError) -> fx.GraphModule:
     """Return the graph that torch.export makes of a module which torch.fx refuses; where it refuses it too, the first
     refusal says so, and is raised."""
     own = own_copy(module)
@@ -112,10 +116,7 @@ def by_export_instead(module: nn.Module, input_shape: tuple[int, int, int], refu
         return _by_export(own, promise_of(own, input_shape), input_shape)
     except ToolboxError as other:
         _log.debug("%s", other)
-        raise ToolboxError(f"{refusal}; {_TOO}") from other
-
-
-_TOO = "torch.export cannot follow it either"
+        raise ToolboxError(f"{refusal}; torch.export cannot follow it either") from other
 
 
 def _by_fx(own: nn.Module, promise: Promise | None, input_shape: tuple[int, int, int]) -> fx.GraphModule:
@@ -133,6 +134,8 @@ def _by_fx(own: nn.Module, promise: Promise | None, input_shape: tuple[int, int,
         raise
     except Exception as error:  # whatever a user's module does
         raise ToolboxError(_why_untraceable(tracer.stopped_in or own, error)) from error
+    if promise is None:  # nothing to hold the graph against
+        raise ToolboxError(why_it_does_not_run(own, input_shape))
     return finished_graph(graph, own, promise, input_shape)
 
 
