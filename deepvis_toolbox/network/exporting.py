@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.export import Dim, export
 from torch.utils import _pytree
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.differing import agree
 from deepvis_toolbox.network.exported_graph import graph_of_program
-from deepvis_toolbox.network.kept_calls import KeptCalls, modules_kept_whole
+from deepvis_toolbox.network.kept_calls import KeptCalls, calls_seen, modules_kept_whole
 from deepvis_toolbox.network.own_derivatives import AppliedFunction, functions_kept_whole
 from deepvis_toolbox.network.promise import (
     Promise,
@@ -103,9 +104,9 @@ def _graph(program: Any, own: nn.Module, calls: KeptCalls) -> fx.Graph:
 
 
 def _program_of(own: nn.Module, images: torch.Tensor, *, any_number: bool) -> tuple[Any, KeptCalls]:
-    from torch.export import Dim, export
-
     shapes = ({0: Dim.AUTO},) if any_number else None
+    with state_kept(own), same_random_numbers(), torch.no_grad():
+        seen = calls_seen(own, images)
     try:
         with (
             quiet(),
@@ -113,7 +114,7 @@ def _program_of(own: nn.Module, images: torch.Tensor, *, any_number: bool) -> tu
             state_kept(own),
             same_random_numbers(),
             torch.enable_grad(),
-            modules_kept_whole(own) as calls,
+            modules_kept_whole(own, seen) as calls,
             functions_kept_whole(_kept_by(calls)),
             scripted_functions_opened(_holds_fakes),
         ):

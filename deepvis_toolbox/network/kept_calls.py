@@ -44,6 +44,8 @@ class KeptCall:
     is_tensor: list[bool]
     arguments: Any
     """How the arguments are put together (a pytree)."""
+    like: Any = None
+    """What the call gave for pictures, where it may decide by their values: a pytree of tensors."""
     given: Any = None
     """What the call gives: a pytree whose tensors are replaced by their numbers."""
 
@@ -56,17 +58,32 @@ class KeptCall:
 
     def computed(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
         """Return the tensors that the call gives, and note how they are put together."""
-        args, named = self.arguments_with(tensors)
-        found = self.run(*args, **named)
+        if self.like is None:
+            args, named = self.arguments_with(tensors)
+            found = self.run(*args, **named)
+        else:
+            found = _pytree.tree_map_only(torch.Tensor, lambda leaf: _like(leaf, tensors[0]), self.like)
         numbers = itertools.count()
         self.given = _pytree.tree_map(lambda leaf: next(numbers) if isinstance(leaf, torch.Tensor) else leaf, found)
         return [leaf for leaf in _pytree.tree_leaves(found) if isinstance(leaf, torch.Tensor)]
+
+
+def _like(seen: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of the shape that was seen, for as many pictures as are given now."""
+    is_batch = seen.ndim > 0 and len(seen) == PICTURES
+    return given.new_empty((given.shape[0], *seen.shape[1:]) if is_batch else seen.shape, dtype=seen.dtype)
+
+
+PICTURES = 2
+"""So many are looked at to learn what a module gives."""
 
 
 @dataclass
 class KeptCalls:
     """All calls of one export, by number."""
 
+    seen: dict[str, list[Any]]
+    """What the calls of modules that say what they are by `kind` gave for pictures, by path, in order."""
     by_number: dict[int, KeptCall] = field(default_factory=dict)
 
     def keep(self, target: Target, run: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -78,10 +95,15 @@ class KeptCalls:
         if not any(is_tensor) or not all(type(leaf) in _PLAIN or isinstance(leaf, torch.device) for leaf in others):
             return NotImplemented
         number = next(_numbers)
-        self.by_number[number] = call = KeptCall(target, run, others, is_tensor, spec)
+        self.by_number[number] = call = KeptCall(target, run, others, is_tensor, spec, self._next_seen(target))
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         found = torch.ops.deepvis_toolbox.kept(tensors, number)
         return _pytree.tree_map(lambda leaf: found[leaf] if type(leaf) is int else leaf, call.given)
+
+    def _next_seen(self, target: Target) -> Any:
+        before = sum(call.target == target for call in self.by_number.values())
+        seen = self.seen.get(target, []) if isinstance(target, str) else []
+        return seen[before] if before < len(seen) else None
 
 
 _numbers = itertools.count()
@@ -98,10 +120,30 @@ _LIBRARY.impl("kept", _computed, "CompositeExplicitAutograd")
 torch.library.register_fake("deepvis_toolbox::kept", _computed)
 
 
+def calls_seen(module: nn.Module, images: torch.Tensor) -> dict[str, list[Any]]:
+    """Return what the parts that say what they are by `kind` give for pictures, float32 (N, C, H, W); each by its path,
+    call by call."""
+    seen: dict[str, list[Any]] = {}
+    hooks = [
+        part.register_forward_hook(lambda _, __, given, path=path: seen.setdefault(path, []).append(given))  # type: ignore[misc]
+        for path, part in module.named_modules()
+        if isinstance(getattr(type(part), "kind", None), str)
+    ]
+    try:
+        if hooks:
+            module(images.clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
 @contextmanager
-def modules_kept_whole(module: nn.Module) -> Iterator[KeptCalls]:
-    """While it lasts, parts of the module that are one layer each are recorded as one node, with their hooks."""
-    calls = KeptCalls()
+def modules_kept_whole(module: nn.Module, seen: dict[str, list[Any]]) -> Iterator[KeptCalls]:
+    """While it lasts, parts of the module that are one layer each are recorded as one node, with their hooks.
+
+    `seen`: what `calls_seen` gives."""
+    calls = KeptCalls(seen)
     leaves = [(path, part) for path, part in module.named_modules() if path and _is_one_node(part)]
     token = _active.set(calls)
     for path, part in leaves:

@@ -32,7 +32,7 @@ def graph_of_loose_program(
     if promise is None:
         fixed = f"; it was exported for {images} pictures at a time: export it for one" if images and images > 1 else ""
         raise ToolboxError(f"the program does not run on a {shape} image: {reason or 'it fails on noise'}{fixed}")
-    graph = graph_of_program(program, program, KeptCalls())
+    graph = graph_of_program(program, program, KeptCalls({}))
     lift_modules(graph, program)
     return finished_graph(graph, program, promise, input_shape)
 

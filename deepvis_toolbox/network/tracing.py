@@ -13,6 +13,7 @@ from torch.utils import checkpoint
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name, reason_of
 from deepvis_toolbox.network.batch_norm import settle_inner_norms
+from deepvis_toolbox.network.exporting import exported
 from deepvis_toolbox.network.graph_paths import move_clashing
 from deepvis_toolbox.network.in_place import without_overwriting
 from deepvis_toolbox.network.layer_names import name_layers
@@ -140,8 +141,6 @@ def _by_fx(own: nn.Module, promise: Promise | None, input_shape: tuple[int, int,
 
 
 def _by_export(own: nn.Module, promise: Promise | None, input_shape: tuple[int, int, int]) -> fx.GraphModule:
-    from deepvis_toolbox.network.exporting import exported  # torch.export takes a second to import
-
     found = exported(own, promise, input_shape)
     return finished_graph(found.graph, own, found.promise, input_shape)
 

@@ -240,3 +240,23 @@ def _checkpoint(net: Parts, x: torch.Tensor) -> torch.Tensor:
     x = nn.Identity()(net.features(x))
     x = checkpoint.checkpoint(lambda x: F.relu(net.conv(x)), x, use_reentrant=False)
     return net.head(x.mean((2, 3)))
+
+
+class Brighter(nn.Module):
+    """Decides by its values; the advice of the sentence of refusal was followed."""
+
+    kind = "gate"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2 if x.abs().max() < 1000 else x
+
+
+class WithKept(Parts):
+    def __init__(self) -> None:
+        super().__init__(
+            lambda net, x: net.head(net.gate(net.features(x) + torch.ones(x.shape[0], 1, 1, 1)).mean((2, 3)))
+        )
+        self.gate = Brighter()
+
+
+EXPORTED["a kept module that decides by values"] = WithKept

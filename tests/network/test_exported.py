@@ -12,8 +12,10 @@ from PIL import Image
 from torch import nn
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
+from deepvis_toolbox.network.device import make_tensors_on
 from deepvis_toolbox.network.promise import leaves_in
 from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.network.tracing import trace
 from find_maxes import scan
 from tests.nets import Branching, Classic, Residual, opened
 from tests.network import awkward_operations, awkward_wrappings
@@ -151,6 +153,50 @@ def test_what_torch_fx_refuses_opens_and_works_in_every_verb(stops: str, picture
     with torch.no_grad():
         values = torch.cat([logits(module, part) for part in x.split(1)]).T.sort(descending=True).values
     np.testing.assert_allclose(top.values["head"], values.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_tensors_made_of_sizes_are_made_where_the_network_is() -> None:
+    graph_module = trace(EXPORTED["torch.zeros of the shape"]().eval(), (3, *SIZE))
+    make_tensors_on(graph_module, torch.device("meta"))
+    made = [node.target([2], **node.kwargs) for node in graph_module.graph.nodes if "device" in node.kwargs]
+    assert [tensor.device.type for tensor in made] == ["meta"]
+
+
+class Counts(nn.Module):
+    """Keeps its own count, which a program would not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.calls = nn.Conv2d(3, 4, 3), 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self.conv(x) * self.calls
+
+
+def test_what_keeps_something_from_call_to_call_is_refused() -> None:
+    module = Counts()
+    with pytest.raises(ToolboxError, match="Counts gives other values at its second call"):
+        opened(module, SIZE, "export")
+    assert module.calls == 0
+
+
+def test_what_both_ways_refuse_names_the_line_and_says_so() -> None:
+    torch.manual_seed(5)
+    module = Around(lambda net, x: net.norm(x) if x.sum() > 0 else x)
+    with pytest.raises(
+        ToolboxError, match=r"test_exported.py:\d+: .*`.*x\.sum\(\) > 0.*export cannot follow it either"
+    ):
+        opened(module, AWKWARD_SIZE)
+    with pytest.raises(
+        ToolboxError, match=r"torch\.export cannot follow `.*\(a decision depends on a picture's values"
+    ):
+        opened(module, AWKWARD_SIZE, "export")
+
+
+def test_there_is_no_other_way() -> None:
+    with pytest.raises(ToolboxError, match=r'no way "exports" to a graph; .* did you mean "export"'):
+        opened(Classic(), SIZE, "exports")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("idiom", ["zeros of sizes", "module made in forward"])
