@@ -10,9 +10,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.free_memory import free_memory
+from deepvis_toolbox.network.composite_operations import put_together
 from deepvis_toolbox.network.exported_graph import graph_of_program
 from deepvis_toolbox.network.exporting import quiet
 from deepvis_toolbox.network.kept_calls import KeptCalls
+from deepvis_toolbox.network.layer_names import name_inside_modules
 from deepvis_toolbox.network.lifted_modules import lift_modules
 from deepvis_toolbox.network.promise import noise, promise_of
 from deepvis_toolbox.network.tracing import finished_graph
@@ -33,6 +35,8 @@ def graph_of_loose_program(
         fixed = f"; it was exported for {images} pictures at a time: export it for one" if images and images > 1 else ""
         raise ToolboxError(f"the program does not run on a {shape} image: {reason or 'it fails on noise'}{fixed}")
     graph = graph_of_program(program, program, KeptCalls({}))
+    put_together(graph)
+    name_inside_modules(graph)
     lift_modules(graph, program)
     return finished_graph(graph, program, promise, input_shape)
 

@@ -269,6 +269,7 @@ _WINDOWED_CALLS: dict[str, Callable[[fx.Node], Operation]] = {
     "avg_pool2d": _pool_call,
     "conv2d": _convolution_call,
     "pad": _pad_call,
+    "constant_pad_nd": _pad_call,
     "adaptive_avg_pool2d": lambda _: Operation("pool", adaptive=True),
     "adaptive_max_pool2d": lambda _: Operation("pool", adaptive=True),
 }

@@ -62,6 +62,9 @@ class _Building:
         specs = [spec["user_output"]["arg"] for spec in signature["output_specs"] if "user_output" in spec]
         given = [argument(spec, self._known) for spec in specs if "as_tensor" in spec]
         self._graph.output(tuple(given))
+        for node in reversed(list(self._graph.nodes)):
+            if node.target is operator.getitem and not node.users:  # of what an operation gives besides
+                self._graph.erase_node(node)
         move_clashing(self._graph, self._root)
         self._graph.lint()
         return ProgramFile(fx.GraphModule(self._root, self._graph), shape)

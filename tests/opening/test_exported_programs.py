@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from deepvis_toolbox import ToolboxError, load_network
-from tests.nets import Branching, Residual, opened
+from tests.nets import Branching, Classic, Residual, opened
 from tests.network.exported_networks import EXPORTED
 
 SIZE = (32, 32)
@@ -69,6 +69,26 @@ def test_a_program_is_the_network_that_its_module_is(name: str, tmp_path: Path) 
     for mode in modes:
         found = network.backward(x, last, diff, mode)["data"]
         torch.testing.assert_close(found, itself.backward(x, last, diff, mode)["data"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [Residual, Branching, Classic])
+def test_a_program_of_core_operations_is_the_same_network(make: type[nn.Module], tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    module = make().eval()
+    shapes = ({0: torch.export.Dim.AUTO},)
+    program = torch.export.export(module, (torch.randn(2, 3, *SIZE),), dynamic_shapes=shapes, strict=False)
+    torch.export.save(program, tmp_path / "whole.pt2")
+    torch.export.save(program.run_decompositions(), tmp_path / "core.pt2")
+    whole, core = load_network(tmp_path / "whole.pt2"), load_network(tmp_path / "core.pt2")
+    named = [name for name in core.layers if name in whole.layers]
+    assert {"conv1", "conv2", "fc"} & {*whole.layers} <= {*named}
+    x = torch.randn(2, 3, *SIZE)
+    values, wanted = core.forward(x, named), whole.forward(x, named)
+    for name in named:
+        assert core.layers[name] == whole.layers[name]
+        assert core.receptive_field(name) == whole.receptive_field(name)
+        torch.testing.assert_close(values[name], wanted[name], rtol=1e-4, atol=1e-6)
+    assert list(core.layers)[-1] == list(whole.layers)[-1]
 
 
 def test_convolutions_and_batch_norms_of_a_program_are_folded_as_modules(file: Path) -> None:
