@@ -9,18 +9,24 @@ import torch.nn.functional as F
 from torch import nn
 
 from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.opened_module import network_of_module
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from deepvis_toolbox.network.tracing import trace
+from deepvis_toolbox.words.network import TraceWay
 
 
 def opened(
-    module: nn.Module, size: tuple[int, int] = (32, 32), *, passes_lrn: bool = False, **described: Any
+    module: nn.Module,
+    size: tuple[int, int] = (32, 32),
+    way: TraceWay = "auto",
+    *,
+    passes_lrn: bool = False,
+    **described: Any,
 ) -> TorchNetwork:
     """The module as a network on the CPU, for RGB images of `size`, values as they are."""
     name, how = type(module).__name__, Preprocessing(size)
     description = ModelDescription(name, how, deconv_passes_lrn=passes_lrn, **described)
-    return TorchNetwork(trace(module, (3, *size)), description, torch.device("cpu"))
+    return network_of_module(module, description, torch.device("cpu"), way)
 
 
 class Classic(nn.Module):

@@ -9,7 +9,7 @@ from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.opening.model_folder import model_forms
-from deepvis_toolbox.words.network import CHANNEL_ORDERS, DEFAULT_MODEL, ENGINES
+from deepvis_toolbox.words.network import CHANNEL_ORDERS, DEFAULT_MODEL, ENGINES, TRACE_WAYS
 
 
 def add_network_flags(parser: CommandParser) -> None:
@@ -37,6 +37,7 @@ def add_network_flags(parser: CommandParser) -> None:
         group, "--crop", reader=values.number, metavar="X", help="the fraction of the picture's centre that is seen"
     )
     add_flag(group, "--labels", metavar="FILE", help="class names, one a line")
+    group.add_argument("--trace", choices=TRACE_WAYS, help="how a PyTorch module becomes a graph (default: auto)")
     group.add_argument("--trust", action="append", default=[], metavar="DIR",
                        help="let this folder's model.yaml name code, and files elsewhere, from now on")  # fmt: skip
     group.add_argument("--path", action="append", default=[], metavar="DIR",

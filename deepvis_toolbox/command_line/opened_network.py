@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.command_line.values import written
 from deepvis_toolbox.errors import ToolboxError, user_path
-from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.model_folder import has_no_model_file, model_path
 from deepvis_toolbox.opening.trust import is_trusted, trust
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 _PATHS = ("prototxt", "weights", "labels")
-_VALUES = ("input_size", "channels", "mean", "scale", "std", "crop")
+_VALUES = ("trace", "input_size", "channels", "mean", "scale", "std", "crop")
 
 
 def opened_network(given: argparse.Namespace) -> Network:
@@ -66,7 +66,7 @@ def options_of_another(given: argparse.Namespace) -> dict[str, Any]:
 
 def trusted_elsewhere(model: str | None) -> bool:
     """Return whether other machines may open the model as this one does: its folder is trusted here."""
-    return model is not None and not is_factory(model) and is_trusted(model_path(model).parent)
+    return model is not None and not has_no_model_file(model) and is_trusted(model_path(model).parent)
 
 
 def written_flags(given: argparse.Namespace) -> tuple[tuple[str, str], ...]:

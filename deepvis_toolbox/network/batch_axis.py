@@ -30,6 +30,8 @@ def squeeze_by_axes(graph_module: fx.GraphModule, two: Values) -> None:
             continue
         axes = tuple(axis for axis, size in enumerate(two[source].shape) if size == 1)
         node.args, node.kwargs = (source, axes), {}
+        if node.op == "call_function":
+            node.target = torch.squeeze  # an overload takes no axes
 
 
 def lead_with_the_batch(graph_module: fx.GraphModule, two: Values | None, one: Values, *, alone: bool) -> list[str]:

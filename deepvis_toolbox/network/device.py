@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import fx
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.device import parsed_device
@@ -23,6 +24,14 @@ def resolve_device(name: str) -> torch.device:
 def widest_float(device: torch.device) -> torch.dtype:
     """Return the float of most bits that the device has: float64, but for Apple's GPUs."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def make_tensors_on(graph_module: fx.GraphModule, device: torch.device) -> None:
+    """Let the operations of ATen that make tensors of sizes make them on this device: a program of torch.export names
+    the one that it was made on."""
+    for node in graph_module.graph.nodes:
+        if isinstance(node.target, torch._ops.OpOverload) and "device" in node.kwargs:
+            node.kwargs = {**node.kwargs, "device": device}
 
 
 def _check_cuda(word: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.execution import Values
@@ -31,6 +32,10 @@ _ADVICE = (
     'whose class has an attribute kind = "…", which is then kept as one layer'
 )
 _OTHER_VALUES = "the graph gives other values than the module itself"
+
+
+class GraphDiffersError(ToolboxError):
+    """A graph gives other values than the module that it was made of."""
 
 
 def agree(found: torch.Tensor, wanted: torch.Tensor) -> bool:
@@ -65,11 +70,11 @@ def is_rounding(found: Any, nudged: Any, wanted: torch.Tensor) -> bool:
     return off > own / 10 and own / 10 < other < own * 10
 
 
-def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> ToolboxError:
+def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> GraphDiffersError:
     """Return the sentence that names the first module whose input or output differs, with the user's line."""
     lower = next((node for node in graph_module.graph.nodes if node.meta.get("autocast")), None)
     if lower is not None:
-        return ToolboxError(
+        return GraphDiffersError(
             f"{_name(promise)}: {told(lower)} is computed under torch.autocast, and networks are computed in float32; "
             "leave it away, or give it enabled=False"
         )
@@ -78,6 +83,7 @@ def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values:
         calls = _calls_of(promise, graph_module)
     except Exception:  # of a user's module that cannot be called once more
         return _refused(promise, last, _OTHER_VALUES)
+    begin = _first_not_computed(promise, graph_module, values)
     for node in graph_module.graph.nodes:
         if node.op != "call_module":
             continue
@@ -87,21 +93,55 @@ def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values:
             return _refused(promise, node, f'the module itself does not call "{target}" here')
         read, given = made.pop(0)
         if not _same(read, _read_by(node, values)):
-            return _refused(promise, node, f'what "{target}" reads is not what it reads in the module itself')
+            since = f", from {told(begin)} on" if begin not in (None, node) else ""  # type: ignore[arg-type]
+            return _refused(promise, node, f'what "{target}" reads is not what it reads in the module itself{since}')
         if not _same(given, tensors_in(values[node])):
             return _refused(promise, node, f'"{target}" gives other values than in the module itself')
     left = [target for target, made in calls.items() if made]
     if left:
-        return ToolboxError(
+        return GraphDiffersError(
             f'{_name(promise)}: the module itself calls "{left[0]}" once more than its graph; {_ADVICE}'
         )
-    return _refused(promise, last, _OTHER_VALUES)
+    since = f', from "{begin.meta["layer"]}" on' if begin is not None else ""
+    return _refused(promise, begin or last, f"{_OTHER_VALUES}{since}")
 
 
-def _refused(promise: Promise, node: fx.Node, problem: str) -> ToolboxError:
+def _first_not_computed(promise: Promise, graph_module: fx.GraphModule, values: Values) -> fx.Node | None:
+    """Return the first node that makes a layer of values which the module itself computes nowhere."""
+    own, device = _itself(promise)
+    with _Computed() as computed, same_random_numbers(), torch.no_grad():
+        own(promise.images.to(device, copy=True))
+    for node in graph_module.graph.nodes:
+        value = values.get(node)
+        if "layer" not in node.meta or not isinstance(value, torch.Tensor) or node.op == "placeholder":
+            continue
+        if not any(agree(value, each) for each in computed.by_shape.get(value.shape, ())):
+            found: fx.Node = node
+            return found
+    return None
+
+
+class _Computed(TorchDispatchMode):
+    """Keeps a copy of whatever torch computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_shape: dict[torch.Size, list[torch.Tensor]] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Carry the operation out, and keep what it gives."""
+        given = func(*args, **(kwargs or {}))
+        for tensor in tensors_in(given):
+            self.by_shape.setdefault(tensor.shape, []).append(tensor.clone())
+        return given
+
+
+def _refused(promise: Promise, node: fx.Node, problem: str) -> GraphDiffersError:
     line = line_of(node)
     at = f"{line[0]}:{line[1]}: `{code_of(line)}` of " if line else ""
-    return ToolboxError(f"{at}{_name(promise)}: {problem}; {_ADVICE}")
+    return GraphDiffersError(f"{at}{_name(promise)}: {problem}; {_ADVICE}")
 
 
 def _name(promise: Promise) -> str:
@@ -110,18 +150,23 @@ def _name(promise: Promise) -> str:
 
 def _calls_of(promise: Promise, graph_module: fx.GraphModule) -> dict[str, list[Call]]:
     """Return every call of a module that the graph calls too, in order, as the module itself makes them."""
+    own, device = _itself(promise)
+    targets = {str(node.target) for node in graph_module.graph.nodes if node.op == "call_module"}
+    calls: dict[str, list[Call]] = {}
+    with _overheard(own, targets, calls), same_random_numbers(), torch.no_grad():
+        own(promise.images.to(device, copy=True))
+    return calls
+
+
+def _itself(promise: Promise) -> tuple[nn.Module, torch.device]:
+    """Return a copy of the module as it was before the graph was made, and where it is computed."""
     own = with_same_parameters(promise.module)
     lay_out_as_torch(own)  # of the graph's too, which is refused
     for path, part in own.named_modules():
         if path in promise.overwriting:
             part.inplace = True  # type: ignore[assignment]
     device = next((parameter.device for parameter in own.parameters()), promise.images.device)
-    own.to(device)
-    targets = {str(node.target) for node in graph_module.graph.nodes if node.op == "call_module"}
-    calls: dict[str, list[Call]] = {}
-    with _overheard(own, targets, calls), same_random_numbers(), torch.no_grad():
-        own(promise.images.to(device, copy=True))
-    return calls
+    return own.to(device), device
 
 
 @contextmanager

@@ -151,17 +151,20 @@ def _hold_against(promise: Promise, graph_module: fx.GraphModule, values: Values
 
 
 def _first_that_mixes(graph_module: fx.GraphModule, two: Values, one: Values, run: Run) -> fx.Node | None:
-    """Return the first node whose value for an image is another one beside a second image."""
+    """Return the first node whose value for an image is another one beside a second image.
+
+    What leads with more than the batch (windows, or tokens with the pictures inside) may have them in any order.
+    """
     again: Values = {}
     for node in graph_module.graph.nodes:
         both, alone = two.get(node), one.get(node)
         if "layer" not in node.meta or not isinstance(both, torch.Tensor) or not isinstance(alone, torch.Tensor):
             continue
-        twice = both.is_floating_point() and both.ndim and both.shape == (2 * len(alone), *alone.shape[1:])
-        if not twice or agree(both[: len(alone)], alone):
+        twice = both.is_floating_point() and alone.ndim and both.shape == (2, *alone.shape[1:]) and len(alone) == 1
+        if not twice or agree(both[:1], alone):
             continue
         again = again or run(nudged(_input_of(graph_module, one)))
-        if not is_rounding(alone, again[node], both[: len(alone)]):
+        if not is_rounding(alone, again[node], both[:1]):
             found: fx.Node = node
             return found
     return None

@@ -14,6 +14,7 @@ from torch import fx, nn
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.operations import called_name, operation_of
 from deepvis_toolbox.network.users_line import code_of, line_of
+from deepvis_toolbox.network.written_parts import WrittenParts, laid_over
 
 AUGMENTED: dict[Any, Any] = {
     operator.iadd: operator.add,
@@ -47,18 +48,33 @@ def without_overwriting(graph_module: fx.GraphModule) -> None:
     overwriting = _set_out_of_place(graph_module.graph, modules)
     position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
     sharing: dict[fx.Node, set[fx.Node]] = {}  # the nodes that in the user's module share a node's memory
+    parts = WrittenParts()
     for node in list(graph_module.graph.nodes):
         overwrites = _make_out_of_place(node, modules, overwriting)
         shared = overwrites or _may_view(node, modules)
         first = node.args[0] if shared and isinstance(node.args[0], fx.Node) else None
         sharing[node] = sharing[first] if first else set()
-        if overwrites and first:
-            later = [reader for view in sharing[node] - {first} for reader in view.users]
-            _refuse_stale_readers(node, [reader for reader in later if position[reader] > position[node]])
-            for reader in list(first.users):
-                if position[reader] > position[node]:
-                    reader.replace_input_with(first, node)
         sharing[node].add(node)
+        parts.note(node)
+        if overwrites and first:
+            replaced = parts.written(first, node)
+            for made in replaced.values():
+                position[made], sharing[made] = position[node], sharing[node]
+            _read_anew(node, replaced, sharing[node], position)
+
+
+def _read_anew(
+    node: fx.Node, replaced: Mapping[fx.Node, fx.Node], sharing: set[fx.Node], position: Mapping[fx.Node, int]
+) -> None:
+    """Point whatever reads an overwritten tensor behind `node` at the new one."""
+    later = {view: [each for each in view.users if position[each] > position[node]] for view in sharing}
+    made = {*replaced.values()}
+    stale = [reader for view, readers in later.items() if view not in replaced.keys() | made for reader in readers]
+    _refuse_stale_readers(node, stale)
+    for view, new in replaced.items():
+        for reader in later.get(view, ()):
+            reader.replace_input_with(view, new)
+    sharing |= made
 
 
 def _set_out_of_place(graph: fx.Graph, modules: Modules) -> set[nn.Module]:
@@ -93,14 +109,25 @@ def _make_out_of_place(node: fx.Node, modules: Modules, overwriting: set[nn.Modu
 def _make_function_out_of_place(node: fx.Node) -> bool:
     name = getattr(node.target, "__name__", "")
     if isinstance(node.target, torch._ops.OpOverload):
-        if node.target._schema.is_mutable:
-            raise _refused(node, f"overwrites a tensor by {node.target}; call the form that gives a new one")
-        return False
+        return node.target._schema.is_mutable and _make_overload_out_of_place(node, node.target)
     if not _overwrites_by_name(name):
         return False
     other = next((getattr(home, name[:-1], None) for home in _HOMES if getattr(home, name, None) is node.target), None)
     if not callable(other):
         raise _refused(node, f"overwrites a tensor, and {name} has no other form; compute a new tensor instead")
+    node.target = other
+    return True
+
+
+def _make_overload_out_of_place(node: fx.Node, overload: torch._ops.OpOverload) -> bool:
+    """Take the overload of the same arguments that gives a new tensor: `aten.add_.Tensor`, `aten.add.Tensor`."""
+    if overload is torch.ops.aten.copy_.default:
+        node.target = laid_over
+        return True
+    name, written = called_name(node), [each for each in overload._schema.arguments if each.is_write]
+    other = getattr(getattr(torch.ops.aten, name, None), overload._overloadname, None)
+    if other is None or other._schema.is_mutable or written != overload._schema.arguments[:1]:
+        raise _refused(node, f"overwrites a tensor by {overload}; call the form that gives a new one")
     node.target = other
     return True
 
@@ -128,6 +155,8 @@ def is_number(node: fx.Node) -> bool:
         return node.target in ("size", "dim", "numel")
     if node.target is getattr:
         return node.args[1] in ("shape", "ndim")
+    if isinstance(node.target, torch._ops.OpOverload):
+        return called_name(node).startswith("sym_")
     return node.op == "call_function" and bool(node.all_input_nodes) and all(map(is_number, node.all_input_nodes))
 
 

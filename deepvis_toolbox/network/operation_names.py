@@ -1,4 +1,4 @@
-"""Which kind of operation a called function or method is, by its name."""
+"""Which kind of operation a called function, method or ATen overload is, by its name."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ ELEMENTWISE_CALLS: dict[str, str] = {
     "clamp": "clamp",
     "clone": "identity",
     "contiguous": "identity",
+    "laid_over": "identity",
     "detach": "identity",
 }
 OTHER_CALLS: dict[str, str] = {
@@ -60,6 +61,16 @@ OTHER_CALLS: dict[str, str] = {
     "layer_norm": "norm",
     "group_norm": "norm",
     "matmul": "matmul",
+    "bmm": "matmul",
+    "select": "slice",
+    "select_scatter": "slice",
+    "unflatten": "reshape",
+    "upsample_nearest1d": "upsample",
+    "upsample_nearest2d": "upsample",
+    "upsample_nearest_exact2d": "upsample",
+    "upsample_bilinear2d": "upsample",
+    "upsample_bicubic2d": "upsample",
+    "instance_norm": "norm",
     "scaled_dot_product_attention": "attention",
 }
-CHANNEL_CALLS = {"cat": "concat", "concat": "concat", "chunk": "slice", "split": "slice"}
+CHANNEL_CALLS = {"cat": "concat", "concat": "concat", "chunk": "slice", "split": "slice", "split_with_sizes": "slice"}

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 import torch.nn.functional as F
 from torch import fx, nn
+from torch._ops import OpOverload
 
 from deepvis_toolbox.network.operation_names import CHANNEL_CALLS, ELEMENTWISE_CALLS, OTHER_CALLS
+from deepvis_toolbox.network.plain_modules import is_plain
 
 
 class Window(NamedTuple):
@@ -105,9 +107,11 @@ def operation_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Operation:
 
 
 def called_name(node: fx.Node) -> str:
-    """Return the name of a called function or method, without underscores: `relu`, `add`."""
+    """Return the name of a called function or method, without underscores and overload: `relu`, `add`."""
     if node.target in _DISPATCHED:
         return _DISPATCHED[node.target]
+    if isinstance(node.target, OpOverload):
+        return str(node.target._schema.name).rpartition("::")[2].strip("_")
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
     return name.strip("_") or name
 
@@ -142,6 +146,12 @@ def module_operation(module: nn.Module) -> Operation:
     return Operation(type(module).__name__.lower())
 
 
+def keeps_sizes(module: nn.Module) -> bool:
+    """Return whether a module gives what is like its input, so that it need not run: batch norms are slow here."""
+    of_torch = type(module).__module__.startswith("torch.nn.modules.")
+    return of_torch and is_plain(module) and module_operation(module).elementwise
+
+
 def _call_operation(node: fx.Node) -> Operation:
     name = called_name(node)
     if name in _WINDOWED_CALLS:
@@ -152,9 +162,11 @@ def _call_operation(node: fx.Node) -> Operation:
         return Operation("norm", elementwise=not _arguments(node, _BATCH_NORM, (None, None, None, None, False))[-1])
     if name in CHANNEL_CALLS:
         return Operation(CHANNEL_CALLS[name], elementwise=_dimension_argument(node, name) == 1)
+    if name in ("slice", "slice_scatter"):
+        return Operation("slice", elementwise=_arguments(node, ("dim",), (0,))[0] == 1)
     if name == "getitem":
         parent = node.args[0]
-        of_parts = isinstance(parent, fx.Node) and called_name(parent) in ("chunk", "split")
+        of_parts = isinstance(parent, fx.Node) and called_name(parent) in CHANNEL_CALLS
         return Operation("slice", elementwise=of_parts or _keeps_places(node.args[1]))
     return Operation(OTHER_CALLS.get(name, name))
 
@@ -169,7 +181,7 @@ def _keeps_places(index: Any) -> bool:
 
 
 def _dimension_argument(node: fx.Node, name: str) -> Any:
-    position = 1 if name in ("cat", "concat") else 2
+    position = 1 if name in ("cat", "concat") else 2  # of the overloads too
     return node.kwargs.get("dim", node.args[position] if len(node.args) > position else 0)
 
 
@@ -201,7 +213,8 @@ def _pad_window(padding: Any, repeats_border: bool) -> Window:
 
 def _arguments(node: fx.Node, names: tuple[str, ...], defaults: tuple[Any, ...]) -> list[Any]:
     """Return the arguments by name; numbers that forward computes, say from a map's size, as they are for one image."""
-    given = dict(zip(names, node.args[1:], strict=False)) | dict(node.kwargs)
+    own = [each.name for each in node.target._schema.arguments[1:]] if isinstance(node.target, OpOverload) else names
+    given = dict(zip(own, node.args[1:], strict=False)) | dict(node.kwargs)
     return [
         fx.node.map_arg(given.get(name, default), _number_of) for name, default in zip(names, defaults, strict=True)
     ]
@@ -256,6 +269,7 @@ _WINDOWED_CALLS: dict[str, Callable[[fx.Node], Operation]] = {
     "avg_pool2d": _pool_call,
     "conv2d": _convolution_call,
     "pad": _pad_call,
+    "constant_pad_nd": _pad_call,
     "adaptive_avg_pool2d": lambda _: Operation("pool", adaptive=True),
     "adaptive_max_pool2d": lambda _: Operation("pool", adaptive=True),
 }

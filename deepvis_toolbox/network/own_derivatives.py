@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,9 +28,19 @@ class AppliedFunction:
         return self._function.apply(*given, **named)
 
 
+Keep = Callable[[AppliedFunction, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+"""keep(function, what computes it now, arguments, named ones) -> what the call gives, recorded as one node;
+`NotImplemented` where it is not to be recorded."""
+
+
+def _kept_as_proxy(function: AppliedFunction, _: Callable[..., Any], given: Any, named: Any) -> Any:
+    proxies = proxies_in((given, named))
+    return proxies[0].tracer.create_proxy("call_function", function, given, named) if proxies else NotImplemented
+
+
 @contextmanager
-def functions_kept_whole() -> Iterator[None]:
-    """While it lasts, a user's function that is applied to a proxy is recorded as one node.
+def functions_kept_whole(keep: Keep = _kept_as_proxy) -> Iterator[None]:
+    """While it lasts, a user's function that is applied to what is being traced is recorded as one node.
 
     Traced through, its forward would be differentiated, and its own backward (a straight-through estimator, a reversed
     gradient) be lost. What torch itself makes of such functions, as for checkpoints, is traced through.
@@ -38,10 +48,11 @@ def functions_kept_whole() -> Iterator[None]:
     base: Any = torch.autograd.Function.__mro__[1]  # what Function.apply calls, also where a user has kept that by name
 
     def apply(cls: _Function, *given: Any, **named: Any) -> Any:
-        proxies = proxies_in((given, named))
-        if not proxies or cls.__module__.partition(".")[0] == "torch":
-            return super(base, cls).apply(*given, **named)
-        return proxies[0].tracer.create_proxy("call_function", AppliedFunction(cls), given, named)
+        compute = super(base, cls).apply
+        if cls.__module__.partition(".")[0] == "torch":
+            return compute(*given, **named)
+        found = keep(AppliedFunction(cls), compute, given, named)
+        return compute(*given, **named) if found is NotImplemented else found
 
     base.apply = classmethod(apply)
     try:

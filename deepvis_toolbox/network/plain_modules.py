@@ -37,6 +37,15 @@ def has_hooks(module: nn.Module) -> bool:
     return any(getattr(module, hooks, None) for hooks in _HOOKS)
 
 
+def is_kept_whole(module: nn.Module) -> bool:
+    """Return whether a graph has one node for a call of the module: torch's own, by whatever name, but for lists of
+    modules, and those whose class says what they are by `kind`."""
+    if isinstance(getattr(type(module), "kind", None), str):
+        return True
+    of_torch = module.__module__.startswith(("torch.nn", "torch.ao.nn")) and not isinstance(module, nn.Sequential)
+    return of_torch or is_torchs_by_another_name(type(module))
+
+
 _SAID_ANEW = frozenset({"__init__", "__repr__", "__setstate__", "extra_repr", "reset_parameters", "train", "eval"})
 """What a class may have of its own, and compute what the class above it does."""
 

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.utils import _pytree
 
+from deepvis_toolbox.errors import reason_of
+
 SEED = 0
 """Of the noise, and of whatever a module draws at random while it is compared."""
 
@@ -50,13 +52,16 @@ def noise(count: int, input_shape: tuple[int, ...]) -> torch.Tensor:
     return images
 
 
-def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise | None:
-    """Return the module's answer; None where it does not run on such images, which its graph is then refused for.
+def promise_of(
+    module: nn.Module, input_shape: tuple[int, int, int], counts: tuple[int, ...] = (2, 1)
+) -> Promise | None:
+    """Return the module's answer to the first of so many images that it takes; None where it runs on none of them,
+    which its graph is then refused for.
 
     The module's buffers, attributes and lists, and the state of the random numbers, are left as they are.
     """
     overwriting = frozenset(path for path, part in module.named_modules() if getattr(part, "inplace", False))
-    for count in (2, 1):
+    for count in counts:
         images = noise(count, input_shape)
         with state_kept(module), same_random_numbers(), torch.no_grad():
             before = _random_states()
@@ -69,6 +74,17 @@ def promise_of(module: nn.Module, input_shape: tuple[int, int, int]) -> Promise 
         drawn = (own or before != after) and not _gives_the_same(module, images, outputs)
         return Promise(module, overwriting, images, outputs, drawn, drawn and (own or before[1:] != after[1:]))
     return None
+
+
+def why_it_does_not_run(own: nn.Module, input_shape: tuple[int, int, int]) -> str:
+    """Return the sentence that says why a module which `promise_of` has no answer of does not run on such images."""
+    shape = "×".join(map(str, input_shape))
+    try:
+        with state_kept(own), same_random_numbers(), torch.no_grad():
+            own(noise(1, input_shape))
+    except Exception as error:  # whatever a user's module does
+        return f"{type(own).__name__} does not run on a {shape} image: {reason_of(error)}"
+    return f"{type(own).__name__} does not run on a {shape} image"
 
 
 _GENERATORS = (np.random.Generator, np.random.RandomState, torch.Generator, random.Random)
@@ -140,8 +156,17 @@ def with_same_parameters(module: nn.Module) -> nn.Module:
 
 
 def tensors_in(output: Any) -> tuple[torch.Tensor, ...]:
-    """Return the tensors of an output, of any shape and dtype: a tensor, or tuples, lists and dicts of them."""
-    return tuple(leaf.detach() for leaf in _pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor))
+    """Return the tensors of an output, of any shape and dtype, detached; else as `leaves_in`."""
+    return tuple(leaf.detach() for leaf in leaves_in(output))
+
+
+def leaves_in(output: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of an output, in order: a tensor, or tuples, lists, dicts and plain objects of them."""
+    for leaf in _pytree.tree_leaves(output):
+        if isinstance(leaf, torch.Tensor):
+            yield leaf
+        elif not isinstance(leaf, (type, nn.Module)) and not callable(leaf):
+            yield from leaves_in(list(getattr(leaf, "__dict__", {}).values()))
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def name_rectifiers(graph_module: fx.GraphModule) -> None:
         node.meta["rectifier"] = kind
         if node.op == "call_module":
             continue
-        node.meta["called"] = called_name(node)
+        node.meta.setdefault("called", called_name(node))
         node.op, node.target, node.args, node.kwargs = "call_function", function, (source, *arguments), {}
         used |= members - {node}
     for node in reversed(list(graph_module.graph.nodes)):

@@ -12,7 +12,7 @@ import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from deepvis_toolbox.network.operations import module_operation
+from deepvis_toolbox.network.operations import keeps_sizes
 from deepvis_toolbox.network.plain_modules import is_plain
 from deepvis_toolbox.network.promise import state_kept
 
@@ -88,7 +88,7 @@ class Rehearsal:
             return getattr(self._module.get_submodule(path), name)
         given, named = self._given(node, at)
         if module is not None:
-            return torch.empty_like(given[0]) if _keeps_sizes(module) else module(*given, **named)
+            return torch.empty_like(given[0]) if keeps_sizes(module) else module(*given, **named)
         if node.op == "call_method":
             return getattr(given[0], str(node.target))(*given[1:], **named)
         assert callable(node.target)
@@ -97,9 +97,3 @@ class Rehearsal:
     def _given(self, node: fx.Node, at: int) -> tuple[Any, Any]:
         found: Any = fx.node.map_arg((node.args, node.kwargs), lambda each: self._values[each][at])
         return found[0], found[1]
-
-
-def _keeps_sizes(module: nn.Module) -> bool:
-    """Return whether a module gives what is like its input, so that it need not run: batch norms are slow here."""
-    of_torch = type(module).__module__.startswith("torch.nn.modules.")
-    return of_torch and is_plain(module) and module_operation(module).elementwise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,13 +15,16 @@ _TAKE_OFF = "it is compiled by torch.jit.script; take the decorator off"
 
 
 @contextmanager
-def scripted_functions_opened() -> Iterator[None]:
-    """While it lasts, a scripted function that is called with a proxy runs as the Python that it was written in."""
+def scripted_functions_opened(
+    is_traced: Callable[[Any], bool] = lambda given: bool(proxies_in(given)),
+) -> Iterator[None]:
+    """While it lasts, a scripted function that is called with what is being traced runs as the Python that it was
+    written in."""
     kind: Any = torch.jit.ScriptFunction
     compiled = kind.__call__
 
     def call(function: Any, *given: Any, **named: Any) -> Any:
-        if not proxies_in((given, named)):
+        if not is_traced((given, named)):
             return compiled(function, *given, **named)
         original = getattr(function, "_torchdynamo_inline", None)  # as torch.jit.script notes it for torch.compile
         if original is None:

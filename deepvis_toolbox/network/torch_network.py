@@ -15,6 +15,7 @@ from torch import fx
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.device import make_tensors_on
 from deepvis_toolbox.network.editing import part_of_each
 from deepvis_toolbox.network.execution import FoldedConvolutions, Program, Values
 from deepvis_toolbox.network.first_run import first_run
@@ -52,6 +53,7 @@ class TorchNetwork(Network):
         self.labels = description.labels
         self._graph_module = graph_module.eval().requires_grad_(False).to(device)
         lay_out_channels_last(graph_module)
+        make_tensors_on(graph_module, device)
         self._passes_lrn = description.deconv_passes_lrn
         self._switch = DeconvSwitch()
         self._folded = FoldedConvolutions(self._graph_module)

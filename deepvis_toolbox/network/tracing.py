@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections import Counter
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,20 +11,24 @@ import torch
 from torch import fx, nn
 from torch.utils import checkpoint
 
-from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.errors import ToolboxError, nearest_name, reason_of
 from deepvis_toolbox.network.batch_norm import settle_inner_norms
+from deepvis_toolbox.network.exporting import exported
 from deepvis_toolbox.network.graph_paths import move_clashing
-from deepvis_toolbox.network.in_place import asks_no_value, without_overwriting
-from deepvis_toolbox.network.operations import called_name
+from deepvis_toolbox.network.in_place import without_overwriting
+from deepvis_toolbox.network.layer_names import name_layers
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.own_derivatives import functions_kept_whole
-from deepvis_toolbox.network.plain_modules import is_torchs_by_another_name
-from deepvis_toolbox.network.promise import promise_of, same_random_numbers
+from deepvis_toolbox.network.plain_modules import is_kept_whole
+from deepvis_toolbox.network.promise import Promise, promise_of, same_random_numbers, why_it_does_not_run
 from deepvis_toolbox.network.proxies import Proxy, tensors_are_told
 from deepvis_toolbox.network.rectifier_forms import name_rectifiers
 from deepvis_toolbox.network.rehearsal import Rehearsal
 from deepvis_toolbox.network.scripted_functions import scripted_functions_opened
 from deepvis_toolbox.network.users_line import code_of, is_within, line_of_error, note_line, told
+from deepvis_toolbox.words.network import TRACE_WAYS, TraceWay
+
+_log = logging.getLogger(__name__)
 
 
 class _LayerTracer(fx.Tracer):
@@ -36,10 +40,8 @@ class _LayerTracer(fx.Tracer):
         self.stopped_in: nn.Module | None = None
         """The innermost module in which tracing stopped."""
 
-    def is_leaf_module(self, module: nn.Module, module_qualified_name: str) -> bool:
-        if isinstance(getattr(type(module), "kind", None), str):
-            return True
-        return super().is_leaf_module(module, module_qualified_name) or is_torchs_by_another_name(type(module))
+    def is_leaf_module(self, module: nn.Module, _: str) -> bool:
+        return is_kept_whole(module)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -65,14 +67,6 @@ class _LayerTracer(fx.Tracer):
         """Take one image in; whatever else `forward` takes has its default value."""
         assert is_module
         assert concrete_args is None
-        others = list(inspect.signature(root_fn).parameters.values())[2:]
-        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        required = [other.name for other in others if other.default is other.empty and other.kind not in variadic]
-        if required:
-            raise ToolboxError(
-                f"the forward of {type(self.root).__name__} needs {', '.join(required)} besides the image; give it a "
-                "default value, or wrap the module in one that takes the image alone"
-            )
         return root_fn, [self.root, self.create_proxy("placeholder", "image", (), {})]
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
@@ -86,14 +80,47 @@ class _LayerTracer(fx.Tracer):
         return Proxy(node, self)
 
 
-def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModule:
+def trace(module: nn.Module, input_shape: tuple[int, int, int], way: TraceWay = "auto") -> fx.GraphModule:
     """Return the module's graph, in evaluation mode, on a copy of the module: the module itself is left as it is.
 
-    Nodes that compute a layer carry `meta["layer"]`; nodes of a module whose class says `one_layer = True` share that
-    module's name. Raises `ToolboxError` that names the line of the module which stopped the tracing.
+    `way`: by torch.fx, by torch.export, or (`auto`) by the second where the first refuses. Nodes that compute a layer
+    carry `meta["layer"]`; nodes of a module whose class says `one_layer = True` share that module's name. Raises
+    `ToolboxError` that names the line of the module which stopped the tracing.
     """
+    if way not in TRACE_WAYS:
+        raise ToolboxError(
+            f'there is no way "{way}" to a graph; it is one of {", ".join(TRACE_WAYS)}{nearest_name(way, TRACE_WAYS)}'
+        )
     own = own_copy(module)
+    _check_takes_an_image(own)
     promise = promise_of(own, input_shape)
+    if promise is not None and not promise.outputs:
+        raise ToolboxError(
+            f"the forward of {type(own).__name__} gives no tensor; a network gives one, or tuples, lists, dicts or "
+            "plain objects of them"
+        )
+    if way == "export":
+        return _by_export(own, promise, input_shape)
+    try:
+        return _by_fx(own, promise, input_shape)
+    except ToolboxError as refusal:
+        if way == "fx" or promise is None:
+            raise
+        return _by_export_instead(module, input_shape, refusal)
+
+
+def _by_export_instead(module: nn.Module, input_shape: tuple[int, int, int], refusal: ToolboxError) -> fx.GraphModule:
+    """Return the graph that torch.export makes of a module which torch.fx refuses; where it refuses it too, the first
+    refusal says so, and is raised."""
+    own = own_copy(module)
+    try:
+        return _by_export(own, promise_of(own, input_shape), input_shape)
+    except ToolboxError as other:
+        _log.debug("%s", other)
+        raise ToolboxError(f"{refusal}; torch.export cannot follow it either") from other
+
+
+def _by_fx(own: nn.Module, promise: Promise | None, input_shape: tuple[int, int, int]) -> fx.GraphModule:
     tracer = _LayerTracer(Rehearsal(own, input_shape, alone=promise.takes_one_at_a_time) if promise else None)
     try:
         with (
@@ -107,7 +134,21 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     except ToolboxError:
         raise
     except Exception as error:  # whatever a user's module does
-        raise ToolboxError(_why_untraceable(tracer.stopped_in or module, error)) from error
+        raise ToolboxError(_why_untraceable(tracer.stopped_in or own, error)) from error
+    if promise is None:  # nothing to hold the graph against
+        raise ToolboxError(why_it_does_not_run(own, input_shape))
+    return finished_graph(graph, own, promise, input_shape)
+
+
+def _by_export(own: nn.Module, promise: Promise | None, input_shape: tuple[int, int, int]) -> fx.GraphModule:
+    found = exported(own, promise, input_shape)
+    return finished_graph(found.graph, own, found.promise, input_shape)
+
+
+def finished_graph(
+    graph: fx.Graph, own: nn.Module, promise: Promise | None, input_shape: tuple[int, int, int]
+) -> fx.GraphModule:
+    """Return the graph over the module's parts, with layers, and without what overwrites anything."""
     move_clashing(graph, own)
     graph_module = fx.GraphModule(own, graph)
     graph_module.meta["input_shape"] = tuple(input_shape)
@@ -115,11 +156,22 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int]) -> fx.GraphModul
     without_overwriting(graph_module)
     name_rectifiers(graph_module)
     settle_inner_norms(graph_module)
-    _name_layers(graph_module)
+    name_layers(graph_module)
     graph_module.meta["not_followed"] = _not_followed(graph)
     graph_module.graph.lint()
     graph_module.recompile()
     return graph_module
+
+
+def _check_takes_an_image(module: nn.Module) -> None:
+    others = list(inspect.signature(type(module).forward).parameters.values())[2:]
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [other.name for other in others if other.default is other.empty and other.kind not in variadic]
+    if required:
+        raise ToolboxError(
+            f"the forward of {type(module).__name__} needs {', '.join(required)} besides the image; give it a "
+            "default value, or wrap the module in one that takes the image alone"
+        )
 
 
 _ADVICE = {
@@ -157,91 +209,3 @@ def _not_followed(graph: fx.Graph) -> list[str]:
     if frozen is None:
         return []
     return [f"what forward computes under torch.no_grad(), from {told(frozen)} on, is differentiated all the same"]
-
-
-def _name_layers(graph_module: fx.GraphModule) -> None:
-    """Give every computing node its layer's name: the module's path, or the scope and the function's name.
-
-    No two layers have one name, whatever the modules are called: a module's first use has its path, all others the
-    next free number.
-    """
-    graph = graph_module.graph
-    reads_input = _nodes_that_read_input(graph)
-    left = ("output", "get_attr", "placeholder")
-    computing = [node for node in graph.nodes if node in reads_input and node.op not in left]
-    names = _Names({_one_layer_scope(node) or str(node.target) for node in computing if _has_path(node)})
-    groups: dict[tuple[str, int], str] = {}
-    for node in computing:
-        group = _one_layer_scope(node)
-        if not group:
-            node.meta["layer"] = names.take(_plain_name(node), is_path=node.op == "call_module")
-            continue
-        key = (group, _use_of(node, group))
-        if key not in groups:
-            groups[key] = names.take(group, is_path=True)
-        node.meta["layer"] = groups[key]
-    next(node for node in graph.nodes if node.op == "placeholder").meta["layer"] = INPUT_LAYER
-
-
-INPUT_LAYER = "data"
-
-
-def _has_path(node: fx.Node) -> bool:
-    return node.op == "call_module" or bool(_one_layer_scope(node))
-
-
-class _Names:
-    """Gives names out, each once. The paths of modules are kept for the modules."""
-
-    def __init__(self, paths: set[str]) -> None:
-        self._taken = {INPUT_LAYER}
-        self._paths = paths
-        self._next: Counter[str] = Counter()
-
-    def take(self, name: str, *, is_path: bool) -> str:
-        """Return the name at its first use, then name_1, name_2, …, whichever of them is free."""
-        found = name
-        while found in self._taken or (found in self._paths and not (is_path and found == name)):
-            self._next[name] += 1
-            found = f"{name}_{self._next[name]}"
-        self._taken.add(found)
-        return found
-
-
-def _nodes_that_read_input(graph: fx.Graph) -> set[fx.Node]:
-    reading: set[fx.Node] = set()
-    for node in graph.nodes:
-        reads = node.op == "placeholder" or any(parent in reading for parent in node.all_input_nodes)
-        if reads and not asks_no_value(node):
-            reading.add(node)
-    return reading
-
-
-def _one_layer_scope(node: fx.Node) -> str:
-    """Return the path of the outermost enclosing module that is shown as one layer, or an empty string.
-
-    Its class is asked, not the module: a GraphModule keeps only shells of the modules that contain others.
-    """
-    for path, module_type in (node.meta.get("nn_module_stack") or {}).values():
-        if getattr(module_type, "one_layer", False):
-            return str(path)
-    return ""
-
-
-def _use_of(node: fx.Node, group: str) -> int:
-    """Return which call of a module used more than once the node belongs to: torch.fx numbers calls in the stack's
-    keys."""
-    for key, (path, _) in (node.meta.get("nn_module_stack") or {}).items():
-        if path == group:
-            _, at, number = str(key).rpartition("@")
-            return int(number) if at and number.isdigit() else 0
-    return 0
-
-
-def _plain_name(node: fx.Node) -> str:
-    if node.op == "call_module":
-        return str(node.target)
-    scopes = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
-    scope = str(scopes[-1]) if scopes else ""
-    called = node.meta.get("called") or called_name(node)
-    return f"{scope}.{called}" if scope else called

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -12,9 +13,7 @@ import torch
 from torch import fx
 
 _TRACING = str(Path(__file__).parent / "tracing.py")
-_NOT_THE_USERS = (
-    str(Path(torch.__file__).parent), _TRACING, str(Path(__file__).parent / "proxies.py"), __file__, "<",
-)  # fmt: skip
+_NOT_THE_USERS = (str(Path(torch.__file__).parent), str(Path(__file__).parent), "<")
 
 Line = tuple[str, int]
 """A file and the number of a line in it."""
@@ -35,6 +34,13 @@ def line_of(node: fx.Node) -> Line | None:
     """Return the line that made a traced node; None where there is none to name."""
     found: Line | None = node.meta.get("line")
     return found
+
+
+def line_in(trace: str | None) -> Line | None:
+    """Return the innermost line of the user's in a traceback that torch.export keeps as text."""
+    lines = re.findall(r'^\s*File "(.+)", line (\d+), in ', trace or "", re.MULTILINE)
+    own = [(file, int(number)) for file, number in lines if not file.startswith(_NOT_THE_USERS)]
+    return own[-1] if own else None
 
 
 def line_of_error(error: BaseException) -> Line | None:

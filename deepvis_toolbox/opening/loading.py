@@ -15,13 +15,13 @@ from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path, user_
 from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.opened_module import network_of_module
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from deepvis_toolbox.network.tracing import trace
 from deepvis_toolbox.opening.described import describe
 from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
 from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
-from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.model_folder import is_factory, is_program, model_path
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device
 from deepvis_toolbox.words.network import DEFAULT_MODEL, ENGINES
@@ -50,11 +50,13 @@ def load_network(
     crop: float | None = None,
     trust: bool = False,
     path: Sequence[str | Path] = (),
+    trace: str | None = None,
 ) -> Network:
     """Open a network.
 
-    `model`: a folder of models/, a path to a model.yaml or its folder, `torchvision:NAME`, `timm:NAME`, or
-    `package.module:factory` (a function without arguments that returns an `nn.Module`). With `prototxt` and `weights`
+    `model`: a folder of models/, a path to a model.yaml or its folder, an exported program (a .pt2 file),
+    `torchvision:NAME`, `timm:NAME`, or `package.module:factory` (a function without arguments that returns an
+    `nn.Module`). With `prototxt` and `weights`
     (a Caffe network) it may be None. `engine`: `torch` or `caffe` (real Caffe). `device`: auto, cpu, cuda, cuda:N, mps.
 
     The others overrule the model.yaml: network value = (pixel - mean) * scale / std, pixels 0-255, means in the
@@ -63,7 +65,8 @@ def load_network(
 
     A model.yaml that is not one of the program's or the user's own models is data: it may name no code (`factory`) and
     no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
-    module of `package.module:factory` is looked for, behind what is installed; the working directory is one.
+    module of `package.module:factory` is looked for, behind what is installed; the working directory is one. `trace`:
+    how a module becomes a graph, by `fx`, by `export` (torch.export), or by `auto`: the second where the first refuses.
 
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
     """
@@ -75,11 +78,13 @@ def load_network(
     paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
     values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
     values |= {"size": input_size, "channels": channels, "scale": scale, "std": std, "crop": crop}
-    described = _described(model, _given(paths), _given(values), trust)
+    described = _described(model, _given({**paths, "trace": trace}), _given(values), trust)
     if described.framework == "caffe":
         return _caffe_network(described, engine, device)
     if engine == "caffe":
         raise ToolboxError(f"{described.title} is a network of PyTorch; the engine caffe runs Caffe's own files only")
+    if described.program is not None:
+        return _program_network(described, described.program, resolve_device(device))
     return _torch_network(described, resolve_device(device), [user_path(folder).resolve() for folder in path])
 
 
@@ -89,6 +94,11 @@ def _described(model: str | Path | None, paths: dict[str, str], values: dict[str
         return model_from_values({"framework": "caffe", "name": name, **paths, "input": values})
     if not model:
         raise ToolboxError("name a model, or give a prototxt and weights")
+    if is_program(str(model)):
+        file = user_path(str(model))
+        return model_from_values(
+            {"name": _name_by_place(file), "program": str(file.resolve()), **paths, "input": values}
+        )
     if is_factory(str(model)):
         return model_from_values({"name": str(model), "factory": str(model), **paths, "input": values})
     return read_model_file(model_path(str(model)), trusted=trust).changed(paths, values)
@@ -117,7 +127,25 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
     if no_numbers:
         _log.warning("%s: %s", model.title, no_numbers)
     description = _with_makers_knowledge(model, made)
-    graph = trace(made.module, description.preprocessing.input_shape)
+    network = network_of_module(made.module, description, device, model.trace)
+    for note in network.notes:
+        _log.warning("%s: %s", network.name, note)
+    return _labelled(network, model)
+
+
+def _program_network(model: ModelFile, written: str, device: torch.device) -> Network:
+    from deepvis_toolbox.network.loose_program import graph_of_loose_program  # with what reads such files
+    from deepvis_toolbox.opening.program_file import read_program
+
+    file = model.existing("program", written)
+    program = read_program(file)
+    images, channel_count, *sides = program.image_shape
+    size = None if None in sides else (int(str(sides[0])), int(str(sides[1])))
+    if size is not None and model.input.size not in (None, size):
+        raise ToolboxError(f"{model.where('input', 'size')}: {file} was exported for images of {size[0]}×{size[1]}")
+    _check_channels(model, file, channel_count)
+    description = describe(model, size, channel_count)
+    graph = graph_of_loose_program(program.module, description.preprocessing.input_shape, images)
     network = TorchNetwork(graph, description, device)
     for note in network.notes:
         _log.warning("%s: %s", network.name, note)

@@ -14,7 +14,7 @@ from deepvis_toolbox.configuration.yaml_file import KeyPath, read_yaml
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path
 from deepvis_toolbox.program_names import command_line
 from deepvis_toolbox.words.backward import PLAIN_DECONV, BackwardLook, parsed_look
-from deepvis_toolbox.words.network import ChannelOrder
+from deepvis_toolbox.words.network import ChannelOrder, TraceWay
 from deepvis_toolbox.words.unit_image_kinds import MontageLayout
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ class ModelFile(Section):
     framework: Literal["torch", "caffe"] = Field("torch", description="What the network's files are made for")
     prototxt: str | None = Field(None, description="Caffe: the network's deploy.prototxt")
     factory: str | None = Field(None, description="PyTorch: package.module:function that returns an nn.Module")
+    program: str | None = Field(None, description="PyTorch: an exported program (.pt2), instead of a factory")
+    trace: TraceWay = Field("auto", description="How a module becomes a graph: auto, fx, or export (torch.export)")
     weights: str | None = Field(None, description="The trained weights: .caffemodel, or a state dict (.pt, .pth)")
     input: InputSection = Field(default_factory=lambda: InputSection.model_validate({}))
     labels: str | None = Field(None, description="Text file with one class name a line")
@@ -148,9 +150,13 @@ class ModelFile(Section):
     def _complete(self) -> ModelFile:
         if self.framework == "caffe" and self.prototxt is None:
             raise ValueError("a Caffe network needs the key prototxt")
-        if self.framework == "torch" and self.factory is None:
-            raise ValueError("a PyTorch network needs the key factory: package.module:function")
-        if self.framework == "caffe" and self.factory is not None:
+        if self.framework == "torch" and self.factory is None and self.program is None:
+            raise ValueError(
+                "a PyTorch network needs the key factory: package.module:function, or program: a .pt2 file"
+            )
+        if self.program is not None and (self.factory is not None or self.weights is not None):
+            raise ValueError("an exported program has its weights in it, and no factory; leave those keys away")
+        if self.framework == "caffe" and (self.factory is not None or self.program is not None):
             raise ValueError("factory is for framework: torch; a Caffe network has prototxt and weights")
         return self
 
@@ -227,6 +233,7 @@ def _check_stays_inside(model: ModelFile) -> None:
     written: dict[tuple[str, ...], str | None] = {
         ("prototxt",): model.prototxt,
         ("weights",): model.weights,
+        ("program",): model.program,
         ("labels",): model.labels,
         ("input", "mean"): mean,
         ("unit_images", "folder"): model.unit_images.folder,

@@ -9,6 +9,7 @@ from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path
 from deepvis_toolbox.installation import models_folders
 
 MODEL_FILE = "model.yaml"
+PROGRAM = ".pt2"
 FACTORIES = ("torchvision:NAME", "timm:NAME", "package.module:factory")
 """The other ways to name a network, which need no model.yaml."""
 
@@ -20,13 +21,25 @@ def model_names() -> list[str]:
 
 def model_forms() -> str:
     """Return all that may be written after `--model`, for help texts."""
-    return f"{', '.join(model_names())}; a model.yaml or its folder; {', '.join(FACTORIES)}".replace("%", "%%")
+    return f"{', '.join(model_names())}; a model.yaml or its folder; FILE{PROGRAM}; {', '.join(FACTORIES)}".replace(
+        "%", "%%"
+    )
 
 
 def is_factory(model: str) -> bool:
     """Return whether the name is of the form `package.module:factory` (also `torchvision:NAME`), not a path."""
     is_path = os.path.exists(model)  # noqa: PTH110 - answers False to names no system can have
-    return ":" in model and not is_path and not model.endswith((".yaml", ".yml"))
+    return ":" in model and not is_path and not model.endswith((".yaml", ".yml", PROGRAM))
+
+
+def is_program(model: str) -> bool:
+    """Return whether the name is that of an exported program's file."""
+    return model.endswith(PROGRAM) and not is_factory(model)
+
+
+def has_no_model_file(model: str) -> bool:
+    """Return whether the name stands for a network without a model.yaml."""
+    return is_factory(model) or is_program(model)
 
 
 def model_path(model: str) -> Path:

@@ -17,7 +17,7 @@ from deepvis_toolbox.configuration.gathered_values import GatheredValues
 from deepvis_toolbox.configuration.section import validated
 from deepvis_toolbox.configuration.yaml_file import parse_value, read_yaml
 from deepvis_toolbox.errors import ToolboxError, user_path
-from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.model_folder import has_no_model_file, model_path
 from deepvis_toolbox.settings.sections import Settings
 
 LOCAL_FILE = "settings_local.yaml"
@@ -67,7 +67,7 @@ def _checked(gathered: GatheredValues) -> Settings:
 
 
 def _take_model_settings(effective: GatheredValues, chosen: Settings) -> None:
-    if is_factory(chosen.model):
+    if has_no_model_file(chosen.model):
         return
     try:
         path = model_path(chosen.model)

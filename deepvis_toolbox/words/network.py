@@ -12,6 +12,11 @@ Engine = Literal["torch", "caffe"]
 
 ENGINES: tuple[str, ...] = get_args(Engine)
 
+TraceWay = Literal["auto", "fx", "export"]
+"""How a module of PyTorch becomes a graph: by torch.fx, by torch.export, or by whichever of them can, in this order."""
+
+TRACE_WAYS: tuple[str, ...] = get_args(TraceWay)
+
 ChannelOrder = Literal["RGB", "BGR", "gray"]
 """The channels of the network's input, whatever the pictures have."""
 

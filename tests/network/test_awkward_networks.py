@@ -130,5 +130,5 @@ def test_a_rectifier_is_known_by_what_it_computes(mode: str, idiom: str) -> None
 def test_what_cannot_be_opened_is_refused_with_the_sentence_that_helps(idiom: str) -> None:
     make, told = REFUSED[idiom]
     with pytest.raises(ToolboxError, match=told) as caught:
-        opened(make().eval(), SIZE)
+        opened(make().eval(), SIZE, "fx")
     assert "\n" not in str(caught.value)

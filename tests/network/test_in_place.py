@@ -130,7 +130,7 @@ def test_overwriting_what_another_view_reads_later_is_refused_with_both_lines(
 ) -> None:
     lines, first = inspect.getsourcelines(between)
     with pytest.raises(ToolboxError) as caught:
-        trace(Overwrites(between), (3, 12, 12))
+        trace(Overwrites(between), (3, 12, 12), "fx")
     message = str(caught.value)
     assert f"test_in_place.py:{first + len(lines) - 2}: `{lines[-2].strip()}`" in message
     assert f"`{lines[-1].strip()}` (line {first + len(lines) - 1})" in message
@@ -165,10 +165,22 @@ def test_overwriting_that_has_no_other_form_is_refused_with_its_line(
 ) -> None:
     lines, first = inspect.getsourcelines(between)
     with pytest.raises(ToolboxError) as caught:
-        trace(Overwrites(between), (3, 12, 12))
+        trace(Overwrites(between), (3, 12, 12), "fx")
     assert f"test_in_place.py:{first + 2}:" in str(caught.value)
     assert f"`{lines[2].strip()}`" in str(caught.value)
     assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("between", [part, zeros, assigned])
+def test_what_is_written_into_a_part_of_a_tensor_is_followed_by_export(
+    between: Callable[[Overwrites, torch.Tensor], torch.Tensor],
+) -> None:
+    module = Overwrites(between).eval()
+    network, x = opened(module, (12, 12)), torch.randn(2, 3, 12, 12)
+    with torch.no_grad():
+        wanted = module(x.clone())
+    last = list(network.layers)[-1]
+    torch.testing.assert_close(network.forward(x, [last])[last], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_the_users_own_module_keeps_its_in_place_flags() -> None:

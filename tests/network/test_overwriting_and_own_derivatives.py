@@ -57,6 +57,7 @@ OVERWRITING: dict[str, Callable[[torch.Tensor], Any]] = {
     "dropout": lambda x: torch.dropout_(x, 0.5, False),
     "method": lambda x: x.mul_(0.5),
     "square": torch.square_,
+    "overload": torch.ops.aten.relu_.default,
     "nan": lambda x: torch.nan_to_num_(x, 1.0),
 }
 
@@ -78,9 +79,11 @@ def test_a_layer_has_its_value_whichever_others_are_asked_for(name: str, kind: t
 
 def test_what_overwrites_and_has_no_other_form_is_refused_with_the_line() -> None:
     with pytest.raises(ToolboxError, match="overwrites a tensor, and zero_ has no other form"):
-        opened(AsStatement(lambda x: torch.zero_(x)), SIZE)
-    with pytest.raises(ToolboxError, match=r"overwrites a tensor by aten\.relu_\.default"):
-        opened(Between(torch.ops.aten.relu_.default), SIZE)
+        opened(AsStatement(lambda x: torch.zero_(x)), SIZE, "fx")
+    kept = torch.zeros(6), torch.ones(6)
+    normed = torch.ops.aten._native_batch_norm_legit.default
+    with pytest.raises(ToolboxError, match=r"overwrites a tensor by aten\._native_batch_norm_legit\.default"):
+        opened(Between(lambda x: normed(x, None, None, *kept, True, 0.1, 1e-5)[0]), SIZE, "fx")
 
 
 def test_opening_a_network_changes_nothing_for_the_next() -> None:

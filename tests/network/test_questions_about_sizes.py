@@ -190,7 +190,18 @@ OF_THE_BATCH: dict[str, Function] = {
 @pytest.mark.parametrize("question", OF_THE_BATCH)
 def test_a_way_that_depends_on_the_batch_is_refused(question: str) -> None:
     with pytest.raises(ToolboxError, match=r"test_questions_about_sizes.py:\d+|other values|what \"last\" reads"):
-        opened(Between(OF_THE_BATCH[question]), (16, 16))
+        opened(Between(OF_THE_BATCH[question]), (16, 16), "fx")
+
+
+@pytest.mark.parametrize("question", OF_THE_BATCH)
+def test_where_a_way_depends_on_the_batch_pictures_are_run_one_at_a_time(question: str) -> None:
+    module = Between(OF_THE_BATCH[question]).eval()
+    network = opened(module, (16, 16))
+    assert any("one picture at a time" in note for note in network.notes), network.notes
+    x = torch.randn(3, 3, 16, 16)
+    with torch.no_grad():
+        wanted = torch.cat([module(part) for part in x.split(1)])
+    torch.testing.assert_close(network.forward(x, ["last"])["last"], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_a_size_that_is_the_same_for_few_pictures_is_another_one_for_many() -> None:

@@ -196,4 +196,4 @@ class Says(nn.TransformerEncoderLayer):
 
 def test_what_torch_cannot_trace_inside_of_its_own_is_refused_by_the_class_and_line() -> None:
     with pytest.raises(ToolboxError, match=r"test_subclasses.*py:\d+: .*super\(\).forward\(x\)` of Says .*kind ="):
-        opened(OverColumns(Says(6, 2, 8, batch_first=True), lambda part, x: part(x)), SIZE)
+        opened(OverColumns(Says(6, 2, 8, batch_first=True), lambda part, x: part(x)), SIZE, "fx")

@@ -141,6 +141,21 @@ class Fails(HasOptions):
         return self.conv(x) + self.missing
 
 
+class GivesNothing(HasOptions):
+    def forward(self, x: torch.Tensor) -> list[float]:  # type: ignore[override]
+        self.conv(x)
+        return [1.0]
+
+
+class FailsWithPictures(HasOptions):
+    """Its graph would run."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        if type(x) is torch.Tensor:
+            raise ValueError("only for export")
+        return self.conv(x)
+
+
 def compiled() -> nn.Module:
     return torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3)))
 
@@ -151,6 +166,8 @@ def compiled() -> nn.Module:
     [
         (NeedsTwo, "forward of NeedsTwo needs depth besides the image"),
         (ChecksSize, "does not run on a 3×8×8 image: five rows"),
+        (GivesNothing, "forward of GivesNothing gives no tensor"),
+        (FailsWithPictures, "FailsWithPictures does not run on a 3×8×8 image: only for export"),
         (HasLock, "HasLock cannot be copied.*lock"),
         (compiled, "compiled by torch.jit"),
         (Fails, r"test_tracing.py:\d+: torch.fx cannot trace `return self.conv\(x\) \+ self.missing`.*'missing'\)$"),

@@ -19,7 +19,7 @@ from deepvis_toolbox.command_line.talking import begin_talking, progress_of
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.model_folder import has_no_model_file, model_path
 from deepvis_toolbox.optimize.files.contact_sheet import Trial, contact_sheet
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
@@ -120,7 +120,7 @@ def _save(given: argparse.Namespace) -> int:
         raise ToolboxError("--save-preset needs --trial, the number of the row in the contact sheet")
     if given.prototxt:
         raise ToolboxError("a preset is kept in a model.yaml; write one with --save-model, and name it by --model")
-    if is_factory(given.model):
+    if has_no_model_file(given.model):
         raise ToolboxError(f"{given.model} has no model.yaml to keep a preset in; write one for it first")
     path = model_path(given.model)
     save_preset(path, given.save_preset, sampled(given.seed, given.trial, given.max_iter))
