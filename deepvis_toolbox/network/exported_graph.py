@@ -12,7 +12,7 @@ from torch import fx, nn
 from torch._ops import OpOverload
 from torch.utils import _pytree
 
-from deepvis_toolbox.network.kept_calls import KeptCall, KeptCalls
+from deepvis_toolbox.network.kept_calls import KeptCall, KeptCalls, TensorNumber
 from deepvis_toolbox.network.layer_names import name_inside_modules
 from deepvis_toolbox.network.layer_nodes import attribute
 from deepvis_toolbox.network.operations import called_name
@@ -51,6 +51,7 @@ class _Copying:
         self._attributes: dict[str, fx.Node] = {}
         self._made: set[fx.Node] = set()
         """Constants that forward makes, and not the module's own tensors."""
+        self._written = _written_in(program.graph)
         self._calls_of = Counter(_torch_call(node) for node in program.graph.nodes)
         found = self._copy(program.graph, {}, {})
         tensors = [leaf for leaf in _pytree.tree_leaves(found) if isinstance(leaf, fx.Node)]
@@ -71,7 +72,7 @@ class _Copying:
         if node.op == "placeholder":
             return self.graph.placeholder("image")
         if node.op == "get_attr":
-            return self._attribute(str(node.target))
+            return self._attribute(str(node.target), is_written=node in self._written)
         given: Any = fx.node.map_arg((node.args, node.kwargs), known.__getitem__)
         args, named = given
         name = getattr(node.target, "__name__", "").partition(".")[0]
@@ -87,7 +88,7 @@ class _Copying:
             return args[0][args[1]]
         if node.target is torch.ops.deepvis_toolbox.kept.default:
             return self._kept(node, args, within)
-        constant = self._settled(node.target, args, named)
+        constant = None if node in self._written else self._settled(node.target, args, named)
         if constant is not None:
             return constant
         return self._noted(self.graph.call_function(_with_any_layout(node.target), args, named), node, within)
@@ -103,7 +104,7 @@ class _Copying:
         self._noted(made, node, within)
         parts: dict[int, Any] = {}
         for path, leaf in _pytree.tree_flatten_with_path(call.given)[0]:
-            if type(leaf) is int:
+            if isinstance(leaf, TensorNumber):
                 parts[leaf] = self._part(made, path)
         return [parts[number] for number in range(len(parts))]
 
@@ -120,7 +121,7 @@ class _Copying:
         placeholders = [node for node in part.graph.nodes if node.op == "placeholder"]
         return self._copy(part.graph, dict(zip(placeholders, args[at + 1 :], strict=True)), inside)
 
-    def _attribute(self, path: str) -> Any:
+    def _attribute(self, path: str, *, is_written: bool) -> Any:
         found: Any = self._program
         for part in path.split("."):
             found = getattr(found, part)
@@ -130,12 +131,14 @@ class _Copying:
             own = path.removeprefix(self._prefix)
             is_own = path.startswith(self._prefix) and _holds(self._own, own)
             self._attributes[path] = self.graph.get_attr(own) if is_own else self._constant(found)
+            if is_written:
+                self._made.discard(self._attributes[path])
         return self._attributes[path]
 
     def _constant(self, tensor: torch.Tensor) -> fx.Node:
-        name = f"constant_{len(self._made)}"
+        name = "constant_0"
         while hasattr(self._own, name):
-            name += "_"
+            name = f"constant_{int(name.rpartition('_')[2]) + 1}"
         self._own.register_buffer(name, tensor.detach().clone())
         node = self.graph.get_attr(name)
         self._made.add(node)
@@ -170,6 +173,19 @@ class _Copying:
             if f"{path}." not in (".", self._prefix):
                 found[key] = (own, _class_at(self._own, own, kind))
         return found
+
+
+def _written_in(graph: fx.Graph) -> set[fx.Node]:
+    """Return the nodes that are written to later, and what they are views of: their values are not settled."""
+    written: set[fx.Node] = set()
+    for node in graph.nodes:
+        if not isinstance(node.target, OpOverload) or not node.target._schema.is_mutable or "detach" in node.name:
+            continue
+        below: Any = node.args[0]
+        while isinstance(below, fx.Node):
+            written.add(below)
+            below = below.args[0] if below.args else None
+    return written
 
 
 def _torch_call(node: fx.Node) -> str:

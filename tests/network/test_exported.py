@@ -136,7 +136,7 @@ def test_what_torch_fx_refuses_opens_and_works_in_every_verb(stops: str, picture
     network = opened(module, SIZE)
     assert any("one picture at a time" in note for note in network.notes) == (stops in TAKES_ONE)
     assert network.label_layers[-1] == "head"
-    for count in (1, 2, 3):
+    for count in (1, 3):
         x = images(count)
         leaf = x.clone().requires_grad_()
         wanted = logits(module, leaf * 1)
