@@ -33,8 +33,8 @@ class CorrelationSums:
         self._products = torch.zeros((units, units), dtype=torch.float64)
 
     def add(self, own: torch.Tensor, other: torch.Tensor) -> None:
-        """Take in the values of both layers at the same places of one picture, (units, places) each; what is not finite
-        counts as 0."""
+        """Take in the values of both layers at the same places of one picture, float32 (units, places) each; what is
+        not finite counts as 0."""
         values = [torch.nan_to_num(each.detach().cpu().double(), posinf=0.0, neginf=0.0) for each in (own, other)]
         self._count += values[0].shape[1]
         for place, each in enumerate(values):

@@ -69,7 +69,7 @@ def _title(scene: Scene, width: int) -> str:
     that its address has room."""
     state, look = scene.state, scene.look
     if state.reference is not None or state.view.networks:
-        return f"selected unit · {state.view.tiles_show.removeprefix('activations of ')}"
+        return state.view.tiles_show.replace("activations of", "selected in")
     words = words_of(state, state.selected)
     if words is None:
         return "selected unit"
