@@ -92,10 +92,12 @@ def _check_keeps_nothing(own: nn.Module, promise: Promise) -> None:
 
 
 def _is_the_first_of(alone: Promise, two: Promise) -> bool:
-    """Return whether the module gives for one picture what it gives for it beside another."""
+    """Return whether the module gives for one picture what it gives for it beside another; `squeeze()` may have taken
+    the axis of the only one away."""
     pairs = zip(alone.outputs, two.outputs, strict=False)
     return len(alone.outputs) == len(two.outputs) and all(
-        one.ndim > 0 and both.ndim == one.ndim and agree(both.narrow(0, 0, len(one)), one) for one, both in pairs
+        both.ndim > 0 and both.numel() == 2 * one.numel() and agree(both.flatten()[: one.numel()], one.flatten())
+        for one, both in pairs
     )
 
 

@@ -61,7 +61,7 @@ class KeptCall:
         return found
 
     def computed(self, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Return the tensors that the call gives, and note how they are put together."""
+        """Return the tensors, of any shape and dtype, that the call gives, and note how they are put together."""
         if self.like is None:
             args, named = self.arguments_with(tensors)
             found = self.run(*args, **named)

@@ -161,7 +161,8 @@ def tensors_in(output: Any) -> tuple[torch.Tensor, ...]:
 
 
 def leaves_in(output: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors of an output, in order: a tensor, or tuples, lists, dicts and plain objects of them."""
+    """Yield the tensors of an output, of any shape and dtype, in order: a tensor, or tuples, lists, dicts and plain
+    objects of them."""
     for leaf in _pytree.tree_leaves(output):
         if isinstance(leaf, torch.Tensor):
             yield leaf
