@@ -19,6 +19,7 @@ from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.layer_nodes import classify
+from deepvis_toolbox.network.opened_rectifiers import OpenedRectifiers
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Rect, named_layers
@@ -112,6 +113,9 @@ class CaffeNetwork(Network):
 
     def layers_below(self, layer: str) -> tuple[str, ...]:
         return self._described.below(layer)
+
+    def opened_rectifiers(self, layer: str) -> OpenedRectifiers:
+        return OpenedRectifiers(self, self._described, layer)
 
     @property
     def weights_hash(self) -> str:

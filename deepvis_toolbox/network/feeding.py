@@ -8,12 +8,12 @@ from torch import fx
 
 from deepvis_toolbox.network.layer_nodes import LayerNodes, operation
 
-_UNIT_BY_UNIT = frozenset(
+UNIT_BY_UNIT = frozenset(
     {"norm", "pool", "pad", "upsample", "flatten", "reshape", "dropout", "identity", "lrn", "slice"}
 )
 """Kinds that keep to a unit's own values, beside those that work value by value; a norm may look across, and shifts and
 scales all the same."""
-_JOINING = frozenset({"add", "concat", "multiply", "maximum"})
+JOINING = frozenset({"add", "concat", "multiply", "maximum"})
 _SAYING_NOTHING = frozenset({"flatten", "reshape", "dropout", "identity", "pad", "slice"})
 """Kinds that only hand on the units of the layer below."""
 
@@ -36,7 +36,7 @@ def _mixed(node: fx.Node, may_split: bool) -> Iterator[fx.Node]:
     """Yield the nodes that are mixed, or met, to make this one."""
     parents = _parents(node)
     described = operation(node)
-    if described.kind in _JOINING and len(parents) > 1:
+    if described.kind in JOINING and len(parents) > 1:
         if not may_split:
             yield node
             return
@@ -51,7 +51,7 @@ def _mixed(node: fx.Node, may_split: bool) -> Iterator[fx.Node]:
 
 def _is_unit_by_unit(node: fx.Node) -> bool:
     described = operation(node)
-    return described.elementwise or described.kind in _UNIT_BY_UNIT or bool(node.meta.get("depthwise"))
+    return described.elementwise or described.kind in UNIT_BY_UNIT or bool(node.meta.get("depthwise"))
 
 
 def _layers_at(node: fx.Node, of_node: Mapping[fx.Node, str]) -> Iterator[str]:

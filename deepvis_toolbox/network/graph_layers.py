@@ -29,6 +29,7 @@ class GraphLayers:
         self, graph_module: fx.GraphModule, values: Mapping[fx.Node, Any], description: ModelDescription
     ) -> None:
         note_values(values)
+        self.graph_module = graph_module
         listed, self.nodes = layer_table(graph_module, values)
         self.layers = Layers(listed)
         self._input_shape = description.preprocessing.input_shape

@@ -14,6 +14,7 @@ from deepvis_toolbox.identity import Answer
 from deepvis_toolbox.network.answer import answer_of
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.opened_rectifiers import OpenedRectifiers
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
@@ -153,6 +154,11 @@ class Network(ABC):
         """Return what computes value and gradient of the layer's units at a place, as often as gradient ascent needs
         them."""
         return AscentPass(self, layer, place)
+
+    @abstractmethod
+    def opened_rectifiers(self, layer: str) -> OpenedRectifiers:
+        """Return what finds a way up for units of the layer whose gradient is exactly zero, below the rectifiers that
+        are off."""
 
     def _check_images(self, x: torch.Tensor) -> None:
         """Raise `ToolboxError` where `x` is no batch of images of the network's size."""

@@ -26,6 +26,7 @@ from deepvis_toolbox.network.joined_recording import JoinedRecording, joined
 from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, needed_for, note_values, operation
 from deepvis_toolbox.network.linear_weights import weights_between
 from deepvis_toolbox.network.memory_layout import lay_out_channels_last
+from deepvis_toolbox.network.opened_rectifiers import OpenedRectifiers
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.network.torch_ascent_pass import ascent_pass_on_torch
@@ -156,6 +157,9 @@ class TorchNetwork(Network):
         if self._takes_one:
             return super().ascent_pass(layer, place)
         return ascent_pass_on_torch(self, layer, place)
+
+    def opened_rectifiers(self, layer: str) -> OpenedRectifiers:
+        return OpenedRectifiers(self, self._described, layer)
 
     def _visit_joined(self, x: torch.Tensor, layers: Sequence[str], visitor: Visitor) -> None:
         """`visit` for a network that runs one picture at a time: what it hands over is what `visit` gives for each."""

@@ -16,7 +16,7 @@ from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch, climbed_batches
-from deepvis_toolbox.optimize.method.result import AscentResult
+from deepvis_toolbox.optimize.method.result import AscentResult, is_start
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, filled_place
 from deepvis_toolbox.progress import Progress
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -33,6 +33,8 @@ class Summary:
     """A sentence for each picture that could not be made, or came out with a zero gradient or a value not finite."""
     written: list[Path] = field(default_factory=list)
     """The montages."""
+    failed: set[Path] = field(default_factory=set)
+    """Where the pictures would be shown of those ascents that found nothing better than their start."""
 
 
 def store_of(net: Network, folder: str | None = None) -> UnitImageStore:
@@ -70,7 +72,7 @@ def pictures_to_make(
             wanted.append(picture)
         elif found := output.finished(net, picture, settings):
             summary.skipped += 1
-            problem = problem_of(picture, str(found.get("outcome")), found.get("steps"))
+            problem = problem_of(picture, str(found.get("outcome")), found.get("steps"), found.get("best_step"))
             if problem and not output.failed_too:
                 summary.problems.append(problem)
         elif blocked := output.in_the_way(net, picture, settings):
@@ -121,6 +123,8 @@ def keep_pictures(
             except ToolboxError as error:
                 kept, problem = False, str(error)
             summary.made += kept
+            if result.has_failed and not kept:
+                summary.failed.add(output.shown_path(picture))
             if problem:
                 summary.problems.append(problem)
     return summary
@@ -133,7 +137,7 @@ def keep_picture(
 
     Raises `ToolboxError` where it cannot be written.
     """
-    problem = problem_of(picture, result.outcome, len(result.objective))
+    problem = problem_of(picture, result.outcome, len(result.objective), result.best_step)
     if result.has_failed and not output.failed_too:
         output.forget_failed(picture)
         return False, problem
@@ -157,13 +161,13 @@ def make_unit_images(
     pictures = pictures_to_make(net, units, seeds, settings, output, summary)
     make_pictures(net, pictures, settings, output, summary, progress, batch_size)
     targets = [checked_target(unit, net) for unit in units]
-    summary.written += write_montages(net, output.files, targets, summary.problems)
+    summary.written += write_montages(net, output.files, targets, summary.problems, summary.failed)
     return summary
 
 
-def problem_of(picture: AscentTask, outcome: str, step: object) -> str:
+def problem_of(picture: AscentTask, outcome: str, step: object, best_step: object = None) -> str:
     """Return what the ascent that ended so after `step` steps has not reached; empty where all went well."""
-    name = str(picture)
+    name = f"{picture}: no direction found" if is_start(outcome, step, best_step) else str(picture)
     if outcome == "zero gradient":
         return (
             f"{name}: the gradient is exactly zero at step {step}, nothing leads upwards from there; "
@@ -171,4 +175,6 @@ def problem_of(picture: AscentTask, outcome: str, step: object) -> str:
         )
     if outcome == "not finite":
         return f"{name}: at step {step} a value is not finite; try smaller steps (--lr-params)"
+    if is_start(outcome, step, best_step):
+        return f"{name}: in {step} steps nothing was better than the start; try other steps (--lr-params, --max-iter)"
     return ""

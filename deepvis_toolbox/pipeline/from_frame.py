@@ -90,6 +90,8 @@ def _settings(network: Network, unit: Unit, x: torch.Tensor) -> AscentSettings:
     value = recording.activations([unit.layer])[unit.layer]
     diff = mean_diff(value, network.layers[unit.layer].is_tokens, unit.channel)
     gradient = recording.backward(unit.layer, diff)[network.input_name]
+    if not gradient.any():
+        gradient = network.opened_rectifiers(unit.layer)(x, lambda *_: diff).gradient
     slope = float((gradient * gradient.new_tensor(network.preprocessing.gain.reshape(-1, 1, 1))).square().mean().sqrt())
     rate = FIRST_STEP / slope if slope > 0 and math.isfinite(slope) else 1.0
     return AscentSettings(lr_params={"lr": rate}, max_iter=STEPS, blur_radius=0.5, blur_every=4, robust=1.0)

@@ -192,9 +192,10 @@ class _UnitPictures:
         if wanted:  # before the work is done: whether anybody else has the store
             self._alone().release()
         for picture in wanted:
-            yield from self._climb(picture, summary.problems)
+            yield from self._climb(picture, summary)
         with self._alone():
-            write_montages(self._network, self._output.files, [self._target], summary.problems)
+            failed = summary.failed if self._finished else ()  # of a unit without any, the note says it
+            write_montages(self._network, self._output.files, [self._target], summary.problems, failed)
         self.note = summary.problems[0] if summary.problems else "made and saved"
 
     def _alone(self) -> FolderLock:
@@ -207,8 +208,8 @@ class _UnitPictures:
             if seed not in missing and path.is_file():
                 self._finished[seed] = read_picture(path)
 
-    def _climb(self, picture: AscentTask, problems: list[str]) -> Iterator[None]:
-        """Yield at each step of a picture; one that failed is told in `problems`, and is neither kept nor shown."""
+    def _climb(self, picture: AscentTask, summary: Summary) -> Iterator[None]:
+        """Yield at each step of a picture; one that failed is told in `summary`, and is neither kept nor shown."""
         network, settings = self._network, self._settings
         ascent = Ascent(network, objective_of([self._target], network, settings.push_dir), settings, [picture.seed])
         start = torch.from_numpy(start_image(settings.start_at, picture.seed, network.preprocessing))[None]
@@ -227,7 +228,9 @@ class _UnitPictures:
         with self._alone():
             kept, problem = keep_picture(network, picture, settings, self._output, result)
         if problem:
-            problems.append(problem)
+            summary.problems.append(problem)
+        if result.has_failed:
+            summary.failed.add(self._output.shown_path(picture))
         if kept:
             part = seen_part(network, self._target)
             self._finished[picture.seed] = with_mean(result.best, part, network.preprocessing)

@@ -18,6 +18,7 @@ from deepvis_toolbox.optimize.method.targets import Direction, LikePicture
 from deepvis_toolbox.optimize.production import make_unit_images, store_files
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore
+from deepvis_toolbox.unit_images.montage import BACKGROUND, tiles_of_3x3
 from tests.optimize.networks import linear_network, network_of, rectified_network
 
 SETTINGS = AscentSettings(max_iter=3)
@@ -49,13 +50,12 @@ def test_a_picture_that_could_not_climb_is_told_again_by_every_run(tmp_path):
     assert again.problems == first.problems
 
 
-def test_an_ascent_that_failed_leaves_no_picture_and_no_montage(tmp_path):
+def test_an_ascent_that_failed_leaves_no_picture(tmp_path):
     net, store = network_of(HalfDead()), UnitImageStore(tmp_path)
     summary = make_unit_images(net, [Unit("out", 0), Unit("out", 1)], [0, 1], SETTINGS, store, Silence())
     assert summary.made == 2
     assert len(summary.problems) == 2
-    assert store.units("regularized_opt", "out") == [Unit("out", 1)]
-    assert [path.name for path in summary.written] == ["out_0001_montage.jpg"]
+    assert not store.singles("regularized_opt", Unit("out", 0))
     assert not list(tmp_path.rglob("*0000_*s000*"))
 
 
@@ -66,11 +66,51 @@ def test_the_noise_that_an_earlier_version_kept_of_a_failed_ascent_is_removed(tm
     output = Output(store_files(net, store))
     output.write(net, task, SETTINGS, failed)
     assert write_montages(net, output.files, [task.target], [])
-    assert store.has("regularized_opt", unit)
+    assert store.singles("regularized_opt", unit)
     summary = make_unit_images(net, [unit], [0], SETTINGS, store, Silence())
     assert (summary.made, summary.skipped, len(summary.problems)) == (0, 0, 1)
-    assert not store.has("regularized_opt", unit)
-    assert [path.name for path in tmp_path.rglob("*.*")] == ["network.json"]
+    assert not store.singles("regularized_opt", unit)
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["network.json", "out_0000_montage.jpg"]
+
+
+def says_that_nothing_was_found(tile):
+    """Light letters on the dark of an empty place, and no colours."""
+    grey = np.ptp(tile.astype(int), axis=2).mean() < 4
+    return grey and abs(int(np.median(tile)) - BACKGROUND) < 4 and 0.02 < (tile > 100).mean() < 0.3
+
+
+def test_no_start_noise_is_written_and_the_montage_says_that_no_direction_was_found(tmp_path):
+    net, store = network_of(HalfDead()), UnitImageStore(tmp_path)
+    summary = make_unit_images(net, [Unit("out", 0), Unit("out", 1)], [0, 1], SETTINGS, store, Silence())
+    assert [problem.split(":")[:3] for problem in summary.problems] == [
+        ["out", f"0, seed {seed}", " no direction found"] for seed in (0, 1)
+    ]
+    tiles = tiles_of_3x3(store.read("regularized_opt", Unit("out", 0)))
+    assert [says_that_nothing_was_found(tile) for tile in tiles] == [True, True, *[False] * 7]
+    assert not any(map(says_that_nothing_was_found, tiles_of_3x3(store.read("regularized_opt", Unit("out", 1)))))
+
+
+def test_of_several_seeds_those_that_found_nothing_say_so_in_their_places(tmp_path):
+    net, store, unit = linear_network(), UnitImageStore(tmp_path), Unit("fc", 0)
+    make_unit_images(net, [unit], [0, 2], SETTINGS, store, Silence())
+    output = Output(store_files(net, store))
+    failed = {output.shown_path(AscentTask(unit, seed)) for seed in (1, 3)}
+    failed |= {output.shown_path(AscentTask(Unit("fc", 1), 4))}
+    assert write_montages(net, output.files, [unit], [], failed)
+    tiles = tiles_of_3x3(store.read("regularized_opt", unit))
+    assert [says_that_nothing_was_found(tile) for tile in tiles] == [False, True, False, True, *[False] * 5]
+    assert tiles[0].std() > 20
+
+
+def test_an_ascent_whose_every_step_was_worse_than_its_start_leaves_no_picture(tmp_path):
+    net, store = linear_network(), UnitImageStore(tmp_path)
+    down = AscentSettings(max_iter=4, lr_params={"lr": -1.0})
+    summary = make_unit_images(net, [Unit("fc", 0)], [0], down, store, Silence())
+    assert summary.made == 0
+    assert "no direction found: in 4 steps nothing was better than the start" in summary.problems[0]
+    assert not store.singles("regularized_opt", Unit("fc", 0))
+    once = make_unit_images(net, [Unit("fc", 1)], [0], AscentSettings(max_iter=1), store, Silence())
+    assert (once.made, once.problems) == (1, [])  # no step was asked for
 
 
 def test_a_failed_ascent_does_not_cost_the_picture_that_was_there(tmp_path):

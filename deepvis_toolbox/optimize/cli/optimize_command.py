@@ -69,9 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checked = [checked_target(target, net) for target in targets]
             if given.compare:
                 panels = [(name, out.files) for (name, _), out in zip(runs, outputs, strict=True)]
-                summary.written += write_comparison(panels, checked, summary.problems)
+                summary.written += write_comparison(panels, checked, summary.problems, summary.failed)
             else:
-                summary.written += write_montages(net, outputs[0].files, checked, summary.problems)
+                files = outputs[0].files
+                summary.written += write_montages(net, files, checked, summary.problems, summary.failed)
             lock.check()
     summary.problems[:0] = problems
     return _report(summary, given.json, say)

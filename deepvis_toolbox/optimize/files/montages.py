@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from deepvis_toolbox.drawing.text import Font, draw_text, wrapped
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.compare import comparison
 from deepvis_toolbox.optimize.files.output import SHOWN
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.method.targets import Target
-from deepvis_toolbox.unit_images.montage import montage_for_jpeg, scaled_to, whole_layer
+from deepvis_toolbox.unit_images.montage import BACKGROUND, enlarged, montage_for_jpeg, scaled_to, whole_layer
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.unit_images.store import COMPARED
 from deepvis_toolbox.words.images import RGBImage
@@ -22,30 +26,46 @@ LARGEST_TILE = 100
 """Pixels; a unit's picture in the picture of its whole layer is no larger."""
 PANEL = 9
 """How many pictures a montage shows: those with the smallest seeds, from whichever run."""
+NOTHING_FOUND = "no direction found"
+SMALLEST_SAID = 72
+"""Pixels; where a picture is missing, all are enlarged to this at least, so that its place can say why."""
+SAID_ALONE = 100
+"""Pixels; where no picture is there at all."""
 
 
-def write_montages(net: Network, files: PictureFiles, targets: Sequence[Target], problems: list[str]) -> list[Path]:
+def write_montages(
+    net: Network,
+    files: PictureFiles,
+    targets: Sequence[Target],
+    problems: list[str],
+    failed: Collection[Path] = (),
+) -> list[Path]:
     """Write the montage of every unit that has pictures, and of every layer whose units all have one; their paths.
 
     Nothing is done for files under the original's names, or for what is no unit. `problems` is told of damaged pictures
-    and files that cannot be written; the other montages are written all the same.
+    and files that cannot be written; the other montages are written all the same. `failed`: where the pictures of
+    ascents that found no direction would be; their places say so.
     """
     if not isinstance(files, StoreFiles):
         return []
     units = [target for target in dict.fromkeys(targets) if isinstance(target, Unit)]
-    written = [_told(problems, partial(_write_unit_montage, files, unit)) for unit in units]
+    written = [_told(problems, partial(_write_unit_montage, files, unit, failed)) for unit in units]
     for layer in dict.fromkeys(unit.layer for unit in units if not files.tag(unit)):
         written.append(_told(problems, partial(_write_whole_layer, net, files, layer)))
     return [path for path in written if path is not None]
 
 
 def write_comparison(
-    panels: Sequence[tuple[str, PictureFiles]], targets: Sequence[Target], problems: list[str]
+    panels: Sequence[tuple[str, PictureFiles]],
+    targets: Sequence[Target],
+    problems: list[str],
+    failed: Collection[Path] = (),
 ) -> list[Path]:
     """Write, for every target, one picture of its pictures under several presets: (title, the files of that run)
-    each."""
+    each. `failed`: as `write_montages`."""
     runs = [(title, files) for title, files in panels if isinstance(files, StoreFiles)]
-    written = [_told(problems, partial(_write_comparison, runs, target)) for target in dict.fromkeys(targets) if runs]
+    compared = dict.fromkeys(targets if runs else ())
+    written = [_told(problems, partial(_write_comparison, runs, target, failed)) for target in compared]
     return [path for path in written if path is not None]
 
 
@@ -57,8 +77,8 @@ def _told(problems: list[str], write: Callable[[], Path | None]) -> Path | None:
         return None
 
 
-def _write_comparison(runs: Sequence[tuple[str, StoreFiles]], target: Target) -> Path | None:
-    drawn = [(title, pictures) for title, files in runs if (pictures := _shown(files, target))]
+def _write_comparison(runs: Sequence[tuple[str, StoreFiles]], target: Target, failed: Collection[Path]) -> Path | None:
+    drawn = [(title, pictures) for title, files in runs if (pictures := _shown(files, target, failed))]
     if not drawn:
         return None
     files = runs[0][1]
@@ -67,8 +87,8 @@ def _write_comparison(runs: Sequence[tuple[str, StoreFiles]], target: Target) ->
     return path
 
 
-def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
-    shown = _shown(files, unit)
+def _write_unit_montage(files: StoreFiles, unit: Unit, failed: Collection[Path]) -> Path | None:
+    shown = _shown(files, unit, failed)
     if not shown:
         return None
     published = files.store.holds_published(KIND, unit)  # then ours goes beside it
@@ -79,11 +99,32 @@ def _write_unit_montage(files: StoreFiles, unit: Unit) -> Path | None:
     return path
 
 
-def _shown(files: StoreFiles, target: Target) -> list[RGBImage]:
+def _shown(files: StoreFiles, target: Target, failed: Collection[Path]) -> list[RGBImage]:
+    """Return the pictures of the smallest seeds; for those that failed, what says so."""
     example = files.named(target, f"{files.tag(target)}s0000_{SHOWN}", files.suffix)
-    found = example.parent.glob(example.name.replace("_s0000_", "_s[0-9]*_"))
-    in_order = sorted(found, key=lambda path: (len(path.name), path.name))
-    return [read_picture(path) for path in in_order[:PANEL]]
+    pattern = example.name.replace("_s0000_", "_s[0-9]*_")
+    missing = {path for path in failed if path.parent == example.parent and fnmatchcase(path.name, pattern)}
+    found = {*example.parent.glob(pattern)} | missing
+    in_order = sorted(found, key=lambda path: (len(path.name), path.name))[:PANEL]
+    pictures = [None if path in missing else read_picture(path) for path in in_order]
+    there = [picture for picture in pictures if picture is not None]
+    if len(there) == len(pictures):
+        return there
+    height, width = there[0].shape[:2] if there else (SAID_ALONE, SAID_ALONE)
+    times = -(-SMALLEST_SAID // min(height, width))
+    said = _said(height * times, width * times)
+    return [said if picture is None else enlarged(picture, max(height, width) * times) for picture in pictures]
+
+
+def _said(height: int, width: int) -> RGBImage:
+    """Return what stands in place of a picture for which no direction was found."""
+    picture = np.full((height, width, 3), BACKGROUND, np.uint8)
+    font = Font(max(11, min(height, width) // 7))
+    lines = wrapped(NOTHING_FOUND, font, width - 4)
+    top = (height - (len(lines) - 1) * font.line_height + font.capital_height) // 2
+    for number, line in enumerate(lines):
+        draw_text(picture, line, width // 2, top + number * font.line_height, font, (170, 170, 170), "centre")
+    return picture
 
 
 def _write_whole_layer(net: Network, files: StoreFiles, layer: str) -> Path | None:

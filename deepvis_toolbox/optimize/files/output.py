@@ -23,7 +23,7 @@ from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, diffe
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.optimize.method.result import FAILURES, AscentResult, PixelImage
+from deepvis_toolbox.optimize.method.result import AscentResult, PixelImage, is_start
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
@@ -116,6 +116,10 @@ class Output:
             remove(path)
         write_text(path_of_record, as_text(record))
 
+    def shown_path(self, picture: AscentTask) -> Path:
+        """Return the file of a picture that montages show."""
+        return self._path(picture, SHOWN, self.files.suffix)
+
     def forget_failed(self, picture: AscentTask) -> None:
         """Remove the picture of an ascent that failed, which earlier versions kept, and a montage of nothing else."""
         record = self._path(picture, INFO, RECORD_SUFFIX)
@@ -146,8 +150,7 @@ class Output:
 
 def _is_of_a_failed_one(record: Record) -> bool:
     """As `AscentResult.has_failed`, of what was written down."""
-    step = record.get("best_step")
-    return record.get("outcome") in FAILURES and isinstance(step, int) and step <= 0
+    return is_start(record.get("outcome"), record.get("steps"), record.get("best_step"))
 
 
 def _is_sound_picture(path: Path, part: Rect) -> bool:

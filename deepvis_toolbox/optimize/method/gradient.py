@@ -44,8 +44,28 @@ def gradient_reader_for(net: Network, objective: Objective, space: PixelSpace) -
     the whole image, no further than their layer.
     """
     if isinstance(objective, UnitObjective) and _has_one_value(objective):
-        return _UnitLook(net, objective, space)
-    return lambda x, batch: _full_look(net, batch, space, x)
+        return _LookBelow(_UnitLook(net, objective, space), net, objective, space)
+    return _LookBelow(lambda x, batch: _full_look(net, batch, space, x), net, objective, space)
+
+
+class _LookBelow:
+    """Looks again, below the rectifiers that are off, at pictures whose gradient is exactly zero."""
+
+    def __init__(self, look: GradientReader, net: Network, objective: Objective, space: PixelSpace) -> None:
+        self._look, self._space = look, space
+        self._opened = net.opened_rectifiers(objective.layer.name)
+
+    def __call__(self, x: torch.Tensor, batch: Objective) -> tuple[Reading, ImageGradient]:
+        reading, gradient = self._look(x, batch)
+        rows = (~gradient.part_of(gradient.whole).flatten(1).any(1)).nonzero()[:, 0]
+        if not len(rows):
+            return reading, gradient
+        objective = batch.only(rows)
+        seen = self._opened(self._space.to_network(x[rows]), objective.diff)
+        gradient.part_of(gradient.whole)[rows] = gradient.part_of(self._space.gradient(seen.gradient))
+        if objective.is_of_units:
+            reading = reading.ranked_by(objective.read(seen.values, seen.below), rows)
+        return reading, gradient
 
 
 class _UnitLook:

@@ -28,6 +28,13 @@ class Reading:
         """Return the reading of the pictures where `mask`, bool (N,), is true."""
         return Reading(self.objective[mask], self.below[mask], self.largest[mask], self.is_max[mask])
 
+    def ranked_by(self, other: Reading, rows: torch.Tensor) -> Reading:
+        """Return the same objectives, but of the pictures `rows`, int64 (M,), the rank that another reading gives
+        them."""
+        below, largest, is_max = self.below.clone(), self.largest.clone(), self.is_max.clone()
+        below[rows], largest[rows], is_max[rows] = other.below, other.largest, other.is_max
+        return Reading(self.objective, below, largest, is_max)
+
 
 class Objective(ABC):
     """The objectives of a batch of pictures, all on one layer."""
@@ -35,6 +42,8 @@ class Objective(ABC):
     layer: Layer
     count: int | None = None
     """For how many pictures; None where all pictures have the same objective."""
+    is_of_units: bool = True
+    """Whether it grows with the values of units, so that values below rectifiers rank pictures of equal objectives."""
 
     @abstractmethod
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
@@ -135,6 +144,8 @@ class DirectionObjective(Objective):
 class PictureObjective(Objective):
     """As this picture: minus the squared distance to the code that a picture has in the layer, below its rectifier,
     relative to the code's own squared norm (Mahendran & Vedaldi 2014, equation 1). 0 is a perfect match."""
+
+    is_of_units = False
 
     def __init__(self, layer: Layer, code: torch.Tensor, direction: int = 1) -> None:
         """Take `code`: (…), the layer's value below its rectifier for the picture."""

@@ -50,5 +50,12 @@ class AscentResult:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the ascent ended early and has seen nothing better than its start, which is no preferred image."""
-        return self.outcome in FAILURES and self.best_step <= 0
+        """Whether the ascent has seen nothing better than its start, which is no preferred image."""
+        return is_start(self.outcome, len(self.objective), self.best_step)
+
+
+def is_start(outcome: object, steps: object, best_step: object) -> bool:
+    """Return whether the best image of an ascent that ended so is no more than its start. One that was to look only
+    once has not failed."""
+    looked_on = outcome in FAILURES or (isinstance(steps, int) and steps > 1)
+    return looked_on and isinstance(best_step, int) and best_step <= 0
