@@ -16,9 +16,10 @@ from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import KIND
 from deepvis_toolbox.optimize.files.presets import default_settings
-from deepvis_toolbox.optimize.files.shown_image import seen_part, with_mean
+from deepvis_toolbox.optimize.files.shown_image import shown
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.starts import start_image
@@ -168,12 +169,11 @@ class _UnitPictures:
 
     def montage(self) -> RGBImage | None:
         """Return all finished pictures and the growing one, in the order of their seeds."""
-        shown = list(self._finished.values())
+        pictures = list(self._finished.values())
         if self._growing is not None:
             image = self._growing[0].cpu().numpy()
-            part = seen_part(self._network, self._target)
-            shown.append(with_mean(image, part, self._network.preprocessing))
-        return montage3x3(shown[:9]) if shown else None
+            pictures.append(shown(self._network, self._target, self._settings, image))
+        return montage3x3(pictures[:9]) if pictures else None
 
     def _make(self) -> Generator[None]:
         """Yield each step of each picture; write a picture when it is whole, the montage after the last."""
@@ -211,8 +211,10 @@ class _UnitPictures:
     def _climb(self, picture: AscentTask, summary: Summary) -> Iterator[None]:
         """Yield at each step of a picture; one that failed is told in `summary`, and is neither kept nor shown."""
         network, settings = self._network, self._settings
-        ascent = Ascent(network, objective_of([self._target], network, settings.push_dir), settings, [picture.seed])
-        start = torch.from_numpy(start_image(settings.start_at, picture.seed, network.preprocessing))[None]
+        objective = objective_of([self._target], network, settings.push_dir, settings.against)
+        ascent = Ascent(network, objective, settings, [picture.seed])
+        canvas = canvas_of(settings, network.preprocessing)
+        start = torch.from_numpy(start_image(settings.start_at, picture.seed, canvas))[None]
         number = f"picture {list(self._seeds).index(picture.seed) + 1} of {len(self._seeds)}"
 
         def watch(step: int, rows: torch.Tensor, x: torch.Tensor, objectives: torch.Tensor) -> None:  # noqa: ARG001
@@ -232,5 +234,4 @@ class _UnitPictures:
         if result.has_failed:
             summary.failed.add(self._output.shown_path(picture))
         if kept:
-            part = seen_part(network, self._target)
-            self._finished[picture.seed] = with_mean(result.best, part, network.preprocessing)
+            self._finished[picture.seed] = shown(network, self._target, settings, result.best)

@@ -19,6 +19,7 @@ from deepvis_toolbox.network.backward_modes import RULES
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.optimize import AscentSettings
 from deepvis_toolbox.optimize.method.ascent_settings import parameter_names
+from deepvis_toolbox.optimize.method.later_parameters import LATER_PARAMETERS
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
 from deepvis_toolbox.optimize.method.regularizers import REGULARIZERS, active
 from deepvis_toolbox.optimize.method.regularizers.registry import OTHER_PARAMETERS, in_order
@@ -123,8 +124,9 @@ def test_a_regularizer_is_off_by_default_and_switched_on_by_its_parameters(name:
 
 def test_settings_take_the_regularizers_parameters_and_those_written_in_their_signature_and_no_others() -> None:
     written = [name for name, each in signature(AscentSettings).parameters.items() if each.kind is not each.VAR_KEYWORD]
-    assert written == [*OTHER_PARAMETERS, "regularizers"]
-    assert sorted(parameter_names()) == sorted(AscentSettings().as_record())
+    later = [each.name for each in LATER_PARAMETERS]
+    assert written == [*OTHER_PARAMETERS, "regularizers", "later"]
+    assert sorted(parameter_names()) == sorted([*AscentSettings().as_record(), *later])
     assert [each.position for each in in_order()] == sorted(each.position for each in REGULARIZERS.values())
 
 

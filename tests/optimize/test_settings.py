@@ -13,6 +13,8 @@ PARAMETERS = {
     "constant": {"lr": 100.0},
     "progress": {"max_lr": 50.0, "desired_prog": 2.0},
     "progress01": {"max_lr": 50.0, "early_prog": 0.02, "late_prog_mult": 0.1},
+    "adam": {"lr": 2.0},
+    "nadam": {"lr": 2.0},
 }
 
 
@@ -70,6 +72,8 @@ def test_step_policies_give_each_picture_the_papers_step(name):
         expected = np.full(4, p["lr"])
     elif name == "progress":
         expected = np.minimum(p["max_lr"], p["desired_prog"] / squared)
+    elif name in ("adam", "nadam"):  # as long as the gradient stays the same
+        expected = p["lr"] / np.sqrt(squared)
     else:
         expected = np.minimum(p["max_lr"], np.minimum(p["early_prog"], p["late_prog_mult"] * (1 - objective)) / squared)
     got = policy.step_size(torch.tensor(objective), torch.tensor(squared), 1)

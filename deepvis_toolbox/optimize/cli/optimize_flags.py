@@ -19,6 +19,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.optimize.files.picture_files import DEFAULT_TEMPLATE
 from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
 from deepvis_toolbox.optimize.method.ascent_settings import parameter_names
+from deepvis_toolbox.optimize.method.later_parameters import LATER_PARAMETERS
 from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
 from deepvis_toolbox.optimize.method.regularizers.registry import parameters_of_regularizers
@@ -105,6 +106,8 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--robust", nargs="?", const=1.0, metavar="X", help="shift, scale and turn the image a little before each step"
     )
+    for parameter in LATER_PARAMETERS:
+        _add_parameter(group, parameter)
 
 
 def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:

@@ -11,9 +11,11 @@ import torch
 from deepvis_toolbox.drawing.film import Film, FilmStoppedError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part, true_colours
+from deepvis_toolbox.optimize.method.canvas import at_side
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.unit_images.montage import enlarged, in_square, scaled_to
 from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.layer import Rect
 
 FRAMES_PER_SECOND = 25
 SMALLEST_SIDE = 224
@@ -54,8 +56,10 @@ class AscentFilm:
         if step == 0:
             self._shown = {}
         for row, image in zip(rows.tolist(), x.cpu().numpy(), strict=True):
-            part = seen_part(self._net, batch[row].target)
-            self._shown[batch[row]] = enlarged(true_colours(image, part, self._net.preprocessing), SMALLEST_SIDE)
+            how, part = self._net.preprocessing, seen_part(self._net, batch[row].target)
+            if image.shape[1:] != how.size:  # larger than the input
+                how, part = at_side(how, image.shape[1]), Rect(0, 0, *image.shape[1:])
+            self._shown[batch[row]] = enlarged(true_colours(image, part, how), SMALLEST_SIDE)
         with suppress(FilmStoppedError):  # told at the end: the pictures go on without it
             self._film.add(_side_by_side([self._shown[picture] for picture in batch]))
 

@@ -20,7 +20,7 @@ from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
-from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
+from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, shown
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import AscentResult, PixelImage, is_start
@@ -63,7 +63,9 @@ class Output:
             and (self.failed_too or not _is_of_a_failed_one(found))
             and not difference(found, identity(net, picture, settings))
             and all(
-                _is_sound_picture(self._path(picture, what, self.files.suffix), seen_part(net, picture.target))
+                _is_sound_picture(
+                    self._path(picture, what, self.files.suffix), seen_part(net, picture.target, settings)
+                )
                 for what in (SHOWN, "best_X")
             )
             and (not self.arrays or _is_sound_archive(self._path(picture, "arrays", ".npz")))
@@ -94,7 +96,7 @@ class Output:
             self.lock.check()
         if isinstance(self.files, StoreFiles):
             self.files.store.claim(net)
-        part, record = seen_part(net, picture.target), record_of(net, picture, settings, result)
+        part, record = seen_part(net, picture.target, settings), record_of(net, picture, settings, result)
         path_of_record = self._path(picture, INFO, RECORD_SUFFIX)
         former = read_record(path_of_record)
         is_the_same = former is not None and not difference(former, identity(net, picture, settings))
@@ -103,9 +105,13 @@ class Output:
         for kind in self.kinds:
             image: PixelImage | None = getattr(result, kind)
             if image is not None:
-                for what, draw in (("X", centred), ("Xpm", with_mean)):
+                drawn = {
+                    "X": centred(image, part, net.preprocessing),
+                    "Xpm": shown(net, picture.target, settings, image),
+                }
+                for what, drawing in drawn.items():
                     written.append(self._path(picture, f"{kind}_{what}", self.files.suffix))
-                    write_picture(written[-1], draw(image, part, net.preprocessing))
+                    write_picture(written[-1], drawing)
         if self.arrays:
             written.append(self._path(picture, "arrays", ".npz"))
             _write_arrays(written[-1], result)

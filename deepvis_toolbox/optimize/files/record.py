@@ -16,7 +16,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.optimize.method.result import AscentResult, Outcome
+from deepvis_toolbox.optimize.method.result import FAILURES, AscentResult, Outcome
 from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash
 from deepvis_toolbox.regular_file import read_regular
 from deepvis_toolbox.version import __version__
@@ -53,7 +53,7 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
 
 def record_of(net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> Record:
     """Return the whole record, plain data for JSON."""
-    part = seen_part(net, picture.target)
+    part = seen_part(net, picture.target, settings)
     return {
         "program": {"name": "deepvis-toolbox", "version": __version__},
         **identity(net, picture, settings),
@@ -62,12 +62,18 @@ def record_of(net: Network, picture: AscentTask, settings: AscentSettings, resul
         "seen_part": part._asdict(),
         "outcome": result.outcome,
         "steps": len(result.objective),
+        **({"stopped_early": _stopped_early(settings, result)} if settings.min_gain else {}),
         "best_step": result.best_step,
         "best_objective": _plain(result.objective[result.best_step]) if result.best_step >= 0 else None,
         "last_objective": _plain(result.objective[-1]) if len(result.objective) else None,
         "became_largest_at_step": int(result.is_max.argmax()) if result.is_max.any() else None,
         "traces": {name: [_plain(value) for value in getattr(result, name)] for name in TRACES},
     }
+
+
+def _stopped_early(settings: AscentSettings, result: AscentResult) -> bool:
+    """Return whether it ended since the objective gained less than `min_gain`."""
+    return result.outcome not in FAILURES and len(result.objective) < settings.max_iter
 
 
 def as_text(record: Record) -> str:

@@ -7,14 +7,21 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.result import PixelImage
 from deepvis_toolbox.optimize.method.targets import Target
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Rect
 
 
-def seen_part(net: Network, target: Target) -> Rect:
-    """Return the unit's receptive field inside the image; in a dimension where it exceeds the image, all of it."""
+def seen_part(net: Network, target: Target, settings: AscentSettings | None = None) -> Rect:
+    """Return the unit's receptive field inside the image; in a dimension where it exceeds the image, all of it.
+
+    Where the unit sees many parts of the image, all of the image.
+    """
+    if settings is not None and settings.views:
+        return Rect(0, 0, *canvas_of(settings, net.preprocessing).size)
     height, width = net.input_shape[1:]
     place = getattr(target, "place", None)
     if not isinstance(place, tuple):
@@ -34,20 +41,26 @@ def centred(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBI
     return _as_picture(shown / (2 * np.abs(shown).max() + 1e-10) + 0.5, preprocessing)
 
 
-def with_mean(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
+def with_mean(image: PixelImage, part: Rect, preprocessing: Preprocessing, percentile: float = 0.0) -> RGBImage:
     """Return the original's `Xpm` picture: the mean added, then from the smallest value, black, to the largest, white.
 
-    A picture of one value is shown as it is. `image`: float32 (C, H, W), zero-centred pixels; the picture is RGB uint8
-    (h, w, 3) of its `part`.
+    With a `percentile`, so many percent of the values are black, and as many white. A picture of one value is shown as
+    it is. `image`: float32 (C, H, W), zero-centred pixels; the picture is RGB uint8 (h, w, 3) of its `part`.
     """
     shown = _cut(image + preprocessing.mean_map, part)
-    low, high = shown.min(), shown.max()
+    low, high = np.percentile(shown, [percentile, 100 - percentile]) if percentile else (shown.min(), shown.max())
     return _as_picture((shown - low) / (high - low) if high > low else shown / 255, preprocessing)
 
 
 def true_colours(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
     """Return the picture with the mean added and nothing scaled: 0 is black and 255 white. Arrays as in `centred`."""
     return preprocessing.rgb_from_zero_centred(image)[part.top : part.bottom, part.left : part.right]
+
+
+def shown(net: Network, target: Target, settings: AscentSettings, image: PixelImage) -> RGBImage:
+    """Return the picture of an ascent with these settings that people look at: `with_mean` of the part that is seen."""
+    part, canvas = seen_part(net, target, settings), canvas_of(settings, net.preprocessing)
+    return with_mean(image, part, canvas, settings.shown_percentile)
 
 
 def _inside(first: int, end: int, size: int) -> tuple[int, int]:

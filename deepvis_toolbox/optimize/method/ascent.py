@@ -10,15 +10,18 @@ import torch
 from deepvis_toolbox.network.device import widest_float
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.gradient import ImageGradient, gradient_reader_for
 from deepvis_toolbox.optimize.method.journal import Journal
+from deepvis_toolbox.optimize.method.later_parameters import GAIN_WINDOW
 from deepvis_toolbox.optimize.method.objective import Objective, Reading
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
 from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
 from deepvis_toolbox.optimize.method.regularizers import active
 from deepvis_toolbox.optimize.method.result import Outcome
 from deepvis_toolbox.optimize.method.robustness import Robustness
-from deepvis_toolbox.optimize.method.step_policies import step_policy
+from deepvis_toolbox.optimize.method.step_policies import MomentPolicy, step_policy
+from deepvis_toolbox.optimize.method.views import Views
 
 Watch = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], None]
 """Called at every step as watch(step, rows (M,), images (M, C, H, W), objectives (M,)) with the pictures that still
@@ -58,14 +61,16 @@ class Ascent:
     def __init__(self, net: Network, objective: Objective, settings: AscentSettings, seeds: Sequence[int]) -> None:
         """Take `seeds`: one for each picture; they choose the transformations of `robust`."""
         self._objective, self._settings = objective, settings
-        self._space = PixelSpace(net.preprocessing, net.device)
+        canvas = canvas_of(settings, net.preprocessing)
+        self._space = PixelSpace(canvas, net.device)
         self._look = gradient_reader_for(net, objective, self._space)
         self._policy = step_policy(settings.lr_policy, settings.lr_params)
         self._regularizers = active(settings.regularizers)
-        self._parametrization = PARAMETRIZATIONS[settings.parametrization](net.preprocessing, net.device)
+        self._parametrization = PARAMETRIZATIONS[settings.parametrization](canvas, net.device)
         self._robustness = (
             Robustness(settings.robust, seeds, settings.max_iter, net.device) if settings.robust > 0 else None
         )
+        self._views = Views(settings, seeds, net.preprocessing.size, net.device) if settings.views else None
 
     def run(self, start: torch.Tensor, watch: Watch | None = None) -> Journal:
         """Climb from `start` (N, C, H, W), zero-centred pixels, on the network's device; it is left as it is."""
@@ -87,6 +92,7 @@ class Ascent:
                 if watch:
                     watch(step, seen.rows, seen.x, seen.reading.objective)
                 seen = _without(seen, seen.progress == 0, "zero gradient", journal)
+                seen = self._without_those_at_rest(seen, journal)
             rows, x = seen.rows, seen.x
             if not len(rows):
                 break
@@ -100,7 +106,9 @@ class Ascent:
         """Return one look, through this step's random transformation where there is one."""
         all_of_them = self._objective.count in (None, len(rows))
         objective = self._objective if all_of_them else self._objective.only(rows)
-        if self._robustness is None:
+        if self._views is not None:
+            reading, gradient = self._seen_through(self._views, rows, x, step)
+        elif self._robustness is None:
             reading, gradient = self._look(x, objective)
         else:
             warped, pull_back = self._robustness.warped(x, rows, step)
@@ -109,8 +117,26 @@ class Ascent:
         direction = self._parametrization.step(gradient.whole)
         return _Seen(rows, x, reading, gradient, direction, _progress(gradient, direction))
 
+    def _seen_through(
+        self, views: Views, rows: torch.Tensor, x: torch.Tensor, step: int
+    ) -> tuple[Reading, ImageGradient]:
+        repeated = rows.repeat_interleave(views.count)
+        objective = self._objective if self._objective.count is None else self._objective.only(repeated)
+        warped, pull_back = views.warped(x, rows, step)
+        reading, gradient = self._look(warped, objective)
+        return reading.over_views(views.count), ImageGradient(pull_back(gradient.whole))
+
+    def _without_those_at_rest(self, seen: _Seen, journal: Journal) -> _Seen:
+        """Return the pictures whose objective still gains as much as `min_gain` asks for."""
+        gained = journal.gained(seen.rows, GAIN_WINDOW) if self._settings.min_gain and len(seen.rows) else None
+        return seen if gained is None else _without(seen, gained < self._settings.min_gain, None, journal)
+
     def _stepped(self, seen: _Seen, step: int) -> torch.Tensor:
         """Return x + lr * gradient, then every regularizer in its order; what was seen may be overwritten."""
+        if isinstance(self._policy, MomentPolicy):
+            coordinates = self._parametrization.coordinates(seen.gradient.whole)
+            x = seen.x + self._parametrization.change(self._policy.change(coordinates, seen.rows, step))
+            return self._regularized(x, seen, step)
         size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir)
         each_size = size.to(seen.x).reshape(-1, 1, 1, 1)
         if seen.is_along_gradient:
@@ -118,6 +144,9 @@ class Ascent:
             part_of(x).add_(part_of(seen.direction) * each_size)
         else:
             x = seen.x + seen.direction * each_size
+        return self._regularized(x, seen, step)
+
+    def _regularized(self, x: torch.Tensor, seen: _Seen, step: int) -> torch.Tensor:
         for regularizer in self._regularizers:
             x = regularizer.apply(x, seen.gradient.whole, step)
         return x
@@ -137,7 +166,7 @@ def _is_finite(seen: _Seen) -> torch.Tensor:
     return (seen.progress + seen.reading.objective + seen.reading.below).isfinite()
 
 
-def _without(seen: _Seen, ended: torch.Tensor, outcome: Outcome, journal: Journal) -> _Seen:
+def _without(seen: _Seen, ended: torch.Tensor, outcome: Outcome | None, journal: Journal) -> _Seen:
     """Return the pictures that go on; the journal keeps why the others (bool (M,)) do not."""
     if not ended.any():
         return seen

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
+from deepvis_toolbox.optimize.method.later_parameters import LATER_PARAMETERS, later_values, recorded
 from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
 from deepvis_toolbox.optimize.method.regularizers.registry import (
@@ -57,6 +58,8 @@ class AscentSettings:
     """Strength of the random shift, scaling and rotation before each forward pass; 0 is off, 1 usual."""
     regularizers: Mapping[str, float]
     """The regularizers' parameters by name, all of them, in the order of one step."""
+    later: Mapping[str, float]
+    """The `LATER_PARAMETERS` by name, all of them: `size`, `views`, `against`, …; these are attributes as well."""
 
     def __init__(
         self,
@@ -69,9 +72,15 @@ class AscentSettings:
         parametrization: str = "pixels",
         robust: float = 0.0,
         regularizers: Mapping[str, float] | None = None,
-        **more_regularizers: float,
+        later: Mapping[str, float] | None = None,
+        **more: float,
     ) -> None:
-        """Take `more_regularizers`: single parameters, which go before those in `regularizers`."""
+        """Take `more`: single parameters, which go before those in `regularizers` and `later`."""
+        of_later = {each.name for each in LATER_PARAMETERS}
+        late = later_values({**(later or {}), **{name: more[name] for name in of_later & more.keys()}})
+        more_regularizers = {name: value for name, value in more.items() if name not in of_later}
+        if late["views"] and robust:
+            raise ToolboxError("views and robust both move the image before each step; give one of them")
         chosen = {
             "lr_policy": lr_policy,
             "lr_params": {"lr": 1.0} if lr_params is None else lr_params,
@@ -81,6 +90,7 @@ class AscentSettings:
             "parametrization": parametrization,
             "robust": _ROBUST.checked(robust),
             "regularizers": _regularizer_values({**(regularizers or {}), **more_regularizers}),
+            "later": late,
         }
         step_policy(lr_policy, self._stored(chosen).lr_params)
         PARAMETRIZATIONS.check(parametrization)
@@ -93,8 +103,8 @@ class AscentSettings:
         return self
 
     def __getattr__(self, name: str) -> float:
-        """Return a parameter of a regularizer: these are attributes as well."""
-        values: Mapping[str, float] = self.__dict__.get("regularizers", {})
+        """Return a parameter of a regularizer, or one that came later: these are attributes as well."""
+        values: Mapping[str, float] = {**self.__dict__.get("regularizers", {}), **self.__dict__.get("later", {})}
         if name in values:
             return values[name]
         raise AttributeError(f"{type(self).__name__} has no parameter {name!r}")
@@ -102,10 +112,12 @@ class AscentSettings:
     def as_record(self) -> dict[str, Any]:
         """Return every parameter as plain data for a JSON record; a start image is named by the hash of its values.
 
-        A regularizer of a user's own that is off leaves no trace, so that the record is the same as without it.
+        A regularizer of a user's own that is off leaves no trace, nor does a later parameter, so that the record is the
+        same as without it.
         """
         record: dict[str, Any] = {name: self.regularizers[name] for name in self._recorded_regularizers()}
         record |= {name: getattr(self, name) for name in OTHER_PARAMETERS}
+        record |= recorded(self.later)
         record["lr_params"] = {name: float(value) for name, value in self.lr_params.items()}
         if not isinstance(self.start_at, str):
             record["start_at"] = f"array:{hashlib.sha256(_as_float32(self.start_at).tobytes()).hexdigest()}"
@@ -118,7 +130,7 @@ class AscentSettings:
 
 def parameter_names() -> tuple[str, ...]:
     """Return the names of all parameters, as settings, presets and command lines know them."""
-    return (*parameters_of_regularizers(), *OTHER_PARAMETERS)
+    return (*parameters_of_regularizers(), *OTHER_PARAMETERS, *(each.name for each in LATER_PARAMETERS))
 
 
 def settings_from(values: Mapping[str, Any], where: str) -> AscentSettings:

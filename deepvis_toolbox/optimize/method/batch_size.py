@@ -9,6 +9,8 @@ import torch
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.free_memory import free_memory
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.targets import Target
 
 FREE_SHARE = 0.6
@@ -21,19 +23,19 @@ MOST = {"cpu": 9, "cuda": 256}
 """More pictures at once are no faster."""
 
 
-def automatic_batch_size(net: Network, target: Target) -> int:
+def automatic_batch_size(net: Network, target: Target, settings: AscentSettings | None = None) -> int:
     """Return how many pictures of a target fit; `ToolboxError` where not even one does."""
-    needed, free = bytes_per_picture(net, target), free_bytes(net.device)
+    needed, free = bytes_per_picture(net, target, settings), free_bytes(net.device)
     fitting = int(free * FREE_SHARE / needed)
     if fitting < 1:
         raise ToolboxError(
             f"{target} needs about {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free on {net.device}; "
             "free some memory"
         )
-    return min(fitting, MOST.get(net.device.type, 16))
+    return min(fitting, max(1, MOST.get(net.device.type, 16) // _views(settings)))
 
 
-def bytes_per_picture(net: Network, target: Target) -> int:
+def bytes_per_picture(net: Network, target: Target, settings: AscentSettings | None = None) -> int:
     """Return an estimate from above of the memory that one more picture of a batch takes, in bytes.
 
     All layers up to the target's count, whether or not it depends on them, and the whole image.
@@ -41,7 +43,13 @@ def bytes_per_picture(net: Network, target: Target) -> int:
     names = list(net.layers)
     below = names[: names.index(net.layers[target.layer].name) + 1]
     values = sum(prod(net.layers[name].shape) for name in below)
-    return int(4 * (values * COPIES_OF_LAYERS + prod(net.input_shape) * COPIES_OF_IMAGE))
+    shape = canvas_of(settings, net.preprocessing).input_shape if settings else net.input_shape
+    return int(4 * (values * COPIES_OF_LAYERS * _views(settings) + prod(shape) * COPIES_OF_IMAGE))
+
+
+def _views(settings: AscentSettings | None) -> int:
+    """Return how many images are computed for each picture."""
+    return max(1, int(settings.views)) if settings else 1
 
 
 def free_bytes(device: torch.device) -> int:

@@ -93,7 +93,9 @@ class _UnitLook:
 
 
 def _has_one_value(objective: UnitObjective) -> bool:
-    """Return whether the objective is one of the layer's values, and no mean over many."""
+    """Return whether the objective is one of the layer's values, and no mean over many, nor against the others."""
+    if objective.against:
+        return False
     return objective.place is not None or len(objective.layer.shape) == 1
 
 

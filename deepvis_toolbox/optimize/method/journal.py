@@ -42,7 +42,7 @@ class Journal:
         self._best_step = torch.full((count,), -1, device=device)
         self._became_max = torch.zeros(count, dtype=torch.bool, device=device)
         self._entered = 0  # steps written down
-        self._ended: dict[int, tuple[Outcome, int]] = {}  # why a picture climbs no further, and its number of steps
+        self._ended: dict[int, tuple[Outcome | None, int]] = {}  # why a picture climbs no further; its steps
 
     def enter(self, step: int, rows: torch.Tensor, x: torch.Tensor, reading: Reading) -> None:
         """Write down what was seen at a step: `x`, float32 (M, C, H, W), for the pictures `rows`, int64 (M,)."""
@@ -64,8 +64,18 @@ class Journal:
         self._keep_best(step, rows, x, reading)
         self._keep_first_majority(rows, x, reading.is_max)
 
-    def end(self, rows: torch.Tensor, x: torch.Tensor, outcome: Outcome) -> None:
-        """Pictures `rows` (M,) climb no further, for this reason; `x`, float32 (M, C, H, W), are their last images.
+    def gained(self, rows: torch.Tensor, steps: int) -> torch.Tensor | None:
+        """Return by how much the best objective of the pictures `rows` has gained in the last `steps`, (M,); None where
+        fewer were taken."""
+        if self._entered <= steps:
+            return None
+        seen = self._traces["objective"][: self._entered, rows] * self._direction
+        return seen.amax(0) - seen[:-steps].amax(0)
+
+    def end(self, rows: torch.Tensor, x: torch.Tensor, outcome: Outcome | None) -> None:
+        """Pictures `rows` (M,) climb no further, for this reason, or (None) since they are far enough.
+
+        `x`, float32 (M, C, H, W), are their last images.
 
         Where an image is not finite itself, the best one before it counts as its last.
         """
@@ -86,7 +96,8 @@ class Journal:
         found = []
         for index, (target, seed) in enumerate(zip(targets, seeds, strict=True)):
             climbed_on: Outcome = "majority" if became_max[index] else "no majority"
-            outcome, steps = self._ended.get(index, (climbed_on, self._entered))
+            ended, steps = self._ended.get(index, (None, self._entered))
+            outcome = ended or climbed_on
             found.append(
                 AscentResult(
                     unit=target,

@@ -28,6 +28,12 @@ class Reading:
         """Return the reading of the pictures where `mask`, bool (N,), is true."""
         return Reading(self.objective[mask], self.below[mask], self.largest[mask], self.is_max[mask])
 
+    def over_views(self, count: int) -> Reading:
+        """Return the mean of the readings of `count` views of each picture; its unit is the largest where it is so in
+        every view."""
+        objective, below = (each.reshape(-1, count).mean(1) for each in (self.objective, self.below))
+        return Reading(objective, below, self.largest[::count], self.is_max.reshape(-1, count).all(1))
+
     def ranked_by(self, other: Reading, rows: torch.Tensor) -> Reading:
         """Return the same objectives, but of the pictures `rows`, int64 (M,), the rank that another reading gives
         them."""
@@ -77,9 +83,19 @@ def from_maps(maps: torch.Tensor, layer: Layer) -> torch.Tensor:
 class UnitObjective(Objective):
     """One unit for each picture: at a place (row, column), or the mean over the whole channel (None)."""
 
-    def __init__(self, layer: Layer, place: tuple[int, int] | None, channels: torch.Tensor, direction: int = 1) -> None:
-        """Take `channels`: int64 (N,). `direction`: 1 up, -1 down. A flat layer has the place None."""
+    def __init__(
+        self,
+        layer: Layer,
+        place: tuple[int, int] | None,
+        channels: torch.Tensor,
+        direction: int = 1,
+        against: float = 0.0,
+    ) -> None:
+        """Take `channels`: int64 (N,). `direction`: 1 up, -1 down. A flat layer has the place None. `against`: so much
+        of the logsumexp of all units' values below the rectifier, at the same place, is subtracted from what is
+        climbed."""
         self.layer, self.place, self.channels, self.direction = layer, place, channels, direction
+        self.against = against
         self.count = len(channels)
 
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
@@ -95,16 +111,18 @@ class UnitObjective(Objective):
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
         """Do as the base class says."""
         maps = torch.zeros_like(as_maps(below, self.layer))
-        rows = torch.arange(len(maps), device=maps.device)
+        weights = torch.zeros_like(maps[..., 0]).scatter_(1, self.channels[:, None], self.direction)
+        if self.against:
+            weights -= self.against * self.direction * self._at_place(below).softmax(1)
         if self.place is None:
-            maps[rows, self.channels] = self.direction / maps.shape[2]
+            maps[:] = weights[..., None] / maps.shape[2]
         else:
-            maps[rows, self.channels, self._flat_place()] = self.direction
+            maps[..., self._flat_place()] = weights
         return from_maps(maps, self.layer)
 
     def only(self, rows: torch.Tensor) -> UnitObjective:
         """Do as the base class says."""
-        return UnitObjective(self.layer, self.place, self.channels[rows], self.direction)
+        return UnitObjective(self.layer, self.place, self.channels[rows], self.direction, self.against)
 
     def _at_place(self, values: torch.Tensor) -> torch.Tensor:
         maps = as_maps(values, self.layer)

@@ -35,6 +35,15 @@ class Parametrization(ABC):
     def image(self, parameters: torch.Tensor) -> torch.Tensor:
         """Return A theta, float32 (N, C, H, W): the images of these parameters, float32."""
 
+    def coordinates(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return A^T g in orthonormal coordinates of the parameters, float32 (N, …): what an optimizer works on that
+        treats every parameter by itself."""
+        return self.image(gradient)  # A is symmetric
+
+    def change(self, coordinates: torch.Tensor) -> torch.Tensor:
+        """Return A d, float32 (N, C, H, W), for a change d of the parameters in these coordinates."""
+        return self.image(coordinates)
+
     @abstractmethod
     def step(self, gradient: torch.Tensor) -> torch.Tensor:
         """Return A A^T g, the direction of the step in pixels, for a gradient g; both float32 (N, C, H, W)."""
@@ -81,6 +90,14 @@ class Fourier(Parametrization):
     def step(self, gradient: torch.Tensor) -> torch.Tensor:
         """Do as the base class says."""
         return self._filtered(gradient, self._weights.square())
+
+    def coordinates(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Do as the base class says: the real and imaginary parts of the spectrum."""
+        return torch.view_as_real(torch.fft.rfft2(self.image(gradient), norm="ortho"))
+
+    def change(self, coordinates: torch.Tensor) -> torch.Tensor:
+        """Do as the base class says."""
+        return self.image(torch.fft.irfft2(torch.view_as_complex(coordinates), s=self._size, norm="ortho"))
 
     def _filtered(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         return torch.fft.irfft2(torch.fft.rfft2(x) * weights, s=self._size)

@@ -16,6 +16,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.batch_size import automatic_batch_size
+from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.given import given_seeds, given_settings, given_targets
 from deepvis_toolbox.optimize.method.result import AscentResult
 from deepvis_toolbox.optimize.method.starts import start_image
@@ -88,10 +89,10 @@ def climbed_batches(
 
     @lru_cache(maxsize=_STARTS_KEPT)  # the same seeds for every unit, as a rule
     def start_of(seed: int) -> NDArray[np.float32]:
-        return start_image(settings.start_at, seed, net.preprocessing)
+        return start_image(settings.start_at, seed, canvas_of(settings, net.preprocessing))
 
     for group in _batchable(pictures):
-        size = automatic_batch_size(net, group[0].target) if batch_size == "auto" else batch_size
+        size = automatic_batch_size(net, group[0].target, settings) if batch_size == "auto" else batch_size
         waiting = group
         while waiting:
             batch, waiting = waiting[:size], waiting[size:]
@@ -119,7 +120,7 @@ def climb(
     """
     targets, seeds = [picture.target for picture in batch], [picture.seed for picture in batch]
     start = np.stack([start_of(seed) for seed in seeds])
-    ascent = Ascent(net, objective_of(targets, net, settings.push_dir), settings, seeds)
+    ascent = Ascent(net, objective_of(targets, net, settings.push_dir, settings.against), settings, seeds)
     advanced = 0.0
 
     def tell(step: int, rows: torch.Tensor, x: torch.Tensor, objectives: torch.Tensor) -> None:

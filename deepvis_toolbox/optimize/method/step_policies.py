@@ -33,6 +33,41 @@ class StepPolicy(ABC):
         """
 
 
+class MomentPolicy(StepPolicy):
+    """Changes every parameter by itself, by moments of its own gradient (Kingma & Ba 2015, algorithm 1)."""
+
+    parameters: ClassVar = {"lr": "by how much a parameter changes in a step, at most"}
+    FIRST, SECOND, SMALLEST = 0.9, 0.999, 1e-12
+
+    def __init__(self, parameters: Mapping[str, float]) -> None:
+        super().__init__(parameters)
+        self._mean: dict[int, torch.Tensor] = {}
+        self._square: dict[int, torch.Tensor] = {}
+
+    def step_size(self, objective: torch.Tensor, progress: torch.Tensor, direction: int) -> torch.Tensor:  # noqa: ARG002
+        """Do as the base class says, for a gradient that is always the same."""
+        return self.values["lr"] / progress.sqrt()
+
+    def change(self, gradient: torch.Tensor, rows: torch.Tensor, step: int) -> torch.Tensor:
+        """Return the change of the parameters, as `gradient`: float32 (M, …) of the pictures `rows`, int64 (M,).
+
+        `step` counts from 0; every picture that climbs is seen at every step.
+        """
+        pairs = zip(rows.tolist(), gradient, strict=True)
+        return torch.stack([self._change_of(row, own, step + 1) for row, own in pairs])
+
+    def _change_of(self, row: int, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        mean = self._mean.setdefault(row, torch.zeros_like(gradient))
+        square = self._square.setdefault(row, torch.zeros_like(gradient))
+        mean.lerp_(gradient, 1 - self.FIRST)
+        square.lerp_(gradient.square(), 1 - self.SECOND)
+        deviation = (square / (1 - self.SECOND**step)).sqrt_().add_(self.SMALLEST)
+        return self._towards(mean, gradient, step).div_(deviation).mul_(self.values["lr"])
+
+    def _towards(self, mean: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:  # noqa: ARG002
+        return mean / (1 - self.FIRST**step)
+
+
 PolicyClass = TypeVar("PolicyClass", bound=StepPolicy)
 
 STEP_POLICIES: Registry[type[StepPolicy]] = Registry("step policy", sets_name=True)
@@ -96,3 +131,17 @@ class Progress01Policy(StepPolicy):
         remaining = (1 - objective if direction > 0 else objective).to(progress)
         desired = (self.values["late_prog_mult"] * remaining).clamp(max=self.values["early_prog"])
         return (desired / progress).clamp(max=self.values["max_lr"])
+
+
+@register_step_policy("adam")
+class Adam(MomentPolicy):
+    """Every parameter by itself, by the running mean of its gradient over that of its square (Kingma & Ba 2015)."""
+
+
+@register_step_policy("nadam")
+class Nadam(MomentPolicy):
+    """As `adam`, looking a step ahead (Dozat 2016)."""
+
+    def _towards(self, mean: torch.Tensor, gradient: torch.Tensor, step: int) -> torch.Tensor:
+        ahead = mean * (self.FIRST / (1 - self.FIRST ** (step + 1)))
+        return ahead.add_(gradient, alpha=(1 - self.FIRST) / (1 - self.FIRST**step))

@@ -82,8 +82,8 @@ def batch_key(target: Target) -> Hashable:
     return (target.layer, target.place) if isinstance(target, Unit) else target
 
 
-def objective_of(targets: Sequence[Target], net: Network, direction: int) -> Objective:
-    """Return the objectives of a batch: checked targets with equal batch keys."""
+def objective_of(targets: Sequence[Target], net: Network, direction: int, against: float = 0.0) -> Objective:
+    """Return the objectives of a batch: checked targets with equal batch keys. `against`: as of `UnitObjective`."""
     first = targets[0]
     layer = net.layers[first.layer]
     if isinstance(first, LikePicture):
@@ -94,7 +94,7 @@ def objective_of(targets: Sequence[Target], net: Network, direction: int) -> Obj
         weights = torch.tensor(first.weights, dtype=torch.float32, device=net.device)
         return DirectionObjective(layer, place, weights, direction)
     channels = [target.channel for target in targets if isinstance(target, Unit)]
-    return UnitObjective(layer, place, torch.tensor(channels, device=net.device), direction)
+    return UnitObjective(layer, place, torch.tensor(channels, device=net.device), direction, against)
 
 
 def filled_place(place: Place, layer_name: str, net: Network) -> Place:

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.optimize.method.later_parameters import LATER_PARAMETERS
 from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.registry import Registry
 
@@ -51,7 +52,14 @@ def _admit(name: str, regularizer: type[Regularizer], others: Mapping[str, type[
     """Refuse one that nothing could switch on, or whose parameter is another's."""
     if not getattr(regularizer, "parameters", ()):
         raise ToolboxError(f'the regularizer "{name}" declares no parameters; one must switch it on')
-    taken = {*OTHER_PARAMETERS, "regularizers", *(each.name for other in others.values() for each in other.parameters)}
+    later = (each.name for each in LATER_PARAMETERS)
+    taken = {
+        *OTHER_PARAMETERS,
+        *later,
+        "regularizers",
+        "later",
+        *(each.name for other in others.values() for each in other.parameters),
+    }
     for parameter in regularizer.parameters:
         if parameter.name in taken:
             raise ToolboxError(f'the regularizer "{name}": there is a parameter "{parameter.name}" already')
