@@ -13,11 +13,12 @@ from deepvis_toolbox.command_line.flags import addresses_with
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.array_file import mapped_array
+from deepvis_toolbox.optimize.method.sums import parse_targets
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
 from deepvis_toolbox.progress import Say
 from deepvis_toolbox.regular_file import read_regular
 from deepvis_toolbox.sources.decode import decode_picture
-from deepvis_toolbox.words.unit import Unit, parse_units
+from deepvis_toolbox.words.unit import Unit
 
 DEFAULT_CHANNEL = 130
 LARGEST_TEXT = 16 << 20
@@ -34,17 +35,17 @@ def targets_of(given: argparse.Namespace, net: Network, say: Say) -> tuple[list[
         return [_without_units(given, net)], []
     if (given.units or given.layers) and (given.push_layer or given.push_channel is not None or given.push_spatial):
         raise ToolboxError("--units and --push-layer, --push-channel, --push-spatial say the same; give one of them")
-    units: list[Unit] = []
+    targets: list[Target] = []
     problems: list[str] = []
     for address in _addresses(given, net):
         try:
-            units += parse_units(address, net.layers, net.class_names)
+            targets += parse_targets(address, net)
         except ToolboxError as error:
             problems.append(str(error))
-    if not units:
+    if not targets:
         raise ToolboxError("; ".join(problems))
-    _say_default_places(units, net, say)
-    return [checked_target(unit, net) for unit in dict.fromkeys(units)], problems
+    _say_default_places([target for target in targets if isinstance(target, Unit)], net, say)
+    return [checked_target(target, net) for target in dict.fromkeys(targets)], problems
 
 
 def _addresses(given: argparse.Namespace, net: Network) -> list[str]:

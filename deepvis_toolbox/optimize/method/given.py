@@ -9,8 +9,9 @@ from typing import Any
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
+from deepvis_toolbox.optimize.method.sums import parse_targets
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
-from deepvis_toolbox.words.unit import Unit, parse_units
+from deepvis_toolbox.words.unit import Unit
 
 
 def given_targets(units: Target | str | Iterable[Target | str], net: Network) -> list[Target]:
@@ -22,7 +23,7 @@ def given_targets(units: Target | str | Iterable[Target | str], net: Network) ->
     found: list[Target] = []
     for unit in units:
         if isinstance(unit, str):
-            found += parse_units(unit, net.layers)
+            found += parse_targets(unit, net)
         elif isinstance(unit, Unit | Direction | LikePicture):
             found.append(unit)
         else:
