@@ -21,6 +21,7 @@ MODULES = {
     "deepvis-pipeline": "deepvis_toolbox.pipeline",
     "deepvis-atlas": "deepvis_toolbox.atlas",
     "search": "deepvis_toolbox.optimize.search",
+    "judge": "deepvis_toolbox.optimize.judge",
     "pack": "deepvis_toolbox.pipeline.pack",
 }
 """Commands that a checkout starts with `python -m`."""

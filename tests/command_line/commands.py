@@ -7,7 +7,7 @@ from collections.abc import Callable
 from deepvis_toolbox.atlas import atlas_command
 from deepvis_toolbox.command_line.parser import CommandParser
 from deepvis_toolbox.live import toolbox_command
-from deepvis_toolbox.optimize.cli import optimize_flags, search_command
+from deepvis_toolbox.optimize.cli import judge_command, optimize_flags, search_command
 from deepvis_toolbox.pipeline import pack, pipeline_command
 from deepvis_toolbox.scan.cli import crop_command, merge_command, scan_command
 from deepvis_toolbox.settings import settings_command
@@ -22,6 +22,7 @@ PARSERS: dict[str, Callable[[], CommandParser]] = {
     "deepvis-atlas": atlas_command.parser,
     "deepvis-settings": settings_command.parser,
     "search": search_command.parser,
+    "judge": judge_command.parser,
     "pack": pack.parser,
 }
 
@@ -33,6 +34,7 @@ OPENS_A_NETWORK = [
     "deepvis-pipeline",
     "deepvis-atlas",
     "search",
+    "judge",
 ]
 
 REQUIRED = {
@@ -41,5 +43,6 @@ REQUIRED = {
     "deepvis-atlas": ["--out", "o"],
     "deepvis-merge": ["part", "--out", "o"],
     "pack": ["a", "b"],
+    "judge": ["--judge", "m"],
 }
 """What cannot be left out."""

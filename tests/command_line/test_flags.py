@@ -36,7 +36,7 @@ def flags_in(command: str, group: str) -> list[str]:
 
 
 def test_every_command_is_tested_here() -> None:
-    assert set(PARSERS) == {*SCRIPTS, *MODULES} == {*INSTALLED, "search", "pack"}
+    assert set(PARSERS) == {*SCRIPTS, *MODULES} == {*INSTALLED, "search", "judge", "pack"}
 
 
 @pytest.mark.parametrize("command", PARSERS)

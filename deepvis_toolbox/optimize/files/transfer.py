@@ -1,0 +1,101 @@
+"""Transfer: in which class other networks put the pictures of a network's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.unit import Unit
+
+AT_ONCE = 8
+"""Pictures that are judged in one batch."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a judge says of one picture."""
+
+    unit: Unit
+    rank: int
+    """Of the meant class among the judge's: 0 is the likeliest."""
+    probability: float
+    """The judge's, of the meant class, 0 to 1."""
+    said: int
+    """The judge's likeliest class."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """All verdicts of a judge, in numbers from 0 to 1."""
+
+    verdicts: tuple[Verdict, ...]
+
+    def top(self, places: int) -> float:
+        """Return the share of pictures whose meant class is among so many of the likeliest."""
+        return sum(verdict.rank < places for verdict in self.verdicts) / len(self.verdicts)
+
+    @property
+    def probability(self) -> float:
+        """The mean probability of the meant classes."""
+        return sum(verdict.probability for verdict in self.verdicts) / len(self.verdicts)
+
+
+def class_units(net: Network, store: UnitImageStore) -> list[Unit]:
+    """Return the units of the first label layer whose preferred images are in the store. `ToolboxError` for none."""
+    for layer in net.label_layers:
+        if units := store.units("regularized_opt", layer):
+            return units
+    layers = ", ".join(net.label_layers) or "none"
+    raise ToolboxError(f'"{store.folder}" has no preferred images of classes (label layers of {net.name}: {layers})')
+
+
+def transfer(net: Network, store: UnitImageStore, units: Sequence[Unit], judge: Network) -> Transfer:
+    """Return what a judge says of each unit's first picture, of which it sees the whole.
+
+    Raises `ToolboxError` where the judge has no classes, or not those of the network.
+    """
+    layer = judge.probability_layer
+    if layer is None:
+        raise ToolboxError(f"{judge.name} has no label layers, so it names no classes")
+    meant = {unit: _class_of(unit, net, judge) for unit in units}
+    verdicts: list[Verdict] = []
+    for first in range(0, len(units), AT_ONCE):
+        batch = units[first : first + AT_ONCE]
+        x = torch.cat([_input(picture, judge) for picture in _pictures(store, batch)])
+        for unit, shares in zip(batch, judge.probabilities(judge.forward(x, [layer])[layer]), strict=True):
+            share = shares[meant[unit]]
+            verdicts.append(Verdict(unit, int((shares > share).sum()), float(share), int(shares.argmax())))
+    return Transfer(tuple(verdicts))
+
+
+def _pictures(store: UnitImageStore, units: Sequence[Unit]) -> Iterator[RGBImage]:
+    for unit in units:
+        picture = store.read_best("regularized_opt", unit)
+        if picture is None:
+            raise ToolboxError(f'the picture of {unit} is no longer in "{store.folder}"')
+        yield picture
+
+
+def _input(picture: RGBImage, judge: Network) -> torch.Tensor:
+    """Return the whole picture as the judge's input, (1, C, H, W)."""
+    values = judge.preprocessing.values_of(judge.preprocessing.fit(picture, stretch=True))
+    return torch.from_numpy(values.copy())[None].to(judge.device)
+
+
+def _class_of(unit: Unit, net: Network, judge: Network) -> int:
+    """Return the judge's class of the same name; where one of them has no names, the class of the same number."""
+    classes = judge.layers[judge.probability_layer or ""].channels
+    if net.labels and judge.labels:
+        name = net.labels[unit.channel] if unit.channel < len(net.labels) else ""
+        if name in judge.labels[:classes]:
+            return judge.labels.index(name)
+        raise ToolboxError(f'{judge.name} knows no class "{name}" ({unit})')
+    if net.layers[unit.layer].channels != classes:
+        raise ToolboxError(f"{judge.name} has {classes} classes, {net.name} has {net.layers[unit.layer].channels}")
+    return unit.channel

@@ -1,0 +1,8 @@
+"""`python -m deepvis_toolbox.optimize.judge`: what other networks say of class pictures; `--help` says more."""
+
+import sys
+
+from deepvis_toolbox.command_line.ending import run_program
+
+if __name__ == "__main__":
+    sys.exit(run_program("deepvis_toolbox.optimize.cli.judge_command"))

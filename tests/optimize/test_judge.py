@@ -1,0 +1,107 @@
+"""What other networks say of a store's class pictures: ranks and probabilities, and who cannot judge."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from deepvis_toolbox import ToolboxError, load_network
+from deepvis_toolbox.optimize.cli.judge_command import main
+from deepvis_toolbox.optimize.files.transfer import Transfer, Verdict, class_units, transfer
+from deepvis_toolbox.unit_images import UnitImageStore
+from deepvis_toolbox.unit_images.montage import montage3x3
+from deepvis_toolbox.words.unit import Unit
+from tests.optimize.networks import small_classifier
+
+NAMES = ["ant", "bee", "cat", "dog", "eel"]
+
+
+def model(folder, names=NAMES, order=(0, 1, 2, 3, 4)):
+    folder.mkdir()
+    (folder / "labels.txt").write_text("\n".join(names[index] for index in order))
+    (folder / "model.yaml").write_text(
+        "name: small\nframework: torch\nfactory: tests.optimize.networks:small_classifier\n"
+        "input: {size: [24, 20], mean: 110, crop: 0.5}\nlabels: labels.txt\nlabel_layers: [fc]\n"
+    )
+    return folder / "model.yaml"
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A montage of class 1, a single picture of class 3."""
+    made, random = UnitImageStore(tmp_path / "pictures"), np.random.default_rng(0)
+    first, second = random.integers(0, 256, (2, 24, 20, 3), dtype=np.uint8)
+    made.write_single("regularized_opt", Unit("fc", 3), "s0000_best_Xpm", second, ".png")
+    made.write_single("regularized_opt", Unit("fc", 1), "s0000_best_Xpm", first, ".png")
+    return made, first, second
+
+
+def test_verdicts_are_the_judges_probabilities_of_the_class_of_the_same_name(tmp_path, store):
+    pictures, first, second = store
+    net = load_network(str(model(tmp_path / "own")), trust=True)
+    judge = load_network(str(model(tmp_path / "judge", order=(4, 3, 2, 1, 0))), trust=True)
+    units = class_units(net, pictures)
+    assert units == [Unit("fc", 1), Unit("fc", 3)]
+    found = transfer(net, pictures, units, judge)
+    plain = small_classifier()
+    x = torch.from_numpy(np.stack([first, second]).transpose(0, 3, 1, 2).astype(np.float32) - 110)
+    shares = plain(x).softmax(1).detach().numpy()
+    for verdict, own, meant in zip(found.verdicts, shares, (3, 1), strict=True):
+        assert abs(verdict.probability - own[meant]) < 1e-4
+        assert verdict.rank == int((own > own[meant]).sum())
+        assert verdict.said == int(own.argmax())
+
+
+def test_the_numbers_of_a_transfer_are_those_of_its_verdicts():
+    ranks, shares = (0, 3, 4, 5), (0.9, 0.1, 0.05, 0.01)
+    found = Transfer(
+        tuple(Verdict(Unit("fc", n), rank, share, 0) for n, (rank, share) in enumerate(zip(ranks, shares, strict=True)))
+    )
+    assert (found.top(1), found.top(5)) == (0.25, 0.75)
+    assert abs(found.probability - 0.265) < 1e-9
+
+
+def test_of_a_montage_the_first_picture_is_judged(tmp_path, store):
+    pictures, first, second = store
+    net = load_network(str(model(tmp_path / "own")), trust=True)
+    single = transfer(net, pictures, [Unit("fc", 1)], net).verdicts[0]
+    large = [np.kron(each, np.ones((4, 4, 1), np.uint8)) for each in (first, second)]
+    pictures.write_montage("regularized_opt", Unit("fc", 1), montage3x3(large))
+    montage = transfer(net, pictures, [Unit("fc", 1)], net).verdicts[0]
+    assert abs(montage.probability - single.probability) < 0.05
+
+
+def test_judges_without_these_classes_and_stores_without_pictures_are_refused(tmp_path, store):
+    pictures, *_ = store
+    net = load_network(str(model(tmp_path / "own")), trust=True)
+    other = load_network(str(model(tmp_path / "other", names=["ant", "bee", "cat", "fox", "gnu"])), trust=True)
+    with pytest.raises(ToolboxError, match='knows no class "dog"'):
+        transfer(net, pictures, class_units(net, pictures), other)
+    with pytest.raises(ToolboxError, match="has no preferred images of classes"):
+        class_units(net, UnitImageStore(tmp_path / "empty"))
+
+
+def test_a_store_that_is_named_is_judged_without_what_came_with_the_model(tmp_path, store, capsys):
+    own = model(tmp_path / "own")
+    shipped = UnitImageStore(tmp_path / "own" / "unit_images")
+    shipped.write_single("regularized_opt", Unit("fc", 0), "s0000", np.full((24, 20, 3), 90, np.uint8))
+    asked = ["--model", str(own), "--trust", str(own.parent), "--judge", str(own)]
+    assert main([str(store[0].folder), *asked]) == 0
+    assert ": 2 pictures" in capsys.readouterr().out
+    assert main(asked) == 0
+    assert ": 1 picture," in capsys.readouterr().out
+
+
+def test_the_command_prints_a_line_a_judge_or_everything_as_json(tmp_path, store, capsys):
+    own = model(tmp_path / "own")
+    asked = [str(store[0].folder), "--model", str(own), "--trust", str(own.parent), "--judge", str(own)]
+    assert main(asked) == 0
+    line = capsys.readouterr().out
+    assert "2 pictures, top-1 " in line
+    assert "mean probability of the meant class 0." in line
+    assert main([*asked, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out).values()
+    assert {each["unit"] for each in found["pictures"]} == {"fc:1", "fc:3"}
+    assert main([*asked, "-v"]) == 0
+    assert "bee: rank " in capsys.readouterr().out
