@@ -65,8 +65,8 @@ class Journal:
         self._keep_first_majority(rows, x, reading.is_max)
 
     def gained(self, rows: torch.Tensor, steps: int) -> torch.Tensor | None:
-        """Return by how much the best objective of the pictures `rows` has gained in the last `steps`, (M,); None where
-        fewer were taken."""
+        """Return by how much the best objective of the pictures `rows`, int64 (M,), has gained in the last `steps`:
+        float32 (M,); None where fewer were taken."""
         if self._entered <= steps:
             return None
         seen = self._traces["objective"][: self._entered, rows] * self._direction
