@@ -72,7 +72,8 @@ def pictures_to_make(
             wanted.append(picture)
         elif found := output.finished(net, picture, settings):
             summary.skipped += 1
-            problem = problem_of(picture, str(found.get("outcome")), found.get("steps"), found.get("best_step"))
+            ended = found.get("steps"), found.get("best_step"), settings.start_at
+            problem = problem_of(picture, str(found.get("outcome")), *ended)
             if problem and not output.failed_too:
                 summary.problems.append(problem)
         elif blocked := output.in_the_way(net, picture, settings):
@@ -123,7 +124,7 @@ def keep_pictures(
             except ToolboxError as error:
                 kept, problem = False, str(error)
             summary.made += kept
-            if result.has_failed and not kept:
+            if result.found_nothing(settings.start_at) and not kept:
                 summary.failed.add(output.shown_path(picture))
             if problem:
                 summary.problems.append(problem)
@@ -137,8 +138,8 @@ def keep_picture(
 
     Raises `ToolboxError` where it cannot be written.
     """
-    problem = problem_of(picture, result.outcome, len(result.objective), result.best_step)
-    if result.has_failed and not output.failed_too:
+    problem = problem_of(picture, result.outcome, len(result.objective), result.best_step, settings.start_at)
+    if result.found_nothing(settings.start_at) and not output.failed_too:
         output.forget_failed(picture)
         return False, problem
     output.write(net, picture, settings, result)
@@ -165,9 +166,12 @@ def make_unit_images(
     return summary
 
 
-def problem_of(picture: AscentTask, outcome: str, step: object, best_step: object = None) -> str:
+def problem_of(
+    picture: AscentTask, outcome: str, step: object, best_step: object = None, start_at: object = None
+) -> str:
     """Return what the ascent that ended so after `step` steps has not reached; empty where all went well."""
-    name = f"{picture}: no direction found" if is_start(outcome, step, best_step) else str(picture)
+    found_nothing = is_start(outcome, step, best_step, start_at)
+    name = f"{picture}: no direction found" if found_nothing else str(picture)
     if outcome == "zero gradient":
         return (
             f"{name}: the gradient is exactly zero at step {step}, nothing leads upwards from there; "
@@ -175,6 +179,6 @@ def problem_of(picture: AscentTask, outcome: str, step: object, best_step: objec
         )
     if outcome == "not finite":
         return f"{name}: at step {step} a value is not finite; try smaller steps (--lr-params)"
-    if is_start(outcome, step, best_step):
+    if found_nothing:
         return f"{name}: in {step} steps nothing was better than the start; try other steps (--lr-params, --max-iter)"
     return ""

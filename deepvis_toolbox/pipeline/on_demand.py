@@ -231,7 +231,7 @@ class _UnitPictures:
             kept, problem = keep_picture(network, picture, settings, self._output, result)
         if problem:
             summary.problems.append(problem)
-        if result.has_failed:
+        if result.found_nothing(settings.start_at):
             summary.failed.add(self._output.shown_path(picture))
         if kept:
             self._finished[picture.seed] = shown(network, self._target, settings, result.best)

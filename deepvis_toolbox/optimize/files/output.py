@@ -156,7 +156,8 @@ class Output:
 
 def _is_of_a_failed_one(record: Record) -> bool:
     """As `AscentResult.has_failed`, of what was written down."""
-    return is_start(record.get("outcome"), record.get("steps"), record.get("best_step"))
+    start_at = record.get("settings", {}).get("start_at")
+    return is_start(record.get("outcome"), record.get("steps"), record.get("best_step"), start_at)
 
 
 def _is_sound_picture(path: Path, part: Rect) -> bool:

@@ -12,6 +12,8 @@ from deepvis_toolbox.optimize.method.targets import Target
 
 Outcome = Literal["majority", "no majority", "zero gradient", "not finite"]
 FAILURES: tuple[Outcome, ...] = ("zero gradient", "not finite")
+NOISE = ("mean_plus_rand", "randu")
+"""The start images that show nothing."""
 PixelImage = NDArray[np.float32]
 """float32 (C, H, W), zero-centred, in pixel units (0-255 scale, mean subtracted), the network's channel order."""
 
@@ -50,12 +52,21 @@ class AscentResult:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the ascent has seen nothing better than its start, which is no preferred image."""
+        """Whether the ascent ended early and has seen nothing better than its start, which is no preferred image."""
         return is_start(self.outcome, len(self.objective), self.best_step)
 
+    def found_nothing(self, start_at: object) -> bool:
+        """Return whether its best image is no preferred image: the start of an ascent that failed, or noise.
 
-def is_start(outcome: object, steps: object, best_step: object) -> bool:
-    """Return whether the best image of an ascent that ended so is no more than its start. One that was to look only
-    once has not failed."""
-    looked_on = outcome in FAILURES or (isinstance(steps, int) and steps > 1)
-    return looked_on and isinstance(best_step, int) and best_step <= 0
+        `start_at`: of the settings.
+        """
+        return is_start(self.outcome, len(self.objective), self.best_step, start_at)
+
+
+def is_start(outcome: object, steps: object, best_step: object, start_at: object = None) -> bool:
+    """Return whether the best image of an ascent that ended so is no more than its start, noise or a dead end.
+
+    One that was to look only once has not failed.
+    """
+    noise_kept = isinstance(start_at, str) and start_at in NOISE and isinstance(steps, int) and steps > 1
+    return (outcome in FAILURES or noise_kept) and isinstance(best_step, int) and best_step <= 0
