@@ -46,7 +46,8 @@ SETTINGS = """
 import json, os, pkgutil, sys, warnings
 from importlib import import_module
 
-import cv2, google.protobuf.text_format, h5py, numpy, PIL.Image, pydantic, scipy.ndimage, skimage.data, torch.fx, tqdm
+import cv2, google.protobuf.text_format, h5py, numpy, PIL.Image, pydantic, scipy.ndimage, scipy.stats, skimage.data
+import torch.fx, tqdm
 
 def settings():
     return {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
+from deepvis_toolbox.kept_memory import KeptMemory
 from deepvis_toolbox.live.work.counterpart import Counterpart, OpenCounterpart
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox, Work
@@ -66,6 +67,7 @@ class Worker(threading.Thread):
         self._inbox = inbox
         self._snapshots = snapshots
         self._rate = RateMeter()
+        self._kept_memory = KeptMemory()
         self._last_error = ""
         self._last: Snapshot | None = None
         self._work_done: Work | None = None
@@ -125,6 +127,7 @@ class Worker(threading.Thread):
             self._publish(grower)
             if grower:
                 grower.after_frame()
+            self._kept_memory.look()
             work = self._next_work(processor, grower, work)
         return None
 
