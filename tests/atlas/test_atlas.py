@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.atlas.atlas_command import main
+from deepvis_toolbox.atlas.pages import assets
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.pipeline.pipeline_command import main as make_pictures
 from deepvis_toolbox.unit_images.montage import GAP
@@ -317,7 +318,8 @@ def test_in_a_browser_from_the_disk(site: Path, tmp_path: Path) -> None:
     assert "0 of 0 right" in quiz
 
 
-def test_the_pages_of_the_shipped_network_are_small_enough_for_the_repository() -> None:
+def test_the_atlas_in_the_repository_is_small_and_has_the_newest_style_and_script() -> None:
     atlas = ROOT / "docs" / "atlas"
+    assert {name: (atlas / name).read_text("utf-8") for name in assets()} == assets()
     assert sum(path.stat().st_size for path in atlas.rglob("*") if path.is_file()) <= 10 << 20
     assert (atlas / "index.html").is_file()
