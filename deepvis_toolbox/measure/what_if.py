@@ -67,11 +67,9 @@ class AsItIs(Measurement[Answer]):
 
 
 @dataclass(frozen=True)
-class ChangedMaps(Measurement[Maps]):
-    """How much does every unit of a layer change, everywhere, by the edits and the picture's perturbation?
-
-    The values as they are now minus those of the picture as it came.
-    """
+class _ChangeOfLayer(Measurement[Answer]):
+    """What the edits and the picture's perturbation change in a layer: the values as they are now minus those of the
+    picture as it came."""
 
     layer: str
     edits: tuple[Edit, ...] = ()
@@ -84,35 +82,30 @@ class ChangedMaps(Measurement[Maps]):
     def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
         """Return the passes before and after."""
         return _before_and_after(passes, self.edits, (self.layer,))
+
+    def _change(self, passes: Pass) -> torch.Tensor:
+        return _after(passes, self.edits).activations(self.layer) - passes.unperturbed.activations(self.layer)
+
+
+@dataclass(frozen=True)
+class ChangedMaps(_ChangeOfLayer[Maps]):
+    """How much does every unit of a layer change, everywhere, by the edits and the picture's perturbation?"""
 
     def take(self, passes: Pass) -> Maps:
         """Answer with the differences."""
         layer = passes.network.layers[self.layer]
-        maps = channels_first(layer, passes.on_cpu(_change(passes, self.edits, self.layer)))
+        maps = channels_first(layer, passes.on_cpu(self._change(passes)))
         return Maps(maps, "" if maps.any() else f"nothing changes in {self.layer}")
 
 
 @dataclass(frozen=True)
-class MostChanged(Measurement[ActiveUnits]):
+class MostChanged(_ChangeOfLayer[ActiveUnits]):
     """Which units of a layer change most by the edits and the picture's perturbation? By the largest change of each,
     up or down, over its places; equal ones in their order."""
 
-    layer: str
-    edits: tuple[Edit, ...] = ()
-    compares: ClassVar[bool] = True
-
-    def needs(self, network: Network) -> Needs:  # noqa: ARG002
-        """Return the layer and the edited ones, of a pass that is kept."""
-        return Needs(frozenset({self.layer})) | _kept(self.edits)
-
-    def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
-        """Return the passes before and after."""
-        return _before_and_after(passes, self.edits, (self.layer,))
-
     def take(self, passes: Pass) -> ActiveUnits:
         """Answer with the order, and the sizes of the changes."""
-        change = flat_maps(passes, _change(passes, self.edits, self.layer), self.layer)
-        values = change.abs().amax(1).cpu().numpy()
+        values = flat_maps(passes, self._change(passes), self.layer).abs().amax(1).cpu().numpy()
         order = strongest_first(values)
         return ActiveUnits(tuple(order.tolist()), values[order])
 
@@ -155,10 +148,6 @@ def _kept(edits: tuple[Edit, ...]) -> Needs:
 
 def _after(passes: Pass, edits: tuple[Edit, ...]) -> Pass:
     return passes.edited(edits) if edits else passes
-
-
-def _change(passes: Pass, edits: tuple[Edit, ...], layer: str) -> torch.Tensor:
-    return _after(passes, edits).activations(layer) - passes.unperturbed.activations(layer)
 
 
 def _before_and_after(passes: Pass, edits: tuple[Edit, ...], layers: Iterable[str]) -> Iterable[tuple[Pass, Needs]]:
