@@ -288,7 +288,7 @@ def test_the_pictures_made_step_by_step_are_those_of_the_command_line(load_small
     from deepvis_toolbox.unit_images.picture_file import read_picture
 
     network = load_small()
-    settings = AscentSettings(decay=0.01, blur_radius=0.5, blur_every=4, lr_params={"lr": 50.0}, max_iter=12)
+    settings = AscentSettings(decay=0.01, blur_radius=0.5, blur_every=4, lr_params={"lr": 5000.0}, max_iter=12)
     store = UnitImageStore(tmp_path)
     demand = OnDemand(network, store, settings, seeds=(0, 1))
     steps = 0
