@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.live.keys import WINDOW_KEYS, KeyTable
+from deepvis_toolbox.live.pictures import window_film
 from deepvis_toolbox.live.pictures.recorder import Recorder
 from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.pictures.window_film import WindowFilm
@@ -140,6 +141,21 @@ def test_a_film_that_cannot_follow_holds_nobody_up_and_keeps_the_time_of_what_it
     shown = [held.levels[at] for at in changes]
     assert shown[-1] == 99
     assert changes == [10 * level for level in shown]
+
+
+def test_a_film_that_is_far_behind_ends_soon_and_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window_film, "SECONDS_TO_FINISH", 0.3)
+    clock, held = Clock(), Held()
+    film = WindowFilm(held, 10.0, clock)  # type: ignore[arg-type]
+    film.add(pixels(7))
+    clock.now = 60.0
+    film.end()
+    assert held.entered.wait(60)
+    time.sleep(0.4)
+    held.free.set()
+    film.close()
+    assert len(held.levels) < 600
+    assert film.missing == pytest.approx(60 - len(held.levels) / 10)
 
 
 def test_of_windows_within_one_frame_the_last_is_filmed() -> None:

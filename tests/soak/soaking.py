@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,15 +172,22 @@ class Soak:
 
     def _quit(self) -> None:
         below = [process for process in processes_of(self.program.pid) if process != self.program.pid]
-        self._hands.press("Escape", "q")
         try:
-            status = self.program.wait(SECONDS_TO_QUIT)
+            status = self._wait_for_the_end()
         except subprocess.TimeoutExpired:
             raise SoakError(f"the key q did not end the program within {SECONDS_TO_QUIT:g} seconds") from None
         if status:
             raise SoakError(f"the key q ended the program with status {status}")
         if left := [process for process in below if Path(f"/proc/{process}").exists()]:
             raise SoakError(f"processes are left over: {left}")
+
+    def _wait_for_the_end(self) -> int:
+        """Press `q`, and again where it may have been lost."""
+        for _ in range(2):
+            self._hands.press("Escape", "q")
+            with suppress(subprocess.TimeoutExpired):
+                return self.program.wait(SECONDS_TO_QUIT / 3)
+        return self.program.wait(SECONDS_TO_QUIT / 3)
 
     def _judge(self) -> None:
         said = (self.plan.folder / "stderr.txt").read_text(encoding="utf-8", errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -13,8 +14,12 @@ from deepvis_toolbox.drawing.film import Film
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.images import RGBImage
 
+_log = logging.getLogger(__name__)
+
 MOST_WAITING = 4
 """Windows that are kept while the film is behind; then the newest takes the place of the one before it."""
+SECONDS_TO_FINISH = 10.0
+"""How long a film that is behind goes on after its end: nobody waits for minutes for a window to close."""
 SECONDS_BETWEEN_LOOKS = 1.0
 """Of a window that stands still: a process that is killed loses no more than that, and what the recording holds."""
 
@@ -39,7 +44,10 @@ class WindowFilm:
         self._changed = threading.Condition()
         self._waiting: deque[_Window] = deque()
         self._end: int | None = None
+        self._deadline = float("inf")
         self._written = 0
+        self.missing = 0.0
+        """Seconds that the end of the film lacks, where encoding was too slow."""
         self.problem: ToolboxError | None = None
         """Why the film has stopped, where it has."""
         self._thread = threading.Thread(target=self._run, name="film")
@@ -60,7 +68,8 @@ class WindowFilm:
     def end(self) -> None:
         """Let the film end here; `close` waits for it."""
         with self._changed:
-            self._end = self._due() if self._end is None else self._end
+            if self._end is None:
+                self._end, self._deadline = self._due(), time.monotonic() + SECONDS_TO_FINISH
             self._changed.notify()
 
     def close(self) -> None:
@@ -68,6 +77,10 @@ class WindowFilm:
         self.end()
         self._thread.join()
         self._film.close()
+        if self.missing:
+            _log.warning(
+                "the film lacks its last %.0f seconds: it was encoded more slowly than it was shown", self.missing
+            )
         if self.problem is not None:
             raise self.problem
 
@@ -97,17 +110,21 @@ class WindowFilm:
                 self._changed.wait_for(lambda: self._waiting or self._end is not None, SECONDS_BETWEEN_LOOKS)
                 window = self._waiting.popleft() if self._waiting else None
                 end = self._end
+            if end is not None and time.monotonic() > self._deadline:
+                self.missing = (end - self._written) / self._rate
+                return
             if window is not None:
                 self._write(shown, window.frame)
                 shown = window.pixels
             elif end is not None:
                 self._write(shown, max(end, 1))
+                self.missing = max(0, end - self._written) / self._rate
                 return
             else:
                 self._write(shown, self._due())
 
     def _write(self, pixels: RGBImage | None, until: int) -> None:
         """Write a window again and again until the film has so many frames."""
-        while pixels is not None and self._written < until:
+        while pixels is not None and self._written < until and time.monotonic() < self._deadline:
             self._film.add(pixels)
             self._written += 1
