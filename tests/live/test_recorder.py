@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.keys import WINDOW_KEYS, KeyTable
 from deepvis_toolbox.live.pictures import window_film
 from deepvis_toolbox.live.pictures.recorder import Recorder
@@ -156,6 +157,17 @@ def test_a_film_that_is_far_behind_ends_soon_and_says_what_it_lacks(monkeypatch:
     film.close()
     assert len(held.levels) < 600
     assert film.missing == pytest.approx(60 - len(held.levels) / 10)
+
+
+def test_whatever_ends_a_film_is_told() -> None:
+    class Broken(Held):
+        def add(self, frame: np.ndarray) -> None:
+            raise cv2.error("out of order")
+
+    film = WindowFilm(Broken(), 10.0)  # type: ignore[arg-type]
+    film.add(pixels(1))
+    with pytest.raises(ToolboxError, match="no more could be filmed: .*out of order"):
+        film.close()
 
 
 def test_of_windows_within_one_frame_the_last_is_filmed() -> None:

@@ -80,7 +80,7 @@ class Recorder:
     def _finish(self, film: WindowFilm, path: Path) -> None:
         try:
             film.close()
-            lacks = f"; it lacks its last {film.missing:.0f} s: encoding was too slow" if film.missing else ""
+            lacks = f"; it lacks its last {film.missing:.1f} s: encoding was too slow" if film.missing else ""
             self._outcomes.put(f"saved {shown_path(path)}{lacks}")
         except ToolboxError as error:
             self._outcomes.put(str(error))

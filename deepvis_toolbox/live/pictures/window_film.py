@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from deepvis_toolbox.drawing.film import Film
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.words.images import RGBImage
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ class WindowFilm:
     """A context manager; `add` returns at once. The film takes as long as it took, from the first window to `end`.
 
     A window is shown until the next; of several within one frame, the last. Where encoding is slower than the window,
-    windows are left out, and each that is not keeps its time.
+    windows are left out, and each that is not keeps its time; at the end it catches up for `SECONDS_TO_FINISH`, and
+    `missing` says what it lacks then.
     """
 
     def __init__(self, film: Film, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -79,7 +80,7 @@ class WindowFilm:
         self._film.close()
         if self.missing:
             _log.warning(
-                "the film lacks its last %.0f seconds: it was encoded more slowly than it was shown", self.missing
+                "the film lacks its last %.1f seconds: it was encoded more slowly than it was shown", self.missing
             )
         if self.problem is not None:
             raise self.problem
@@ -102,6 +103,8 @@ class WindowFilm:
             self._write_all()
         except ToolboxError as error:
             self.problem = error
+        except Exception as error:  # of OpenCV, say: who films must hear of it
+            self.problem = ToolboxError(f"no more could be filmed: {sentence_of(error)}")
 
     def _write_all(self) -> None:
         shown: RGBImage | None = None
