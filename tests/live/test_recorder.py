@@ -161,12 +161,12 @@ def test_a_film_that_is_far_behind_ends_soon_and_says_what_it_lacks(monkeypatch:
 
 def test_whatever_ends_a_film_is_told() -> None:
     class Broken(Held):
-        def add(self, frame: np.ndarray) -> None:
+        def add(self, _: np.ndarray) -> None:
             raise cv2.error("out of order")
 
     film = WindowFilm(Broken(), 10.0)  # type: ignore[arg-type]
     film.add(pixels(1))
-    with pytest.raises(ToolboxError, match="no more could be filmed: .*out of order"):
+    with pytest.raises(ToolboxError, match=r"no more could be filmed: .*out of order"):
         film.close()
 
 
