@@ -5,7 +5,7 @@ set -euo pipefail
 
 case "${1:-run}" in
   run)  wanted="python3-venv libgl1 libglib2.0-0" ;;
-  test) wanted="python3-venv libgl1 libglib2.0-0 xvfb xdotool xclip ffmpeg" ;;
+  test) wanted="python3-venv libgl1 libglib2.0-0 xvfb xdotool xclip ffmpeg chromium" ;;
   *)    echo "usage: $0 run|test" >&2; exit 2 ;;
 esac
 
