@@ -130,6 +130,7 @@ class MostDifferent(Measurement[UnitsByScore]):
     reference: Reference
     layers: tuple[str, ...]
     top: int = 10
+    may_lag: ClassVar[bool] = True
 
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return the layers."""

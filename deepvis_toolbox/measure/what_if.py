@@ -125,6 +125,7 @@ class ChangedLayers(Measurement[LayerChanges]):
     layers: tuple[str, ...]
     edits: tuple[Edit, ...] = ()
     compares: ClassVar[bool] = True
+    may_lag: ClassVar[bool] = True
 
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return all the layers, of a pass that is kept."""

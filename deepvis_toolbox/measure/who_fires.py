@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -142,6 +142,7 @@ class UnitsInRegionOfLayers(Measurement[UnitsByScore]):
     layers: tuple[str, ...]
     region: Rect
     top: int = 10
+    may_lag: ClassVar[bool] = True
 
     def needs(self, network: Network) -> Needs:
         """Return the layers that have places."""

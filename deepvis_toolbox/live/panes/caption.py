@@ -67,6 +67,12 @@ def draw_caption(
         draw_text(pixels, detail, width, baseline, look.small, colour, "right", room, elide="start")
 
 
+def with_rate(detail: str, scene: Scene, what: str = "") -> str:
+    """Return a caption's detail with how often a second `what` is taken that is not taken of every frame."""
+    rate = scene.snapshot.list_rate if scene.snapshot else 0.0
+    return f"{detail} · {what}{max(rate, 0.1):.{0 if rate >= 1 else 1}f}/s" if rate > 0 else detail
+
+
 def caption_baseline(look: Look) -> int:
     """Return where the caption's text stands."""
     return look.px(look.caption) - look.px(8)

@@ -13,7 +13,7 @@ from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note
+from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note, with_rate
 from deepvis_toolbox.live.panes.layer_bars import change_colour, changed_layers, draw_layer_bar
 from deepvis_toolbox.live.panes.naming import ORIGIN_MARK, shape_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
@@ -48,9 +48,11 @@ class LayerListPane(Pane):
         place = (state.view.layer_index, state.view.layer_scroll, state.view.cursor_area, state.view.frozen_origin)
         changes = changed_layers(scene)
         bars = state.facts.layer_activity if changes is None else changes
-        made_from = (look, state.facts.layers, state.facts.other, state.facts.loading, bars, changes is None, *place)
+        position = f"{state.view.layer_index + 1} of {len(state.facts.layers)}" if state.facts.layers else ""
+        detail = position if changes is None else with_rate(position, scene, "bars ")
         colour = look.dim if changes is None else change_colour(look)
-        scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look, bars, colour))
+        made_from = (look, state.facts.layers, state.facts.other, state.facts.loading, bars, colour, detail, *place)
+        scene.kept.picture(self.name, pixels, made_from, lambda fresh: _draw(fresh, state, look, bars, colour, detail))
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
         """Answer the mouse: a click on a name shows that layer, and the list stays under the mouse; the wheel
@@ -88,10 +90,9 @@ def _activity(scene: Scene) -> dict[str, float]:
     return shares
 
 
-def _draw(pixels: Pixels, state: State, look: Look, bars: Mapping[str, float], colour: Colour) -> None:
+def _draw(pixels: Pixels, state: State, look: Look, bars: Mapping[str, float], colour: Colour, detail: str) -> None:
     clear(pixels, look.window)
-    position = f"{state.view.layer_index + 1} of {len(state.facts.layers)}" if state.facts.layers else ""
-    draw_caption(pixels, look, "layers", position, active=not state.view.unit_is_selected)
+    draw_caption(pixels, look, "layers", detail, active=not state.view.unit_is_selected)
     body = body_of(pixels, look)
     clear(body, look.panel)
     if not state.facts.layers:

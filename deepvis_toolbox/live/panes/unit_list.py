@@ -12,7 +12,7 @@ from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note, missing_note
+from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note, missing_note, with_rate
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
@@ -47,7 +47,7 @@ class UnitListPane(Pane):
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the units, or say why there are none."""
         look, question = scene.look, self.question(scene.state)
-        draw_caption(pixels, look, self.title, "score")
+        draw_caption(pixels, look, self.title, with_rate("score", scene))
         body = body_of(pixels, look)
         clear(body, look.panel)
         answer = scene.answer(question)

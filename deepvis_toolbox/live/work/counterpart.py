@@ -14,6 +14,7 @@ from deepvis_toolbox.sources.listing import folder_pictures
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.work.frame_processor import FrameProcessor
+    from deepvis_toolbox.live.work.lower_rate import LowerRate
     from deepvis_toolbox.network.interface import Network
 
 PICTURES = 200
@@ -30,13 +31,16 @@ class Counterpart:
     probe: tuple[Path, ...] = ()
     """Pictures over which units are matched; none: they are matched by their numbers."""
 
-    def processor(self, own: Network, clock: Callable[[], float], at_once: bool = False) -> FrameProcessor:
-        """Return what answers requests for the network `own` beside this one; `at_once`: see `UnitMatcher`."""
+    def processor(
+        self, own: Network, clock: Callable[[], float], at_once: bool = False, lower_rate: LowerRate | None = None
+    ) -> FrameProcessor:
+        """Return what answers requests for the network `own` beside this one; `at_once`: see `UnitMatcher`,
+        `lower_rate`: `FrameProcessor`."""
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
         from deepvis_toolbox.live.work.unit_matching import UnitMatcher
 
         matcher = UnitMatcher(own, self.network, list(self.probe), at_once) if self.probe else None
-        return FrameProcessor(own, clock, self.network, matcher)
+        return FrameProcessor(own, clock, self.network, matcher, lower_rate)
 
     def facts(self, own: Network) -> OtherNetworkFacts:
         """Return what the window has to know of it, beside the network `own`."""

@@ -9,13 +9,14 @@ from typing import Any
 
 from deepvis_toolbox.live.work.accentuation import AccentuationKeeper
 from deepvis_toolbox.live.work.history import HistoryKeeper, UnitHistory
+from deepvis_toolbox.live.work.lower_rate import LowerRate
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.still_picture import OcclusionKeeper
 from deepvis_toolbox.live.work.unit_matching import UnitMatcher
 from deepvis_toolbox.measure import AverageContributions
-from deepvis_toolbox.measure.measurement import Question
-from deepvis_toolbox.measure.session import Session
+from deepvis_toolbox.measure.measurement import Measurement, Question
+from deepvis_toolbox.measure.session import Session, Taken
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.words.images import RGBImage
@@ -30,9 +31,11 @@ class FrameProcessor:
         clock: Callable[[], float] = time.monotonic,
         other: Network | None = None,
         matcher: UnitMatcher | None = None,
+        lower_rate: LowerRate | None = None,
     ) -> None:
         """`clock` says how late it is, in seconds, for what is shown over time; `other`: what is compared with;
-        `matcher`: says which of its units are, None: those of the same numbers."""
+        `matcher`: says which of its units are, None: those of the same numbers. `lower_rate`: what costs much is asked
+        more seldom; without it, of every frame."""
         self.network = network
         self._history = HistoryKeeper(clock)
         self._occlusion = OcclusionKeeper(network)
@@ -40,6 +43,8 @@ class FrameProcessor:
         self._last: RGBImage | None = None
         self._session = Session(network, other, matcher.units_of if matcher else None)
         self._matcher = matcher
+        self._lower_rate = lower_rate
+        self._last_frame: SourceFrame | None = None
         self._average: AverageContributions | None = None
         self._average_changes: object = None
         """The edits and the perturbation that the average was made with."""
@@ -52,6 +57,8 @@ class FrameProcessor:
             return True
         if self._matcher is not None and self._matcher.is_unfinished:
             return True
+        if self._lower_rate is not None and self._lower_rate.is_behind:
+            return True
         return self._occlusion.is_unfinished or self._accentuation.is_unfinished
 
     def process(self, frame: SourceFrame, request: Request) -> Snapshot:
@@ -59,15 +66,7 @@ class FrameProcessor:
         average, self._average = self._average, None  # what fails is not tried again by itself
         matched = self._matcher.follow(request) if self._matcher else {}
         asked = request.measurements
-        taken = self._session.take_all(
-            frame.image,
-            asked,
-            stretch=request.stretch,
-            is_still=frame.info.is_still,
-            token=frame,
-            perturbation=request.perturbation,
-            number=frame.info.number,
-        )
+        taken = self._take(frame, request, asked)
         answers: dict[Question[Any], Any] = {asked[one]: answer for one, answer in taken.answers.items()} | matched
         for one in request.questions:
             if isinstance(one, UnitHistory) and one.of in answers:
@@ -85,7 +84,27 @@ class FrameProcessor:
             weakref.ref(self.network),
             device=str(self.network.device),
             timings=taken.milliseconds,
+            list_rate=self._lower_rate.rate if self._lower_rate else 0.0,
         )
+
+    def _take(self, frame: SourceFrame, request: Request, asked: Mapping[Measurement[Any], Question[Any]]) -> Taken:
+        """Take the measurements, but for those that wait for a later frame."""
+        pace, is_again = self._lower_rate, frame is self._last_frame
+        self._last_frame = frame
+        changes = request.stretch, request.perturbation
+        left_out = pace.left_out(asked, changes, frame.info.is_still or is_again) if pace else frozenset()
+        taken = self._session.take_all(
+            frame.image,
+            [one for one in asked if one not in left_out],
+            stretch=request.stretch,
+            is_still=frame.info.is_still,
+            token=frame,
+            perturbation=request.perturbation,
+            number=frame.info.number,
+        )
+        if pace:
+            pace.follow(taken)
+        return taken
 
     def _with_average(
         self, request: Request, answers: Mapping[Question[Any], Any], average: AverageContributions | None

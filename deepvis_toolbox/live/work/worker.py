@@ -18,6 +18,7 @@ from deepvis_toolbox.live.work.counterpart import Counterpart, OpenCounterpart
 from deepvis_toolbox.live.work.grower import Grower, OpenGrower
 from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
+from deepvis_toolbox.live.work.lower_rate import LowerRate
 from deepvis_toolbox.live.work.processors import spare_one_for_the_window
 from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.live.work.scan_reading import OpenScan
@@ -98,8 +99,12 @@ class Worker(threading.Thread):
         first: Work | None = None
         while True:
             with network:
-                clock = time.monotonic
-                processor = counterpart.processor(network, clock) if counterpart else FrameProcessor(network, clock)
+                clock, pace = time.monotonic, LowerRate()
+                processor = (
+                    counterpart.processor(network, clock, lower_rate=pace)
+                    if counterpart
+                    else FrameProcessor(network, clock, lower_rate=pace)
+                )
                 other = counterpart.facts(network) if counterpart else None
                 self.loaded = LoadedNetwork.of(network, self._goto, self._open_scan, other)
                 grower = self._open_grower(network) if self._open_grower else None
