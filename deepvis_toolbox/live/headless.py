@@ -124,7 +124,7 @@ def _grown(grower: Grower, request: Request, snapshot: Snapshot) -> Snapshot:
     grower.follow(request.growing)
     if grower.is_wanted:
         grower.step(show=True)
-    return with_growth(snapshot, grower)
+    return with_growth(snapshot, grower.growth)
 
 
 def _next_frame(switch: SourceSwitch) -> SourceFrame | None:

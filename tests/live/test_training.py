@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,9 @@ from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.measure import LayerMaps
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, time_in_training
+from deepvis_toolbox.optimize import AscentSettings, preferred_images
+from deepvis_toolbox.optimize.files.shown_image import shown
+from deepvis_toolbox.pipeline.sketches import SEED, STEPS, Sketches
 from deepvis_toolbox.words.unit import Unit
 from tests.live.test_worker import frame
 from tests.nets import opened
@@ -128,13 +132,16 @@ class Following:
         self.question = TrainingOf(Unit("conv", 2))
         self.inbox.ask(Request(frozenset({LayerMaps("conv"), self.question})))
 
-    def next(self) -> tuple[np.ndarray, TrainingProgress]:
-        snapshot = self.snapshots.get(timeout=20)
-        assert snapshot is not None
-        maps, progress = snapshot.answer(LayerMaps("conv")), snapshot.answer(self.question)
-        assert maps is not None
-        assert progress is not None
-        return maps.maps, progress
+    def next(self, told: Callable[[TrainingProgress], object]) -> tuple[np.ndarray, TrainingProgress]:
+        """The maps and the progress, once it says what is waited for; pictures grow meanwhile."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            snapshot = self.snapshots.get(timeout=20)
+            assert snapshot is not None
+            maps, progress = snapshot.answer(LayerMaps("conv")), snapshot.answer(self.question)
+            if maps is not None and progress is not None and told(progress):
+                return maps.maps, progress
+        raise AssertionError("waited in vain")
 
     def close(self) -> None:
         self.inbox.close()
@@ -148,21 +155,21 @@ def test_answers_are_those_of_the_newest_weights_and_a_broken_file_changes_nothi
     shot = frame(size=(32, 32))
     following.inbox.put(shot)
     x = torch.from_numpy(np.float32(shot.image.transpose(2, 0, 1).copy()))[None]
-    maps, progress = following.next()
+    maps, progress = following.next(lambda progress: progress.film)
     np.testing.assert_allclose(maps, first.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
     assert (progress.count, progress.checkpoint, len(progress.film)) == (1, "one.pt · epoch 1", 1)
 
     broken = tmp_path / "half.pt"
     broken.write_bytes((tmp_path / "one.pt").read_bytes()[:500])
     following.inbox.renew(newest_checkpoint(broken))  # type: ignore[arg-type]
-    maps, progress = following.next()
+    maps, progress = following.next(lambda progress: progress.note)
     np.testing.assert_allclose(maps, first.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
     assert "half.pt" in progress.note
     assert progress.count == 1
 
     second = written(tmp_path / "two.pt", 2)
     following.inbox.renew(newest_checkpoint(tmp_path / "two.pt"))  # type: ignore[arg-type]
-    maps, progress = following.next()
+    maps, progress = following.next(lambda progress: progress.count == 2)
     np.testing.assert_allclose(maps, second.conv(x)[0].detach(), rtol=1e-3, atol=1e-2)
     assert (progress.count, progress.checkpoint, progress.note) == (2, "two.pt · epoch 2", "")
     assert [former.checkpoint for former in progress.film] == ["1 · one.pt · epoch 1", "2 · two.pt · epoch 2"]
@@ -171,8 +178,57 @@ def test_answers_are_those_of_the_newest_weights_and_a_broken_file_changes_nothi
 
     following.question = TrainingOf(Unit("conv", 0))  # another unit's film begins anew
     following.inbox.ask(Request(frozenset({LayerMaps("conv"), following.question})))
-    assert [former.checkpoint for former in following.next()[1].film] == ["2 · two.pt · epoch 2"]
+    _, progress = following.next(lambda progress: progress.film)
+    assert [former.checkpoint for former in progress.film] == ["2 · two.pt · epoch 2"]
     following.close()
+
+
+def test_the_film_shows_the_units_preferred_image_by_each_checkpoint(tmp_path: Path) -> None:
+    written(tmp_path / "one.pt", 1)
+    following = Following(tmp_path)
+    following.inbox.put(frame(size=(32, 32)))
+
+    def is_drawn(progress: TrainingProgress, count: int) -> bool:
+        return len(progress.film) == count and _is(progress.film[-1].preferred, wanted[count - 1])
+
+    unit = Unit("conv", 2)
+    wanted = [_sketch(load(Checkpoint(tmp_path / "one.pt", (0, 0))), unit)]
+    following.next(lambda progress: is_drawn(progress, 1))
+    written(tmp_path / "two.pt", 2)
+    wanted.append(_sketch(load(Checkpoint(tmp_path / "two.pt", (0, 0))), unit))
+    following.inbox.renew(newest_checkpoint(tmp_path / "two.pt"))  # type: ignore[arg-type]
+    _, progress = following.next(lambda progress: is_drawn(progress, 2))
+    assert _is(progress.film[0].preferred, wanted[0])
+    assert not np.array_equal(wanted[0], wanted[1])
+    following.close()
+
+
+def _is(picture: np.ndarray | None, wanted: np.ndarray) -> bool:
+    return picture is not None and np.array_equal(picture, wanted)
+
+
+def _sketch(network: TorchNetwork, unit: Unit) -> np.ndarray:
+    """What `optimize_image.py` makes of the unit in as many steps."""
+    settings = AscentSettings(max_iter=STEPS)
+    (made,) = preferred_images(network, [unit], [SEED], settings)
+    return shown(network, made.unit, settings, made.last)
+
+
+def test_sketches_say_why_there_is_none_and_begin_anew_with_another_unit() -> None:
+    network = opened(Learner())
+    sketches = Sketches(network, steps=3)
+    assert sketches.growth(Unit("conv", 1)).montage is None
+    for _ in range(4):  # after the last step there is one to end with
+        assert not sketches.is_done(Unit("conv", 1))
+        sketches.advance(Unit("conv", 1))
+    assert sketches.is_done(Unit("conv", 1))
+    assert sketches.growth(Unit("conv", 1)).note == "step 3 of 3"
+    sketches.advance(Unit("fc", 0))
+    assert sketches.growth(Unit("fc", 0)).note == "step 1 of 3"
+    sketches.advance(Unit("conv", 99))
+    told = sketches.growth(Unit("conv", 99))
+    assert told.done
+    assert "99" in told.note
 
 
 def test_the_selection_stays_with_new_weights() -> None:

@@ -1,4 +1,4 @@
-"""A training that is watched: the selected unit's map over the checkpoints, and which weights are shown."""
+"""A training that is watched: the selected unit over the checkpoints, and which weights are shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.levels import to_levels
-from deepvis_toolbox.drawing.pictures import paint_map
+from deepvis_toolbox.drawing.pictures import paint_map, paint_picture
 from deepvis_toolbox.drawing.shapes import clear
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, missing_note
@@ -27,7 +27,7 @@ class FilmStripPane(Pane):
 
     name = "training"
     slot = Slot.LEFT
-    fixed_height = 112
+    fixed_height = 146
 
     def is_shown(self, state: State, snapshot: Snapshot | None) -> bool:  # noqa: ARG002
         """Return whether a training is watched."""
@@ -38,7 +38,7 @@ class FilmStripPane(Pane):
         return () if state.selected is None else (TrainingOf(state.selected),)
 
     def draw(self, pixels: Pixels, scene: Scene) -> None:
-        """Draw the strip, all tiles on one scale, or say why there is none."""
+        """Draw the strip: maps, all on one scale, above the preferred images; or say why there is none."""
         look, body = scene.look, body_of(pixels, scene.look)
         clear(body, look.panel)
         found = scene.snapshot.newest(None, (TrainingOf,)) if scene.snapshot else None
@@ -53,8 +53,8 @@ class FilmStripPane(Pane):
 
     def _draw_strip(self, body: Pixels, film: tuple[FormerTile, ...], scene: Scene) -> None:
         look = scene.look
-        side = max(1, body.shape[0] - look.small.line_height - look.px(6))
         gap = look.px(look.tile_gap) + 1
+        side = max(1, (body.shape[0] - look.small.line_height - look.px(6) - gap) // 2)
         count = max(1, (body.shape[1] + gap) // (side + gap))
         shown = film[-count:]
         maps = [each.map if each.map.ndim == 2 else each.map.reshape(1, -1) for each in shown]
@@ -64,6 +64,8 @@ class FilmStripPane(Pane):
         for place, (each, indices) in enumerate(zip(shown[-len(same) :], levels.indices, strict=True)):
             left = place * (side + gap)
             paint_map(body[:side, left : left + side], indices, palette, look.smooth)
+            if each.preferred is not None:
+                paint_picture(body[side + gap : 2 * side + gap, left : left + side], each.preferred)
             number = each.checkpoint.partition(" ")[0]
-            baseline = side + look.px(3) + look.small.ascent
+            baseline = 2 * side + gap + look.px(3) + look.small.ascent
             draw_text(body, number, left + side // 2, baseline, look.small, look.dim, "centre", side)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.unit_images.growth import Growth
@@ -13,11 +13,24 @@ from deepvis_toolbox.words.unit import Unit
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
-    from deepvis_toolbox.pipeline.on_demand import OnDemand
 
 SHARE = 0.18
 """How much of the time steps may take while frames come; the live view keeps the rest, more than four fifths."""
 SECONDS_BETWEEN_VIEWS = 0.25
+
+
+class Stepwise(Protocol):
+    """Makes pictures of units step by step."""
+
+    def advance(self, unit: Unit) -> None:
+        """Do one more step for the unit."""
+
+    def is_done(self, unit: Unit) -> bool:
+        """Return whether all of the unit's are made, or cannot be made."""
+
+    def growth(self, unit: Unit) -> Growth:
+        """Return how far the unit's are."""
+
 
 OpenGrower = Callable[["Network"], "Grower"]
 
@@ -25,11 +38,11 @@ OpenGrower = Callable[["Network"], "Grower"]
 class Grower:
     """Makes the pictures of the unit that the last request asks for; another request makes them wait."""
 
-    def __init__(self, make: Callable[[], OnDemand], clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, make: Callable[[], Stepwise], clock: Callable[[], float] = time.perf_counter) -> None:
         """`make` is called when pictures are first wanted."""
         self._make = make
         self._clock = clock
-        self._made: OnDemand | None = None
+        self._made: Stepwise | None = None
         self._unit: Unit | None = None
         self._step_seconds = 0.0
         self._ended = -float("inf")
@@ -53,7 +66,7 @@ class Grower:
             self._growth = self._begun(unit) if unit else None
 
     @property
-    def _on_demand(self) -> OnDemand:
+    def _on_demand(self) -> Stepwise:
         if self._made is None:
             self._made = self._make()
         return self._made
@@ -86,10 +99,21 @@ class Grower:
 def open_grower(network: Network, *, folder: str | None, maxes: str | None = None) -> Grower:
     """Return what makes pictures of the network's units into the window's store; `maxes`: a scan's result."""
 
-    def make() -> OnDemand:
+    def make() -> Stepwise:
         from deepvis_toolbox.pipeline.on_demand import OnDemand  # not before somebody asks for pictures
 
         store = UnitImageStore.for_network(network.description, folder)
         return OnDemand(network, store, maxes=None if maxes is None else user_path(maxes))
+
+    return Grower(make)
+
+
+def open_sketcher(network: Network) -> Grower:
+    """Return what sketches units of a network in training; nothing is written."""
+
+    def make() -> Stepwise:
+        from deepvis_toolbox.pipeline.sketches import Sketches  # not before somebody asks
+
+        return Sketches(network)
 
     return Grower(make)

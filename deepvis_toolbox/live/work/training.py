@@ -15,6 +15,7 @@ from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training_progress import FormerTile, TrainingProgress
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.measure import LayerMaps
+from deepvis_toolbox.unit_images.growth import Growth
 from deepvis_toolbox.words.unit import Unit
 
 if TYPE_CHECKING:
@@ -76,12 +77,14 @@ class Training:
         self._opened, self._count, self._note = checkpoint, self._count + 1, ""
         return network
 
-    def progress(self, snapshot: Snapshot, unit: Unit | None) -> TrainingProgress:
-        """Return what to show beside a snapshot's answers; `unit`: the selected one."""
+    def progress(self, snapshot: Snapshot, unit: Unit | None, sketch: Growth | None = None) -> TrainingProgress:
+        """Return what to show beside a snapshot's answers; `unit`: the selected one, `sketch`: how far its preferred
+        image is that these weights make."""
         if unit != self._unit:
             self._unit, self._film = unit, []
         if unit and (maps := snapshot.answer(LayerMaps(unit.layer))) and unit.channel < len(maps.maps):
-            tile = FormerTile(f"{self._count} · {self._name}", np.atleast_1d(maps.maps[unit.channel]))
+            grown = sketch.montage if sketch and sketch.unit == unit else None
+            tile = FormerTile(f"{self._count} · {self._name}", np.atleast_1d(maps.maps[unit.channel]), grown)
             if self._film and self._film[-1].checkpoint == tile.checkpoint:
                 self._film[-1] = tile
             else:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.words.images import RGBImage
+
 
 @dataclass(frozen=True, eq=False)
 class FormerTile:
@@ -15,6 +17,8 @@ class FormerTile:
     checkpoint: str
     map: NDArray[np.float32]
     """(H, W), or (1,) for a unit without places."""
+    preferred: RGBImage | None = None
+    """Its preferred image as far as it was made while these weights were there; None before the first step."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import numpy as np
 from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.kept_memory import KeptMemory
 from deepvis_toolbox.live.work.counterpart import Counterpart, OpenCounterpart
-from deepvis_toolbox.live.work.grower import Grower, OpenGrower
+from deepvis_toolbox.live.work.grower import OpenGrower, open_sketcher
+from deepvis_toolbox.live.work.growers import Growers
 from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.lower_rate import LowerRate
@@ -26,6 +27,7 @@ from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.rate_meter import RateMeter
+from deepvis_toolbox.unit_images.growth import Growth
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.work.frame_processor import FrameProcessor
@@ -107,19 +109,22 @@ class Worker(threading.Thread):
                 )
                 other = counterpart.facts(network) if counterpart else None
                 self.loaded = LoadedNetwork.of(network, self._goto, self._open_scan, other)
-                grower = self._open_grower(network) if self._open_grower else None
-                renewed = self._answer_with(processor, grower, first)
+                growers = Growers(
+                    self._open_grower(network) if self._open_grower else None,
+                    open_sketcher(network) if self._training else None,
+                )
+                renewed = self._answer_with(processor, growers, first)
             if renewed is None:
                 return
             self._goto = ""
             network, first = renewed
 
     def _answer_with(
-        self, processor: FrameProcessor, grower: Grower | None, first: Work | None
+        self, processor: FrameProcessor, growers: Growers, first: Work | None
     ) -> tuple[Network, Work] | None:
         """Answer frames until other weights are there: return their network, and what it is to answer first; None once
         the inbox is closed."""
-        work = first or self._next_work(processor, grower, None)
+        work = first or self._next_work(processor, growers, None)
         while work:
             if work.checkpoint and self._training and work is not first:
                 network = self._training.open(work.checkpoint)
@@ -127,26 +132,24 @@ class Worker(threading.Thread):
                     return network, work
             self._work_done = work
             self._last = self._answer(processor, work)
-            if grower:
-                grower.follow(work.request.growing)
-            self._publish(grower)
-            if grower:
-                grower.after_frame()
+            growers.follow(work.request)
+            self._publish(growers)
+            growers.after_frame()
             self._kept_memory.look()
-            work = self._next_work(processor, grower, work)
+            work = self._next_work(processor, growers, work)
         return None
 
-    def _next_work(self, processor: FrameProcessor, grower: Grower | None, done: Work | None) -> Work | None:
+    def _next_work(self, processor: FrameProcessor, growers: Growers, done: Work | None) -> Work | None:
         """Wait for work; meanwhile, where nothing moves, answers to what was `done` last that get better with time do,
         and pictures that are wanted grow."""
         if done:
             self._settle_scan(processor)
         while done and processor.is_unfinished and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
             self._last = self._answer(processor, done)
-            self._publish(grower)
-        while grower and grower.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
-            if grower.step():
-                self._publish(grower)
+            self._publish(growers)
+        while growers.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
+            if growers.step():
+                self._publish(growers)
         return self._inbox.next_work()
 
     def _settle_scan(self, processor: FrameProcessor) -> None:
@@ -157,12 +160,12 @@ class Worker(threading.Thread):
         if scan and scan.wants_settling:
             scan.settle(processor.network)
 
-    def _publish(self, grower: Grower | None) -> None:
+    def _publish(self, growers: Growers) -> None:
         assert self._last is not None
-        snapshot = with_growth(self._last, grower) if grower else self._last
+        snapshot = with_growth(self._last, growers.growth)
         question = snapshot.request.training
         if question and self._training:
-            progress = self._training.progress(snapshot, question.unit)
+            progress = self._training.progress(snapshot, question.unit, growers.sketch)
             snapshot = replace(snapshot, answers={**snapshot.answers, question: progress})
         self._snapshots.put(snapshot)
 
@@ -193,12 +196,12 @@ def failed_snapshot(work: Work, message: str) -> Snapshot:
     return Snapshot(work.request, work.frame.info, np.ascontiguousarray(work.frame.image), error=message)
 
 
-def with_growth(snapshot: Snapshot, grower: Grower) -> Snapshot:
+def with_growth(snapshot: Snapshot, growth: Growth | None) -> Snapshot:
     """Return the snapshot with how far the pictures are that are made on demand, where the request asks for them."""
     unit = snapshot.request.growing
-    if unit is None or grower.growth is None:
+    if unit is None or growth is None:
         return snapshot
-    return replace(snapshot, answers={**snapshot.answers, GrowingPictures(unit): grower.growth})
+    return replace(snapshot, answers={**snapshot.answers, GrowingPictures(unit): growth})
 
 
 def failure_sentence(worker: Worker) -> str:
