@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,11 +46,12 @@ def functions_kept_whole(keep: Keep = _kept_as_proxy) -> Iterator[None]:
     Traced through, its forward would be differentiated, and its own backward (a straight-through estimator, a reversed
     gradient) be lost. What torch itself makes of such functions, as for checkpoints, is traced through.
     """
+    thread = threading.get_ident()  # what others compute meanwhile is theirs
     base: Any = torch.autograd.Function.__mro__[1]  # what Function.apply calls, also where a user has kept that by name
 
     def apply(cls: _Function, *given: Any, **named: Any) -> Any:
         compute = super(base, cls).apply
-        if cls.__module__.partition(".")[0] == "torch":
+        if cls.__module__.partition(".")[0] == "torch" or threading.get_ident() != thread:
             return compute(*given, **named)
         found = keep(AppliedFunction(cls), compute, given, named)
         return compute(*given, **named) if found is NotImplemented else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,11 +21,12 @@ def scripted_functions_opened(
 ) -> Iterator[None]:
     """While it lasts, a scripted function that is called with what is being traced runs as the Python that it was
     written in."""
+    thread = threading.get_ident()  # what others compute meanwhile is theirs
     kind: Any = torch.jit.ScriptFunction
     compiled = kind.__call__
 
     def call(function: Any, *given: Any, **named: Any) -> Any:
-        if not is_traced((given, named)):
+        if threading.get_ident() != thread or not is_traced((given, named)):
             return compiled(function, *given, **named)
         original = getattr(function, "_torchdynamo_inline", None)  # as torch.jit.script notes it for torch.compile
         if original is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,9 @@ from deepvis_toolbox.words.network import TRACE_WAYS, TraceWay
 
 _log = logging.getLogger(__name__)
 
+_ONE_AT_A_TIME = threading.RLock()
+"""torch.fx replaces methods of every module while it traces, and puts them back as it found them."""
+
 
 class _LayerTracer(fx.Tracer):
     """Keeps torch's own modules, and those that say what they are by `kind`, as single nodes."""
@@ -39,6 +43,7 @@ class _LayerTracer(fx.Tracer):
         self.rehearsal = rehearsal
         self.stopped_in: nn.Module | None = None
         """The innermost module in which tracing stopped."""
+        self._thread = threading.get_ident()
 
     def is_leaf_module(self, module: nn.Module, _: str) -> bool:
         return is_kept_whole(module)
@@ -46,7 +51,7 @@ class _LayerTracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if self._is_rehearsing:
+        if self._is_other_work:
             return forward(*args, **kwargs)
         try:
             return super().call_module(m, forward, args, kwargs)
@@ -55,11 +60,13 @@ class _LayerTracer(fx.Tracer):
             raise
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        return attr_val if self._is_rehearsing else super().getattr(attr, attr_val, parameter_proxy_cache)
+        return attr_val if self._is_other_work else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     @property
-    def _is_rehearsing(self) -> bool:
-        return self.rehearsal is not None and self.rehearsal.is_running
+    def _is_other_work(self) -> bool:
+        """Whether what runs is not traced: a rehearsal, or another thread's network, since all modules are patched."""
+        is_rehearsing = self.rehearsal is not None and self.rehearsal.is_running
+        return is_rehearsing or threading.get_ident() != self._thread
 
     def create_args_for_root(
         self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
@@ -91,6 +98,11 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int], way: TraceWay = 
         raise ToolboxError(
             f'there is no way "{way}" to a graph; it is one of {", ".join(TRACE_WAYS)}{nearest_name(way, TRACE_WAYS)}'
         )
+    with _ONE_AT_A_TIME:
+        return _traced(module, input_shape, way)
+
+
+def _traced(module: nn.Module, input_shape: tuple[int, int, int], way: TraceWay) -> fx.GraphModule:
     own = own_copy(module)
     _check_takes_an_image(own)
     promise = promise_of(own, input_shape)
