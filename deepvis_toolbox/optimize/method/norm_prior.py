@@ -16,6 +16,7 @@ from deepvis_toolbox.network.norm_statistics import NormStatistics
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.objective import Objective
+from deepvis_toolbox.optimize.method.targets import sees_whole_image
 
 SMALLEST = 1e-3
 """Added to deviations, so that a channel that hardly varies has no infinite weight."""
@@ -79,18 +80,11 @@ def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings)
         raise ToolboxError(f"norm_prior needs batch norms, and {net.name} shows none; leave it out")
     below = set(net.layers_below(objective.layer.name))
     known = {name: each for name, each in net.norm_statistics.items() if name in below}
-    if not known or not (settings.views or _sees_all(net, objective)):
+    place = getattr(objective, "place", None)
+    if not known or not (settings.views or sees_whole_image(net, objective.layer.name, place)):
         return None
     plain = {name: each for name, each in known.items() if not each.is_rectified}
     return NormPrior(plain or known, settings.norm_prior, max(1, int(settings.views)), net.device)
-
-
-def _sees_all(net: Network, objective: Objective) -> bool:
-    place = getattr(objective, "place", None)
-    if place is None:
-        return True
-    field, (_, height, width) = net.receptive_field(objective.layer.name, place), net.input_shape
-    return field.top <= 0 and field.left <= 0 and field.bottom >= height and field.right >= width
 
 
 def _differences(
