@@ -108,11 +108,11 @@ def _off(net, unit):
     return preferred_images(net, [unit], [0], settings)[0].best
 
 
-def test_it_holds_layers_without_a_rectifier_where_there_are_some_and_else_all():
-    rectified = tuple(one_layer_network(rectifiers).norm_statistics for rectifiers in ((True, True), (True, False)))
-    assert [each.is_rectified for statistics in rectified for each in statistics.values()] == [True, True, True, False]
-    assert prior_of(one_layer_network((True, True))).layers == ("0", "1")
-    assert prior_of(one_layer_network((True, False))).layers == ("1",)
+def test_it_holds_the_first_and_the_last_layer_and_those_without_a_rectifier_or_else_all():
+    plain = one_layer_network((True, True, False, True))
+    assert [each.is_rectified for each in plain.norm_statistics.values()] == [True, True, False, True]
+    assert prior_of(plain).layers == ("0", "2", "3")
+    assert prior_of(one_layer_network((True, True, True))).layers == ("0", "1", "2")
 
 
 class OneLayer(nn.Sequential):

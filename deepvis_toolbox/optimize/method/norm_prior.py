@@ -68,8 +68,8 @@ class NormPrior:
 
 
 def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings) -> NormPrior | None:
-    """Return the prior that the settings ask for: over the layers that the objective's is computed from, of these
-    those without a rectifier where there are some.
+    """Return the prior that the settings ask for: over the layers that the objective's is computed from. Of these the
+    first and the last count, and between them those without a rectifier, where there are some, else all.
 
     None where they ask for none, or nothing lies below with a batch norm; nor for a unit that sees a part of the image
     alone: the statistics are of whole images. Raises `ToolboxError` for a network without batch norms.
@@ -83,8 +83,10 @@ def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings)
     place = getattr(objective, "place", None)
     if not known or not (settings.views or sees_whole_image(net, objective.layer.name, place)):
         return None
-    plain = {name: each for name, each in known.items() if not each.is_rectified}
-    return NormPrior(plain or known, settings.norm_prior, max(1, int(settings.views)), net.device)
+    ends = (next(iter(known)), next(reversed(known)))
+    plain = {name: each for name, each in known.items() if not each.is_rectified or name in ends}
+    chosen = plain if any(not each.is_rectified for each in known.values()) else known
+    return NormPrior(chosen, settings.norm_prior, max(1, int(settings.views)), net.device)
 
 
 def _differences(
