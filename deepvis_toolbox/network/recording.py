@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -54,13 +54,28 @@ class Recording(ABC):
         `behind_rectifiers`: what arrives at the layers' activations themselves, instead of below their rectifiers.
         """
         check_backward_mode(mode)
-        shape = self._shape_below(origin)
-        if tuple(diff.shape) != shape:
-            raise ToolboxError(
-                f'the diff at "{origin}" has shape {tuple(diff.shape)}; the layer has {shape} for these images'
-            )
+        self._check_diffs({origin: diff})
         names = [next(iter(self.layers))] if at is None else named_layers(at)
         return self._arrived(origin, diff, mode, names, behind_rectifiers)
+
+    def gradient_of_sum(self, diffs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return what arrives at the input, (N, C, H, W), when a signal starts below each of these layers' rectifiers
+        at once: {layer: (N, …)}. A backward pass is linear, so it is the sum of theirs."""
+        self._check_diffs(diffs)
+        return self._arrived_of_sum(diffs)
+
+    def _check_diffs(self, diffs: Mapping[str, torch.Tensor]) -> None:
+        for origin, diff in diffs.items():
+            shape = self._shape_below(origin)
+            if tuple(diff.shape) != shape:
+                raise ToolboxError(
+                    f'the diff at "{origin}" has shape {tuple(diff.shape)}; the layer has {shape} for these images'
+                )
+
+    def _arrived_of_sum(self, diffs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Do as `gradient_of_sum`; an engine that can do it in one pass overrides this."""
+        name = next(iter(self.layers))
+        return torch.stack([self.backward(origin, diff)[name] for origin, diff in diffs.items()]).sum(0)
 
     @abstractmethod
     def _shape_below(self, origin: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ from deepvis_toolbox.network.joined_recording import JoinedRecording, joined
 from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, needed_for, note_values, operation
 from deepvis_toolbox.network.linear_weights import weights_between
 from deepvis_toolbox.network.memory_layout import lay_out_channels_last
+from deepvis_toolbox.network.norm_statistics import NormStatistics, statistics_of
 from deepvis_toolbox.network.opened_rectifiers import OpenedRectifiers
 from deepvis_toolbox.network.passing import DeconvSwitch, passed_in_deconv
 from deepvis_toolbox.network.recording import Recording
@@ -181,6 +182,11 @@ class TorchNetwork(Network):
     def nodes_of(self, layer: str) -> LayerNodes:
         """Return the graph's nodes that make a layer."""
         return self._described.nodes_of(layer)
+
+    @cached_property
+    def norm_statistics(self) -> Mapping[str, NormStatistics]:  # type: ignore[override]
+        """Do as the base class says."""
+        return statistics_of(self._graph_module, self._nodes)
 
     @property
     def weights_hash(self) -> str:

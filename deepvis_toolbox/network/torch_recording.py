@@ -125,6 +125,20 @@ class TorchRecording(Recording):
             for name, gradient in gradients.items()
         }
 
+    def _arrived_of_sum(self, diffs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        starts = [self._tensor(origin, self._nodes_of(origin).below) for origin in diffs]
+        linked = [
+            (start, diff.to(start)) for start, diff in zip(starts, diffs.values(), strict=True) if start.requires_grad
+        ]
+        end = self._arrival(next(iter(self.layers)), behind_rectifier=False)
+        if not linked or not end.requires_grad:
+            return torch.zeros_like(end)
+        with torch.inference_mode(False), rectifiers_obey("grad", self._rectified), full_precision(end.device):
+            self._switch.is_on = RULES["grad"].passes_marked_layers
+            tensors, signals = zip(*linked, strict=True)
+            found = torch.autograd.grad(tensors, end, signals, retain_graph=True, allow_unused=True)[0]
+        return torch.zeros_like(end) if found is None else found.detach()
+
     def _arrival(self, name: str, behind_rectifier: bool) -> torch.Tensor:
         """Return the tensor whose gradient is asked for; zeros for one that was not computed, which lies above the
         origin."""

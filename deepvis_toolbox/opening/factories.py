@@ -52,7 +52,7 @@ def runs_no_code(factory: str, *, has_weights: bool) -> bool:
     return factory in _OWN_FACTORIES or (factory.partition(":")[0] in _LIBRARIES and has_weights)
 
 
-_OWN_FACTORIES = frozenset({"deepvis_toolbox.opening.efficientnet_lite:efficientnet_lite0"})
+_OWN_FACTORIES = frozenset(f"deepvis_toolbox.opening.efficientnet_lite:efficientnet_lite{size}" for size in range(3))
 
 
 def _own(factory: str, where: str, places: Places) -> MadeModule:

@@ -58,7 +58,7 @@ class OnDemand:
         `maxes`: the result of a scan; with it, a unit's top images and their deconvs are made first.
         """
         self._network = network
-        self._settings = settings or default_settings(network)
+        self._settings = settings
         self._store, self._output = store, Output(store_files(network, store))
         self._seeds = tuple(seeds)
         self._top = None if maxes is None else _TopImagePatches(network, store, maxes)
@@ -71,8 +71,9 @@ class OnDemand:
         pictures = self._begun.get(unit)
         if pictures is None:
             (owner,) = owned_units(self._store, [checked_unit(unit, self._network.layers)])
+            settings = self._settings or default_settings(self._network, owner)
             pictures = self._begun[unit] = _UnitPictures(
-                self._network, owner, self._seeds, self._settings, self._output, self._store, self._top
+                self._network, owner, self._seeds, settings, self._output, self._store, self._top
             )
             if len(self._begun) > PAUSED_KEPT:
                 self._begun.popitem(last=False)[1].stop()

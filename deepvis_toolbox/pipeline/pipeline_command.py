@@ -169,7 +169,7 @@ def _made(stages: Sequence[Stage], costs: Sequence[float], given: argparse.Names
 
 
 def _job(net: Network, given: argparse.Namespace, seeds: tuple[int, ...]) -> Job:
-    from deepvis_toolbox.optimize.files.presets import default_settings, preset
+    from deepvis_toolbox.optimize.files.presets import preset
     from deepvis_toolbox.optimize.production import store_of
     from deepvis_toolbox.pipeline.stages import Job
     from deepvis_toolbox.scan.pictures.given_pictures import given_pictures
@@ -184,7 +184,7 @@ def _job(net: Network, given: argparse.Namespace, seeds: tuple[int, ...]) -> Job
         pictures,
         Path(given.maxes) if given.maxes else Path("maxes") / file_name_of(net.name),
         seeds,
-        preset(net, given.preset) if given.preset else default_settings(net),
+        preset(net, given.preset) if given.preset else None,
         given.workers,
         given.accept_versions,
     )

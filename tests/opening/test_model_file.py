@@ -199,7 +199,7 @@ def test_a_name_a_folder_and_a_file_mean_the_same_model() -> None:
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("efficientnet-lite1", 'did you mean "efficientnet-lite0"'),
+    ("efficientnet-lite7", 'did you mean "efficientnet-lite'),
     ("xyz", "known are .*efficientnet-lite0.*torchvision:NAME"),
     ("..", "has no model.yaml"),
     (__file__, "no model.yaml"),

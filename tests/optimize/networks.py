@@ -66,6 +66,27 @@ def rectified_network(**preprocessing: object) -> TorchNetwork:
     )
 
 
+def normed_network(rectified: bool = False) -> TorchNetwork:
+    """Two convolutions, each with a batch norm that has learnt something, smoothed or rectified."""
+    return network_of(normed_module(rectified), std=64.0)
+
+
+def normed_module(rectified: bool = False) -> nn.Sequential:
+    """The module of `normed_network`."""
+    torch.manual_seed(4)
+    first, second = (nn.ReLU(), nn.ReLU6()) if rectified else (nn.Tanh(), nn.Softplus())
+    module = _named(
+        conv1=nn.Conv2d(3, 8, 5, stride=2, padding=2), norm1=nn.BatchNorm2d(8), act1=first,
+        conv2=nn.Conv2d(8, 10, 3, padding=1), norm2=nn.BatchNorm2d(10), act2=second,
+        pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), fc=nn.Linear(10, 7),
+    )  # fmt: skip
+    for norm in (module.norm1, module.norm2):
+        for values, low, high in ((norm.weight, -1.5, 1.5), (norm.bias, -1, 1), (norm.running_mean, -1, 1)):
+            nn.init.uniform_(values, low, high)
+        nn.init.uniform_(norm.running_var, 0.5, 2)
+    return module.eval()
+
+
 def _named(**parts: nn.Module) -> nn.Sequential:
     module = nn.Sequential()
     for name, part in parts.items():

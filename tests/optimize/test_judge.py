@@ -8,6 +8,7 @@ import torch
 
 from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.optimize.cli.judge_command import main
+from deepvis_toolbox.optimize.files.naturalness import NaturalRange, mean_of, natural_range, naturalness
 from deepvis_toolbox.optimize.files.transfer import Transfer, Verdict, class_units, transfer
 from deepvis_toolbox.unit_images import UnitImageStore
 from deepvis_toolbox.unit_images.montage import montage3x3
@@ -105,3 +106,27 @@ def test_the_command_prints_a_line_a_judge_or_everything_as_json(tmp_path, store
     assert {each["unit"] for each in found["pictures"]} == {"fc:1", "fc:3"}
     assert main([*asked, "-v"]) == 0
     assert "bee: rank " in capsys.readouterr().out
+
+
+def test_colour_and_contrast_are_those_of_closed_forms_and_counted_where_they_lie_in_the_range():
+    grey, red = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6, 3), np.uint8)
+    grey[:, :3], red[..., 0] = 200, 100
+    assert naturalness(grey) == pytest.approx((0, 100))
+    assert naturalness(red) == pytest.approx((100, 0))
+    assert mean_of([naturalness(grey), naturalness(red)]) == pytest.approx((50, 50))
+    among = NaturalRange(colour=(0, 60), contrast=(50, 120))
+    assert among.shares_inside([naturalness(grey), naturalness(red)]) == (0.5, 0.5)
+    steps = [np.full((2, 2, 3), (value, 0, 0), np.uint8) for value in range(101)]
+    assert natural_range(steps).colour == pytest.approx((5, 95))
+
+
+def test_the_command_tells_how_natural_the_pictures_are(tmp_path, store, capsys):
+    own = model(tmp_path / "own")
+    asked = [str(store[0].folder), "--model", str(own), "--trust", str(own.parent), "--judge", str(own)]
+    assert main(asked) == 0
+    colour = np.mean([naturalness(picture).colour for picture in store[1:]])
+    assert f"colour {colour:.0f} (photographs 7 to 85: 0% inside)" in capsys.readouterr().out
+    assert main([*asked, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out).values()
+    assert found["colour"] == pytest.approx(colour)
+    assert found["pictures"][0]["contrast"] == pytest.approx(naturalness(store[1]).contrast)

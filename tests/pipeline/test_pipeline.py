@@ -14,6 +14,7 @@ import pytest
 
 from deepvis_toolbox import Unit, load_network
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.optimize.cli.optimize_command import main as optimize
 from deepvis_toolbox.optimize.files.presets import preset
 from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.pipeline.on_demand import OnDemand
@@ -286,3 +287,18 @@ def test_half_written_files_of_killed_runs_are_removed_and_those_of_others_stay(
     assert run("--units", "4:0") == 0
     assert not old.exists()
     assert new.exists()
+
+
+def test_units_that_see_a_part_of_the_image_have_a_default_of_their_own_in_all_commands(workplace, capsys):
+    model = workplace / "model" / "model.yaml"
+    parts = "parts: {max_iter: 3, lr_policy: constant, lr_params: {lr: 20.0}}"
+    model.write_text(model.read_text().replace("{default:", f"{{{parts}, default:"))
+    assert run("--units", "1:0", "6:0") == 0
+    assert optimize(["--model", "model/model.yaml", "--trust", "model", "--units", "1:1", "6:1"]) == 0
+    assert 'the preset "parts" of tiny for units that see a part of the image' in capsys.readouterr().err
+    for unit in (Unit("1", 2), Unit("6", 2)):
+        assert on_demand(workplace, unit) == "made and saved"
+    folder = workplace / "model" / "pictures" / "regularized_opt"
+    for layer, steps in (("1", 3), ("6", 5)):
+        records = [json.loads(path.read_text()) for path in (folder / layer).glob("*_s0000_info.json")]
+        assert [record["settings"]["max_iter"] for record in records] == [steps] * 3

@@ -1,7 +1,7 @@
 """What other networks say of the class pictures in a store: `python -m deepvis_toolbox.optimize.judge --judge MODEL`.
 
 A picture that was made to please one network may please no other. How many of them other networks put in the meant
-class says how far to trust them.
+class says how far to trust them. Their colour and contrast are told beside those of photographs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from deepvis_toolbox.command_line.talking import begin_talking, print_json
 from deepvis_toolbox.errors import user_path
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening.loading import load_network
-from deepvis_toolbox.optimize.files.transfer import Transfer, class_units, transfer
+from deepvis_toolbox.optimize.files.naturalness import PHOTOGRAPHS, Naturalness, mean_of, naturalness
+from deepvis_toolbox.optimize.files.transfer import Transfer, class_units, first_pictures, transfer
 from deepvis_toolbox.optimize.production import store_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
 
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with opened_network(given) as net:
         store = _store(given, net)
         units = class_units(net, store)
+        natural = [naturalness(picture) for picture in first_pictures(store, units)]
+        if not given.json:
+            print(_told(natural))
         found: dict[str, Transfer] = {}
         for name in given.judge:
             with load_network(name, device=given.device) as judge:
@@ -38,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if not given.json:
                     _print(name, found[name], net, judge, given)
     if given.json:
-        print_json({name: _plain(each) for name, each in found.items()})
+        print_json({name: _plain(each, natural) for name, each in found.items()})
     return DONE
 
 
@@ -57,7 +61,7 @@ def parser() -> CommandParser:
         "judge",
         "Says what other networks make of the pictures of classes in a store: in how many they see the meant class.",
         [
-            ("--judge squeezenet", "the default network's pictures"),
+            ("--judge efficientnet-lite1", "the default network's pictures"),
             ("pictures/ --judge squeezenet resnet50 --json", ""),
         ],
     )
@@ -87,6 +91,20 @@ def _print(name: str, found: Transfer, net: Network, judge: Network, given: argp
     )
 
 
-def _plain(found: Transfer) -> dict[str, Any]:
-    verdicts = [{**asdict(verdict), "unit": str(verdict.unit)} for verdict in found.verdicts]
-    return {"top_1": found.top(1), "top_5": found.top(5), "probability": found.probability, "pictures": verdicts}
+def _told(natural: Sequence[Naturalness]) -> str:
+    mean, inside = mean_of(natural), PHOTOGRAPHS.shares_inside(natural)
+    parts = [
+        f"{name} {value:.0f} (photographs {low:.0f} to {high:.0f}: {share:.0%} inside)"
+        for name, value, (low, high), share in zip(Naturalness._fields, mean, PHOTOGRAPHS, inside, strict=True)
+    ]
+    return ", ".join(parts)
+
+
+def _plain(found: Transfer, natural: Sequence[Naturalness]) -> dict[str, Any]:
+    pictures = [
+        {**asdict(verdict), **own._asdict(), "unit": str(verdict.unit)}
+        for verdict, own in zip(found.verdicts, natural, strict=True)
+    ]
+    numbers = {"top_1": found.top(1), "top_5": found.top(5), "probability": found.probability}
+    inside = {f"{name}_inside": share for name, share in PHOTOGRAPHS.shares_inside(natural)._asdict().items()}
+    return {**numbers, **mean_of(natural)._asdict(), **inside, "pictures": pictures}

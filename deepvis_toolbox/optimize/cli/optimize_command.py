@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deepvis_toolbox.atomic_files import check_writable
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
@@ -26,7 +26,14 @@ from deepvis_toolbox.optimize.files.ascent_film import filming
 from deepvis_toolbox.optimize.files.montages import write_comparison, write_montages
 from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
-from deepvis_toolbox.optimize.files.presets import DEFAULT, preset_values, presets_of
+from deepvis_toolbox.optimize.files.presets import (
+    DEFAULT,
+    PARTS,
+    by_default_settings,
+    default_preset,
+    preset_values,
+    presets_of,
+)
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch
 from deepvis_toolbox.optimize.method.targets import Target, checked_target
@@ -61,14 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parameters = given_settings(given)
     with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
-        runs = _runs(given, net, parameters, say)
-        outputs = [_output(given, net, name, settings) for name, settings in runs]
+        runs = _runs(given, net, targets, parameters, say)
+        outputs = [_output(given, net, run.name, run.settings) for run in runs]
         with _alone(given, outputs[0]) as lock:
             outputs = [replace(output, lock=lock) for output in outputs]
-            summary = _make(given, net, targets, [(run[1], out) for run, out in zip(runs, outputs, strict=True)])
+            summary = _make(given, net, [*zip(runs, outputs, strict=True)])
             checked = [checked_target(target, net) for target in targets]
             if given.compare:
-                panels = [(name, out.files) for (name, _), out in zip(runs, outputs, strict=True)]
+                panels = [(run.name, out.files) for run, out in zip(runs, outputs, strict=True)]
                 summary.written += write_comparison(panels, checked, summary.problems, summary.failed)
             else:
                 files = outputs[0].files
@@ -78,20 +85,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _report(summary, given.json, say)
 
 
+class _Run(NamedTuple):
+    """One way of making pictures."""
+
+    name: str
+    """The preset's, where several are compared; else empty."""
+    settings: AscentSettings
+    targets: Sequence[Target]
+
+
 def _runs(
-    given: argparse.Namespace, net: Network, parameters: dict[str, Any], say: Say
-) -> list[tuple[str, AscentSettings]]:
-    """Return (preset's name, settings) of the run; several to be compared. Flags go before what a preset says."""
+    given: argparse.Namespace, net: Network, targets: Sequence[Target], parameters: dict[str, Any], say: Say
+) -> list[_Run]:
+    """Return what is made how; several to be compared. Flags go before what a preset says."""
     if given.compare is not None:
         names = [name.strip() for name in given.compare.split(",") if name.strip()]
         if not names:
             raise ToolboxError("--compare names no preset; write it as --compare paper1,paper2,paper3,paper4")
-        return [(name, _settings({**preset_values(net, name), **parameters}, name)) for name in names]
+        return [_Run(name, _settings({**preset_values(net, name), **parameters}, name), targets) for name in names]
     if given.preset is None and not parameters and DEFAULT in presets_of(net):
-        say(f'no parameters given: using the preset "{DEFAULT}" of {net.name}')
-        return [("", _settings(preset_values(net, DEFAULT), DEFAULT))]
+        for name in dict.fromkeys(default_preset(net, target) for target in targets):
+            whose = " for units that see a part of the image" if name == PARTS else ""
+            say(f'no parameters given: using the preset "{name}" of {net.name}{whose}')
+        return [_Run("", settings, group) for settings, group in by_default_settings(net, targets)]
     values = preset_values(net, given.preset) if given.preset is not None else {}
-    return [("", _settings({**values, **parameters}, given.preset))]
+    return [_Run("", _settings({**values, **parameters}, given.preset), targets)]
 
 
 def _settings(values: dict[str, Any], preset: str | None) -> AscentSettings:
@@ -125,15 +143,14 @@ def _alone(given: argparse.Namespace, output: Output) -> FolderLock:
 def _make(
     given: argparse.Namespace,
     net: Network,
-    targets: Sequence[Target],
-    runs: Sequence[tuple[AscentSettings, Output]],
+    runs: Sequence[tuple[_Run, Output]],
 ) -> Summary:
     batch_size = given.batch_size
     summary = Summary()
     waiting: list[tuple[list[AscentTask], AscentSettings, Output]] = []
-    for settings, output in runs:
-        pictures = pictures_to_make(net, targets, given.seeds, settings, output, summary)
-        waiting.append((pictures, settings, output))
+    for run, output in runs:
+        pictures = pictures_to_make(net, run.targets, given.seeds, run.settings, output, summary)
+        waiting.append((pictures, run.settings, output))
     if given.ray and given.video:
         raise ToolboxError("--video films an ascent in this process; it does not go with --ray")
     if given.video and not any(pictures for pictures, _, _ in waiting):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
+from deepvis_toolbox.optimize.method.targets import Target, checked_target, sees_whole_image
 
 PAPER_PRESETS: dict[str, dict[str, Any]] = {
     "paper1": {
@@ -49,6 +51,8 @@ PAPER_PRESETS: dict[str, dict[str, Any]] = {
 
 DEFAULT = "default"
 """The name of a model's preset that is used where none is asked for."""
+PARTS = "parts"
+"""The name of the one that is used, where there is one, for units that see a part of the image alone."""
 
 
 def presets_of(net: Network) -> dict[str, dict[str, Any]]:
@@ -73,6 +77,26 @@ def preset(net: Network, name: str) -> AscentSettings:
     return settings_from(preset_values(net, name), f'preset "{name}"')
 
 
-def default_settings(net: Network) -> AscentSettings:
-    """Return the parameters that are used where nobody gives any: the model's default preset, where it has one."""
-    return preset(net, DEFAULT) if DEFAULT in presets_of(net) else AscentSettings()
+def default_settings(net: Network, target: Target) -> AscentSettings:
+    """Return the parameters that a target climbs with where nobody gives any."""
+    name = default_preset(net, target)
+    return preset(net, name) if name else AscentSettings()
+
+
+def default_preset(net: Network, target: Target) -> str | None:
+    """Return the name of the model's preset that is used where none is asked for: `parts` for a target that sees a
+    part of the image alone, else or where the model has none `default`; None where it has neither."""
+    known, checked = presets_of(net), checked_target(target, net)
+    names = [DEFAULT] if sees_whole_image(net, checked.layer, checked.place) else [PARTS, DEFAULT]
+    return next((name for name in names if name in known), None)
+
+
+TargetKind = TypeVar("TargetKind", bound=Target)
+
+
+def by_default_settings(net: Network, targets: Sequence[TargetKind]) -> list[tuple[AscentSettings, list[TargetKind]]]:
+    """Return the targets by the settings that they climb with where nobody gives any; empty for none."""
+    groups: dict[str | None, list[TargetKind]] = {}
+    for target in targets:
+        groups.setdefault(default_preset(net, target), []).append(target)
+    return [(default_settings(net, group[0]), group) for group in groups.values()]

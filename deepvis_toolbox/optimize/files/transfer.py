@@ -67,14 +67,15 @@ def transfer(net: Network, store: UnitImageStore, units: Sequence[Unit], judge: 
     verdicts: list[Verdict] = []
     for first in range(0, len(units), AT_ONCE):
         batch = units[first : first + AT_ONCE]
-        x = torch.cat([_input(picture, judge) for picture in _pictures(store, batch)])
+        x = torch.cat([_input(picture, judge) for picture in first_pictures(store, batch)])
         for unit, shares in zip(batch, judge.probabilities(judge.forward(x, [layer])[layer]), strict=True):
             share = shares[meant[unit]]
             verdicts.append(Verdict(unit, int((shares > share).sum()), float(share), int(shares.argmax())))
     return Transfer(tuple(verdicts))
 
 
-def _pictures(store: UnitImageStore, units: Sequence[Unit]) -> Iterator[RGBImage]:
+def first_pictures(store: UnitImageStore, units: Sequence[Unit]) -> Iterator[RGBImage]:
+    """Yield each unit's first preferred image, RGB uint8 (H, W, 3). `ToolboxError` where one is no longer there."""
     for unit in units:
         picture = store.read_best("regularized_opt", unit)
         if picture is None:

@@ -14,6 +14,7 @@ from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.gradient import ImageGradient, gradient_reader_for
 from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.later_parameters import GAIN_WINDOW
+from deepvis_toolbox.optimize.method.norm_prior import norm_prior_for
 from deepvis_toolbox.optimize.method.objective import Objective, Reading
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
 from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
@@ -63,7 +64,7 @@ class Ascent:
         self._objective, self._settings = objective, settings
         canvas = canvas_of(settings, net.preprocessing)
         self._space = PixelSpace(canvas, net.device)
-        self._look = gradient_reader_for(net, objective, self._space)
+        self._look = gradient_reader_for(net, objective, self._space, norm_prior_for(net, objective, settings))
         self._policy = step_policy(settings.lr_policy, settings.lr_params)
         self._regularizers = active(settings.regularizers)
         self._parametrization = PARAMETRIZATIONS[settings.parametrization](canvas, net.device)
@@ -135,9 +136,12 @@ class Ascent:
         """Return x + lr * gradient, then every regularizer in its order; what was seen may be overwritten."""
         if isinstance(self._policy, MomentPolicy):
             coordinates = self._parametrization.coordinates(seen.gradient.whole)
-            x = seen.x + self._parametrization.change(self._policy.change(coordinates, seen.rows, step))
+            change = self._policy.change(coordinates, seen.rows, step) * self._share(step)
+            x = seen.x + self._parametrization.change(change)
             return self._regularized(x, seen, step)
-        size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir)
+        size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir) * self._share(
+            step
+        )
         each_size = size.to(seen.x).reshape(-1, 1, 1, 1)
         if seen.is_along_gradient:
             x, part_of = seen.x, seen.gradient.part_of
@@ -145,6 +149,10 @@ class Ascent:
         else:
             x = seen.x + seen.direction * each_size
         return self._regularized(x, seen, step)
+
+    def _share(self, step: int) -> float:
+        """Return the part of the step size that is left: from 1 at step 0 evenly to `lr_end` after the last."""
+        return 1 - (1 - self._settings.lr_end) * step / self._settings.max_iter
 
     def _regularized(self, x: torch.Tensor, seen: _Seen, step: int) -> torch.Tensor:
         for regularizer in self._regularizers:

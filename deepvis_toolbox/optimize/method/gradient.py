@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.norm_prior import NormPrior
 from deepvis_toolbox.optimize.method.objective import Objective, Reading, UnitObjective
 from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
 from deepvis_toolbox.words.layer import Rect
@@ -37,12 +38,16 @@ GradientReader = Callable[[torch.Tensor, Objective], tuple[Reading, ImageGradien
 """(zero-centred pixels (N, C, H, W), the batch's objectives) -> (reading, gradient)."""
 
 
-def gradient_reader_for(net: Network, objective: Objective, space: PixelSpace) -> GradientReader:
+def gradient_reader_for(
+    net: Network, objective: Objective, space: PixelSpace, prior: NormPrior | None = None
+) -> GradientReader:
     """Return the fastest way to look at images with objectives on the same layer and place as `objective`.
 
-    A unit at a place (or of a flat layer) is computed on the part of image and network that it can see; all others on
-    the whole image, no further than their layer.
+    A unit at a place (or of a flat layer) is computed on the part of image and network that it can see; all others, and
+    all with a `prior`, on the whole image, no further than their layer.
     """
+    if prior is not None:
+        return _LookWithPrior(net, objective, space, prior)
     if isinstance(objective, UnitObjective) and _has_one_value(objective):
         return _LookBelow(_UnitLook(net, objective, space), net, objective, space)
     return _LookBelow(lambda x, batch: _full_look(net, batch, space, x), net, objective, space)
@@ -90,6 +95,31 @@ class _UnitLook:
             self._whole = torch.zeros_like(x)  # and outside the region it stays so
         self._see.part_of(self._whole).copy_(part)
         return ImageGradient(self._whole, self._see.region)
+
+
+class _LookWithPrior:
+    """Climbs the objective and the prior in one backward pass, but for pictures whose objective's own gradient is
+    exactly zero: these climb as without a prior, below the rectifiers that are off."""
+
+    def __init__(self, net: Network, objective: Objective, space: PixelSpace, prior: NormPrior) -> None:
+        self._net, self._space, self._prior = net, space, prior
+        self._alone = gradient_reader_for(net, objective, space)
+
+    def __call__(self, x: torch.Tensor, batch: Objective) -> tuple[Reading, ImageGradient]:
+        layer = batch.layer.name
+        recording = self._net.record(self._space.to_network(x), [layer])
+        values, below = recording.activations([layer])[layer], recording.below_rectifier(layer)
+        diff = batch.diff(values, below)
+        reading = batch.read(values, below)
+        arrived = recording.gradient_of_sum({layer: diff, **self._prior.diffs(recording)})
+        gradient = self._space.gradient(arrived).contiguous()
+        highest = self._prior.layers[-1]
+        climbs = recording.backward(layer, diff, "grad", [highest])[highest].flatten(1).any(1)
+        rows = (~climbs).nonzero()[:, 0]
+        if len(rows):
+            opened, own = self._alone(x[rows], batch.only(rows))
+            gradient[rows], reading = own.whole, reading.ranked_by(opened, rows)
+        return reading, ImageGradient(gradient)
 
 
 def _has_one_value(objective: UnitObjective) -> bool:

@@ -106,5 +106,13 @@ def filled_place(place: Place, layer_name: str, net: Network) -> Place:
     return None if len(layer.shape) == 1 else "mean"
 
 
+def sees_whole_image(net: Network, layer: str, place: Place) -> bool:
+    """Return whether what lies at that place (as `filled_place` gives it) can be influenced by every pixel."""
+    if not isinstance(place, tuple):
+        return True
+    field, (_, height, width) = net.receptive_field(layer, place), net.input_shape
+    return field.top <= 0 and field.left <= 0 and field.bottom >= height and field.right >= width
+
+
 def _hash_of(values: NDArray) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
