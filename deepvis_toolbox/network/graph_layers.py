@@ -46,8 +46,8 @@ class GraphLayers:
         """With what the graph tells beside it: which layer's pictures stand for those of the probabilities."""
 
     def extended(self, values: Mapping[fx.Node, torch.Tensor]) -> GraphLayers:
-        """Return the layers of the same graph with more nodes, which are classified, and give tensors like these, float32
-        (1, …)."""
+        """Return the layers of the same graph with more nodes, which are classified and give tensors like these,
+        float32 (1, …)."""
         return GraphLayers(self.graph_module, {**self._like, **values}, self.description)
 
     def nodes_of(self, layer: str) -> LayerNodes:
