@@ -9,7 +9,8 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -52,36 +53,59 @@ def read_arrays(path: Path, forms: Mapping[str, ArrayForm]) -> dict[str, NDArray
 
     `ToolboxError` where the file cannot be read, or an array is missing, of another form or damaged.
     """
+    with _opened(path) as (archive, length):
+        for name, form in forms.items():
+            other = form.difference(*_stored(archive, name, length))
+            if other:
+                raise ValueError(f'the array "{name}" {other}')
+        return {name: _read(archive, name) for name in forms}
+
+
+def read_known(path: Path, names: Collection[str], most_bytes: int) -> dict[str, NDArray]:
+    """Return those arrays of these names that are in the file, of any shape and of any dtype but objects.
+
+    `ToolboxError` where the file cannot be read, or one of them is damaged or larger than `most_bytes`.
+    """
+    with _opened(path) as (archive, length):
+        found = [name for name in names if f"{name}.npy" in archive.NameToInfo]
+        for name in found:
+            dtype, shape = _stored(archive, name, length)
+            if dtype.hasobject or math.prod(shape) * dtype.itemsize > most_bytes:
+                raise ValueError(f'the array "{name}" holds objects, or is larger than {most_bytes >> 20} MiB')
+        return {name: _read(archive, name) for name in found}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, int]]:
+    """Give the archive and the bytes of its file. `ToolboxError` for whatever is raised by reading a damaged one."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             if len(archive.infolist()) > _MOST_MEMBERS:
                 raise ValueError(f"it holds more than {_MOST_MEMBERS} arrays")
-            length = os.fstat(file.fileno()).st_size
-            for name, form in forms.items():
-                _check(archive, name, form, length)
-            return {name: _read(archive, name) for name in forms}
+            yield archive, os.fstat(file.fileno()).st_size
     except _DAMAGE as error:
         raise ToolboxError(f'"{path}" is damaged or missing ({os_reason_of(error)})') from error
     except MemoryError:
         raise ToolboxError(f'there is no memory for the arrays in "{path}"') from None
 
 
-def _check(archive: zipfile.ZipFile, name: str, form: ArrayForm, length: int) -> None:
-    """Raise `ValueError` where the array is missing or, by what stands before its values, of another form."""
+def _stored(archive: zipfile.ZipFile, name: str, length: int) -> tuple[np.dtype, tuple[int, ...]]:
+    """Return an array's dtype and shape. `ValueError` where it is missing, packed, or, by what stands before its
+    values, of another size than what is stored."""
     try:
         info = archive.getinfo(f"{name}.npy")
     except KeyError:
         raise ValueError(f'the array "{name}" is missing') from None
     if info.compress_type != zipfile.ZIP_STORED or not info.file_size == info.compress_size <= length:
-        raise ValueError(f'the array "{name}" is not stored as it is')
+        raise ValueError(f'the array "{name}" is not stored as it is, as numpy.savez does it')
     with archive.open(info) as member:
         dtype, shape = _header(member)
         behind = member.tell()
-    other = form.difference(dtype, shape)
-    if other:
-        raise ValueError(f'the array "{name}" {other}')
-    if info.file_size - behind != math.prod(shape) * dtype.itemsize:
+    if not dtype.hasobject and (
+        min(shape, default=0) < 0 or info.file_size - behind != math.prod(shape) * dtype.itemsize
+    ):
         raise ValueError(f'the array "{name}" is cut off')
+    return dtype, shape
 
 
 def _header(member: IO[bytes]) -> tuple[np.dtype, tuple[int, ...]]:

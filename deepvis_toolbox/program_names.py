@@ -20,13 +20,14 @@ SCRIPTS = {
 MODULES = {
     "deepvis-pipeline": "deepvis_toolbox.pipeline",
     "deepvis-atlas": "deepvis_toolbox.atlas",
+    "deepvis-factorize": "deepvis_toolbox.factorize",
     "search": "deepvis_toolbox.optimize.search",
     "judge": "deepvis_toolbox.optimize.judge",
     "pack": "deepvis_toolbox.pipeline.pack",
 }
 """Commands that a checkout starts with `python -m`."""
 
-INSTALLED = (*SCRIPTS, "deepvis-pipeline", "deepvis-atlas")
+INSTALLED = (*SCRIPTS, "deepvis-pipeline", "deepvis-atlas", "deepvis-factorize")
 """The programs that an installed package brings."""
 
 

@@ -52,6 +52,11 @@ def atlas() -> NoReturn:
     sys.exit(run_program("deepvis_toolbox.atlas.atlas_command"))
 
 
+def factorize() -> NoReturn:
+    """Run `deepvis-factorize` and `python -m deepvis_toolbox.factorize`."""
+    sys.exit(run_program("deepvis_toolbox.factorize.factorize_command"))
+
+
 def settings() -> NoReturn:
     """Run `deepvis-settings` and `python settings.py`."""
     sys.exit(run_program("deepvis_toolbox.settings.settings_command"))

@@ -83,9 +83,8 @@ class Contents:
         return self.scan is not None and name in self.scan.index.by_name
 
     def _add_names(self, found: LayerContents) -> None:
-        if found.name in self.network.label_layers:
-            for unit, label in zip(found.units, self.network.labels, strict=False):
-                unit["label"] = label
+        for unit, label in zip(found.units, self.network.class_names.of(found.name), strict=False):
+            unit["label"] = label
 
     def _add_weights(self, found: LayerContents) -> None:
         blank = np.zeros((*self.network.input_shape[1:], 3), np.uint8)

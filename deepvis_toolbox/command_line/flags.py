@@ -37,6 +37,8 @@ def add_network_flags(parser: CommandParser) -> None:
         group, "--crop", reader=values.number, metavar="X", help="the fraction of the picture's centre that is seen"
     )
     add_flag(group, "--labels", metavar="FILE", help="class names, one a line")
+    group.add_argument("--add-layer", action="append", default=[], metavar="[LAYER=]FILE",
+                       help="directions (.npz, .safetensors) that become a layer of their own")  # fmt: skip
     group.add_argument("--trace", choices=TRACE_WAYS, help="how a PyTorch module becomes a graph (default: auto)")
     group.add_argument("--trust", action="append", default=[], metavar="DIR",
                        help="let this folder's model.yaml name code, and files elsewhere, from now on")  # fmt: skip

@@ -53,6 +53,8 @@ def loading_options(given: argparse.Namespace) -> dict[str, Any]:
     options |= {name: value for name in _VALUES if (value := getattr(given, name)) is not None}
     if isinstance(options.get("mean"), str):
         options["mean"] = str(user_path(options["mean"]).resolve())
+    if given.add_layer:
+        options["added_layers"] = list(map(_absolute_layer, given.add_layer))
     if given.path:
         options["path"] = [str(user_path(folder).resolve()) for folder in given.path]
     return {"engine": given.engine, "device": given.device, **options}
@@ -61,7 +63,15 @@ def loading_options(given: argparse.Namespace) -> dict[str, Any]:
 def options_of_another(given: argparse.Namespace) -> dict[str, Any]:
     """Return those of `loading_options` that hold for another model, too: not the files of the one that the flags name,
     nor how its input is made."""
-    return loading_options(argparse.Namespace(**{**vars(given), **dict.fromkeys((*_PATHS, *_VALUES))}))
+    return loading_options(argparse.Namespace(**{**vars(given), **dict.fromkeys((*_PATHS, *_VALUES)), "add_layer": []}))
+
+
+def _absolute_layer(written: str) -> str:
+    """Return `FILE` or `LAYER=FILE` with the file's absolute path."""
+    place, sign, file = written.partition("=")
+    if not sign or user_path(written).is_file():
+        return str(user_path(written).resolve())
+    return f"{place}={user_path(file).resolve()}"
 
 
 def trusted_elsewhere(model: str | None) -> bool:
@@ -72,4 +82,5 @@ def trusted_elsewhere(model: str | None) -> bool:
 def written_flags(given: argparse.Namespace) -> tuple[tuple[str, str], ...]:
     """Return the flags, (flag, value), that open the same network in another command; without model, engine, device."""
     named = {name: getattr(given, name) for name in (*_PATHS, *_VALUES)}
-    return tuple(("--" + name.replace("_", "-"), written(value)) for name, value in named.items() if value is not None)
+    flags = tuple(("--" + name.replace("_", "-"), written(value)) for name, value in named.items() if value is not None)
+    return (*flags, *(("--add-layer", each) for each in given.add_layer))

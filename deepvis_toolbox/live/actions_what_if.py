@@ -133,6 +133,12 @@ def _toggle(state: State, make: Callable[[Unit], Edit]) -> None:
     if units and state.facts.no_edits:
         state.facts.message = state.facts.no_edits
         return
+    added = next(
+        (layer for layer in state.facts.layers if layer.added_to and layer.name in {u.layer for u in units}), None
+    )
+    if added is not None:
+        state.facts.message = f"nothing of the network reads the added layer {added.name}: change {added.added_to}"
+        return
     formers = [_edit_of(state, unit) for unit in units]
     try:
         edits = [_edit(unit, former, make) for unit, former in zip(units, formers, strict=True)]

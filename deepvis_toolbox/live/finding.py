@@ -46,7 +46,8 @@ def matches(
     """Return what is called most like `text`, nearest first, at most `MOST`.
 
     A number means a unit of the layer `shown`, `layer:number` one of that layer; `labels` are the names of the units of
-    `label_layer`, `unit_names` what a scan calls others; these take half of the list, at most, where more are found.
+    `label_layer` (added layers bring their own), `unit_names` what a scan calls others; these take half of the list, at
+    most, where more are found.
     Names whose first words are the text come first, then those that begin with it, those of which a word
     does, those that hold it, and those that hold its letters in their order; of equally near ones, shorter ones.
     """
@@ -67,9 +68,11 @@ def _named(
     for number, layer in enumerate(layers):
         if (rank := _rank(wanted, layer.name)) is not None:
             yield (rank, len(layer.name), number), Found(layer.name, "layer", layer.name, None)
-    for number, label in enumerate(labels if label_layer else ()):
-        if (rank := _rank(wanted, label)) is not None:
-            yield (rank, len(label), number), Found(label, str(Unit(label_layer, number)), label_layer, number)
+    own = ((layer.name, layer.unit_names) for layer in layers if layer.unit_names)
+    for named, names in ((label_layer, labels if label_layer else ()), *own):
+        for number, label in enumerate(names):
+            if (rank := _rank(wanted, label)) is not None:
+                yield (rank, len(label), number), Found(label, str(Unit(named, number)), named, number)
 
 
 def _scanned(wanted: str, unit_names: UnitNames) -> Iterator[tuple[tuple[int, int, int], Found]]:
@@ -98,8 +101,8 @@ def _units(
             continue
         if rest.isdecimal() and int(rest) < layer.channels:
             yield (rank, len(layer.name), number), Found(f"{layer.name}:{int(rest)}", "unit", layer.name, int(rest))
-        elif colon and rest and layer.name == label_layer:
-            for unit, label in enumerate(labels):
+        elif colon and rest and (names := labels if layer.name == label_layer else layer.unit_names):
+            for unit, label in enumerate(names):
                 if (near := _rank(rest, label)) is not None:
                     yield (rank + near, len(label), unit), Found(label, f"{layer.name}:{unit}", layer.name, unit)
 

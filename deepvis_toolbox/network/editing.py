@@ -41,6 +41,11 @@ def joined_changes(first: Mapping[fx.Node, Change], then: Mapping[fx.Node, Chang
 
 def check_edit(edit: Edit, layer: Layer) -> None:
     """Raise `ToolboxError` where the layer lacks one of the units, or the values do not fit."""
+    if layer.added_to:
+        raise ToolboxError(
+            f'the added layer "{layer.name}" cannot be edited: nothing of the network reads it; edit "{layer.added_to}"'
+            " (add a direction to its units, say)"
+        )
     bad = next((unit for unit in edit.units if not 0 <= unit < layer.channels), None)
     if bad is not None:
         raise ToolboxError(f'layer "{layer.name}" has units 0 to {layer.channels - 1}, not {bad}')

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import fx
 
 from deepvis_toolbox.errors import ToolboxError
@@ -29,6 +30,11 @@ class GraphLayers:
         self, graph_module: fx.GraphModule, values: Mapping[fx.Node, Any], description: ModelDescription
     ) -> None:
         note_values(values)
+        self._like = {
+            node: torch.empty_like(value, device="meta")
+            for node, value in values.items()
+            if "layer" in node.meta and isinstance(value, torch.Tensor)
+        }
         self.graph_module = graph_module
         listed, self.nodes = layer_table(graph_module, values)
         self.layers = Layers(listed)
@@ -38,6 +44,11 @@ class GraphLayers:
         pictures = replace(description.unit_images, views=self._views())
         self.description = replace(description, unit_images=pictures)
         """With what the graph tells beside it: which layer's pictures stand for those of the probabilities."""
+
+    def extended(self, values: Mapping[fx.Node, torch.Tensor]) -> GraphLayers:
+        """Return the layers of the same graph with more nodes, which are classified and give tensors like these,
+        float32 (1, …)."""
+        return GraphLayers(self.graph_module, {**self._like, **values}, self.description)
 
     def nodes_of(self, layer: str) -> LayerNodes:
         """Return the nodes that make a layer; `ToolboxError` where there is no such layer."""
@@ -93,13 +104,13 @@ class GraphLayers:
     def _found_label_layers(self, labels: int) -> tuple[str, ...]:
         """Return the last softmax over classes and what it is the softmax of; without one, a last flat layer of as many
         units as there are labels, or a last linear one."""
-        for name in reversed(self.layers):
-            layer = self.layers[name]
+        own = [layer for layer in reversed(list(self.layers.values())) if not layer.added_to]
+        for layer in own:
             if any(size != 1 for size in layer.shape[1:]):
                 continue
             if layer.kind in SOFTMAXES:
-                source = self._source(name)
-                return (name,) if source is None else (source, name)
-        last = next(self.layers[name] for name in reversed(self.layers) if self.layers[name].kind != "argmax")
+                source = self._source(layer.name)
+                return (layer.name,) if source is None else (source, layer.name)
+        last = next(layer for layer in own if layer.kind != "argmax")
         named = all(size == 1 for size in last.shape[1:]) and last.channels == labels
         return (last.name,) if named or last.kind == "linear" else ()

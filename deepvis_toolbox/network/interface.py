@@ -11,6 +11,7 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.identity import Answer
+from deepvis_toolbox.network.added_layers import AddedLayer
 from deepvis_toolbox.network.answer import answer_of
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
@@ -105,6 +106,15 @@ class Network(ABC):
         not tell."""
         raise ToolboxError(f'the engine "{self.engine}" tells no weights; open the network with the engine "torch"')
 
+    def add_layers(self, added: Sequence[AddedLayer]) -> None:  # noqa: ARG002
+        """Put layers of a user's own on the network's, in this order; each is listed behind its host as `HOST/NAME`.
+
+        Raises `ToolboxError` where one does not fit its host, or where the engine has no such layers.
+        """
+        raise ToolboxError(
+            f'the engine "{self.engine}" takes no added layers; open the network with the engine "torch"'
+        )
+
     @property
     def norm_statistics(self) -> Mapping[str, NormStatistics]:
         """What batch norms say of the pictures that the network was trained on: the statistics of each layer whose
@@ -189,8 +199,9 @@ class Network(ABC):
 
     @property
     def class_names(self) -> ClassNames:
-        """The classes' names, for addresses such as `fc:ostrich`."""
-        return ClassNames(self.labels, self.label_layers)
+        """The classes' names, and those of added layers' units, for addresses such as `fc:ostrich`."""
+        own = {layer.name: layer.unit_names for layer in self.layers.values() if layer.unit_names}
+        return ClassNames(self.labels, self.label_layers, own)
 
     @property
     def probability_layer(self) -> str | None:

@@ -30,10 +30,11 @@ def operation(node: fx.Node) -> Operation:
     return found
 
 
-def classify(graph_module: fx.GraphModule) -> None:
-    """Note on every node what operation it is. Constants' shapes first: a convolution's window needs them."""
+def classify(graph_module: fx.GraphModule, only: Collection[fx.Node] | None = None) -> None:
+    """Note on every node, or on those of `only`, what operation it is. Constants' shapes first: a convolution's window
+    needs them."""
     modules = dict(graph_module.named_modules())
-    for node in graph_module.graph.nodes:
+    for node in graph_module.graph.nodes if only is None else only:
         if node.op == "get_attr":
             node.meta["value_shape"] = getattr(attribute(graph_module, str(node.target)), "shape", None)
         node.meta["operation"] = operation_of(node, modules)
@@ -88,7 +89,8 @@ def layer_table(
         below = _with_the_batch_in_front(entered[0].all_input_nodes[0]) if entered else top
         last_rectifies = len(rectified) == 1 and rectified[0] is computing[-1]
         rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
-        layers.append(Layer(name, _kind_of(computing), tuple(value.shape[1:]), rectifier))
+        added = {key: top.meta[key] for key in ("added_to", "unit_names") if key in top.meta}
+        layers.append(Layer(name, _kind_of(computing), tuple(value.shape[1:]), rectifier, **added))
         nodes[name] = LayerNodes(top, below)
     return layers, nodes
 

@@ -13,6 +13,7 @@ import torch
 from torch import fx
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.added_layers import AddedLayer, add_to_graph, is_added_module
 from deepvis_toolbox.network.ascent_pass import AscentPass
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.device import make_tensors_on
@@ -66,10 +67,27 @@ class TorchNetwork(Network):
         note_values(tried.values)
         classify(self._graph_module)
         self._opaque = modules_with_hidden_rectifiers(graph_module, tried.values)
-        self._described = GraphLayers(self._graph_module, tried.values, description)
-        self.layers, self._nodes = self._described.layers, self._described.nodes
-        self.label_layers, self.description = self._described.label_layers, self._described.description
+
+        self._describe(GraphLayers(self._graph_module, tried.values, description))
+
+    def _describe(self, described: GraphLayers) -> None:
+        """Know the graph's layers from now on."""
+        self._described = described
+        self.layers, self._nodes = described.layers, described.nodes
+        self.label_layers, self.description = described.label_layers, described.description
         self._recorder = Recorder(self.layers, self._nodes, self._switch, self._recording_program, self._opaque)
+
+    def add_layers(self, added: Sequence[AddedLayer]) -> None:
+        for each in added:
+            values = add_to_graph(self._graph_module, self._described, each)
+            classify(self._graph_module, values)
+            self._describe(self._described.extended(values))
+        if added:
+            self._graph_module.to(self.device)
+            lay_out_channels_last(self._graph_module)
+            self._folded = FoldedConvolutions(self._graph_module)
+            self.close()
+            vars(self).pop("answer", None)
 
     def forward(self, x: torch.Tensor, layers: Sequence[str], edits: Sequence[Edit] = ()) -> dict[str, torch.Tensor]:
         if edits:
@@ -196,7 +214,8 @@ class TorchNetwork(Network):
     def _weights_hash(self) -> str:
         digest = hashlib.sha256()
         state = self._graph_module.state_dict().items()
-        for name, tensor in sorted((name, value) for name, value in state if isinstance(value, torch.Tensor)):
+        own = ((name, value) for name, value in state if isinstance(value, torch.Tensor) and not is_added_module(name))
+        for name, tensor in sorted(own):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

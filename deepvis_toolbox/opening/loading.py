@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path, user_path
+from deepvis_toolbox.network.added_layers import AddedLayer
 from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
@@ -51,6 +52,7 @@ def load_network(
     trust: bool = False,
     path: Sequence[str | Path] = (),
     trace: str | None = None,
+    added_layers: Sequence[str | AddedLayer] = (),
 ) -> Network:
     """Open a network.
 
@@ -67,6 +69,8 @@ def load_network(
     no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
     module of `package.module:factory` is looked for, behind what is installed; the working directory is one. `trace`:
     how a module becomes a graph, by `fx`, by `export` (torch.export), or by `auto`: the second where the first refuses.
+    `added_layers`: layers of one's own, besides those of the model.yaml: files of directions (`FILE`, `LAYER=FILE` or
+    `LAYER/NAME=FILE`), or `AddedLayer`s.
 
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
     """
@@ -79,13 +83,36 @@ def load_network(
     values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
     values |= {"size": input_size, "channels": channels, "scale": scale, "std": std, "crop": crop}
     described = _described(model, _given({**paths, "trace": trace}), _given(values), trust)
+    network = _opened(described, engine, device, [user_path(folder).resolve() for folder in path])
+    try:
+        _add_layers(network, described, added_layers)
+    except BaseException:
+        network.close()
+        raise
+    return network
+
+
+def _opened(described: ModelFile, engine: str, device: str, path: Sequence[Path]) -> Network:
     if described.framework == "caffe":
         return _caffe_network(described, engine, device)
     if engine == "caffe":
         raise ToolboxError(f"{described.title} is a network of PyTorch; the engine caffe runs Caffe's own files only")
     if described.program is not None:
         return _program_network(described, described.program, resolve_device(device))
-    return _torch_network(described, resolve_device(device), [user_path(folder).resolve() for folder in path])
+    return _torch_network(described, resolve_device(device), path)
+
+
+def _add_layers(network: Network, model: ModelFile, given: Sequence[str | AddedLayer]) -> None:
+    """Put the layers that the model.yaml names on the network, then the given ones."""
+    if not model.added_layers and not given:
+        return
+    from deepvis_toolbox.opening.added_layer_file import given_layer, read_added_layer
+
+    for number, item in enumerate(model.added_layers):
+        file = model.existing("added layer's", item.file, "added_layers", number)
+        network.add_layers([read_added_layer(file, item.layer or "", item.name or "")])
+    for each in (given,) if isinstance(given, str) else given:
+        network.add_layers([given_layer(each, network.layers) if isinstance(each, str) else each])
 
 
 def _described(model: str | Path | None, paths: dict[str, str], values: dict[str, Any], trust: bool) -> ModelFile:

@@ -117,6 +117,18 @@ def _fetch_item(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
+class AddedLayerItem(Section):
+    """A layer of the user's own on one of the network's."""
+
+    file: str = Field(description="The directions: a .npz or .safetensors file, relative to the model.yaml")
+    layer: str | None = Field(None, description="The layer that it is put on, where the file does not say it")
+    name: str | None = Field(None, description="What it is called: LAYER/NAME; the file's name by default")
+
+
+def _added_layer(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
+
+
 class ModelFile(Section):
     """A model.yaml; paths in it are relative to its folder."""
 
@@ -132,6 +144,9 @@ class ModelFile(Section):
     label_layers: tuple[str, ...] = Field((), description="Layers whose units are the classes, probabilities last")
     deconv: DeconvSection = Field(default_factory=lambda: DeconvSection.model_validate({}))
     fetch: tuple[Annotated[FetchItem, BeforeValidator(_fetch_item)], ...] = Field((), description="Files to download")
+    added_layers: tuple[Annotated[AddedLayerItem, BeforeValidator(_added_layer)], ...] = Field(
+        (), description="Layers of your own: files of directions on a layer, whose units they become"
+    )
     presets: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Settings of preferred images, by name"
     )
@@ -188,7 +203,7 @@ class ModelFile(Section):
         """Return a path written in the file."""
         return user_path(self.folder / user_path(value))
 
-    def existing(self, what: str, value: str, *key: str) -> Path:
+    def existing(self, what: str, value: str, *key: str | int) -> Path:
         """Return a file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""
         path = self.path(value)
         if path.is_file():
@@ -230,13 +245,14 @@ def read_model_file(path: Path, *, trusted: bool = False) -> ModelFile:
 def _check_stays_inside(model: ModelFile) -> None:
     folder = model.folder.resolve()
     mean = model.input.mean if isinstance(model.input.mean, str) else None
-    written: dict[tuple[str, ...], str | None] = {
+    written: dict[tuple[str | int, ...], str | None] = {
         ("prototxt",): model.prototxt,
         ("weights",): model.weights,
         ("program",): model.program,
         ("labels",): model.labels,
         ("input", "mean"): mean,
         ("unit_images", "folder"): model.unit_images.folder,
+        **{("added_layers", number): each.file for number, each in enumerate(model.added_layers)},
     }
     for key, value in written.items():
         if value is not None and not model.path(value).resolve().is_relative_to(folder):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,16 @@ def _other(found: NetworkIdentity, network: NetworkIdentity) -> str:
         return "other weights"
     layer = first_other(found.answer, network.answer)
     return f'another network of the same weights, which computes something else in "{layer}"'
+
+
+def extend_claim(folder: Path, net: Network) -> None:
+    """Note what the network makes of its added layers where the claim does not know them: pictures of another file's
+    under the same name must not come beside them."""
+    added = [layer.name for layer in net.layers.values() if layer.added_to]
+    found = _read(folder) if added else None
+    if found is not None and any(name in net.answer and name not in found.answer for name in added):
+        own = {name: net.answer[name] for name in added if name in net.answer}
+        write_json(folder / CLAIM, asdict(replace(found, answer={**found.answer, **own})))
 
 
 def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError, user_path
-from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, write_claim
+from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, extend_claim, write_claim
 from deepvis_toolbox.unit_images.file_names import file_name_of, layers_in, names_in
 from deepvis_toolbox.unit_images.montage import (
     JPEG_TILE,
@@ -244,6 +244,7 @@ class UnitImageStore:
     def claim(self, net: Network) -> None:
         """Do as `check_network`; a folder without any pictures belongs to this network from now on."""
         self.check_network(net)
+        extend_claim(self.folder, net)
         if not any((self.folder / kind).exists() for kind in UNIT_IMAGE_KINDS):
             write_claim(self.folder, lambda: NetworkIdentity.of(net))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -33,6 +33,10 @@ class Layer:
     kind: str
     shape: tuple[int, ...]
     rectifier: str = ""
+    added_to: str = ""
+    """The layer that it reads, where a user has added it to the network: nothing of the network reads it."""
+    unit_names: tuple[str, ...] = field(default=(), repr=False)
+    """The names that its maker gave its units; empty where they have none."""
 
     @property
     def is_spatial(self) -> bool:
@@ -105,8 +109,8 @@ class Layers(Mapping[str, Layer]):
     def __init__(self, layers: Iterable[Layer]) -> None:
         self._layers = {layer.name: layer for layer in layers}
         self._aliases: dict[str, str] = {}
-        for name in self._layers:
-            parts = name.split(".")
+        for name, layer in self._layers.items():
+            parts = name.split(".") if not layer.added_to else ()
             for end in range(1, len(parts)):
                 self._aliases[".".join(parts[:end])] = name
         for name in self._layers:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from deepvis_toolbox.atlas import atlas_command
 from deepvis_toolbox.command_line.parser import CommandParser
+from deepvis_toolbox.factorize import factorize_command
 from deepvis_toolbox.live import toolbox_command
 from deepvis_toolbox.optimize.cli import judge_command, optimize_flags, search_command
 from deepvis_toolbox.pipeline import pack, pipeline_command
@@ -20,6 +21,7 @@ PARSERS: dict[str, Callable[[], CommandParser]] = {
     "deepvis-merge": merge_command.parser,
     "deepvis-pipeline": pipeline_command.parser,
     "deepvis-atlas": atlas_command.parser,
+    "deepvis-factorize": factorize_command.parser,
     "deepvis-settings": settings_command.parser,
     "search": search_command.parser,
     "judge": judge_command.parser,
@@ -33,6 +35,7 @@ OPENS_A_NETWORK = [
     "deepvis-crop",
     "deepvis-pipeline",
     "deepvis-atlas",
+    "deepvis-factorize",
     "search",
     "judge",
 ]
@@ -41,6 +44,7 @@ REQUIRED = {
     "deepvis-scan": ["--images", "p", "--out", "o"],
     "deepvis-crop": ["--maxes", "m"],
     "deepvis-atlas": ["--out", "o"],
+    "deepvis-factorize": ["--layer", "l", "--images", "p", "--out", "o.npz"],
     "deepvis-merge": ["part", "--out", "o"],
     "pack": ["a", "b"],
     "judge": ["--judge", "m"],

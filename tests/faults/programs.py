@@ -43,6 +43,9 @@ JOBS = {
                        "--max-iter", "6", "--out", "out", "-q")),
         Job("pack", ("-m", "deepvis_toolbox.pipeline.pack", STORE, "out")),
         Job("atlas", ("-m", "deepvis_toolbox.atlas", *NETWORK, "--store", STORE, "--out", "out", "-q")),
+        Job("factorize", ("-m", "deepvis_toolbox.factorize", *NETWORK, "--layer", "3", "--images", IMAGES, "--method",
+                          "topk-sae", "--components", "6", "--steps", "20", "--out", "out/parts.npz", "--workers", "0",
+                          "-q")),
         Job("fetch", ("run_toolbox.py", "--fetch", "out/model.yaml")),
         Job("settings", ("settings.py", "--set", "window.width=1280"), is_asking=True),
     )

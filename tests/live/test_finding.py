@@ -141,3 +141,11 @@ def test_the_card_lists_the_names_and_a_click_on_one_goes_there() -> None:
 def test_a_script_types_words_between_the_entry_s_key_and_enter() -> None:
     wanted = ("down", "/", "f", "c", ":", "2", "enter", "b", "/", "x", "escape", "h")
     assert KEYS.parse_script("down / fc:2 enter b / x escape h") == wanted
+
+
+def test_units_of_an_added_layer_are_found_by_the_names_that_they_were_given() -> None:
+    added = Layer("fc/concepts", "linear", (3,), added_to="fc", unit_names=("striped", "dotted fur", "sky"))
+    found = matches("dotted", (*LAYERS, added), "block1.conv", LABELS, "fc")
+    assert [(each.name, each.what, each.unit) for each in found] == [("dotted fur", "fc/concepts:1", 1)]
+    (sky,) = matches("fc/concepts:sk", (*LAYERS, added), "block1.conv", LABELS, "fc")
+    assert (sky.layer, sky.unit) == ("fc/concepts", 2)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.drawing.text import text_width
+from deepvis_toolbox.live.actions_what_if import toggle_off
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes import layer_list, selected, status_line, tiles, unit_images
-from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, number_text
+from deepvis_toolbox.live.panes.naming import WIDEST_NUMBER, given_name, number_text, unit_name
 from deepvis_toolbox.words.layer import Layer
 
 from .scenes import scene_of, snapshot_for, state_at
@@ -85,3 +86,16 @@ def test_the_colour_scale_is_not_written_upon(size: float) -> None:
         return caption[:, left : left + look.px(90)]
 
     np.testing.assert_array_equal(scale(0), scale(4))
+
+
+def test_units_of_an_added_layer_have_their_names_wherever_classes_have_them() -> None:
+    added = Layer("conv1/own", "conv", (3, 8, 8), added_to="conv1", unit_names=("striped", "dotted", "sky"))
+    state = state_at(
+        "conv1/own", 1, layers=(Layer("data", "input", (3, 8, 8)), Layer("conv1", "conv", (5, 8, 8)), added)
+    )
+    assert unit_name(state, "conv1/own", 1) == "dotted"
+    assert unit_name(state, "conv1", 1) == "channel 1"
+    assert given_name(state, "conv1", 1) == ""
+    toggle_off(state)
+    assert state.view.edits == ()
+    assert state.facts.message == "nothing of the network reads the added layer conv1/own: change conv1"

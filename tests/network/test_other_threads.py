@@ -46,7 +46,7 @@ def test_a_network_computes_the_same_while_another_one_is_traced(way: TraceWay) 
     x = torch.randn(1, *net.input_shape)
     wanted = net.forward(x, list(net.layers))
     with ThreadPoolExecutor(1) as pool, torch.no_grad():
-        opening = pool.submit(opened, Slow(1), way=way)
+        opening = pool.submit(opened, slow, way=way)
         assert Slow.at_work.wait(20)
         try:
             found, plain = net.forward(x, list(net.layers)), module(x)

@@ -14,11 +14,18 @@ def class_name(state: State, index: int) -> str:
     return state.facts.labels[index] if 0 <= index < len(state.facts.labels) else f"class {index}"
 
 
-def unit_name(state: State, layer: str, unit: int) -> str:
-    """Return the class that a unit of a label layer stands for, else its channel."""
+def given_name(state: State, layer: str, unit: int) -> str:
+    """Return the class that a unit of a label layer stands for, or the name of an added layer's unit; empty where it
+    has none."""
     if layer in state.facts.label_layers:
         return class_name(state, unit)
-    return f"channel {unit}"
+    names = next((each.unit_names for each in state.facts.layers if each.name == layer), ())
+    return names[unit] if unit < len(names) else ""
+
+
+def unit_name(state: State, layer: str, unit: int) -> str:
+    """Return the name that a unit was given, else its channel."""
+    return given_name(state, layer, unit) or f"channel {unit}"
 
 
 def words_of(state: State, unit: Unit | None) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from deepvis_toolbox.drawing.text import draw_text, text_width
 from deepvis_toolbox.live.mouse_places import Hovered
 from deepvis_toolbox.live.panes.caption import draw_note
 from deepvis_toolbox.live.panes.card import draw_card
-from deepvis_toolbox.live.panes.naming import NO_NAME, class_name, words_of
+from deepvis_toolbox.live.panes.naming import NO_NAME, given_name, words_of
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.pictures.unit_pictures import ShownPicture
 from deepvis_toolbox.live.scene import Scene
@@ -56,8 +56,9 @@ class TooltipPane(Pane):
 def _lines(scene: Scene, hovered: Hovered) -> list[tuple[str, Colour]]:
     state, look, unit = scene.state, scene.look, hovered.unit
     lines = [(str(unit), look.accent)]
-    if unit.layer in state.facts.label_layers and state.view.show_labels:
-        lines.append((class_name(state, unit.channel), look.text))
+    given = given_name(state, unit.layer, unit.channel) if state.view.show_labels else ""
+    if given:
+        lines.append((given, look.text))
     words = words_of(state, unit)
     if words is not None:
         lines += [(word, look.text) for word in words[:NAMES]] or [(NO_NAME, look.dim)]

@@ -16,7 +16,7 @@ from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import body_box, body_of, draw_caption, draw_note, missing_note
 from deepvis_toolbox.live.panes.changed import changed_title
-from deepvis_toolbox.live.panes.naming import class_name, number_text
+from deepvis_toolbox.live.panes.naming import given_name, number_text
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.unit_tiles import UnitGrid, UnitTile, draw_unit_tiles
 from deepvis_toolbox.live.scene import Scene
@@ -182,7 +182,7 @@ def _made(
     scale = max((abs(size) for size in sizes), default=0.0) or 1.0
     tiles = []
     for unit, own, text, size in zip(units, maps, texts, sizes, strict=True):
-        is_class = unit.layer in state.facts.label_layers and state.view.show_labels
-        name = class_name(state, unit.channel) if is_class else str(unit) if several else f"unit {unit.channel}"
-        tiles.append(UnitTile(unit, own, name, text, "end" if is_class else "start", size / scale, are_kernels))
+        given = given_name(state, unit.layer, unit.channel) if state.view.show_labels else ""
+        name = given or (str(unit) if several else f"unit {unit.channel}")
+        tiles.append(UnitTile(unit, own, name, text, "end" if given else "start", size / scale, are_kernels))
     return tiles
