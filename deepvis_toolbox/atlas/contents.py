@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,24 @@ import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure import Session, UnitWeights
+from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX
+from deepvis_toolbox.optimize.files.picture_files import KIND
+from deepvis_toolbox.optimize.files.record import read_record
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.targets import checked_target
+from deepvis_toolbox.optimize.production import store_files
+from deepvis_toolbox.pipeline.on_demand import SEEDS
 from deepvis_toolbox.scan.unit_classes import unit_classes
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.scan.top_images import TopImages
+
+_log = logging.getLogger(__name__)
 
 FEEDERS = 8
 """Units of the layer below that are named."""
@@ -73,6 +84,7 @@ class Contents:
         self._add_weights(found)
         if self._is_scanned(name):
             self._add_scan(found)
+        self._add_reached(found)
         return found
 
     def _has_pictures(self, name: str) -> bool:
@@ -120,6 +132,23 @@ class Contents:
             ]
         for unit, companions in zip(found.units, self._companions(name), strict=False):
             unit["with"] = companions
+
+    def _add_reached(self, found: LayerContents) -> None:
+        """Add what the unit's value is on each preferred image that has a record, and that over its largest in the
+        scan: above 1, where no picture excites it as much."""
+        files = store_files(self.network, self.store)
+        for number in sorted(found.pictured[KIND]):
+            unit, largest = found.units[number], found.units[number].get("largest")
+            target, reached = checked_target(Unit(found.name, number), self.network), []
+            for seed in SEEDS:
+                path = files.path(AscentTask(target, seed), INFO, RECORD_SUFFIX)
+                record = read_record(path, _log.warning)
+                value = record["best_objective"] if record else None
+                if value is not None:
+                    share = _rounded(value / largest) if largest and largest > 0 else None
+                    reached.append([seed, _rounded(value), share])
+            if reached:
+                unit["reached"] = reached
 
     def _companions(self, name: str) -> Iterator[list[list[float]]]:
         """Yield for each unit those whose maxima go with its own over the data set, and the correlations."""

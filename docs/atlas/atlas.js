@@ -140,6 +140,8 @@ function showUnit() {
       parts.push(element("h2", {}, title), element("img", { src: `${root}${unit[kind]}`, alt: `${title.toLowerCase()} of ${unit.label || address}`, loading: "lazy" }));
     }
   }
+  if (unit.reached) parts.push(...rowsOf(`The preferred images' values${unit.reached.some(([, , share]) => share !== null) ? " (over the largest of the data set)" : ""}`,
+    unit.reached.map(([seed, value, share]) => [`start ${seed}`, share === null ? value : `${value} (${Math.round(100 * share)} %)`])));
   if (unit.top_labels) parts.push(...rowsOf("The top images' values and labels", unit.top_labels.map(([value, label]) => [label || "no label", value])));
   if (unit.classes?.length) parts.push(...rowsOf("Stands for (share of its top images)", unit.classes.map(([label, share]) => [label, `${Math.round(100 * share)} %`])));
   if (unit.silent !== undefined) parts.push(...rowsOf("Over the data set", [["mean of the largest values", unit.mean], ["pictures without any response", `${(100 * unit.silent).toFixed(1)} %`]]));

@@ -16,12 +16,15 @@ import cv2
 import numpy as np
 import pytest
 
+from deepvis_toolbox import Unit, load_network
 from deepvis_toolbox.atlas.atlas_command import main
 from deepvis_toolbox.atlas.pages import assets
 from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.optimize import AscentSettings, preferred_images
 from deepvis_toolbox.pipeline.pipeline_command import main as make_pictures
+from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import GAP
-from tests.conftest import ROOT
+from tests.conftest import ROOT, missing
 from tests.pipeline import pipeline_convnet
 
 UNITS = ["4:0-1", "6:0-3"]
@@ -190,6 +193,28 @@ def test_what_feeds_a_unit_are_the_largest_weights_and_the_other_way_round(site:
         assert {label for _, _, label, _ in feeds} == set(LABELS[:4])
 
 
+def test_what_preferred_images_reach_is_the_units_value_on_them_beside_its_largest(made: Path, site: Path) -> None:
+    settings = AscentSettings(max_iter=2, lr_policy="constant", lr_params={"lr": 10.0})
+    top, shares = TopImages.load(made / "maxes"), 0
+    with load_network(str(made / "model"), device="cpu") as net:
+        for layer, pictured in PICTURED.items():
+            units = data_of(site / "data" / f"{layer}.js")["units"]
+            for number in sorted(pictured):
+                results = preferred_images(net, [Unit(layer, number)], [0], settings)
+                wanted = [float(result.objective[result.best_step]) for result in results]
+                reached = units[str(number)]["reached"]
+                assert [seed for seed, *_ in reached] == [0]
+                assert [value for _, value, _ in reached] == pytest.approx(wanted, rel=1e-2, abs=1e-3)
+                largest = float(top.values[layer][number, 0])
+                if largest > 0:
+                    share = reached[0][2]
+                    assert share == pytest.approx(wanted[0] / largest, rel=1e-2, abs=1e-3)
+                    shares += share > 0
+                else:
+                    assert reached[0][2] is None
+        assert shares
+
+
 def test_labels_that_are_hostile_stay_text(site: Path) -> None:
     text = (site / "layers" / "6.html").read_text("utf-8")
     assert "</script><b>" not in text
@@ -297,6 +322,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 def in_the_browser(address: str, folder: Path) -> str:
     """The page as it is after its scripts ran; they have said no error."""
+    if CHROMIUM is None:
+        missing("Chromium (Debian's package chromium)")
     command = [str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000"]
     command += [f"--user-data-dir={folder}", "--enable-logging=stderr", "--dump-dom", address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
@@ -304,13 +331,13 @@ def in_the_browser(address: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 @pytest.mark.slow
 def test_in_a_browser_from_the_disk(site: Path, tmp_path: Path) -> None:
     deep = in_the_browser(f"{(site / 'index.html').as_uri()}#6:2", tmp_path)
     assert "6:2 · &lt;/script&gt;&lt;b&gt;four" in deep
     assert 'src="../pictures/6/0002_preferred.jpg"' in deep
     assert "Fed by (sum of its weights)" in deep
+    assert "The preferred images' values" in deep
     assert "--goto 6:2" in deep
     assert re.search(r'id="tile-2"[^>]*aria-current="true"', deep)
     quiz = in_the_browser((site / "quiz.html").as_uri(), tmp_path)
