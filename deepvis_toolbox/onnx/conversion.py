@@ -12,9 +12,12 @@ from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.onnx.building import GraphBuilder
 from deepvis_toolbox.onnx.operator_table import OPERATORS, Given
 from deepvis_toolbox.onnx.operators.shapes import permuted
-from deepvis_toolbox.onnx.stored_file import OnnxFile, is_own_domain
+from deepvis_toolbox.onnx.stored_file import MOST_NODES, OnnxFile, is_own_domain
 from deepvis_toolbox.onnx.stored_tensors import StoredTensors
 from deepvis_toolbox.onnx.values import GrowsWithTheBatchError, Value
+
+_MOST_BRANCHES = 8
+"""One inside the other."""
 
 FAULTS = (
     RuntimeError, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, ZeroDivisionError,
@@ -40,6 +43,9 @@ class Conversion:
     builder: GraphBuilder
     tensors: StoredTensors
     values: dict[str, Value | Unknown] = field(default_factory=dict)
+    _stored: dict[str, Any] = field(default_factory=dict)
+    _nodes: int = 0
+    _depth: int = 0
 
     def run(self) -> None:
         """Convert every node; those that cannot be are `Unknown`, and so is all above them.
@@ -47,13 +53,19 @@ class Conversion:
         Raises `GrowsWithTheBatchError` where the file works for one number of images alone, and `ToolboxError` where
         the weights cannot be read.
         """
-        stored = {tensor.name: tensor for tensor in self.file.graph.initializer}
-        self.builder.stored_kinds |= {name: tensor.data_type for name, tensor in stored.items()}
+        self._enter_stored(self.file.graph)
         for index, node in enumerate(self.file.graph.node):
-            for name in node.input:
-                if name in stored and name not in self.values:
-                    self.values[name] = self.builder.known(self.tensors.tensor(stored[name]))
             self._convert(index, node)
+
+    def _enter_stored(self, graph: Any) -> None:
+        self._stored |= {tensor.name: tensor for tensor in graph.initializer}
+        self.builder.stored_kinds |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+
+    def _read(self, name: str) -> Value | Unknown | None:
+        """Return what a name stands for; the file's tensors are read when they are first asked for."""
+        if name in self._stored and name not in self.values:
+            self.values[name] = self.builder.known(self.tensors.tensor(self._stored[name]))
+        return self.values.get(name)
 
     def enter_images(self, input_shape: tuple[int, int, int]) -> None:
         """Let the file's images stand for the graph's input, (C, H, W)."""
@@ -71,13 +83,15 @@ class Conversion:
             self.values.pop(name, None)
 
     def _convert(self, index: int, node: Any) -> None:
-        read = [self.values.get(name) if name else None for name in node.input]
+        read = [self._read(name) if name else None for name in node.input]
         missing = next((each for each in read if isinstance(each, Unknown)), None)
         lacking = next((name for name, each in zip(node.input, read, strict=True) if name and each is None), None)
         if missing is None and lacking is not None:
             missing = Unknown(f'{self._told(node)}: no node before it gives "{lacking[:60]}"')
         if missing is not None:
             found: Any = [missing] * len(node.output)
+        elif node.op_type == "If" and is_own_domain(node.domain):
+            found = self._taken(index, node, read)
         else:
             found = self._written(index, node, read)
         if isinstance(found, Unknown):
@@ -111,6 +125,25 @@ class Conversion:
         found: Sequence[Value] = [written] if isinstance(written, Value) else written
         return found
 
+    def _taken(self, index: int, node: Any, read: Sequence[Any]) -> Sequence[Any] | Unknown:
+        """Return what the branch gives that a constant chooses: exporters write such where they do not know a size."""
+        condition = read[0] if read else None
+        branches = {each.name: each.g for each in node.attribute}
+        if not isinstance(condition, Value) or not condition.is_settled or condition.samples[0].numel() != 1:
+            return Unknown(f"{self._told(node)}: which way it goes depends on the image", tuple(node.input))
+        branch = branches.get("then_branch" if bool(condition.samples[0].reshape(-1)[0]) else "else_branch")
+        self._nodes += len(branch.node) if branch is not None else 0
+        if branch is None or self._nodes > MOST_NODES or self._depth >= _MOST_BRANCHES:
+            return Unknown(f"{self._told(node)}: its branches are missing, or too many")
+        self._enter_stored(branch)
+        self._depth += 1
+        for inner in branch.node:
+            self._convert(index, inner)
+        self._depth -= 1
+        return [
+            self._read(each.name) or Unknown(f"{self._told(node)}: its branch gives nothing") for each in branch.output
+        ]
+
     def _told(self, node: Any) -> str:
         name = node.name or next((each for each in node.output if each), "")
         return f'node "{name[:80]}" ({node.op_type[:40]})'
@@ -118,7 +151,7 @@ class Conversion:
     def outputs(self) -> Iterator[tuple[str, Value | Unknown]]:
         """Yield the file's outputs."""
         for described in self.file.graph.output:
-            yield described.name, self.values.get(described.name, Unknown(f'nothing gives "{described.name[:60]}"'))
+            yield described.name, self._read(described.name) or Unknown(f'nothing gives "{described.name[:60]}"')
 
 
 def converted(

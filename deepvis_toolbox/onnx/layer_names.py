@@ -97,7 +97,9 @@ def _path_of_weight(node: Any) -> str:
 
 def _plain_name(node: Any) -> str:
     output = next((each for each in node.output if each), "")
-    return node.name if node.name and output.isdigit() else output or node.name
+    if not output.isdigit():
+        return output or node.name
+    return node.name or f"{node.op_type.lower()}_{output}"
 
 
 _ENDINGS = re.compile(r"(_output_\d+|:\d+|__\d+)$")

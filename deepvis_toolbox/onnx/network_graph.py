@@ -46,14 +46,12 @@ class _Opening:
     def for_any_number(self) -> fx.GraphModule | None:
         """Return the graph for any number of images; None where the file is for one alone. One that was written for one
         image is held against what it gives for each of two."""
-        if self.file.image.count not in (None, 1):
-            return None
         try:
             graph_module, notes = self._written(ANY_NUMBER)
-            if self.file.image.count is None:
-                promise = promise_of(graph_module, self.input_shape)
-            else:
+            if self.file.image.count == 1:
                 promise = self._promise_of_each(graph_module)
+            else:
+                promise = promise_of(graph_module, self.input_shape)
         except (ToolboxError, *FAULTS):  # of one image, what is wrong is told
             return None
         return None if promise is None else self._finished(graph_module, promise, notes)
@@ -70,9 +68,12 @@ class _Opening:
 
     def for_one(self) -> fx.GraphModule:
         """Return the graph for one image at a time."""
-        if self.file.image.count not in (None, 1):
-            raise ToolboxError(f"it takes {self.file.image.count} images at a time; export it for one, or any number")
-        graph_module, notes = self._written(ONE_ALONE)
+        try:
+            graph_module, notes = self._written(ONE_ALONE)
+        except ToolboxError as error:
+            count = self.file.image.count
+            fixed = f"; it takes {count} images at a time: export it for one, or for any number"
+            raise ToolboxError(f"{error}{fixed if count not in (None, 1) else ''}") from None
         promise = promise_of(graph_module, self.input_shape, (1,))
         if promise is None:
             raise ToolboxError("it does not run on noise")

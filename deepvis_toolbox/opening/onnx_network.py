@@ -41,14 +41,18 @@ def onnx_network(model: ModelFile, written: str, device: torch.device) -> TorchN
     size = file.image.size
     if size is not None and max(size) > LARGEST_SIDE:
         raise ToolboxError(f"{path} takes images of {size[0]}×{size[1]}, and {LARGEST_SIDE} is the most")
-    if size is not None and model.input.size not in (None, size):
-        raise ToolboxError(f"{model.where('input', 'size')}: {path} takes images of {size[0]}×{size[1]} alone")
     check_channels(model, path, file.image.channels)
     model, told = _prepared_as_said(model, file.metadata)
     description = describe(model, size, file.image.channels)
     if not description.labels and not model.labels:
         description = replace(description, labels=_names(file.metadata.get("names", "")))
-    graph = graph_of_onnx(file, description.preprocessing.input_shape, model.until)
+    own = f"the file says that it takes images of {size[0]}×{size[1]}" if size is not None else ""
+    is_other = size is not None and model.input.size not in (None, size)
+    try:
+        graph = graph_of_onnx(file, description.preprocessing.input_shape, model.until)
+    except ToolboxError as error:
+        raise ToolboxError(f"{error}; {own}") if is_other else error from None
+    told = [*told, own] if is_other else told
     graph.meta["not_followed"] = [*told, *graph.meta["not_followed"]]
     network = TorchNetwork(graph, description, device)
     return _with_fitting_labels(network, model)
