@@ -30,7 +30,7 @@ def model_of(
 ) -> onnx.ModelProto:
     """A model that takes `image` of this shape."""
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, list(shape))
-    given = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in outputs]
+    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
     stored = [numpy_helper.from_array(np.asarray(array), name) for name, array in (constants or {}).items()]
     graph = helper.make_graph(list(nodes), "net", [image], given, stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=NEWEST_IR)
