@@ -68,8 +68,8 @@ def to_float(name: str = "found") -> onnx.NodeProto:
     return node("Cast", name, to=TensorProto.FLOAT)
 
 
-@case("Abs", "Neg", "Exp", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos", "Tan", "Atan", "Sinh", "Cosh", "Asinh", "Relu",
-      "Sigmoid", "Tanh", "Softplus", "Softsign", "Erf", "HardSwish", "Identity", "Reciprocal")  # fmt: skip
+@case("Abs", "Neg", "Exp", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos", "Tan", "Atan", "Sinh", "Cosh", "Asinh",
+      "Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Erf", "HardSwish", "Identity", "Reciprocal")  # fmt: skip
 def plain(_: Drawing, name: str) -> Case:
     return Case([node(name, "image")])
 

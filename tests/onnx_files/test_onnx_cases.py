@@ -33,6 +33,12 @@ OTHERWISE = {
 }
 """What is meant to be other than the case says, and why."""
 
+WITHOUT_CASES = {
+    "Cast", "CastLike", "Constant", "ConstantOfShape", "Dropout", "EyeLike", "GlobalLpPool",
+    "MeanVarianceNormalization", "NonZero", "QuantizeLinear", "Range", "Upsample",
+}  # fmt: skip
+"""Operators of whose cases none is one of a trained network for images; test_operators.py has them."""
+
 
 @cache
 def cases() -> dict[str, list[Any]]:
@@ -106,4 +112,4 @@ def test_an_operator_passes_onnx_own_cases(operator: str) -> None:
                 msg=lambda text, name=case.name: f"{name}: {text}",
             )  # fmt: skip
             passed += 1
-    assert passed or operator in ("Upsample", "Constant", "NonZero", "QuantizeLinear", "EyeLike", "Dropout")
+    assert passed or operator in WITHOUT_CASES

@@ -15,7 +15,7 @@ Function = Callable[..., torch.Tensor]
 
 _ONE: dict[str, tuple[Function, str]] = {
     "Abs": (torch.abs, "|x|"),
-    "Neg": (torch.neg, "-x"),
+    "Neg": (torch.neg, "x with the other sign"),
     "Sqrt": (torch.sqrt, "The square root"),
     "Exp": (torch.exp, "e to the power of x"),
     "Log": (torch.log, "The natural logarithm"),
@@ -169,7 +169,7 @@ def is_infinite(given: Given) -> Value:
 
 @operator("Identity")
 def identity(given: Given) -> Value:
-    """x."""
+    """x as it is."""
     return given[0]
 
 
