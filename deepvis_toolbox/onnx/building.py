@@ -46,7 +46,7 @@ class GraphBuilder:
         return Value(tuple(torch.empty(count, *shape, device="meta") for count in self.counts), self._image)
 
     def known(self, tensor: torch.Tensor) -> Value:
-        """Return a constant."""
+        """Return a constant: float32, int64 or bool, of any shape."""
         return Value((tensor,) * len(self.counts), is_known=True)
 
     def call(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -41,8 +41,10 @@ class StoredTensors:
         self._read: dict[int, tuple[Any, torch.Tensor]] = {}
 
     def tensor(self, stored: Any) -> torch.Tensor:
-        """Return a TensorProto's values, contiguous, on the CPU. Raises `ToolboxError` where it is no plain tensor, or
-        holds another number of values than its shape says."""
+        """Return a TensorProto's values, float32, int64 or bool of its shape, on the CPU.
+
+        Raises `ToolboxError` where it is no plain tensor, or holds another number of values than its shape says.
+        """
         if id(stored) not in self._read:
             self._read[id(stored)] = (stored, self._tensor(stored))
         return self._read[id(stored)][1]

@@ -69,7 +69,7 @@ class Value:
         return self.is_known and all(torch.equal(first, other) for other in self.samples[1:] if other is not first)
 
     def settled(self, what: str) -> torch.Tensor:
-        """Return the known tensor. ValueError where it depends on the image."""
+        """Return the known tensor, float32, int64 or bool of any shape. ValueError where it depends on the image."""
         if not self.is_settled:
             raise ValueError(f"its {what} is computed from the image, and must be a constant")
         return self.samples[0]

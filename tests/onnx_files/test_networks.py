@@ -67,8 +67,8 @@ def test_rectifiers_are_known_however_an_exporter_writes_them(tmp_path: Path) ->
 
 def test_layers_have_their_modules_paths(tmp_path: Path) -> None:
     network = load_network(exported(made("transformer"), tmp_path / "net.onnx", opset=11))
-    paths = {f"blocks.{index}.{part}" for index in (0, 1)
-             for part in ("norm1", "qkv", "softmax", "proj", "norm2", "mlp.0", "mlp.1", "mlp.2", "add", "add_1")}  # fmt: skip
+    parts = ("norm1", "qkv", "softmax", "proj", "norm2", "mlp.0", "mlp.1", "mlp.2", "add", "add_1")
+    paths = {f"blocks.{index}.{part}" for index in (0, 1) for part in parts}
     assert {"patch", "norm", "head"} | paths <= set(network.layers)
     norms = {type(part) for part in network.graph_module.modules()}  # type: ignore[attr-defined]
     assert {nn.LayerNorm, nn.Linear, nn.Conv2d} <= norms

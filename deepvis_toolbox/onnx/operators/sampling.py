@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Places = NDArray[np.float64]
+_Row = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ def resampled(length: int, wanted: int, scale: float, along: Along) -> torch.Ten
     return torch.from_numpy(matrix).float()
 
 
-def _places(length: int, wanted: int, scale: float, along: Along) -> Places:
+def _places(length: int, wanted: int, scale: float, along: Along) -> _Row:
     """Return where in the row each new number lies."""
     x = np.arange(wanted, dtype=np.float64)
-    ways: dict[str, Callable[[], Places]] = {
+    ways: dict[str, Callable[[], _Row]] = {
         "half_pixel": lambda: (x + 0.5) / scale - 0.5,
         "half_pixel_symmetric": lambda: length / 2 * (1 - wanted / (scale * length)) + (x + 0.5) / scale - 0.5,
         "pytorch_half_pixel": lambda: (x + 0.5) / scale - 0.5 if wanted > 1 else x * 0,
@@ -57,8 +57,8 @@ def _places(length: int, wanted: int, scale: float, along: Along) -> Places:
     return ways[along.coordinates]()
 
 
-def _rounded(places: Places, way: str) -> Places:
-    ways: dict[str, Callable[[], Places]] = {
+def _rounded(places: _Row, way: str) -> _Row:
+    ways: dict[str, Callable[[], _Row]] = {
         "floor": lambda: np.floor(places),
         "ceil": lambda: np.ceil(places),
         "round_prefer_floor": lambda: np.ceil(places - 0.5),
@@ -69,7 +69,7 @@ def _rounded(places: Places, way: str) -> Places:
     return ways[way]()
 
 
-def _cubic(distance: Places, a: float) -> Places:
+def _cubic(distance: _Row, a: float) -> _Row:
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0))
