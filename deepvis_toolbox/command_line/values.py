@@ -45,6 +45,13 @@ def value_of(text: str) -> Any:
     return text if value in (math.inf, -math.inf) else value
 
 
+def onnx_file(text: str, flag: str) -> str:
+    """Return the path of an ONNX file."""
+    if not text.endswith(".onnx"):
+        raise ToolboxError(f'{flag} "{text[:200]}" must be a file that is called *.onnx; rename it')
+    return text
+
+
 def number(text: str, flag: str) -> float:
     """Return a number: `0.3`, `1e8`, `150`."""
     value = value_of(text)

@@ -10,7 +10,7 @@ from deepvis_toolbox.command_line.opened_network import options_of_another
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path
 from deepvis_toolbox.live.work.checkpoints import ENDINGS
 from deepvis_toolbox.live.work.counterpart import Counterpart, OpenCounterpart, probe_pictures
-from deepvis_toolbox.opening.model_folder import is_factory, model_path
+from deepvis_toolbox.opening.model_folder import has_no_model_file, is_factory, model_path
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -39,7 +39,7 @@ def counterpart_opener(
             raise ToolboxError(f"--compare {shown_path(weights)}: there is no such file")
         same = argparse.Namespace(**{**vars(given), "weights": str(weights.absolute())})
         return lambda _: Counterpart(load(same, settings), weights.name, probe)
-    if not is_factory(given.compare):
+    if not has_no_model_file(given.compare):
         model_path(given.compare)  # what is misspelt is told at once
     return lambda own: Counterpart(_another(given, settings, own), given.compare, probe)
 

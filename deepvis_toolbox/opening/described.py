@@ -60,6 +60,20 @@ def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_cou
         raise ToolboxError(f"{model.where('input')}: {error}") from None
 
 
+def check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None:
+    """Check whether pictures can be made the network's input, in the order of channels that is asked for."""
+    if channel_count not in (1, 3):
+        raise ToolboxError(
+            f"{prototxt}: the network takes images of {channel_count} channels; pictures have 3, or 1 if they are grey"
+        )
+    asked = model.input.channels
+    if asked is not None and (asked == "gray") != (channel_count == 1):
+        raise ToolboxError(
+            f"{model.where('input', 'channels')}: channels is {asked}, but the network of {prototxt.name} takes "
+            f"{channel_count}"
+        )
+
+
 def _check_units(model: ModelFile, mean: Any) -> None:
     """Refuse the means of pixels of 0 to 1, which most of torch's own texts give: pixels here are 0 to 255."""
     section = model.input

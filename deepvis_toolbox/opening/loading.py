@@ -19,10 +19,10 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.opened_module import network_of_module
 from deepvis_toolbox.network.own_copy import own_copy
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from deepvis_toolbox.opening.described import describe
+from deepvis_toolbox.opening.described import check_channels, describe
 from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
 from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
-from deepvis_toolbox.opening.model_folder import is_factory, is_program, model_path
+from deepvis_toolbox.opening.model_folder import is_factory, is_onnx, is_program, model_path
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device
 from deepvis_toolbox.words.network import DEFAULT_MODEL, ENGINES
@@ -53,12 +53,13 @@ def load_network(
     path: Sequence[str | Path] = (),
     trace: str | None = None,
     added_layers: Sequence[str | AddedLayer] = (),
+    until: str | None = None,
 ) -> Network:
     """Open a network.
 
     `model`: a folder of models/, a path to a model.yaml or its folder, an exported program (a .pt2 file),
-    `torchvision:NAME`, `timm:NAME`, or `package.module:factory` (a function without arguments that returns an
-    `nn.Module`). With `prototxt` and `weights`
+    an ONNX file (.onnx), `torchvision:NAME`, `timm:NAME`, or `package.module:factory` (a function without arguments
+    that returns an `nn.Module`). With `prototxt` and `weights`
     (a Caffe network) it may be None. `engine`: `torch` or `caffe` (real Caffe). `device`: auto, cpu, cuda, cuda:N, mps.
 
     The others overrule the model.yaml: network value = (pixel - mean) * scale / std, pixels 0-255, means in the
@@ -71,6 +72,7 @@ def load_network(
     how a module becomes a graph, by `fx`, by `export` (torch.export), or by `auto`: the second where the first refuses.
     `added_layers`: layers of one's own, besides those of the model.yaml: files of directions (`FILE`, `LAYER=FILE` or
     `LAYER/NAME=FILE`), or `AddedLayer`s.
+    `until`: the layer of an ONNX file that is the last.
 
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
     """
@@ -82,7 +84,7 @@ def load_network(
     paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
     values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
     values |= {"size": input_size, "channels": channels, "scale": scale, "std": std, "crop": crop}
-    described = _described(model, _given({**paths, "trace": trace}), _given(values), trust)
+    described = _described(model, _given({**paths, "trace": trace, "until": until}), _given(values), trust)
     network = _opened(described, engine, device, [user_path(folder).resolve() for folder in path])
     try:
         _add_layers(network, described, added_layers)
@@ -96,7 +98,11 @@ def _opened(described: ModelFile, engine: str, device: str, path: Sequence[Path]
     if described.framework == "caffe":
         return _caffe_network(described, engine, device)
     if engine == "caffe":
-        raise ToolboxError(f"{described.title} is a network of PyTorch; the engine caffe runs Caffe's own files only")
+        raise ToolboxError(f"{described.title} is no network of Caffe; the engine caffe runs Caffe's own files only")
+    if described.onnx is not None:
+        from deepvis_toolbox.opening.onnx_network import onnx_network  # with what reads such files
+
+        return _labelled(_noted(onnx_network(described, described.onnx, resolve_device(device))), described)
     if described.program is not None:
         return _program_network(described, described.program, resolve_device(device))
     return _torch_network(described, resolve_device(device), path)
@@ -126,6 +132,10 @@ def _described(model: str | Path | None, paths: dict[str, str], values: dict[str
         return model_from_values(
             {"name": _name_by_place(file), "program": str(file.resolve()), **paths, "input": values}
         )
+    if is_onnx(str(model)):
+        file = user_path(str(model))
+        named = {"name": _name_by_place(file), "framework": "onnx", "onnx": str(file.resolve())}
+        return model_from_values({**named, **paths, "input": values})
     if is_factory(str(model)):
         return model_from_values({"name": str(model), "factory": str(model), **paths, "input": values})
     return read_model_file(model_path(str(model)), trusted=trust).changed(paths, values)
@@ -154,10 +164,7 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
     if no_numbers:
         _log.warning("%s: %s", model.title, no_numbers)
     description = _with_makers_knowledge(model, made)
-    network = network_of_module(made.module, description, device, model.trace)
-    for note in network.notes:
-        _log.warning("%s: %s", network.name, note)
-    return _labelled(network, model)
+    return _labelled(_noted(network_of_module(made.module, description, device, model.trace)), model)
 
 
 def _program_network(model: ModelFile, written: str, device: torch.device) -> Network:
@@ -170,13 +177,17 @@ def _program_network(model: ModelFile, written: str, device: torch.device) -> Ne
     size = None if None in sides else (int(str(sides[0])), int(str(sides[1])))
     if size is not None and model.input.size not in (None, size):
         raise ToolboxError(f"{model.where('input', 'size')}: {file} was exported for images of {size[0]}×{size[1]}")
-    _check_channels(model, file, channel_count)
+    check_channels(model, file, channel_count)
     description = describe(model, size, channel_count)
     graph = graph_of_loose_program(program.module, description.preprocessing.input_shape, images)
-    network = TorchNetwork(graph, description, device)
+    return _labelled(_noted(TorchNetwork(graph, description, device)), model)
+
+
+def _noted(network: Network) -> Network:
+    """Return the network, once what a user should know of it is told."""
     for note in network.notes:
         _log.warning("%s: %s", network.name, note)
-    return _labelled(network, model)
+    return network
 
 
 def _places(model: ModelFile, path: Sequence[Path]) -> Places:
@@ -202,7 +213,7 @@ def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
     definition = read_prototxt(prototxt)
     graph = graph_of(definition, weights, _wanted_shape(model), hollow=engine == "caffe")
     channel_count, height, width = graph.meta["input_shape"]
-    _check_channels(model, prototxt, channel_count)
+    check_channels(model, prototxt, channel_count)
     model, told = _prepared_as_in(model, graph.meta["prepares"])
     description = replace(
         describe(model, (height, width), channel_count),
@@ -230,20 +241,6 @@ def _prepared_as_in(model: ModelFile, prepares: Mapping[str, Any]) -> tuple[Mode
         return model, notes
     told = ", ".join(f"{key} {value}" for key, value in taken.items())
     return model.changed({}, taken), [*notes, f"pictures are prepared as the prototxt's data layer does it: {told}"]
-
-
-def _check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None:
-    """Check whether pictures can be made the network's input, in the order of channels that is asked for."""
-    if channel_count not in (1, 3):
-        raise ToolboxError(
-            f"{prototxt}: the network takes images of {channel_count} channels; pictures have 3, or 1 if they are grey"
-        )
-    asked = model.input.channels
-    if asked is not None and (asked == "gray") != (channel_count == 1):
-        raise ToolboxError(
-            f"{model.where('input', 'channels')}: channels is {asked}, but the network of {prototxt.name} takes "
-            f"{channel_count}"
-        )
 
 
 def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:

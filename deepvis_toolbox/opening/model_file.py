@@ -133,10 +133,12 @@ class ModelFile(Section):
     """A model.yaml; paths in it are relative to its folder."""
 
     name: str = Field("", description="What the network is called; its folder's name by default")
-    framework: Literal["torch", "caffe"] = Field("torch", description="What the network's files are made for")
+    framework: Literal["torch", "caffe", "onnx"] = Field("torch", description="What the network's files are made for")
     prototxt: str | None = Field(None, description="Caffe: the network's deploy.prototxt")
     factory: str | None = Field(None, description="PyTorch: package.module:function that returns an nn.Module")
     program: str | None = Field(None, description="PyTorch: an exported program (.pt2), instead of a factory")
+    onnx: str | None = Field(None, description="ONNX: the network's file (.onnx)")
+    until: str | None = Field(None, description="ONNX: the layer that is the last; what lies behind it is left out")
     trace: TraceWay = Field("auto", description="How a module becomes a graph: auto, fx, or export (torch.export)")
     weights: str | None = Field(None, description="The trained weights: .caffemodel, or a state dict (.pt, .pth)")
     input: InputSection = Field(default_factory=lambda: InputSection.model_validate({}))
@@ -165,6 +167,12 @@ class ModelFile(Section):
     def _complete(self) -> ModelFile:
         if self.framework == "caffe" and self.prototxt is None:
             raise ValueError("a Caffe network needs the key prototxt")
+        if (self.framework == "onnx") != (self.onnx is not None):
+            raise ValueError("an ONNX network has the keys framework: onnx, and onnx: its file")
+        if self.onnx is not None and any((self.factory, self.program, self.prototxt, self.weights)):
+            raise ValueError("an ONNX file has its weights in it; leave factory, program, prototxt and weights away")
+        if self.until is not None and self.onnx is None:
+            raise ValueError("until is for ONNX files; a network of another kind opens as a whole")
         if self.framework == "torch" and self.factory is None and self.program is None:
             raise ValueError(
                 "a PyTorch network needs the key factory: package.module:function, or program: a .pt2 file"
@@ -249,6 +257,7 @@ def _check_stays_inside(model: ModelFile) -> None:
         ("prototxt",): model.prototxt,
         ("weights",): model.weights,
         ("program",): model.program,
+        ("onnx",): model.onnx,
         ("labels",): model.labels,
         ("input", "mean"): mean,
         ("unit_images", "folder"): model.unit_images.folder,

@@ -10,6 +10,7 @@ from deepvis_toolbox.installation import models_folders
 
 MODEL_FILE = "model.yaml"
 PROGRAM = ".pt2"
+ONNX = ".onnx"
 FACTORIES = ("torchvision:NAME", "timm:NAME", "package.module:factory")
 """The other ways to name a network, which need no model.yaml."""
 
@@ -21,15 +22,14 @@ def model_names() -> list[str]:
 
 def model_forms() -> str:
     """Return all that may be written after `--model`, for help texts."""
-    return f"{', '.join(model_names())}; a model.yaml or its folder; FILE{PROGRAM}; {', '.join(FACTORIES)}".replace(
-        "%", "%%"
-    )
+    forms = ("a model.yaml or its folder", f"FILE{PROGRAM}", f"FILE{ONNX}", ", ".join(FACTORIES))
+    return f"{', '.join(model_names())}; {'; '.join(forms)}".replace("%", "%%")
 
 
 def is_factory(model: str) -> bool:
     """Return whether the name is of the form `package.module:factory` (also `torchvision:NAME`), not a path."""
     is_path = os.path.exists(model)  # noqa: PTH110 - answers False to names no system can have
-    return ":" in model and not is_path and not model.endswith((".yaml", ".yml", PROGRAM))
+    return ":" in model and not is_path and not model.endswith((".yaml", ".yml", PROGRAM, ONNX))
 
 
 def is_program(model: str) -> bool:
@@ -37,9 +37,14 @@ def is_program(model: str) -> bool:
     return model.endswith(PROGRAM) and not is_factory(model)
 
 
+def is_onnx(model: str) -> bool:
+    """Return whether the name is that of an ONNX file."""
+    return model.endswith(ONNX) and not is_factory(model)
+
+
 def has_no_model_file(model: str) -> bool:
     """Return whether the name stands for a network without a model.yaml."""
-    return is_factory(model) or is_program(model)
+    return is_factory(model) or is_program(model) or is_onnx(model)
 
 
 def model_path(model: str) -> Path:

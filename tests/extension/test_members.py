@@ -17,6 +17,7 @@ from deepvis_toolbox.caffe.layer_types import LAYER_TYPES, LayerType
 from deepvis_toolbox.drawing.backward_views import VIEWS, backward_picture
 from deepvis_toolbox.network.backward_modes import RULES
 from deepvis_toolbox.network.preprocessing import Preprocessing
+from deepvis_toolbox.onnx.operator_table import OPERATORS
 from deepvis_toolbox.optimize import AscentSettings
 from deepvis_toolbox.optimize.method.ascent_settings import parameter_names
 from deepvis_toolbox.optimize.method.later_parameters import LATER_PARAMETERS
@@ -36,6 +37,7 @@ TABLES: dict[str, Registry[Any]] = {
     "backward modes": BACKWARD_MODES,
     "backward views": BACKWARD_VIEWS,
     "layer types": LAYER_TYPES,
+    "ONNX operators": OPERATORS,
     "parametrizations": PARAMETRIZATIONS,
     "regularizers": REGULARIZERS,
     "sources": SOURCES,

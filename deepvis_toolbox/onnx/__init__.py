@@ -1,0 +1,1 @@
+"""ONNX files to the one graph: the reader of the format, its operators, and names that people can read."""
