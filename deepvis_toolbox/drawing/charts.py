@@ -51,12 +51,13 @@ def chart(title: str, series: Sequence[Series], across: Axis, up: Axis, size: tu
     bottom = (min(named, 110) + 10 if across.names else SMALL.line_height) + LABEL.line_height + 8
     sheet = blank(height, width)
     draw_text(sheet, fitted(title, HEADING, width - LEFT), LEFT, HEADING.ascent, HEADING, INK)
-    plot = _Plot(sheet, (TOP, LEFT, height - bottom, width - RIGHT), _Scale.of(across, series, "x"),
+    top = TOP + (SMALL.line_height if _legend_names(series) else 0)
+    plot = _Plot(sheet, (top, LEFT, height - bottom, width - RIGHT), _Scale.of(across, series, "x"),
                  _Scale.of(up, series, "y"))  # fmt: skip
     plot.axes(across, up)
     for number, each in enumerate(series):
         plot.draw(each, COLOURS[number % len(COLOURS)])
-    plot.legend([each.name for each in series])
+    plot.legend(series)
     return sheet
 
 
@@ -80,7 +81,8 @@ class _Scale:
         if high <= low:
             low, high = (low / 2, low * 2) if axis.is_log and low > 0 else (low - 0.5, low + 0.5)
         if axis.is_log:
-            return cls(log10(low), log10(high), True)
+            room = 0 if axis.names or axis.high is not None else (log10(high) - log10(low)) * 0.03
+            return cls(log10(low) - (room if axis.low is None else 0), log10(high) + room, True)
         return cls(low, high + (0 if axis.high is not None or axis.names else (high - low) * 0.05), False)
 
     def share(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -95,7 +97,7 @@ class _Scale:
         if self.is_log:
             step = max(1, ceil((self.high - self.low) / 6))
             powers = [10.0**power for power in range(ceil(self.low - 1e-9), floor(self.high + 1e-9) + 1, step)]
-            if len(powers) < 2:
+            if len(powers) < 3:
                 powers = [factor * 10.0**power for power in range(floor(self.low), ceil(self.high) + 1)
                           for factor in (1, 2, 5) if self.low <= log10(factor * 10.0**power) <= self.high]  # fmt: skip
             return [(power, f"{power:g}") for power in powers]
@@ -168,16 +170,15 @@ class _Plot:
                 cv2.circle(inside, (int(x), int(y)), 3 * _FINE, colour, cv2.FILLED, cv2.LINE_AA, shift=4)
         self._sheet[self._top : self._bottom + 1, self._left : self._right + 1] = inside
 
-    def legend(self, names: Sequence[str]) -> None:
-        named = [(name, COLOURS[number % len(COLOURS)]) for number, name in enumerate(names) if name]
-        if len(named) < 2:
-            return
-        width = max(text_width(name, SMALL) for name, _ in named) + 34
-        height = len(named) * SMALL.line_height + 8
-        left, top = self._right - width - 6, self._top + 6
-        part = self._sheet[top : top + height, left : left + width]
-        part[...] = (part // 5 + 204).astype(np.uint8)
-        for number, (name, colour) in enumerate(named):
-            middle = top + 4 + number * SMALL.line_height + SMALL.line_height // 2
-            cv2.line(self._sheet, (left + 6, middle), (left + 22, middle), colour, 3, cv2.LINE_AA)
-            draw_text(self._sheet, name, left + 28, middle + SMALL.capital_height // 2, SMALL, INK)
+    def legend(self, series: Sequence[Series]) -> None:
+        left, middle = self._left, self._top - SMALL.line_height // 2 - 1
+        for number, name in _legend_names(series):
+            cv2.line(self._sheet, (left, middle), (left + 16, middle), COLOURS[number % len(COLOURS)], 3, cv2.LINE_AA)
+            drawn = draw_text(self._sheet, name, left + 22, middle + SMALL.capital_height // 2, SMALL, INK)
+            left += drawn + 42
+
+
+def _legend_names(series: Sequence[Series]) -> list[tuple[int, str]]:
+    """Return the numbers and names of series that a legend tells apart; one alone needs none."""
+    named = [(number, each.name) for number, each in enumerate(series) if each.name]
+    return named if len(named) > 1 else []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.optimize.files.shown_image import shown
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.method.preferred import preferred_images
@@ -153,9 +152,3 @@ def joined(parts: Sequence[Arrays]) -> dict[str, NDArray]:
 def tried_settings(study: Study) -> AscentSettings:
     """Return the settings of the few steps that say how long the rest takes."""
     return free_settings(min(TRIED_STEPS, study.extent.steps))
-
-
-def check_climbs(unit: Unit, shown_ones: Mapping[str, Shown]) -> None:
-    """Raise `ToolboxError` where none of the ascents found a direction."""
-    if all(one.picture is None for one in shown_ones.values()):
-        raise ToolboxError(f"no ascent of {unit} found a direction")

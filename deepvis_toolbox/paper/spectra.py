@@ -120,8 +120,8 @@ def _one_hot(values: torch.Tensor) -> torch.Tensor:
 
 
 def _mean_over_places(values: torch.Tensor) -> NDArray[np.float64]:
-    """Return (N, C) of values (N, C, H, W)."""
-    return values.detach().to("cpu", torch.float64).flatten(2).mean(2).numpy()
+    """Return (N, C) of values (N, C, H, W) or (N, C)."""
+    return values.detach().to("cpu", torch.float64).reshape(*values.shape[:2], -1).mean(2).numpy()
 
 
 def _cut(weights: NDArray[np.float32]) -> NDArray[np.float32]:

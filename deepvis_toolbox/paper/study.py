@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -103,11 +103,6 @@ class Study:
         """The first layer that computes something."""
         return next((layer for layer in self.net.layers.values() if layer.kind == "conv"), self.layers[0])
 
-    @property
-    def has_classes(self) -> bool:
-        """Whether the network says which units are classes."""
-        return bool(self.net.label_layers)
-
     @cached_property
     def class_layer(self) -> Layer:
         """The classes' layer below the softmax where there is one; without classes the last layer."""
@@ -149,14 +144,11 @@ class Study:
         net = self.net
         return {"name": net.name, "weights_sha256": net.weights_hash, "input": net.preprocessing.identity()}
 
-    def with_frames(self, frames: Sequence[RGBImage]) -> Study:
-        """Return the same with other pictures."""
-        return replace(self, frames=tuple(frames))
-
 
 MOST_UNGROUPED = 3
 
 
 def evenly(whole: int, count: int) -> list[int]:
     """Return up to `count` different whole numbers from 0 to below `whole`, evenly spread."""
-    return sorted({index * whole // max(1, count) for index in range(min(count, whole))})
+    number = min(count, whole)
+    return [index * whole // number for index in range(number)]

@@ -47,7 +47,7 @@ JOBS = {
                           "topk-sae", "--components", "6", "--steps", "20", "--out", "out/parts.npz", "--workers", "0",
                           "-q")),
         Job("paper", ("-m", "deepvis_toolbox.paper", *NETWORK, "--quick", "--max-iter", "3", "--trials", "2",
-                      "--figure", "3", "table1", "claims", "--images", IMAGES, "--out", "out", "-q")),
+                      "--figure", "table1", "claims", "--images", IMAGES, "--out", "out", "-q")),
         Job("fetch", ("run_toolbox.py", "--fetch", "out/model.yaml")),
         Job("settings", ("settings.py", "--set", "window.width=1280"), is_asking=True),
     )

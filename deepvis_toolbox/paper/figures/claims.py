@@ -81,13 +81,14 @@ class Claims(Figure):
         noise = chart(
             "Small noise: how much each layer changes",
             [Series(places, line, f"noise {sigma:g}") for sigma, line in zip(NOISES, changes, strict=True)],
-            Axis("layer", names=[study.net.input_name, *names]), Axis("relative change", low=0), CHART,
+            Axis("layer", names=[study.net.input_name, *names]), Axis("relative change", low=0),
+            (CHART[0], 2 * CHART[1] + 20),
         )  # fmt: skip
         local = chart(
             "How local the codes are",
             [Series(places[:-1], codes["of pictures"], "units that take part in a picture"),
              Series(places[:-1], codes["of units"], "pictures that a unit takes part in")],
-            Axis("layer", names=names), Axis("share", low=0, high=1), CHART,
+            Axis("layer", names=names), Axis("share", low=0, high=1.04), CHART,
         )  # fmt: skip
         confident, told, measured = _confidence(found.get("confidence"))
         numbers = {
@@ -105,7 +106,7 @@ class Claims(Figure):
             f"picture; mean over the pictures. {told} Shares: (Σa)² / (n Σa²) of the channels' largest activations, 1 "
             "where all take part alike, 1/n where one alone does; mean over pictures, median over units."
         )
-        drawing = stacked([beside([noise, confident]), local])
+        drawing = stacked([noise, beside([confident, local])])
         return Drawn([Page(drawing, caption, suffix=".png")], _finite(numbers), {"noise": list(NOISES)})
 
 
@@ -145,8 +146,8 @@ def _confidence(found: Arrays | None) -> tuple[Pixels, str, dict[str, Any]]:
     places = np.arange(float(len(FRAMES)))
     drawn = chart(
         "Camera-like frames: the likeliest class",
-        [Series(places, medians, "median probability"), Series(places, kept, "same class as clean")],
-        Axis("frames", names=list(FRAMES)), Axis("share", low=0, high=1), CHART,
+        [Series(places, medians, "median probability", False), Series(places, kept, "same class as clean", False)],
+        Axis("frames", names=list(FRAMES)), Axis("share", low=0, high=1.04), CHART,
     )  # fmt: skip
     told = "; ".join(
         f"{name} {mean:.2f} ({median:.2f})" for name, mean, median in zip(FRAMES, means, medians, strict=True)

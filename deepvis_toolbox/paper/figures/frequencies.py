@@ -96,8 +96,9 @@ class Frequencies(Figure):
             f"gravity of its power. {len(study.frames)} pictures ({study.source}); backward from the most active unit "
             f"of {study.class_layer.name}. Rank correlation with frequency: mean activation "
             f"{correlations['activation']:+.2f}, gradient energy (mean squared gradient at the filter's output, "
-            f"times its squared weights) {correlations['gradient energy']:+.2f}. Share of the power above {HIGH} "
-            f"cycles a pixel: {shares}. Ascents of {called}, from the mean image. {ways}."
+            f"times its squared weights; the chart leaves out filters without any) "
+            f"{correlations['gradient energy']:+.2f}. Share of the power above {HIGH} cycles a pixel: {shares}. "
+            f"Ascents of {called}, from the mean image. {ways}."
         )
 
     def _ascents(self, study: Study) -> dict[str, AscentSettings]:
