@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deepvis_toolbox.atomic_files import DiskFullError, write_json
+from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.drawing.sheets import captioned
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.paper.ascents import BATCH, made_ascents, tried_settings
-from deepvis_toolbox.paper.figure import FIGURES, Arrays, Figure, Piece
+from deepvis_toolbox.paper.figure import FIGURES, Arrays, Drawn, Figure, Piece
 from deepvis_toolbox.paper.kept_pieces import KeptPieces
 from deepvis_toolbox.paper.study import Study
 from deepvis_toolbox.progress import Progress, Silence
@@ -76,26 +76,42 @@ def seconds_a_pass(study: Study) -> float:
 def make(study: Study, plans: Sequence[Plan], folder: Path, progress: Progress) -> tuple[list[Path], list[str]]:
     """Make the figures; return the pictures' files, and a sentence for each figure that could not be made.
 
-    `progress` advances by 1 for each pass. What is done is kept at once; a full disk ends it (`DiskFullError`).
+    `progress` advances by 1 for each pass. What is done is kept at once. `ToolboxError` where something cannot be
+    written: what follows could not be either.
     """
     written, problems = [], []
     for plan in plans:
         try:
-            for piece in plan.left:
-                progress.note(f"figure {plan.figure.name}: {piece.name}")
-                plan.there[piece.name] = piece.make(progress)
-                plan.kept.keep(piece, plan.there[piece.name])
-            written += _write(study, plan.figure, plan.there, folder)
-        except DiskFullError:
-            raise
-        except ToolboxError as error:
+            drawn = _drawn(study, plan, progress)
+        except NotMadeError as error:
             problems.append(_told(study, plan.figure.name, error))
+        else:
+            written += _write(study, plan.figure, drawn, folder)
     return written, problems
 
 
-def _write(study: Study, figure: Figure, found: Mapping[str, Arrays], folder: Path) -> list[Path]:
-    """Draw a figure and write its pages, then the record that says what they show."""
-    drawn = figure.draw(study, found)
+class NotMadeError(ToolboxError):
+    """A figure cannot be made of this network."""
+
+
+def _drawn(study: Study, plan: Plan, progress: Progress) -> Drawn:
+    """Do what is left of a figure's work and draw it."""
+    for piece in plan.left:
+        progress.note(f"figure {plan.figure.name}: {piece.name}")
+        try:
+            found = piece.make(progress)
+        except ToolboxError as error:
+            raise NotMadeError(str(error)) from error
+        plan.kept.keep(piece, found)
+        plan.there[piece.name] = found
+    try:
+        return plan.figure.draw(study, plan.there)
+    except ToolboxError as error:
+        raise NotMadeError(str(error)) from error
+
+
+def _write(study: Study, figure: Figure, drawn: Drawn, folder: Path) -> list[Path]:
+    """Write a figure's pages, then the record that says what they show."""
     pages = []
     for page in drawn.pages:
         name = "-".join(filter(None, (f"figure-{figure.name}", file_name_of(page.name) if page.name else "")))

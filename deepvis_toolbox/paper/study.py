@@ -15,6 +15,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.presets import DEFAULT, PAPER_PRESETS, preset, presets_of
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
 from deepvis_toolbox.paper.extent import Extent
+from deepvis_toolbox.progress import Progress
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
@@ -125,10 +126,14 @@ class Study:
         is_class = unit.layer in self.net.label_layers and unit.channel < len(names)
         return names[unit.channel] if is_class else f"{unit.layer}:{unit.channel}"
 
-    def batches(self) -> Iterator[torch.Tensor]:
-        """Yield the pictures as the network's input, float32 (N, C, H, W), some at once."""
+    def batches(self, progress: Progress | None = None, passes: float = 1) -> Iterator[torch.Tensor]:
+        """Yield the pictures as the network's input, float32 (N, C, H, W), some at once; `progress` advances by
+        `passes` for each picture that is done."""
         for first in range(0, len(self.frames), AT_ONCE):
-            yield torch.cat([self.net.preprocess(frame) for frame in self.frames[first : first + AT_ONCE]])
+            frames = self.frames[first : first + AT_ONCE]
+            yield torch.cat([self.net.preprocess(frame) for frame in frames])
+            if progress is not None:
+                progress.advance(passes * len(frames))
 
     @cached_property
     def frames_hash(self) -> str:

@@ -33,13 +33,12 @@ class ChannelOverPictures(Figure):
         def make(progress: Progress) -> Arrays:
             found = channel
             if found is None:
-                found = telling_channel(channel_largest(study.net, study.batches(), layer))
-            maps = channel_maps(study.net, study.batches(), layer, found)
-            progress.advance(2 * len(study.frames))
+                found = telling_channel(channel_largest(study.net, study.batches(progress), layer))
+            maps = channel_maps(study.net, study.batches(progress), layer, found)
             return {"maps": maps, "channel": np.array([found])}
 
         identity = {"layer": layer.name, "channel": channel, "pictures": study.frames_hash}
-        return [Piece("maps", identity, 2 * len(study.frames), make)]
+        return [Piece("maps", identity, (2 if channel is None else 1) * len(study.frames), make)]
 
     def draw(self, study: Study, found: Mapping[str, Arrays]) -> Drawn:
         """Return the pictures, the maps, and both over each other: as the base class says."""

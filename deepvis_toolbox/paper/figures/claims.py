@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.charts import Axis, Series, chart
@@ -43,12 +42,10 @@ class Claims(Figure):
         count, layers = len(study.frames), [layer.name for layer in study.layers]
 
         def noise(progress: Progress) -> Arrays:
-            progress.advance(2 * count * len(NOISES))
-            return {"changes": noise_changes(study, [study.net.input_name, *layers])}
+            return {"changes": noise_changes(study, [study.net.input_name, *layers], progress)}
 
         def codes(progress: Progress) -> Arrays:
-            strengths = channel_strengths(study.net, study.batches(), layers)
-            progress.advance(count)
+            strengths = channel_strengths(study.net, study.batches(progress), layers)
             return {
                 "of pictures": np.array([np.nanmean(_known(participation(each, 1))) for each in strengths]),
                 "of units": np.array([np.nanmedian(_known(participation(each, 0))) for each in strengths]),
@@ -56,8 +53,7 @@ class Claims(Figure):
             }
 
         def confidence(progress: Progress) -> Arrays:
-            found = [camera_confidences(study, how) for how in FRAMES.values()]
-            progress.advance(count * len(FRAMES))
+            found = [camera_confidences(study, how, progress) for how in FRAMES.values()]
             return {
                 "confidence": np.stack([each[0] for each in found]),
                 "classes": np.stack([each[1] for each in found]),
@@ -110,8 +106,8 @@ class Claims(Figure):
         return Drawn([Page(drawing, caption, suffix=".png")], _finite(numbers), {"noise": list(NOISES)})
 
 
-def noise_changes(study: Study, layers: Sequence[str]) -> NDArray[np.float64]:
-    """Return how much each layer changes by each noise on each picture: (noises, pictures, layers)."""
+def noise_changes(study: Study, layers: Sequence[str], progress: Progress) -> NDArray[np.float64]:
+    """Return how much each layer changes by each noise on each picture: float64 (noises, pictures, layers)."""
     found = []
     for sigma in NOISES:
         rows = []
@@ -119,18 +115,22 @@ def noise_changes(study: Study, layers: Sequence[str]) -> NDArray[np.float64]:
             frames = study.frames[first : first + AT_ONCE]
             clean, noisy = (inputs(study.net, frames, how, first) for how in (UNPERTURBED, Perturbation(noise=sigma)))
             rows.append(relative_changes(study.net, clean, noisy, layers))
+            progress.advance(2 * len(frames))
         found.append(np.concatenate(rows))
     return np.stack(found)
 
 
-def camera_confidences(study: Study, how: Perturbation) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the probability of each picture's likeliest class and which it is, (pictures,) each, on changed frames."""
-    parts = [confidences(study.net, _input(study, first, how)) for first in range(0, len(study.frames), AT_ONCE)]
+def camera_confidences(
+    study: Study, how: Perturbation, progress: Progress
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the probability of each picture's likeliest class and which it is, float64 and int64 (pictures,), on
+    frames changed as `how` says."""
+    parts = []
+    for first in range(0, len(study.frames), AT_ONCE):
+        frames = study.frames[first : first + AT_ONCE]
+        parts.append(confidences(study.net, inputs(study.net, frames, how, first)))
+        progress.advance(len(frames))
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-
-def _input(study: Study, first: int, how: Perturbation) -> torch.Tensor:
-    return inputs(study.net, study.frames[first : first + AT_ONCE], how, first)
 
 
 def _confidence(found: Arrays | None) -> tuple[Pixels, str, dict[str, Any]]:

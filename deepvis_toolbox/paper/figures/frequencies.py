@@ -36,10 +36,9 @@ class Frequencies(Figure):
         filters_of(study.net, layer)  # a network whose first layer has none is refused before anything is computed
 
         def measure(progress: Progress) -> Arrays:
-            found = filter_use(study.net, layer, origin, study.batches())
+            found = filter_use(study.net, layer, origin, study.batches(progress, 3))
             images = np.concatenate([_pixels(study, first) for first in range(0, len(study.frames), AT_ONCE)])
             frequency, power = radial_spectrum(images)
-            progress.advance(3 * len(study.frames))
             return {
                 "frequency": found.frequency,
                 "activation": found.activation,
