@@ -145,7 +145,7 @@ def pieces_of_units(units: Sequence[Unit], count: int) -> Iterator[tuple[int, Se
 
 
 def joined(parts: Sequence[Arrays]) -> dict[str, NDArray]:
-    """Return the arrays (N, …) of several pieces, one behind the other."""
+    """Return the arrays (N, …) of several pieces, of any dtype, one behind the other."""
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

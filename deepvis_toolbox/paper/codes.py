@@ -28,7 +28,8 @@ def inputs(net: Network, frames: Sequence[RGBImage], how: Perturbation, first: i
 def relative_changes(
     net: Network, clean: torch.Tensor, changed: torch.Tensor, layers: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Return by how much of its own size each layer changes from one batch (N, C, H, W) to another, (N, layers): the
+    """Return by how much of its own size each layer changes from one batch (N, C, H, W) to another, float64 (N,
+    layers): the
     Euclidean norm of the difference over that of the values; NaN where these are all zero."""
     before, after = net.forward(clean, layers), net.forward(changed, layers)
     rows = []
@@ -56,7 +57,8 @@ def channel_strengths(
 
 
 def participation(strengths: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
-    """Return which share along `axis` takes part: (Σa)² / (n Σa²) of values that are not negative, any shape.
+    """Return which share along `axis` takes part: (Σa)² / (n Σa²) of values that are not negative, of any
+    shape and dtype.
 
     1 where all are equally strong, 1/n where one alone is active; NaN where none is. Along the channels: how spread a
     picture's code is; along the pictures: how many a unit responds to.
@@ -69,7 +71,8 @@ def participation(strengths: NDArray[np.floating], axis: int) -> NDArray[np.floa
 
 
 def confidences(net: Network, x: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the probability of each picture's likeliest class, and which it is, (N,) each, for input (N, C, H, W).
+    """Return the probability of each picture's likeliest class, and which it is, float64 and int64 (N,), for
+    input (N, C, H, W).
 
     The network must have classes.
     """

@@ -19,7 +19,8 @@ HIGH = 0.25
 
 
 def radial_spectrum(images: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean power over frequency of images (N, C, H, W): frequencies in cycles a pixel and power, (F,) each.
+    """Return the mean power over frequency of images (N, C, H, W): frequencies in cycles a pixel and power,
+    float64 (F,) each.
 
     Each image's mean is taken away, and a Hann window laid over it, so that its border is no edge. Power is that of one
     point of the spectrum, averaged over all directions, channels and images.
@@ -40,19 +41,20 @@ def radial_spectrum(images: NDArray[np.floating]) -> tuple[NDArray[np.float64], 
 
 
 def frequencies(height: int, width: int) -> NDArray[np.float64]:
-    """Return each point's distance from zero in a Fourier transform of that size, cycles a pixel, (H, W)."""
+    """Return each point's distance from zero in a Fourier transform of that size, cycles a pixel, float64 (H, W)."""
     return np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
 
 
 def high_share(images: NDArray[np.floating]) -> float:
-    """Return how much of the power of images (N, C, H, W), without their means, lies above `HIGH`; 0 for flat ones."""
+    """Return how much of the power of images of any dtype, (N, C, H, W), without their means, lies above `HIGH`; 0
+    for flat ones."""
     power = np.abs(np.fft.fft2(images - images.mean((-2, -1), keepdims=True))) ** 2
     whole = float(power.sum())
     return float((power * (frequencies(*images.shape[-2:]) > HIGH)).sum() / whole) if whole else 0.0
 
 
 def filter_frequency(weights: NDArray[np.floating]) -> float:
-    """Return a filter's frequency, weights (C, h, w): the centre of gravity of its power, cycles a pixel."""
+    """Return the frequency of a filter, (C, h, w) of any dtype: the centre of gravity of its power, cycles a pixel."""
     size = max(FILTER_GRID, *weights.shape[-2:])
     power = (np.abs(np.fft.fft2(weights, (size, size))) ** 2).sum(0)
     whole = float(power.sum())
@@ -73,7 +75,7 @@ class FilterUse:
 
 
 def filters_of(net: Network, layer: str) -> list[NDArray[np.float32]]:
-    """Return the weights by which each unit of a layer reads the input, (C, h, w), cut to what is not zero.
+    """Return the weights by which each unit of a layer reads the input, float32 (C, h, w), cut to what is not zero.
 
     `ToolboxError` where it reads another layer, or the engine tells no weights.
     """
@@ -103,7 +105,7 @@ def filter_use(net: Network, layer: str, origin: str, batches: Iterable[torch.Te
 
 
 def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Return Spearman's correlation of two series (N,), -1 to 1; 0 where one of them does not vary."""
+    """Return Spearman's correlation of two series (N,) of any dtype, -1 to 1; 0 where one of them does not vary."""
     from scipy.stats import rankdata
 
     ranks = [rankdata(each) - (len(each) + 1) / 2 for each in (first, second)]

@@ -66,7 +66,7 @@ class ChannelOverPictures(Figure):
 
 
 def ends(values: NDArray[np.floating], count: int) -> list[int]:
-    """Return the indices of the largest and the smallest of values (N,), half each, the largest first."""
+    """Return the indices of the largest and the smallest of values (N,), any dtype, half each, the largest first."""
     order = [int(index) for index in np.argsort(-np.nan_to_num(values), kind="stable")]
     if len(order) <= count:
         return order
@@ -74,7 +74,7 @@ def ends(values: NDArray[np.floating], count: int) -> list[int]:
 
 
 def map_picture(values: NDArray[np.float32], strongest: float) -> Pixels:
-    """Return a map (H, W) in greys: black for 0 and below, white for `strongest`."""
+    """Return a map, float32 (H, W), in greys, RGB: black for 0 and below, white for `strongest`."""
     share = np.clip(np.nan_to_num(values) / max(strongest, 1e-30), 0, 1)
     picture = np.empty((TILE, TILE, 3), np.uint8)
     picture[...] = 255
