@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types imports pytest fuzz soak screenshots clean
+.PHONY: run test lint types imports pytest fuzz soak screenshots paper clean
 
 run: $(VENV)/.run-ready
 	$(BIN)/python run_toolbox.py $(ARGS)
@@ -53,6 +53,10 @@ soak: $(VENV)/.test-ready
 # The pictures of docs/tour.md, drawn by the program itself.
 screenshots: $(VENV)/.run-ready
 	$(BIN)/python scripts/screenshots.py
+
+# The figures of the paper, of the default network: make paper ARGS=--quick, or ARGS="--figure 4 --model NAME"
+paper: $(VENV)/.run-ready
+	$(BIN)/python -m deepvis_toolbox.paper $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

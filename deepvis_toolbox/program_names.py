@@ -21,13 +21,14 @@ MODULES = {
     "deepvis-pipeline": "deepvis_toolbox.pipeline",
     "deepvis-atlas": "deepvis_toolbox.atlas",
     "deepvis-factorize": "deepvis_toolbox.factorize",
+    "deepvis-paper": "deepvis_toolbox.paper",
     "search": "deepvis_toolbox.optimize.search",
     "judge": "deepvis_toolbox.optimize.judge",
     "pack": "deepvis_toolbox.pipeline.pack",
 }
 """Commands that a checkout starts with `python -m`."""
 
-INSTALLED = (*SCRIPTS, "deepvis-pipeline", "deepvis-atlas", "deepvis-factorize")
+INSTALLED = (*SCRIPTS, "deepvis-pipeline", "deepvis-atlas", "deepvis-factorize", "deepvis-paper")
 """The programs that an installed package brings."""
 
 

@@ -57,6 +57,11 @@ def factorize() -> NoReturn:
     sys.exit(run_program("deepvis_toolbox.factorize.factorize_command"))
 
 
+def paper() -> NoReturn:
+    """Run `deepvis-paper` and `python -m deepvis_toolbox.paper`."""
+    sys.exit(run_program("deepvis_toolbox.paper.paper_command"))
+
+
 def settings() -> NoReturn:
     """Run `deepvis-settings` and `python settings.py`."""
     sys.exit(run_program("deepvis_toolbox.settings.settings_command"))

@@ -9,6 +9,7 @@ from deepvis_toolbox.command_line.parser import CommandParser
 from deepvis_toolbox.factorize import factorize_command
 from deepvis_toolbox.live import toolbox_command
 from deepvis_toolbox.optimize.cli import judge_command, optimize_flags, search_command
+from deepvis_toolbox.paper import paper_command
 from deepvis_toolbox.pipeline import pack, pipeline_command
 from deepvis_toolbox.scan.cli import crop_command, merge_command, scan_command
 from deepvis_toolbox.settings import settings_command
@@ -22,6 +23,7 @@ PARSERS: dict[str, Callable[[], CommandParser]] = {
     "deepvis-pipeline": pipeline_command.parser,
     "deepvis-atlas": atlas_command.parser,
     "deepvis-factorize": factorize_command.parser,
+    "deepvis-paper": paper_command.parser,
     "deepvis-settings": settings_command.parser,
     "search": search_command.parser,
     "judge": judge_command.parser,
@@ -36,6 +38,7 @@ OPENS_A_NETWORK = [
     "deepvis-pipeline",
     "deepvis-atlas",
     "deepvis-factorize",
+    "deepvis-paper",
     "search",
     "judge",
 ]

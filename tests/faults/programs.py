@@ -46,6 +46,8 @@ JOBS = {
         Job("factorize", ("-m", "deepvis_toolbox.factorize", *NETWORK, "--layer", "3", "--images", IMAGES, "--method",
                           "topk-sae", "--components", "6", "--steps", "20", "--out", "out/parts.npz", "--workers", "0",
                           "-q")),
+        Job("paper", ("-m", "deepvis_toolbox.paper", *NETWORK, "--quick", "--max-iter", "3", "--trials", "2",
+                      "--figure", "table1", "claims", "--images", IMAGES, "--out", "out", "-q")),
         Job("fetch", ("run_toolbox.py", "--fetch", "out/model.yaml")),
         Job("settings", ("settings.py", "--set", "window.width=1280"), is_asking=True),
     )

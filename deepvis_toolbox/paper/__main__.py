@@ -1,0 +1,8 @@
+"""`python -m deepvis_toolbox.paper`, the same as `deepvis-paper`."""
+
+import sys
+
+from deepvis_toolbox.command_line.ending import run_program
+
+if __name__ == "__main__":
+    sys.exit(run_program("deepvis_toolbox.paper.paper_command"))

@@ -1,0 +1,1 @@
+"""The figures, a module each; the registry `FIGURES` finds them here."""

@@ -1,0 +1,60 @@
+"""The pieces of work that are done: arrays in files, each whole or not there, so that a killed run goes on behind the
+last of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepvis_toolbox.atomic_files import write_bytes, write_json
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.identity import first_difference
+from deepvis_toolbox.npz_file import ArrayForm, read_arrays
+from deepvis_toolbox.paper.figure import Arrays, Piece
+from deepvis_toolbox.regular_file import read_json
+from deepvis_toolbox.unit_images.file_names import file_name_of
+
+LARGEST_RECORD = 1 << 20
+FOLDER = "pieces"
+
+
+class KeptPieces:
+    """The pieces of one figure below `folder`, the run's; `network`: what tells the network from others."""
+
+    def __init__(self, folder: Path, figure: str, network: Mapping[str, Any]) -> None:
+        self._folder = folder / FOLDER / f"figure-{figure}"
+        self._figure, self._network = figure, network
+
+    def read(self, piece: Piece) -> Arrays | None:
+        """Return what a piece gave, arrays (…) by name; None where it is not done, was another one, or is damaged."""
+        arrays, record = self._paths(piece)
+        with suppress(OSError, ValueError, ToolboxError, KeyError, TypeError, AttributeError):
+            there = read_json(record, LARGEST_RECORD)
+            if first_difference(there, self._identity(piece)) is None:
+                forms = {
+                    name: ArrayForm(dtype, tuple(int(size) for size in shape))
+                    for name, (dtype, shape) in there["arrays"].items()
+                }
+                return read_arrays(arrays, forms)
+        return None
+
+    def keep(self, piece: Piece, found: Arrays) -> None:
+        """Write what a piece gave; its record comes last, and says that it is done."""
+        arrays, record = self._paths(piece)
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **dict(found))
+        forms = {name: [str(values.dtype), list(values.shape)] for name, values in found.items()}
+        write_bytes(arrays, buffer.getvalue())
+        write_json(record, {**self._identity(piece), "arrays": forms})
+
+    def _identity(self, piece: Piece) -> dict[str, Any]:
+        return {"figure": self._figure, "piece": piece.name, "network": self._network, "work": piece.identity}
+
+    def _paths(self, piece: Piece) -> tuple[Path, Path]:
+        name = file_name_of(piece.name)
+        return self._folder / f"{name}.npz", self._folder / f"{name}.json"
