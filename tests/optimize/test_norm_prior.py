@@ -35,7 +35,8 @@ def plain_distance(module, x, views):
             given = x.unflatten(0, (-1, views)).transpose(1, 2).flatten(2)
             mean, deviation = (given.mean(2) - each.running_mean) / sigma * each.weight, given.std(2, unbiased=False)
             spread = (deviation / sigma * each.weight).square().add(SMALLEST**2).sqrt()
-            total = total + ((mean / gamma).square() + (spread / gamma).log().square()).mean(1)
+            squares = (mean / gamma).square() + (spread / gamma).log().square()
+            total = total + squares.mean(1).add(SMALLEST**2).sqrt()
         x = each(x)
     return total
 
@@ -80,7 +81,7 @@ def test_pictures_come_nearer_to_what_the_norms_learnt():
         (result,) = preferred_images(net, [Unit("fc", 3)], [0], settings)
         recording = net.record(network_values(net, torch.from_numpy(result.last)[None]), ["fc"])
         distances.append(float(prior_of(net).distance(recording)))
-    assert distances[1] < distances[0] * 0.6
+    assert distances[1] < distances[0] * 0.7
 
 
 def test_they_climb_the_same_in_every_batch():

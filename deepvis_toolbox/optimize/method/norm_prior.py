@@ -25,8 +25,8 @@ SMALLEST = 1e-3
 class NormPrior:
     """Subtracts from what is climbed `weight` times the distance of the layers' statistics from those learnt.
 
-    The distance is a sum over layers of the mean over channels of ((mean - learnt mean) / learnt deviation)² +
-    log(deviation / learnt deviation)². A picture's mean and deviation are over places and all its views.
+    The distance is a sum over layers of the root of the mean over channels of ((mean - learnt mean) / learnt
+    deviation)² + log(deviation / learnt deviation)². A picture's mean and deviation are over places and all its views.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class NormPrior:
 
     def distance(self, recording: Recording) -> torch.Tensor:
         """Return each picture's distance, float32 (M,), for a recording of its views, (M * views, …)."""
-        parts = [
-            _differences(self._of_pictures(recording.below_rectifier(name)), learnt)
+        found = (
+            _Shift(self._of_pictures(recording.below_rectifier(name)), learnt)
             for name, learnt in self._statistics.items()
-        ]
-        return torch.stack([(shift.square() + ratio.square()).mean(1) for shift, ratio, *_ in parts]).sum(0)
+        )
+        return torch.stack([shift.distance for shift in found]).sum(0)
 
     def diffs(self, recording: Recording) -> dict[str, torch.Tensor]:
         """Return the derivative of -weight * distance by each layer's values below its rectifier, float32
@@ -55,16 +55,15 @@ class NormPrior:
         return {name: self._diff(recording.below_rectifier(name), learnt) for name, learnt in self._statistics.items()}
 
     def _diff(self, values: torch.Tensor, learnt: NormStatistics) -> torch.Tensor:
-        of_pictures = self._of_pictures(values)
-        shift, ratio, mean, deviation = _differences(of_pictures, learnt)
-        scale = -2 * self._weight / (shift.shape[1] * values[0, 0].numel())
-        by_mean, by_value = scale * shift / learnt.deviation, scale * ratio / deviation.square()
-        constant = (by_mean - by_value * mean)[:, None, :, None, None]
-        return torch.addcmul(constant, by_value[:, None, :, None, None], of_pictures).flatten(0, 1)
+        rows = self._of_pictures(values)
+        by_value = _Shift(rows, learnt).derivative().mul_(-self._weight * self._views)
+        _, channels, height, width = values.shape
+        return by_value.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
 
     def _of_pictures(self, values: torch.Tensor) -> torch.Tensor:
-        """Return (M, views, C, H, W)."""
-        return values.unflatten(0, (-1, self._views))
+        """Return the values of each picture's views and places, float32 (M, views * H * W, C)."""
+        count, channels = values.shape[:2]
+        return values.permute(0, 2, 3, 1).reshape(count // self._views, -1, channels)
 
 
 def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings) -> NormPrior | None:
@@ -89,14 +88,25 @@ def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings)
     return NormPrior(chosen, settings.norm_prior, max(1, int(settings.views)), net.device)
 
 
-def _differences(
-    values: torch.Tensor, learnt: NormStatistics
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return of values (M, views, C, H, W) the shift of the mean, the log ratio of the deviation, the mean and the
-    deviation, each float32 (M, C)."""
-    variance, mean = torch.var_mean(values, dim=(1, 3, 4), correction=0)
-    deviation = (variance + SMALLEST**2).sqrt()
-    return (mean - learnt.mean) / learnt.deviation, (deviation / learnt.deviation).log(), mean, deviation
+class _Shift:
+    """How far the statistics of a layer's values, float32 (M, P, C), are from those learnt."""
+
+    def __init__(self, values: torch.Tensor, learnt: NormStatistics) -> None:
+        mean = values.mean(1)
+        self._centred = values - mean[:, None]  # many times faster than torch's own variance of channels-last values
+        self._variance = self._centred.square().mean(1) + SMALLEST**2
+        self._learnt = learnt.deviation
+        self._shift = (mean - learnt.mean) / learnt.deviation
+        self._ratio = self._variance.log() / 2 - learnt.deviation.log()
+        self.distance = (self._shift.square() + self._ratio.square()).mean(1).add(SMALLEST**2).sqrt()
+        """float32 (M,)."""
+
+    def derivative(self) -> torch.Tensor:
+        """Return the derivative of the distance by the values, float32 (M, P, C)."""
+        _, places, channels = self._centred.shape
+        scale = 1 / (self.distance[:, None] * (channels * places))
+        by_mean, by_value = scale * self._shift / self._learnt, scale * self._ratio / self._variance
+        return self._centred.mul_(by_value[:, None]).add_(by_mean[:, None])
 
 
 def _on(statistics: NormStatistics, device: torch.device) -> NormStatistics:
