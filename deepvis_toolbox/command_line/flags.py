@@ -20,10 +20,10 @@ def add_network_flags(parser: CommandParser) -> None:
     add_flag(
         group, "--prototxt", aliases=["--deploy-proto"], metavar="FILE", help="a Caffe network, instead of --model"
     )
+    add_flag(group, "--weights", aliases=["--net-weights"], metavar="FILE", help="trained weights")
     add_flag(group, "--onnx", dest="model", reader=values.onnx_file, default=argparse.SUPPRESS, metavar="FILE",
              help="an ONNX file, instead of --model")  # fmt: skip
     group.add_argument("--until", metavar="LAYER", help="open an ONNX file up to this layer")
-    add_flag(group, "--weights", aliases=["--net-weights"], metavar="FILE", help="trained weights")
     group.add_argument("--engine", choices=ENGINES, default="torch", help="who computes; caffe: real Caffe")
     add_flag(group, "--device", reader=values.device, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add_flag(group, "--input-size", aliases=["--data-size"], reader=values.size, metavar="HxW",

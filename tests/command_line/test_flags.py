@@ -69,10 +69,12 @@ def test_the_network_is_named_by_the_same_flags_with_the_same_help_everywhere(co
     reference = {action.dest: action for action in PARSERS["deepvis-scan"]().group("network")._group_actions}
     mine = {action.dest: action for action in PARSERS[command]().group("network")._group_actions}
     names = ["model", "prototxt", "weights", "engine", "device", "input_size", "channels", "mean", "std", "scale"]
-    for name in [*names, "crop", "labels"]:
+    for name in [*names, "until", "crop", "labels"]:
         assert mine[name].help == reference[name].help
         assert mine[name].metavar == reference[name].metavar
-    assert flags_in(command, "network")[: len(names)] == ["--" + name.replace("_", "-") for name in names]
+    shown = ["--" + name.replace("_", "-") for name in names]
+    shown[3:3] = ["--onnx", "--until"]
+    assert flags_in(command, "network")[: len(shown)] == shown
     assert parsed(command).model == (None if command == "deepvis" else DEFAULT_MODEL)
 
 
