@@ -7,7 +7,7 @@ import time
 BEGAN = time.perf_counter()
 
 import argparse  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
@@ -23,6 +23,7 @@ from deepvis_toolbox.command_line.opened_network import loading_options, written
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
 from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path  # noqa: E402
+from deepvis_toolbox.live.web_flags import WebOptions, add_web_flags, web_options  # noqa: E402
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS, CONTRIBUTION_VIEWS  # noqa: E402
 from deepvis_toolbox.words.inputs import INPUT_FORMS  # noqa: E402
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from deepvis_toolbox.live.work.training import Training
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.settings.sections import Settings
+
+    Serve = Callable[[StartOptions, WebOptions], None]
 
 
 LISTS = {
@@ -54,6 +57,7 @@ def parser() -> CommandParser:
         [
             ("camera:0 pictures/", "the key c switches between the two"),
             ('cat.jpg --headless --script "right down b" --snapshot out.png', ""),
+            ("demo --web 8000", "in a browser"),
         ],
         lists=LISTS,
     )
@@ -76,6 +80,7 @@ def parser() -> CommandParser:
                          help="match the units of both by how they go together over a folder of pictures")  # fmt: skip
     _add_units_and_pictures(parser)
     _add_window(parser)
+    add_web_flags(parser)
     add_settings_flags(parser)
     add_talk_flags(parser)
     talk = parser.group("talk")
@@ -110,8 +115,8 @@ def _add_window(parser: CommandParser) -> None:
     results.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the windows as a video")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command as the arguments say; return the exit status."""
+def main(arguments: Sequence[str] | None = None, serve: Serve | None = None) -> int:
+    """Run the command as the arguments say; return the exit status. `serve` shows the window in browsers."""
     given = parser().parse_intermixed_args(arguments)  # sources may stand between flags
     given.input = [*given.sources, *given.input]
     if given.keys:
@@ -135,10 +140,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ToolboxError(
             "--maxes does not go with --watch: a scan is of one set of weights, which a training changes"
         )
+    web = web_options(given)
     options = _options(given)
     if given.save_model:
         return _save_model(options, given.save_model)
     options.clock.mark("settings")
+    if web and serve:
+        serve(options, web)
+        return 0
     if given.headless:
         from deepvis_toolbox.live.start import run_headless
 
