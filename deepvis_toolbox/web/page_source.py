@@ -26,6 +26,8 @@ from deepvis_toolbox.sources.source import Source
 WAIT_SECONDS = 1.0
 LARGEST_CAMERA_BYTES = 4 << 20
 LARGEST_CAMERA_PIXELS = 4_000_000
+FIRST_NUMBER = 1 << 31
+"""Of a page's frames: so it tells its own from those of the server's sources."""
 NOTHING_YET = "nothing has been sent yet: start the camera, or choose a file"
 
 _VIDEO_HEADS = (rb"....ftyp", rb"\x1a\x45\xdf\xa3", rb"RIFF....AVI ", rb"OggS")
@@ -61,7 +63,7 @@ class PageSource(Source):
         self._given: Mailbox[CameraPicture | Upload] = Mailbox()
         self._video: VideoSource | None = None
         self._upload: Upload | None = None
-        self._number = 0
+        self._number = FIRST_NUMBER
         self._came = False
         self.note, self.gone = NOTHING_YET, True
 

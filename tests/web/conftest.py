@@ -34,7 +34,7 @@ from deepvis_toolbox.web.viewing import Viewing
 from tests.nets import opened
 
 SECONDS = 20.0
-LABELS = tuple(["apple", "bread", "cat", "dog", "egg", "fish", "goat", "house", "ink", "jug"])
+LABELS = ("apple", "bread", "cat", "dog", "egg", "fish", "goat", "house", "ink", "jug")
 
 
 class SmallNet(nn.Module):

@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -186,8 +186,9 @@ def test_the_page_has_no_script_or_style_inside_and_no_address_outside() -> None
 
 @pytest.mark.parametrize(
     "path",
-    ["assets/../access.py", "assets/..%2faccess.py", "assets/%2e%2e/app.py", "assets//etc/passwd", "..%5c..%5cetc", "assets/",
-     "assets/index.html/../../app.py", "assets/main.js%00.html", "etc/passwd", "%2fetc%2fpasswd", "assets/__init__.py"],
+    ["assets/../access.py", "assets/..%2faccess.py", "assets/%2e%2e/app.py", "assets//etc/passwd", "..%5c..%5cetc",
+     "assets/", "assets/index.html/../../app.py", "assets/main.js%00.html", "etc/passwd", "%2fetc%2fpasswd",
+     "assets/__init__.py"],
 )  # fmt: skip
 def test_paths_lead_nowhere_else(served: Served, path: str) -> None:
     status, body, _ = raw(served, f"GET /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
@@ -211,8 +212,8 @@ def raw(served: Served, request: str) -> tuple[int, bytes, bytes]:
     "request_line", ["GET / HTTP/9.9", "\x00\x01\x02", "POST /session HTTP/1.1\r\nContent-Length: x"]
 )
 def test_broken_requests_get_an_answer_without_a_traceback(served: Served, request_line: str) -> None:
-    status, body, _ = raw(served, f"{request_line}\r\nHost: 127.0.0.1\r\n\r\n")
-    assert 400 <= status < 600
+    status, body, _ = raw(served, f"{request_line}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    assert status in (200, 400, 403)
     assert b"Traceback" not in body
     assert b".py" not in body
 
@@ -272,13 +273,18 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(served: Served) -> None:
         page.until(lambda: "4000×2000 pixels are more than cameras have" in str(page.told.get("status")))
 
 
+def read_to_the_end(page: Page) -> None:
+    while True:
+        page.take()
+
+
 def test_a_message_that_is_too_large_ends_the_connection(served: Served) -> None:
     with served.page() as page:
         page.until("frame")
-        with pytest.raises(ConnectionClosed):
+        with suppress(ConnectionClosed):
             page.socket.send(b"\xff" * (LARGEST_CAMERA_BYTES + 1))
-            while True:
-                page.take()
+        with pytest.raises(ConnectionClosed):
+            read_to_the_end(page)
     with served.page() as again:
         again.until("frame")
 
@@ -296,11 +302,11 @@ def test_a_page_that_talks_without_end_is_shut_out(served: Served) -> None:
     with served.page() as page:
         page.acknowledges = False
         page.until("frame")
-        with pytest.raises(ConnectionClosed):
+        with suppress(ConnectionClosed):
             for _ in range(20_000):
                 page.say("pointer", what="move", x=1, y=1)
-            while True:
-                page.take()
+        with pytest.raises(ConnectionClosed):
+            read_to_the_end(page)
         assert "more messages" in page.told.get("end", {"why": "more messages"})["why"]
 
 
@@ -388,7 +394,7 @@ def test_the_program_serves_over_tls_and_ctrl_c_ends_it_within_two_seconds(tmp_p
         (["--web", "8000", "--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
         (["--web", "8000", "--tls-cert", "x.pem", "--tls-key", "x.pem"], "x.pem: there is no such file"),
         (["--shared"], "--shared needs --web"),
-        (["--web", "255.255.255.255:1"], "choose another port"),
+        (["--web", "192.0.2.1:8000"], "choose another port"),
     ],
 )
 def test_what_contradicts_itself_is_refused_in_one_sentence(arguments: list[str], sentence: str) -> None:

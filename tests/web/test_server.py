@@ -201,7 +201,7 @@ def test_a_slow_page_slows_nobody(served: Served) -> None:
         assert time.monotonic() - began < 10
 
 
-def test_two_viewers_who_see_the_same_share_the_answer(photos: Path) -> None:
+def test_two_viewers_who_see_the_same_share_the_answer() -> None:
     with serving("demo") as served, served.page() as one, served.page() as other:
         for page in (one, other):
             page.until("frame")
