@@ -200,7 +200,6 @@ def test_the_wheel_over_tiles_changes_the_layer(tab: Tab) -> None:
 def test_a_drag_in_the_input_finds_units(tab: Tab) -> None:
     tab.page.locator("#source").select_option("1")  # a red picture
     tab.wait(lambda: "a-red.png" in str(tab.page.locator("#status").text_content()))
-    tab.next_frames(1)
     x, y = tab.place(lambda hit: hit.drag is not None)
     tab.page.mouse.move(x + 10, y + 10)
     tab.page.mouse.down()
@@ -268,7 +267,7 @@ def test_reloading_needs_no_token_and_without_any_the_page_says_what_it_needs(
     context = browser.new_context()
     page = context.new_page()
     page.goto(page_server.base)
-    page.wait_for_function("document.getElementById('veiled').textContent.includes('needs the address')")
+    tab.wait(lambda: "needs the address" in str(page.locator("#veiled").text_content()))
     context.close()
 
 
@@ -309,7 +308,7 @@ def test_watchers_of_a_shared_window_see_it_and_cannot_use_it(browser: Any, phot
         page = context.new_page()
         page.add_init_script(WATCHING)
         page.goto(served.server.address(served.access.watch_token))
-        page.wait_for_function("window.frames_seen.length > 0")
+        lecturer.wait(lambda: page.evaluate("window.frames_seen.length") > 0)
         page.keyboard.press("o")
         lecturer.page.keyboard.press("z")
         lecturer.wait(lambda: lecturer.view.zoom == "unit")
