@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.web.unnamed_source import UnnamedSource
 
 WAIT_SECONDS = 1.0
 LARGEST_CAMERA_BYTES = 4 << 20
@@ -52,7 +51,7 @@ class Upload:
     """As the page calls it; shown, and used for nothing else."""
 
 
-class PageSource(Source):
+class PageSource(UnnamedSource):
     """Shows what the page sent last. `give` may be called from any thread."""
 
     name = "this page"
@@ -66,16 +65,6 @@ class PageSource(Source):
         self._number = FIRST_NUMBER
         self._came = False
         self.note, self.gone = NOTHING_YET, True
-
-    @classmethod
-    def claims(cls, text: str) -> bool:  # noqa: ARG003
-        """Return False: it has no form on a command line."""
-        return False
-
-    @classmethod
-    def open(cls, text: str, options: SourceOptions) -> Self:  # noqa: ARG003
-        """Raise `ToolboxError`: pages send it."""
-        raise ToolboxError("pages send it")
 
     def give(self, sent: CameraPicture | Upload) -> None:
         """Take what a page has sent, in place of what was not looked at yet."""

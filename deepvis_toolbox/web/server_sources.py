@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import threading
-from typing import Self
+from typing import Protocol
 
-from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.mailbox import Mailbox
-from deepvis_toolbox.sources.frame import SourceFrame
+from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.sources.opening import open_source
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.reader import FrameReader
 from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.web.unnamed_source import UnnamedSource
+from deepvis_toolbox.words.images import RGBImage
 
 WAIT_SECONDS = 1.0
+
+
+class Lendable(Protocol):
+    """An input of the server."""
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+        ...
+
+    def lend(self) -> Source:
+        """Return it for one viewer, who closes it."""
+        ...
 
 
 class ServerSource:
@@ -36,6 +50,32 @@ class ServerSource:
     def close(self) -> bool:
         """Give back what was opened; False where that takes longer than a second."""
         return self._broadcast.reader.close() if self._broadcast else True
+
+
+class GivenPicture:
+    """A picture that a program has at hand, as an input of the server."""
+
+    def __init__(self, name: str, image: RGBImage) -> None:
+        self.name, self._image = name, image
+
+    def lend(self) -> Source:
+        """Return the picture for one viewer."""
+        return StillSource(self.name, self._image)
+
+
+class StillSource(UnnamedSource):
+    """One picture that is there already."""
+
+    is_still = True
+
+    def __init__(self, name: str, image: RGBImage) -> None:
+        """Take `image`: RGB uint8 H×W×3, which nobody writes to any more."""
+        self.name = name
+        self._frame = SourceFrame(image, FrameInfo(name, 0, is_still=True))
+
+    def read(self) -> SourceFrame:
+        """Return the picture."""
+        return self._frame
 
 
 class Broadcast(Mailbox[SourceFrame]):
@@ -79,23 +119,13 @@ class Broadcast(Mailbox[SourceFrame]):
             self.reader.freeze(True)
 
 
-class LentSource(Source):
+class LentSource(UnnamedSource):
     """What one viewer sees of a source that all look at."""
 
     def __init__(self, broadcast: Broadcast) -> None:
         self._broadcast = broadcast
         self.name, self.rate = broadcast.source_name, broadcast.rate
         self.frames: Mailbox[SourceFrame] = Mailbox()
-
-    @classmethod
-    def claims(cls, text: str) -> bool:  # noqa: ARG003
-        """Return False: it has no form on a command line."""
-        return False
-
-    @classmethod
-    def open(cls, text: str, options: SourceOptions) -> Self:  # noqa: ARG003
-        """Raise `ToolboxError`: it is lent, not opened."""
-        raise ToolboxError("it is lent, not opened")
 
     def read(self) -> SourceFrame | None:
         """Return the newest frame, waiting for it about a second at most."""

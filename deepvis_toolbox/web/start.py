@@ -21,13 +21,10 @@ SECONDS_BETWEEN_LOOKS = 0.5
 """At whether the network is loaded; signals are answered meanwhile."""
 
 
-def opened_server(
-    options: StartOptions, web: WebOptions, network: OneNetwork, stack: ExitStack, access: Access, frames_from: str = ""
-) -> Server:
-    """Return a server that has been started, with the sources that the options name; what it opens is closed by the
-    stack. `frames_from`: whose pages may hold its page, as CSP writes it."""
+def opened_server(stage: Stage, web: WebOptions, stack: ExitStack, access: Access, frames_from: str = "") -> Server:
+    """Return a server that has been started, and that the stack closes. `frames_from`: whose pages may hold its page,
+    as CSP writes it."""
     cv2.setNumThreads(1)  # the network has the other processors; small pictures gain nothing from more
-    stage = Stage(options, network, opened_sources(options, stack))
     viewers = Viewers(stage, web.is_shared)
     address = Address(web.host, web.port, web.certificate, web.key)
     server = Server(address, access, viewers, frames_from)
@@ -43,7 +40,8 @@ def run_web(options: StartOptions, web: WebOptions) -> None:
         access = Access(web.host, web.names, token, is_encrypted=web.certificate is not None)
         network = OneNetwork(options.load, options.open_counterpart)
         stack.callback(network.close)
-        server = opened_server(options, web, network, stack, access)
+        stage = Stage(options, network, opened_sources(options, stack))
+        server = opened_server(stage, web, stack, access)
         for line in _greeting(server, web, access):
             print(line, flush=True)
         while not network.loading.done():

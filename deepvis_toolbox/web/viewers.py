@@ -82,7 +82,7 @@ class Viewers:
         """Let a page in, and tell it what there is. `Full` where as many watch as may."""
         if len(self._viewers) >= self.most:
             raise Full(f"{self.most} are watching already, which is the limit here; try again later")
-        viewer = Viewer(link, self._viewing())
+        viewer = Viewer(link, self.viewing())
         link.tell("hello", viewer=viewer.name, **self._hello(link.role))
         viewer.viewing.window.join(link)
         self._viewers.append(viewer)
@@ -113,7 +113,8 @@ class Viewers:
             viewing.join(max(0.0, deadline - time.monotonic()))
         return not any(viewing.is_alive() for viewing in viewings)
 
-    def _viewing(self) -> Viewing:
+    def viewing(self) -> Viewing:
+        """Return the window for one more page: one of its own, or that of all."""
         with self._changed:
             there = next(iter(self._viewings), None) if self.is_shared else None
             if there is None or not there.window.is_open:

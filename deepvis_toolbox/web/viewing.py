@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.main_loop import LoopOptions, MainLoop
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf
@@ -26,7 +32,7 @@ from deepvis_toolbox.web.downloads import Downloads
 from deepvis_toolbox.web.link import NO_NUMBER
 from deepvis_toolbox.web.one_network import OneNetwork, ViewerWorker
 from deepvis_toolbox.web.page_source import CameraPicture, PageSource, Upload
-from deepvis_toolbox.web.server_sources import ServerSource
+from deepvis_toolbox.web.server_sources import Lendable
 from deepvis_toolbox.web.told import told, told_slowly
 
 _log = logging.getLogger(__name__)
@@ -43,7 +49,7 @@ class Stage:
 
     options: StartOptions
     network: OneNetwork
-    sources: Sequence[ServerSource]
+    sources: Sequence[Lendable]
 
     @property
     def source_options(self) -> SourceOptions:
@@ -73,6 +79,8 @@ class Viewing(threading.Thread):
         self.painter: Painter | None = None
         self._work: LiveWork | None = None
         self._told_at = 0.0
+        self._orders: deque[Callable[[State], None]] = deque()
+        self._wanted: deque[Future[NDArray[np.uint8]]] = deque()
 
     def run(self) -> None:
         """Show the window until it is closed; whatever goes wrong is told to its pages, in one sentence."""
@@ -86,6 +94,8 @@ class Viewing(threading.Thread):
             why = FAILED
         finally:
             self._on_end(self)
+            while self._wanted:
+                self._wanted.popleft().set_exception(ToolboxError(why))
             for link in self.window.links():
                 link.end(why)
 
@@ -100,6 +110,18 @@ class Viewing(threading.Thread):
         if self._work:
             self._work.reader.choose_source(len(self._stage.sources))
             self._work.reader.next_picture()
+
+    def order(self, action: Callable[[State], None]) -> None:
+        """Let this thread do an action of a key, once the network is there."""
+        self._orders.append(action)
+        self._snapshots.wake()
+
+    def picture(self) -> Future[NDArray[np.uint8]]:
+        """Return the window, RGB uint8 H×W×3, as it is once it shows the answer to what it asks now."""
+        wanted: Future[NDArray[np.uint8]] = Future()
+        self._wanted.append(wanted)
+        self._snapshots.wake()
+        return wanted
 
     def _tell_camera(self, number: int) -> None:
         for link in self.window.controls():
@@ -139,10 +161,20 @@ class Viewing(threading.Thread):
                 self._step(loop)
             return QUIT if state.orders.quit else ""
 
+    def _hand_out_pictures(self, loop: MainLoop) -> None:
+        snapshot, state = loop.snapshot, loop.state
+        if self._wanted and not self._orders and snapshot and snapshot.request == make_request(state) and state.layer:
+            pixels = loop.painter.paint(state, snapshot, self.window.size).copy()
+            while self._wanted:
+                self._wanted.popleft().set_result(pixels)
+
     def _step(self, loop: MainLoop) -> None:
         painter, window = loop.painter, self.window
         painter.scale, painter.look = window.scale, painter.look.stacked(window.is_stacked)
+        while self._orders and loop.state.layer:
+            self._orders.popleft()(loop.state)
         loop.step()
+        self._hand_out_pictures(loop)
         is_due = time.monotonic() - self._told_at >= SECONDS_BETWEEN_TEXTS
         texts = told(loop.state, loop.snapshot)
         slow = told_slowly(loop.state, loop.snapshot) if is_due else {}

@@ -29,8 +29,8 @@ from deepvis_toolbox.web.access import Access
 from deepvis_toolbox.web.link import FRAME
 from deepvis_toolbox.web.one_network import OneNetwork
 from deepvis_toolbox.web.server import Server
-from deepvis_toolbox.web.start import opened_server
-from deepvis_toolbox.web.viewing import Viewing
+from deepvis_toolbox.web.start import opened_server, opened_sources
+from deepvis_toolbox.web.viewing import Stage, Viewing
 from tests.nets import opened
 
 SECONDS = 20.0
@@ -189,7 +189,8 @@ def serving(*inputs: str, **options: Any) -> Iterator[Served]:
         network = OneNetwork(options.pop("load", load))
         stack.callback(network.close)
         start = StartOptions(load=load, settings=settings, inputs=inputs, **options)
-        yield Served(opened_server(start, web, network, stack, access), access, network)
+        stage = Stage(start, network, opened_sources(start, stack))
+        yield Served(opened_server(stage, web, stack, access), access, network)
 
 
 @pytest.fixture(scope="module")
