@@ -101,7 +101,7 @@ def notebook_server(cell: str) -> Iterator[int]:
     """A server of one page that holds a cell; its port."""
 
     class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
