@@ -13,7 +13,7 @@ from deepvis_toolbox.live.work.counterpart import Counterpart, OpenCounterpart
 from deepvis_toolbox.live.work.inbox import Work
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import Worker
-from deepvis_toolbox.measure.measurement import Measurement
+from deepvis_toolbox.measure.measurement import Measurement, Question
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.work.frame_processor import FrameProcessor
@@ -61,14 +61,14 @@ class OneNetwork:
         """Return the answer to a frame and a request; to be called inside `take`.
 
         One that another viewer has got for the same frame and the same questions serves again, where it depends on
-        nothing else: not on former frames.
+        nothing else: not on former frames, not on what is left out of some frames, not on a second network.
         """
         for done, snapshot in self._answers:
             if done.frame is work.frame and done.request == work.request:
                 self.shared_answers += 1
                 return snapshot
         snapshot = processor.process(work.frame, work.request)
-        if all(isinstance(one, Measurement) for one in work.request.questions):
+        if self.counterpart is None and all(_is_of_the_frame(one) for one in work.request.questions):
             self._answers.append((work, snapshot))
         return snapshot
 
@@ -77,6 +77,10 @@ class OneNetwork:
         if self.loading.done() and not self.loading.cancelled() and self.loading.exception() is None and self._is_own:
             self._thread.submit(_close, [each for each in self.loading.result() if each is not None])
         self._thread.shutdown(wait=False, cancel_futures=not self.loading.done())
+
+
+def _is_of_the_frame(question: Question[Any]) -> bool:
+    return isinstance(question, Measurement) and not question.may_lag
 
 
 def _opened(
