@@ -57,7 +57,6 @@ def parser() -> CommandParser:
         [
             ("camera:0 pictures/", "the key c switches between the two"),
             ('cat.jpg --headless --script "right down b" --snapshot out.png', ""),
-            ("demo --web 8000", "in a browser"),
         ],
         lists=LISTS,
     )
@@ -125,21 +124,7 @@ def main(arguments: Sequence[str] | None = None, serve: Serve | None = None) -> 
         return _fetch(given.fetch)
     if given.trusted:
         return _list_trusted()
-    if given.snapshot and not given.headless:
-        raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
-    if given.snapshot and given.snapshot.suffix.lower() != ".png":
-        raise ToolboxError(f"--snapshot {given.snapshot}: it is written as a PNG, so its name must end in .png")
-    if len(given.input) > 2:
-        raise ToolboxError(
-            f"{len(given.input)} inputs are named; the window takes two at most; a folder or a list holds many pictures"
-        )
-    if given.watch and (given.headless or given.weights):
-        flag = "--headless" if given.headless else "--weights"
-        raise ToolboxError(f"--watch does not go with {flag}: it opens the newest weights in the window")
-    if given.watch and given.maxes:
-        raise ToolboxError(
-            "--maxes does not go with --watch: a scan is of one set of weights, which a training changes"
-        )
+    _check(given)
     web = web_options(given)
     options = _options(given)
     if given.save_model:
@@ -159,6 +144,25 @@ def main(arguments: Sequence[str] | None = None, serve: Serve | None = None) -> 
     if given.timings:
         print(options.clock.report())
     return 0
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Raise `ToolboxError` where flags contradict each other."""
+    if given.snapshot and not given.headless:
+        raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
+    if given.snapshot and given.snapshot.suffix.lower() != ".png":
+        raise ToolboxError(f"--snapshot {given.snapshot}: it is written as a PNG, so its name must end in .png")
+    if len(given.input) > 2:
+        raise ToolboxError(
+            f"{len(given.input)} inputs are named; the window takes two at most; a folder or a list holds many pictures"
+        )
+    if given.watch and (given.headless or given.weights):
+        flag = "--headless" if given.headless else "--weights"
+        raise ToolboxError(f"--watch does not go with {flag}: it opens the newest weights in the window")
+    if given.watch and given.maxes:
+        raise ToolboxError(
+            "--maxes does not go with --watch: a scan is of one set of weights, which a training changes"
+        )
 
 
 def _check_keys() -> int:

@@ -41,7 +41,8 @@ def add_web_flags(parser: CommandParser) -> None:
     """Add the flags, to the window's own."""
     group = parser.group("method")
     add_flag(group, "--web", reader=read_address, metavar="[HOST:]PORT",
-             help="show the window in browsers; without HOST only this machine reaches it")  # fmt: skip
+             help="show the window in browsers (deepvis demo --web 8000); without HOST only this machine "
+             "reaches it")  # fmt: skip
     group.add_argument("--shared", action="store_true", help="with --web: one window for all, and one at its controls")
     group.add_argument("--web-host", action="append", default=[], metavar="NAME",
                        help="with --web: another name under which browsers reach it; may be given again")  # fmt: skip

@@ -29,7 +29,7 @@ class Downloads(Shooter):
         self._deliver = deliver
 
     def follow(self, state: State, snapshot: Snapshot | None, pixels: NDArray[np.uint8]) -> str:
-        """Save what the state orders of a window, and refuse what would be written on the server."""
+        """Save what the state orders of a window, RGB uint8 H×W×3, and refuse what would be written on the server."""
         told = ""
         if state.orders.toggle_recording:
             state.orders.toggle_recording, told = False, NO_FILMS
