@@ -12,6 +12,7 @@ setup(
         "deepvis_toolbox": ["py.typed"],
         "deepvis_toolbox.caffe": ["*.proto"],
         "deepvis_toolbox.atlas": ["templates/*.html", "assets/*"],
+        "deepvis_toolbox.web": ["assets/*"],
         MODELS: ["*/model.yaml", "*/*.prototxt", "*/*.txt", "*/unit_images/**/*.jpg", "*/unit_images/**/*.json"],
     },
     include_package_data=False,

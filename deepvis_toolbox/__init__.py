@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.process_tuning import tune_process
     from deepvis_toolbox.training_view import watch
     from deepvis_toolbox.version import __version__
+    from deepvis_toolbox.web.notebook_window import window
     from deepvis_toolbox.words.edit import Edit
     from deepvis_toolbox.words.layer import Layer, Rect
     from deepvis_toolbox.words.unit import Unit, parse_units
@@ -41,6 +42,7 @@ _HOMES = {
     "show_unit": "deepvis_toolbox.notebook",
     "tune_process": "deepvis_toolbox.process_tuning",
     "watch": "deepvis_toolbox.training_view",
+    "window": "deepvis_toolbox.web.notebook_window",
 }
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "show_unit",
     "tune_process",
     "watch",
+    "window",
 ]
 
 

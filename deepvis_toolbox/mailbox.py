@@ -15,7 +15,7 @@ class Mailbox(Generic[T]):
         self._changed = threading.Condition()
         self._items: list[T] = []  # empty or one item, so that None may be an item too
         self._dropped = 0
-        self._closed = False
+        self._closed = self._woken = False
 
     def put(self, item: T) -> bool:
         """Leave `item` for the reader, in place of one not read yet. False where the mailbox is closed."""
@@ -30,11 +30,18 @@ class Mailbox(Generic[T]):
     def get(self, timeout: float | None = None) -> T | None:
         """Take the item, waiting for one at most `timeout` seconds (None: as long as it takes, 0: not at all).
 
-        None when the time is over, or when the mailbox is closed and empty.
+        None when the time is over, when the mailbox is closed and empty, and after `wake`.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed, timeout)
+            self._changed.wait_for(lambda: self._items or self._closed or self._woken, timeout)
+            self._woken = False
             return self._items.pop() if self._items else None
+
+    def wake(self) -> None:
+        """Let whoever waits for an item, else the next who would, go on without one: there is something else to do."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
 
     def clear(self) -> None:
         """Forget an item not read yet, without counting it as dropped: it is outdated, not too fast."""

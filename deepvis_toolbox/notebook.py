@@ -50,7 +50,7 @@ def show_layer(net: Network, picture: Picture, layer: str, size: tuple[int, int]
     network does not have, and for a picture that cannot be read.
     """
     name = net.layers.canonical(layer)
-    levels = to_levels(Session(net).take(_pixels_of(picture), LayerMaps(name)).maps)
+    levels = to_levels(Session(net).take(pixels_of(picture), LayerMaps(name)).maps)
     width, height = size
     grid = fit_grid(len(levels.indices), levels.indices.shape[1:], (height, width), _GAP)  # type: ignore[arg-type]
     canvas = _canvas(height, width)
@@ -73,7 +73,7 @@ def show_unit(
     """
     asked = parse_unit(str(unit), net.layers, net.class_names)
     maps, gradient = LayerMaps(asked.layer), BackwardImage(asked.layer, asked.channel, mode)
-    taken = Session(net).take_all(_pixels_of(picture), [maps, gradient])
+    taken = Session(net).take_all(pixels_of(picture), [maps, gradient])
     levels = to_levels(taken.answers[maps].maps)
     canvas = _canvas(side, 3 * side + 2 * _GAP)
     places = [canvas[:, start : start + side] for start in range(0, canvas.shape[1], side + _GAP)]
@@ -113,7 +113,7 @@ def explain(net: Network, picture: Picture, unit: str | Unit | None = None, top:
     `unit`: an address; None: the likeliest class, where it is computed (before a softmax). `top`: how many classes and
     units. Raises `ToolboxError` for a unit that does not exist, and without one where the network has no classes.
     """
-    pixels, session = _pixels_of(picture), Session(net)
+    pixels, session = pixels_of(picture), Session(net)
     classes: tuple[tuple[str, float], ...] = ()
     best: list[int] = []
     if net.probability_layer is not None:
@@ -135,7 +135,8 @@ def _name(net: Network, index: int) -> str:
     return net.labels[index] if index < len(net.labels) else f"class {index}"
 
 
-def _pixels_of(picture: Picture) -> RGBImage:
+def pixels_of(picture: Picture) -> RGBImage:
+    """Return a picture as RGB uint8 H×W×3. `ToolboxError` where it is none."""
     if isinstance(picture, (str, Path)):
         return decode_picture(Path(picture))
     pixels = np.asarray(picture.convert("RGB") if isinstance(picture, Image.Image) else picture)

@@ -12,7 +12,7 @@ from deepvis_toolbox.command_line.ending import run_program
 
 def window() -> NoReturn:
     """Run `deepvis` and `python run_toolbox.py`."""
-    status = run_program("deepvis_toolbox.live.toolbox_command")
+    status = run_program("deepvis_toolbox.web.window_command")
     if threading.active_count() > 1:
         # A thread deep in a long computation, or in importing torch, is not waited for: Python's own way out would pull
         # the ground from under it.

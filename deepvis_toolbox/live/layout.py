@@ -45,6 +45,9 @@ from deepvis_toolbox.registry import Registry
 SMALLEST = (640, 400)
 """Width and height below which panes no longer fit; a smaller window shows the top left of this."""
 
+SMALLEST_STACKED = (320, 400)
+"""The same where panes lie above each other."""
+
 _LOG = logging.getLogger(__name__)
 
 PANES: Registry[Pane] = Registry("pane")
@@ -113,7 +116,8 @@ def make_layout(width: int, height: int, scene: Scene) -> Layout:
     """Return where the panes lie. It depends on which are shown, on nothing else that changes: boxes do not jump."""
     look = scene.look
     shown = [pane for pane in PANES.values() if pane.is_shown(scene.state, scene.snapshot)]
-    slots = _slots(max(width, SMALLEST[0]), max(height, SMALLEST[1]), shown, look)
+    arrange, smallest = (_stacked_slots, SMALLEST_STACKED) if look.is_stacked else (_slots, SMALLEST)
+    slots = arrange(max(width, smallest[0]), max(height, smallest[1]), shown, look)
     boxes: dict[str, Box] = {}
     facts: dict[str, Any] = {}
     for pane in shown:
@@ -186,6 +190,23 @@ def _slots(width: int, height: int, shown: Sequence[Pane], look: Look) -> dict[S
         Slot.RIGHT: right,
         Slot.STATUS: Box(height - status, 0, height, width),
         Slot.OVERLAY: Box(0, 0, height - status, width),
+    }
+
+
+def _stacked_slots(width: int, height: int, shown: Sequence[Pane], look: Look) -> dict[Slot, Box]:
+    """Return the slots of a window that is higher than wide: the picture beside the lists above, the tiles below."""
+    margin, gap = look.px(look.margin / 2), look.px(look.gap)
+    middle, split = width // 2, height * 58 // 100
+    beside = Box(0, middle + gap // 2, split, width - margin)
+    with_right = any(pane.slot is Slot.RIGHT for pane in shown)
+    names = beside._replace(bottom=split * 2 // 5) if with_right else beside
+    return {
+        Slot.LEFT: Box(0, margin, split, middle - gap // 2),
+        Slot.LIST: names,
+        Slot.RIGHT: beside._replace(top=names.bottom + gap if with_right else split),
+        Slot.MAIN: Box(split + gap, margin, height, width - margin),
+        Slot.STATUS: Box(height, 0, height, width),
+        Slot.OVERLAY: Box(0, 0, height, width),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from deepvis_toolbox.drawing.colours import Colour, Palette, blend, ramp_palette
 from deepvis_toolbox.drawing.text import Font, text_width
@@ -18,6 +19,8 @@ class Look(LookSettings):
     """The section `look` of the settings, for a window of a certain size: colours are RGB, sizes pixels at scale 1."""
 
     scale: float = 1.0
+    is_stacked: bool = False
+    """Panes lie above each other, as a screen that is higher than wide asks; the page beside them tells the status."""
     blur_radius: float = 4.0
     """The Gaussian of the view "norm blurred", in input pixels."""
 
@@ -27,7 +30,14 @@ class Look(LookSettings):
 
     def at_scale(self, scale: float) -> Look:
         """Return the same look, larger or smaller."""
-        return Look(**{name: getattr(self, name) for name in type(self).model_fields} | {"scale": scale})
+        return self._with(scale=scale)
+
+    def stacked(self, is_stacked: bool) -> Look:
+        """Return the same look with panes above each other, or beside each other."""
+        return self if is_stacked == self.is_stacked else self._with(is_stacked=is_stacked)
+
+    def _with(self, **changed: Any) -> Look:
+        return Look(**{name: getattr(self, name) for name in type(self).model_fields} | changed)
 
     @cached_property
     def font(self) -> Font:

@@ -21,8 +21,8 @@ from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
+from deepvis_toolbox.live.window.interface import WindowInterface
 from deepvis_toolbox.live.window.key_codes import HELD, NO_KEY, RELEASED
-from deepvis_toolbox.live.window.window import Window
 from deepvis_toolbox.live.work.live_work import LiveWork
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.snapshot import Snapshot
@@ -33,8 +33,6 @@ from deepvis_toolbox.settings.sections import WindowSettings
 KEYS_AT_ONCE = 16
 """All keys that wait are taken before the window is drawn: a held key never piles up."""
 MESSAGE_SECONDS = 5.0
-IDLE_SECONDS = 0.01
-"""How long a snapshot is waited for before the window system is asked for keys again."""
 
 
 @dataclass
@@ -54,7 +52,7 @@ class MainLoop:
     """Ties the window to the other threads. `step` never waits for them."""
 
     work: LiveWork
-    window: Window
+    window: WindowInterface
     painter: Painter
     state: State
     shooter: Shooter
@@ -88,8 +86,12 @@ class MainLoop:
             while not self.state.orders.quit and self.window.is_open:
                 self.step()
         finally:
-            if self._shelf:
-                self._shelf.close()
+            self.close()
+
+    def close(self) -> None:
+        """Give back what reads unit images."""
+        if self._shelf:
+            self._shelf.close()
 
     def step(self) -> None:
         """Do one round: what was pressed, what has come, what is to be drawn."""
@@ -105,7 +107,7 @@ class MainLoop:
             self._touched()
         self._follow_messages()
         self._changed |= self.painter.wants_drawing
-        if self._changed and (self._urgent or not self._pace.seconds_left):
+        if self._changed and self.window.is_ready and (self._urgent or not self._pace.seconds_left):
             self._draw()
 
     @property
@@ -141,8 +143,9 @@ class MainLoop:
         """Return how long a snapshot may be waited for before the window system has its turn again."""
         if self._pace.is_drawing:
             return 0.0  # what was drawn last is not on the screen yet
+        idle = self.window.idle_seconds
         left = 0.0 if self._urgent else self._pace.seconds_left
-        return min(IDLE_SECONDS, left) if self._changed else IDLE_SECONDS
+        return min(idle, left) if self._changed and self.window.is_ready else idle
 
     def _press(self, key: str) -> None:
         if key == "escape":
@@ -202,7 +205,8 @@ class MainLoop:
         if snapshot is None:
             return
         self.snapshot, self._changed = snapshot, True
-        if self.work.worker.loaded and not self.work.worker.loaded.takes_all_processors:
+        loaded = self.work.worker.loaded
+        if loaded and not loaded.takes_all_processors and self.window.is_ready:
             self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         if take_grown(self.state, snapshot, self._shelf):
             self._touched()

@@ -7,7 +7,7 @@ from deepvis_toolbox.live.mouse_places import Hovered
 from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.panes.pane import Drag, Hit
 from deepvis_toolbox.live.state import State, Stroke
-from deepvis_toolbox.live.window.window import MouseEvent
+from deepvis_toolbox.live.window.interface import MouseEvent
 from deepvis_toolbox.words.unit import Unit
 
 

@@ -31,7 +31,8 @@ class Painter:
         self.layout: Layout | None = None
         """Where the panes lie in the window painted last."""
         self.clock = clock
-        self._scale = scale
+        self.scale = scale
+        """As given; from the next size on."""
         self._kept = Kept()
         self._snapshot: Snapshot | None = None
         self._now = 0.0
@@ -41,7 +42,7 @@ class Painter:
         width, height = size
         if self.pixels.shape[:2] != (height, width):
             self.pixels = np.empty((height, width, 3), np.uint8)
-            self.look = look_for(self.look, width, height, self._scale)
+            self.look = look_for(self.look, width, height, self.scale)
         self._snapshot, self._now = snapshot, self.clock()
         self.layout = make_layout(width, height, self._scene(state))
         return self.layout

@@ -121,7 +121,7 @@ def run_live(options: StartOptions) -> bool:
             stack.callback(shooter.close)
             stack.callback(window.close)
             limits = LoopOptions(window_settings, options.frames, script, recording)
-            state = _start_state(options, len(sources))
+            state = start_state(options, len(sources))
             loop = MainLoop(work, window, painter, state, shooter, limits, options.open_shelf, options.clock)
             with signals_quit(state):
                 loop.run()
@@ -152,7 +152,7 @@ def run_headless(options: StartOptions) -> None:
         recording = _recording(options, sources[0].rate or options.settings.window.max_fps)
         if recording:
             stack.enter_context(recording)
-        state = _start_state(options, len(sources))
+        state = start_state(options, len(sources))
         network = stack.enter_context(options.load())
         last: list[tuple[NDArray[np.uint8], Snapshot]] = []
 
@@ -182,7 +182,7 @@ def open_sources(options: StartOptions, realtime: bool) -> list[Source]:
     source_options = SourceOptions(**dict(options.settings.sources), realtime=realtime)
     sources: list[Source] = []
     try:
-        for text in options.inputs or options.settings.sources.input or [_default_input()]:
+        for text in options.inputs or options.settings.sources.input or [default_input()]:
             sources.append(open_source(text, source_options))
     except BaseException:
         for source in sources:
@@ -191,12 +191,14 @@ def open_sources(options: StartOptions, realtime: bool) -> list[Source]:
     return sources
 
 
-def _default_input() -> str:
+def default_input() -> str:
+    """Return what is shown where nobody names an input: the first camera, else the demo."""
     camera = first_camera()
     return "demo" if camera is None else f"camera:{camera}"
 
 
-def _start_state(options: StartOptions, sources: int) -> State:
+def start_state(options: StartOptions, sources: int) -> State:
+    """Return the state that a window with so many sources begins with."""
     live = options.settings.live
     view = options.view or View(
         backward=live.backward,

@@ -7,7 +7,7 @@ import time
 BEGAN = time.perf_counter()
 
 import argparse  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
@@ -23,6 +23,7 @@ from deepvis_toolbox.command_line.opened_network import loading_options, written
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
 from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path  # noqa: E402
+from deepvis_toolbox.live.web_flags import WebOptions, add_web_flags, web_options  # noqa: E402
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS, CONTRIBUTION_VIEWS  # noqa: E402
 from deepvis_toolbox.words.inputs import INPUT_FORMS  # noqa: E402
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from deepvis_toolbox.live.work.training import Training
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.settings.sections import Settings
+
+    Serve = Callable[[StartOptions, WebOptions], None]
 
 
 LISTS = {
@@ -76,6 +79,7 @@ def parser() -> CommandParser:
                          help="match the units of both by how they go together over a folder of pictures")  # fmt: skip
     _add_units_and_pictures(parser)
     _add_window(parser)
+    add_web_flags(parser)
     add_settings_flags(parser)
     add_talk_flags(parser)
     talk = parser.group("talk")
@@ -110,8 +114,8 @@ def _add_window(parser: CommandParser) -> None:
     results.add_argument("--record", type=Path, metavar="FILE.mp4", help="record the windows as a video")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command as the arguments say; return the exit status."""
+def main(arguments: Sequence[str] | None = None, serve: Serve | None = None) -> int:
+    """Run the command as the arguments say; return the exit status. `serve` shows the window in browsers."""
     given = parser().parse_intermixed_args(arguments)  # sources may stand between flags
     given.input = [*given.sources, *given.input]
     if given.keys:
@@ -120,6 +124,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fetch(given.fetch)
     if given.trusted:
         return _list_trusted()
+    _check(given)
+    web = web_options(given)
+    options = _options(given)
+    if given.save_model:
+        return _save_model(options, given.save_model)
+    options.clock.mark("settings")
+    if web and serve:
+        serve(options, web)
+        return 0
+    if given.headless:
+        from deepvis_toolbox.live.start import run_headless
+
+        run_headless(options)
+        return 0
+    from deepvis_toolbox.live.start import run_live
+
+    run_live(options)
+    if given.timings:
+        print(options.clock.report())
+    return 0
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Raise `ToolboxError` where flags contradict each other."""
     if given.snapshot and not given.headless:
         raise ToolboxError("--snapshot needs --headless; in the window, the key p saves a screenshot")
     if given.snapshot and given.snapshot.suffix.lower() != ".png":
@@ -135,21 +163,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ToolboxError(
             "--maxes does not go with --watch: a scan is of one set of weights, which a training changes"
         )
-    options = _options(given)
-    if given.save_model:
-        return _save_model(options, given.save_model)
-    options.clock.mark("settings")
-    if given.headless:
-        from deepvis_toolbox.live.start import run_headless
-
-        run_headless(options)
-        return 0
-    from deepvis_toolbox.live.start import run_live
-
-    run_live(options)
-    if given.timings:
-        print(options.clock.report())
-    return 0
 
 
 def _check_keys() -> int:

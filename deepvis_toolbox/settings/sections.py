@@ -144,6 +144,17 @@ class UnitImageSettings(Section):
     cache_megabytes: int = Field(256, ge=1, le=1 << 20, description="Memory for pictures read ahead")
 
 
+class WebSettings(Section):
+    """The window in a browser (--web)."""
+
+    viewers: int = Field(8, ge=1, le=100, description="How many may watch at once, each with a window of their own")
+    watchers: int = Field(100, ge=1, le=1000, description="How many may watch one shared window (--shared)")
+    max_fps: float = Field(30.0, ge=1, le=120, description="Pictures drawn per second, at most")
+    jpeg_quality: int = Field(85, ge=30, le=100, description="Of the pictures that are sent")
+    camera_width: int = Field(640, ge=64, le=1920, description="Width of the pictures that a viewer's camera sends")
+    upload_megabytes: int = Field(200, ge=1, le=4096, description="The largest picture or video file of a viewer")
+
+
 class LogSettings(Section):
     """What is written down while the program runs."""
 
@@ -164,6 +175,7 @@ class Settings(Section):
     look: LookSettings = LookSettings.model_validate({})
     live: LiveSettings = LiveSettings.model_validate({})
     unit_images: UnitImageSettings = UnitImageSettings.model_validate({})
+    web: WebSettings = WebSettings.model_validate({})
     log: LogSettings = LogSettings.model_validate({})
     _origins: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
 

@@ -72,6 +72,10 @@ class FrameReader:
         """Go on with the next of the sources."""
         self._command(self._switch.toggle_source)
 
+    def choose_source(self, index: int) -> None:
+        """Go on with one of the sources by its place, counted from 0."""
+        self._command(lambda: self._switch.choose_source(index))
+
     def next_picture(self) -> None:
         """Go to the next picture, at the thread's next turn."""
         self._command(self._switch.next_picture)

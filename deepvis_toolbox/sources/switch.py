@@ -46,8 +46,12 @@ class SourceSwitch:
 
     def toggle_source(self) -> None:
         """Go to the next source; where it is frozen, one frame of that one is still read."""
-        if len(self._sources) > 1:
-            self._index = (self._index + 1) % len(self._sources)
+        self.choose_source((self._index + 1) % len(self._sources))
+
+    def choose_source(self, index: int) -> None:
+        """Go to a source by its place, counted from 0, as `toggle_source` goes to the next."""
+        if index != self._index:
+            self._index = index
             self._last = None
 
     def next_picture(self) -> None:

@@ -61,7 +61,7 @@ class ClassesPane(Pane):
             now, before = _finite(answer), _before(scene)
             for place, index in enumerate(_shown(answer, before, _rows(pixels.shape[0], look))):
                 top, bottom = _row(pixels.shape[0], place, look)
-                line = _Class(_name(state, index), now[index], None if before is None else before[index])
+                line = _Class(shown_class_name(state, index), now[index], None if before is None else before[index])
                 _draw_class(pixels[top:bottom], line, index == answer.best(1)[0], look)
 
     def hit(self, height: int, width: int, scene: Scene, x: int, y: int) -> Hit:  # noqa: ARG002
@@ -91,7 +91,8 @@ class _Class(NamedTuple):
     """The probability without edits and perturbations; None where there are none."""
 
 
-def _name(state: State, index: int) -> str:
+def shown_class_name(state: State, index: int) -> str:
+    """Return the name of a class of the network whose classes are shown."""
     other = state.facts.other
     if other is None or state.view.networks != "B":
         return class_name(state, index)

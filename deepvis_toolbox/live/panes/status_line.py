@@ -90,6 +90,12 @@ COMPARED = Column("compared", lambda state, _: compared_text(state), 150, stretc
 """Stands there, too, while panes show a difference, or one of two networks."""
 
 
+def status_values(state: State, snapshot: Snapshot | None) -> list[tuple[str, str]]:
+    """Return every column's label and value, for who writes them elsewhere."""
+    columns = [*COLUMNS[:2], *_more_columns(state), *COLUMNS[2:]]
+    return [(column.label, column.value(state, snapshot)) for column in columns]
+
+
 def _changed(state: State) -> str:
     view = state.view
     edits = str(view.edits[0]) if len(view.edits) == 1 else f"{len(view.edits)} edits" if view.edits else ""

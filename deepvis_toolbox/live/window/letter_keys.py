@@ -6,7 +6,8 @@ X11 gives a key's place as its keycode, the kernel's number plus 8, which is the
 from __future__ import annotations
 
 _ROWS = {24: "qwertyuiop", 38: "asdfghjkl", 52: "zxcvbnm"}
-_LETTERS = {first + place: letter for first, row in _ROWS.items() for place, letter in enumerate(row)}
+LETTER_CODES = {first + place: letter for first, row in _ROWS.items() for place, letter in enumerate(row)}
+"""{keycode: the Latin letter at its place}."""
 _LATIN_1 = range(0xA1, 0x100)
 _OTHER_ALPHABETS = range(0x1A1, 0xFE00)
 """X11's keysyms of letters beside Latin 1, as `X11/keysymdef.h` lists them; dead keys and modifiers follow."""
@@ -28,7 +29,7 @@ class LetterKeys:
         if keysym < 128 and chr(keysym).isalpha():
             self._writes_latin = True
             return keysym
-        letter = _LETTERS.get(keycode)
+        letter = LETTER_CODES.get(keycode)
         if letter is None:
             return keysym
         if keysym in _OTHER_ALPHABETS or keysym in _UNICODE:

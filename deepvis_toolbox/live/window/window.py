@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.live.window.interface import MouseEvent as MouseEvent
 from deepvis_toolbox.live.window.key_codes import key_name
 from deepvis_toolbox.live.window.qt_keys import QtKeys
 from deepvis_toolbox.live.window.qt_library import forget_zoom
@@ -22,21 +21,11 @@ from deepvis_toolbox.shown_text import shown
 _ONE_TURN = 120  # what a mouse wheel reports for one notch
 
 
-@dataclass(frozen=True)
-class MouseEvent:
-    """What the mouse did, at a pixel of the picture shown last. A click is told when the button goes down."""
-
-    kind: Literal["click", "double click", "wheel", "move", "release"]
-    x: int
-    y: int
-    turns: int = 0
-    """Notches of the wheel; up is above zero."""
-    shift: bool = False
-    """Whether Shift is held."""
-
-
 class Window:
     """One OpenCV window. Everything is called from the thread that made it."""
+
+    idle_seconds = 0.01
+    is_ready = True
 
     def __init__(self, title: str, width: int, height: int) -> None:
         os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")  # Qt complains about fonts that nobody uses

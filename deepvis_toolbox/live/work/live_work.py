@@ -33,18 +33,21 @@ class LiveWork:
         training: Training | None = None,
         open_scan: OpenScan | None = None,
         open_counterpart: OpenCounterpart | None = None,
+        snapshots: Mailbox[Snapshot] | None = None,
+        make_worker: Callable[..., Worker] = Worker,
     ) -> None:
         """`load` is called in the worker thread; `goto` is the address of the unit to start at, or empty.
 
         `open_grower` gives what makes pictures on demand. `training`: opens the network's weights as they change, the
         first ones instead of `load`. `open_scan` begins to read what a scan says of the units. `open_counterpart` opens
-        the network to compare with.
+        the network to compare with. `snapshots`: where answers go, None: a new one. `make_worker` is called as `Worker`
+        is.
         """
         self.inbox = Inbox(paced=True)
-        self.snapshots: Mailbox[Snapshot] = Mailbox()
+        self.snapshots: Mailbox[Snapshot] = Mailbox() if snapshots is None else snapshots
         load = training.first if training else load
         openers = (open_grower, training, open_scan, open_counterpart)
-        self.worker = Worker(load, self.inbox, self.snapshots, goto, *openers)
+        self.worker = make_worker(load, self.inbox, self.snapshots, goto, *openers)
         self._watch = training.watch(self.inbox.renew) if training else None
         self.reader = FrameReader(sources, self.inbox)
 

@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 GAP = 0.25
@@ -95,20 +97,10 @@ class Worker(threading.Thread):
 
     def _work(self, network: Network, counterpart: Counterpart | None) -> None:
         """Answer frames with the network, then with the one that new weights make of it, until the inbox is closed."""
-        from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
-
-        spare_one_for_the_window()
         first: Work | None = None
         while True:
-            with network:
-                clock, pace = time.monotonic, LowerRate()
-                processor = (
-                    counterpart.processor(network, clock, lower_rate=pace)
-                    if counterpart
-                    else FrameProcessor(network, clock, lower_rate=pace)
-                )
-                other = counterpart.facts(network) if counterpart else None
-                self.loaded = LoadedNetwork.of(network, self._goto, self._open_scan, other)
+            with self._released_behind(network):
+                processor = self._compute(partial(self._introduced, network, counterpart))
                 growers = Growers(
                     self._open_grower(network) if self._open_grower else None,
                     open_sketcher(network) if self._training else None,
@@ -118,6 +110,32 @@ class Worker(threading.Thread):
                 return
             self._goto = ""
             network, first = renewed
+
+    def _introduced(self, network: Network, counterpart: Counterpart | None) -> FrameProcessor:
+        """Tell the window what there is; return what answers its requests."""
+        from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
+
+        spare_one_for_the_window()
+        clock, pace = time.monotonic, LowerRate()
+        processor = (
+            counterpart.processor(network, clock, lower_rate=pace)
+            if counterpart
+            else FrameProcessor(network, clock, lower_rate=pace)
+        )
+        other = counterpart.facts(network) if counterpart else None
+        self.loaded = LoadedNetwork.of(network, self._goto, self._open_scan, other)
+        return processor
+
+    def _released_behind(self, network: Network) -> AbstractContextManager[object]:
+        """Return a context whose end releases the network."""
+        return network
+
+    def _compute(self, step: Callable[[], T]) -> T:
+        """Do a step that runs the network. A worker that shares its network with others waits for its turn here."""
+        return step()
+
+    def _process(self, processor: FrameProcessor, work: Work) -> Snapshot:
+        return processor.process(work.frame, work.request)
 
     def _answer_with(
         self, processor: FrameProcessor, growers: Growers, first: Work | None
@@ -148,7 +166,7 @@ class Worker(threading.Thread):
             self._last = self._answer(processor, done)
             self._publish(growers)
         while growers.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
-            if growers.step():
+            if self._compute(growers.step):
                 self._publish(growers)
         return self._inbox.next_work()
 
@@ -158,7 +176,7 @@ class Worker(threading.Thread):
         while scan and scan.is_being_read and not self._inbox.has_work_within(GAP):
             pass
         if scan and scan.wants_settling:
-            scan.settle(processor.network)
+            self._compute(partial(scan.settle, processor.network))
 
     def _publish(self, growers: Growers) -> None:
         assert self._last is not None
@@ -171,7 +189,7 @@ class Worker(threading.Thread):
 
     def _answer(self, processor: FrameProcessor, work: Work) -> Snapshot:
         try:
-            snapshot = processor.process(work.frame, work.request)
+            snapshot = self._compute(partial(self._process, processor, work))
             self._last_error = ""
         except Exception as error:
             snapshot = self._failed(work, error)
