@@ -59,8 +59,8 @@ class Recording(ABC):
         return self._arrived(origin, diff, mode, names, behind_rectifiers)
 
     def gradient_of_sum(self, diffs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return what arrives at the input, (N, C, H, W), when a signal starts below each of these layers' rectifiers
-        at once: {layer: (N, …)}. A backward pass is linear, so it is the sum of theirs."""
+        """Return what arrives at the input, float32 (N, C, H, W), when signals start below the rectifiers of several
+        layers at once: {layer: float32 (N, …)}. A backward pass is linear, so it is the sum of theirs."""
         self._check_diffs(diffs)
         return self._arrived_of_sum(diffs)
 

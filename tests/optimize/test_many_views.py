@@ -9,6 +9,7 @@ import torch
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, preferred_images
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.optimize.files.shown_image import with_mean
+from deepvis_toolbox.optimize.method.coarse_to_fine import CoarseToFine
 from deepvis_toolbox.optimize.method.later_parameters import GAIN_WINDOW, LATER_PARAMETERS
 from deepvis_toolbox.optimize.method.objective import UnitObjective
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
@@ -214,3 +215,29 @@ def test_what_came_later_is_recorded_where_it_is_given_alone():
 def test_views_that_make_no_sense_are_refused(given, said):
     with pytest.raises(ToolboxError, match=said):
         AscentSettings(**given)
+
+
+def test_coarse_to_fine_lets_low_frequencies_pass_first_and_all_from_the_middle_on():
+    coarse, x = CoarseToFine(3, (24, 32), 40), noise((2, 3, 24, 32))
+    assert coarse.limit(0) == 3
+    assert coarse.limit(10) == pytest.approx((3 * np.hypot(16, 16)) ** 0.5, rel=1e-5)
+    assert coarse.limit(20) == float("inf")
+    assert torch.equal(coarse.passed(x, 20), x)
+    across = (torch.arange(32) + 0.5) * (2 * torch.pi / 32)
+    for cycles, step, share in ((3, 0, 1), (4, 0, 0), (8, 10, 1), (9, 10, 0)):
+        wave = torch.cos(cycles * across).expand(1, 1, 24, 32)
+        torch.testing.assert_close(coarse.passed(wave, step), wave * share, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["adam", "constant"])
+def test_a_coarse_step_is_the_low_part_of_the_whole_one(policy):
+    net, steps = curved_network(), {"max_iter": 2, "lr_policy": policy, "lr_params": {"lr": 30.0}}
+    start = noise(net.input_shape).numpy()
+    moved = {}
+    for coarse in (0, 2):
+        settings = AscentSettings(start_at=start, coarse=coarse, **steps)
+        moved[coarse] = preferred_images(net, [Unit("fc", 3)], [0], settings)[0].last - start
+    spectrum = np.fft.fft2(moved[0])
+    rows, columns = np.fft.fftfreq(24)[:, None] * 24, np.fft.fftfreq(20)[None] * 24
+    low = np.fft.ifft2(np.where(np.hypot(rows, columns) <= 2, spectrum, 0)).real
+    np.testing.assert_allclose(moved[2], low, atol=1e-3)

@@ -11,6 +11,7 @@ from deepvis_toolbox.network.device import widest_float
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.canvas import canvas_of
+from deepvis_toolbox.optimize.method.coarse_to_fine import CoarseToFine
 from deepvis_toolbox.optimize.method.gradient import ImageGradient, gradient_reader_for
 from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.later_parameters import GAIN_WINDOW
@@ -71,6 +72,7 @@ class Ascent:
         self._robustness = (
             Robustness(settings.robust, seeds, settings.max_iter, net.device) if settings.robust > 0 else None
         )
+        self._coarse = CoarseToFine(settings.coarse, canvas.size, settings.max_iter) if settings.coarse else None
         self._views = Views(settings, seeds, net.preprocessing.size, net.device) if settings.views else None
 
     def run(self, start: torch.Tensor, watch: Watch | None = None) -> Journal:
@@ -137,18 +139,18 @@ class Ascent:
         if isinstance(self._policy, MomentPolicy):
             coordinates = self._parametrization.coordinates(seen.gradient.whole)
             change = self._policy.change(coordinates, seen.rows, step) * self._share(step)
-            x = seen.x + self._parametrization.change(change)
-            return self._regularized(x, seen, step)
-        size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir) * self._share(
-            step
-        )
-        each_size = size.to(seen.x).reshape(-1, 1, 1, 1)
-        if seen.is_along_gradient:
+            return self._regularized(self._moved(seen, self._parametrization.change(change), step), seen, step)
+        size = self._policy.step_size(seen.reading.objective, seen.progress, self._settings.push_dir)
+        each_size = (size * self._share(step)).to(seen.x).reshape(-1, 1, 1, 1)
+        if seen.is_along_gradient and self._coarse is None:
             x, part_of = seen.x, seen.gradient.part_of
             part_of(x).add_(part_of(seen.direction) * each_size)
         else:
-            x = seen.x + seen.direction * each_size
+            x = self._moved(seen, seen.direction * each_size, step)
         return self._regularized(x, seen, step)
+
+    def _moved(self, seen: _Seen, change: torch.Tensor, step: int) -> torch.Tensor:
+        return seen.x + (change if self._coarse is None else self._coarse.passed(change, step))
 
     def _share(self, step: int) -> float:
         """Return the part of the step size that is left: from 1 at step 0 evenly to `lr_end` after the last."""

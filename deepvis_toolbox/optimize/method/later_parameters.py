@@ -18,6 +18,8 @@ LATER_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("view_noise", 0.0, "standard deviation of the noise on each part, in pixel values", high=255),
     Parameter("against", 0.0, "subtract so much of the logsumexp of the layer's units from what is climbed", high=100),
     Parameter("lr_end", 1.0, "the part of the step size that is left in the end; it shrinks evenly", high=1, off=1.0),
+    Parameter("coarse", 0.0, "begin with frequencies of so many cycles across the image; the finer ones come by and by",
+              high=LARGEST),
     Parameter("norm_prior", 0.0, "hold the layers' statistics near those that batch norms learnt, with this weight",
               high=1e6),
     Parameter("min_gain", 0.0, "end where the objective has gained less than this in 50 steps"),
