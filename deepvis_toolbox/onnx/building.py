@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.free_memory import free_memory
-from deepvis_toolbox.network.operations import keeps_sizes
+from deepvis_toolbox.onnx.result_shapes import result_of, result_of_module
 from deepvis_toolbox.onnx.values import GrowsWithTheBatchError, Size, Value, at, values_in
 
 MOST_KNOWN_BYTES = 1 << 30
@@ -63,11 +63,8 @@ class GraphBuilder:
 
     def module(self, module: nn.Module, value: Value, path: str) -> Value:
         """Return a module's value; its tensors are taken over, and kept below `path` made free."""
-        target, samples = self._free_name(path), [sample.to("meta") for sample in value.samples]
-        if not keeps_sizes(module):
-            states = {name: tensor.to("meta") for name, tensor in module.state_dict(keep_vars=True).items()}
-            with torch.no_grad():
-                samples = [torch.func.functional_call(module, states, (sample,)) for sample in samples]
+        target = self._free_name(path)
+        samples = [result_of_module(module, sample.to("meta")) for sample in value.samples]
         self._count_memory(samples[0])
         self.root.add_module(target, module.eval())
         node = self.graph.call_module(target, (self.node_of(value),))
@@ -111,7 +108,7 @@ class GraphBuilder:
         args, kwargs = at(arguments, index, count), {name: at(each, index, count) for name, each in named.items()}
         with torch.no_grad():
             try:
-                sizes = function(*_without_data(args), **_without_data(kwargs))
+                sizes = result_of(function, _without_data(args), _without_data(kwargs))
             except (RuntimeError, NotImplementedError):  # what depends on the numbers themselves
                 sizes = None
             parts = sizes if isinstance(sizes, (tuple, list)) else [sizes]
@@ -131,7 +128,7 @@ class GraphBuilder:
         count = self.counts[index]
         args, kwargs = at(arguments, index, count), {name: at(each, index, count) for name, each in named.items()}
         with torch.no_grad():
-            return function(*_without_data(args), **_without_data(kwargs))
+            return result_of(function, _without_data(args), _without_data(kwargs))
 
     def _count_memory(self, found: Any) -> None:
         parts = found if isinstance(found, (tuple, list)) else [found]

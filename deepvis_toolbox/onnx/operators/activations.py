@@ -134,9 +134,14 @@ def hard_sigmoid(given: Given) -> Value:
     if beta == 0.5 and math.isclose(alpha, _SIXTH, rel_tol=1e-6):
         found: Value = given.call(F.hardsigmoid, given[0])
         return found
-    line = given.call(torch.add, given.call(torch.mul, given[0], alpha), beta)
-    found = given.call(F.hardtanh, line, 0.0, 1.0)
+    found = given.call(hardsigmoid, given[0], alpha, beta)
     return found
+
+
+def hardsigmoid(x: torch.Tensor, alpha: float, beta: float) -> torch.Tensor:
+    """Return `alpha x + beta` held between 0 and 1, float32 of any shape: a function of its own, since it is no
+    rectifier."""
+    return torch.clamp(alpha * x + beta, 0, 1)
 
 
 @operator("Gelu")

@@ -81,8 +81,8 @@ def _file(nodes: Sequence[tuple[str, list[str], str, Mapping[str, object]]], ops
     numbers: dict[str, object] = {
         "w": dice.normal(size=(4, 3, 3, 3)).astype(np.float32), "b": dice.normal(size=4).astype(np.float32),
         "v": np.full(4, 0.5, np.float32), "zero": np.float32(0), "six": np.float32(6), "m": np.ones((3, 8), np.float32),
-        "scales": np.array([1, 1, 2, 2], np.float32), "first": np.array([0]), "one": np.array([1]), "three": np.array([3]),
-        "rest": np.array([3, -1]), "k": dice.normal(size=(3, 4)).astype(np.float16).astype(np.float32),
+        "scales": np.array([1, 1, 2, 2], np.float32), "first": np.array([0]), "one": np.array([1]),
+        "three": np.array([3]), "rest": np.array([3, -1]), "k": dice.normal(size=(3, 4)).astype(np.float32),
         "scale": np.float32(0.1), "point": np.uint8(0),
     }  # fmt: skip
     made = [helper.make_node(name, inputs, [output], **given) for name, inputs, output, given in nodes]
