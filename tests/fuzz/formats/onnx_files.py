@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+import torch._dynamo  # of which some shapes make torch ask: once here, not in every worker
 from onnx import helper, numpy_helper
 
 from deepvis_toolbox.network.description import ModelDescription
