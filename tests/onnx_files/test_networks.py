@@ -167,6 +167,31 @@ def test_a_quantised_network_runs_in_float_and_knows_its_rectifiers(tmp_path: Pa
     assert network.layers[last(network)].kind == "clipped_relu"
 
 
+class Calibration:
+    """Pictures that a quantiser looks at."""
+
+    def __init__(self) -> None:
+        self._waiting = [IMAGES.numpy() for _ in range(2)]
+
+    def get_next(self) -> dict[str, Any] | None:
+        return {"image": self._waiting.pop()} if self._waiting else None
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_what_onnx_runtime_has_quantised_gives_nearly_what_it_gives_there(per_channel: bool, tmp_path: Path) -> None:
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    exported(made("residual"), tmp_path / "net.onnx")
+    kinds = {"activation_type": QuantType.QUInt8 if per_channel else QuantType.QInt8, "weight_type": QuantType.QInt8}
+    options = {"quant_format": QuantFormat.QDQ, "per_channel": per_channel, **kinds}
+    quantize_static(tmp_path / "net.onnx", tmp_path / "int8.onnx", Calibration(), **options)
+    network = load_network(tmp_path / "int8.onnx", mean=[0])
+    wanted = by_onnx_runtime(tmp_path / "int8.onnx", IMAGES.numpy())["result"]
+    found = network.forward(IMAGES, [last(network)])[last(network)].numpy()
+    np.testing.assert_allclose(found, wanted, atol=0.02 * float(np.abs(wanted).max()))
+    assert [name for name, layer in network.layers.items() if layer.rectifier][:3] == ["relu", "relu_1", "relu_2"]
+
+
 def test_a_shape_that_hides_the_batch_is_run_one_picture_at_a_time(tmp_path: Path) -> None:
     nodes = [node("Reshape", "image", "rows", output="row"), node("Softmax", "row", axis=0)]
     model = model_of(nodes, {"rows": ints(192, 1)}, (1, 3, 8, 8))

@@ -25,7 +25,7 @@ def _laid_along(given: Given, number: Value, axis: int, rank: int) -> Value:
 
 def _scale_and_zero(given: Given) -> tuple[Value, Value | None]:
     value = given[0]
-    axis = given.axis(given.whole("axis", 1)) if given[1].rank else 0
+    axis = given.axis(given.whole("axis", 1)) if given[1].samples[0].numel() > 1 else 0
     scale, zero = _laid_along(given, given[1], axis, value.rank), given.get(2)
     if zero is None:
         return scale, None
