@@ -1,4 +1,4 @@
-"""What exporters take apart, put together again: linear layers with a bias, norms over the last axes.
+"""What exporters take apart, put together again: linear layers with a bias, and norms.
 
 Rectifiers (SiLU, GELU, Hardswish and their like) are found by what they compute, as in every network.
 """
@@ -12,6 +12,7 @@ from torch import fx, nn
 from deepvis_toolbox.network.layer_nodes import attribute
 from deepvis_toolbox.network.operations import called_name
 from deepvis_toolbox.onnx.layer_norms import put_norms_together
+from deepvis_toolbox.onnx.local_norms import put_local_norms_together
 
 
 def put_together(graph_module: fx.GraphModule) -> None:
@@ -57,4 +58,4 @@ def _give_bias(node: fx.Node, layer: fx.Node, added: fx.Node, graph_module: fx.G
     graph_module.graph.erase_node(node)
 
 
-_REWRITES: tuple[Callable[[fx.GraphModule], None], ...] = (_give_biases, put_norms_together)
+_REWRITES: tuple[Callable[[fx.GraphModule], None], ...] = (_give_biases, put_norms_together, put_local_norms_together)

@@ -74,6 +74,14 @@ def test_layers_have_their_modules_paths(tmp_path: Path) -> None:
     assert {nn.LayerNorm, nn.Linear, nn.Conv2d} <= norms
 
 
+@pytest.mark.parametrize("opset", [9, 17])
+def test_a_local_response_norm_is_one_again(opset: int, tmp_path: Path) -> None:
+    module = made("classic")
+    network = load_network(exported(module, tmp_path / "net.onnx", opset=opset), mean=[0])
+    assert list(network.layers) == list(opened(module, SIZE).layers)
+    assert network.layers["norm1"].kind == "lrn"
+
+
 def test_batch_norms_are_folded_and_receptive_fields_are_the_modules(tmp_path: Path) -> None:
     module = made("residual")
     network = load_network(exported(module, tmp_path / "net.onnx", **UNFOLDED))
