@@ -32,6 +32,10 @@ def workplace(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     torch.manual_seed(3)
     folder = tmp_path_factory.mktemp(request.param)
     exported(make().eval(), folder / "net.onnx")
+    (folder / "model.yaml").write_text(
+        "name: mine\nframework: onnx\nonnx: net.onnx\ninput: {mean: 127, std: 64}\n"
+        "presets: {default: {max_iter: 5, lr_policy: constant, lr_params: {lr: 10.0}}}\n"
+    )
     (folder / "images").mkdir()
     dice = np.random.default_rng(0)
     for number in range(6):
@@ -82,7 +86,8 @@ def test_the_scan_and_the_pipeline_take_it(
     assert ran(scan_command.main, folder, *images, "--layers", inside, "--out", "maxes", "--workers", "0", "-q") == 0
     assert (TopImages.load("maxes").images[inside] >= 0).sum(1).max() == 6
     pictures = [*images, "--units", f"{inside}:0-1", "--store", "made", "--count", "1", "-q"]
-    assert ran(pipeline_command.main, folder, *pictures) == 0
+    described = ["--model", str(folder), "--device", "cpu", *pictures]
+    assert run_command(lambda: pipeline_command.main(described)) == 0
     kinds = {path.parent.name for path in (tmp_path / "made").rglob("*.jpg")} | {
         p.name for p in (tmp_path / "made").iterdir()
     }

@@ -22,7 +22,7 @@ from deepvis_toolbox.onnx.values import Value
 
 REFUSED = (
     "is not supported", "are not supported", "must be a constant", "must be known", "training mode", "mixes the images",
-    "without identity", "depends on the image", "is supported for rows alone", "must not", "is none that is read",
+    "nothing along an axis", "depends on the image", "is supported for rows alone", "must not", "is none that is read",
 )  # fmt: skip
 """How cases are refused that are none of a trained network for images."""
 OTHERWISE = {

@@ -34,7 +34,7 @@ def test_every_operator_has_a_case() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_an_operator_gives_what_onnx_runtime_gives(name: str, tmp_path: Path) -> None:
     @settings(
-        max_examples=6, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+        max_examples=5, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(data=st.data())
