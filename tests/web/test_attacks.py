@@ -426,3 +426,10 @@ def test_a_certificate_that_is_none_is_refused(tmp_path: Path) -> None:
     path.write_text("nothing")
     with pytest.raises(ToolboxError, match="cannot be used"):
         main(["demo", "--web", "0", "--tls-cert", str(path), "--tls-key", str(path)])
+
+
+def test_a_network_that_cannot_be_loaded_ends_the_program(tmp_path: Path) -> None:
+    from deepvis_toolbox.web.window_command import main
+
+    with pytest.raises(ToolboxError, match="no-such"):
+        main(["demo", "--web", "0", "--weights", str(tmp_path / "no-such.pt")])

@@ -21,7 +21,7 @@ from tests.conftest import missing
 
 from .conftest import Served, serving
 
-SECONDS = 20.0
+SECONDS = 40.0
 WATCHING = """
 window.frames_seen = []; window.camera_taken = [];
 document.addEventListener("deepvis-frame", (event) => window.frames_seen.push(event.detail));
@@ -163,7 +163,7 @@ def test_a_key_changes_the_layer_and_a_screen_reader_is_told(tab: Tab) -> None:
     tab.page.keyboard.press("u")
     tab.wait(lambda: tab.unit == "conv1:0")
     tab.page.keyboard.press("%")
-    tab.wait(lambda: "does nothing" in str(tab.page.locator("[role=status]").text_content()))
+    tab.wait(lambda: "does nothing" in str(tab.page.locator("#message[aria-live=polite]").text_content()))
 
 
 def test_typing_into_find_goes_to_a_class(tab: Tab) -> None:
@@ -239,6 +239,15 @@ def test_a_chosen_and_a_pasted_picture_become_the_source(tab: Tab, tmp_path: Pat
     tab.wait(lambda: "copied.png" in str(tab.page.locator("#status").text_content()))
     tab.page.locator("#source").select_option("0")
     tab.page.locator("#stage").focus()
+
+
+def test_a_file_that_is_too_large_is_not_even_sent(tab: Tab, tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    with path.open("wb") as file:
+        file.truncate((200 << 20) + 1)
+    tab.page.locator("#chosen").set_input_files(str(path))
+    tab.wait(lambda: tab.page.locator("#notice").inner_text() == "large.png is larger than 200 MiB")
+    assert str(tab.page.locator("#name").text_content()).startswith("channel"), "the unit's name stays"
 
 
 def test_a_screenshot_is_downloaded(tab: Tab) -> None:

@@ -1,5 +1,7 @@
 // Where frames come from: the server's own inputs, this page's camera, a file that is chosen, dropped or pasted.
 
+import { notice } from "./texts.js";
+
 const part = (id) => document.getElementById(id);
 const QUALITY = 0.85;
 const SECONDS_WITHOUT_ANSWER = 5;
@@ -53,23 +55,18 @@ export class Sources {
     part("stage").focus();
   }
 
-  tell(text) {
-    part("message").textContent = text;
-    part("name").textContent = text;
-  }
-
   // -- camera ----------------------------------------------------------------------------------------------------
 
   async startCamera() {
     if (!navigator.mediaDevices) {
-      this.tell("the browser gives the camera only to https and to this machine: see --tls-cert, or ssh -L");
+      notice("the browser gives the camera only to https and to this machine: see --tls-cert, or ssh -L");
       return;
     }
     try {
       const wanted = { width: { ideal: this.width }, facingMode: { ideal: this.facing } };
       this.stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
     } catch (error) {
-      this.tell(`no camera: ${error.message}`);
+      notice(`no camera: ${error.message}`);
       return;
     }
     this.video.srcObject = this.stream;
@@ -138,20 +135,20 @@ export class Sources {
   async send(file) {
     if (!file) return;
     if (file.size > this.most) {
-      this.tell(`${file.name} is larger than ${this.most >> 20} MiB`);
+      notice(`${file.name} is larger than ${this.most >> 20} MiB`);
       return;
     }
     this.stopCamera();
-    this.tell(`sending ${file.name} …`);
+    notice(`sending ${file.name} …`);
     try {
       const headers = { "x-viewer": this.viewer, "x-name": encodeURIComponent(file.name.slice(0, 80) || "copied") };
       if (this.token) headers["x-token"] = this.token;
       const answer = await fetch(this.url("upload"), { method: "POST", body: file, headers, credentials: "same-origin" });
       if (!answer.ok) throw new Error(await answer.text());
       part("source").value = String(this.own);
-      this.tell("");
+      notice("");
     } catch (error) {
-      this.tell(`${file.name} was not taken: ${error.message}`);
+      notice(`${file.name} was not taken: ${error.message}`);
     }
     part("stage").focus();
   }

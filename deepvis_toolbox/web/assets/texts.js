@@ -12,6 +12,16 @@ export function veil(text) {
   set("veiled", text);
 }
 
+let noticeEnds = 0;
+
+// A sentence of the page's own; it goes by itself.
+export function notice(text) {
+  clearTimeout(noticeEnds);
+  set("notice", text);
+  part("notice").hidden = !text;
+  noticeEnds = setTimeout(() => (part("notice").hidden = true), 8000);
+}
+
 export function write(content) {
   set("unit", content.unit || "Deep Visualization Toolbox");
   set("name", content.name);
