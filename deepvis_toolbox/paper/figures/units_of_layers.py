@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.sheets import LABEL, Tile, beside, grid_sheet, headed, scaled, stacked
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.paper.ascents import all_shown, ascent_piece, settings_words
 from deepvis_toolbox.paper.figure import Arrays, Drawn, Figure, Page, Piece, register_figure
 from deepvis_toolbox.paper.study import Study, evenly
@@ -27,10 +28,11 @@ class UnitsOfLayers(Figure):
     def pieces(self, study: Study) -> Sequence[Piece]:
         """Return a piece for each layer: as the base class says."""
         seeds = range(study.extent.starts)
-        return [
-            ascent_piece(study, layer.name, units_of(study, layer, study.extent.units), seeds, study.usual)
-            for layer in study.few_layers
-        ]
+        work = []
+        for layer in study.few_layers:
+            units = units_of(study, layer, study.extent.units)
+            work.append(ascent_piece(study, layer.name, units, seeds, study.usual(units[0])[1]))
+        return work
 
     def draw(self, study: Study, found: Mapping[str, Arrays]) -> Drawn:
         """Return a band for each layer, the highest on top: as the base class says."""
@@ -52,11 +54,27 @@ class UnitsOfLayers(Figure):
         caption = (
             f"Network {study.net.name}; each unit's preferred image from seeds 0 to {study.extent.starts - 1}, cut to "
             f"what the unit can see, pixel for pixel; what is smaller than {LEGIBLE} pixels stands beside it enlarged. "
-            f'Preset "{study.usual_name}": {settings_words(study.usual)}. Units: evenly spread over their layer'
-            f"{', or named' if study.chosen_units else ''}."
+            f"Units: {'named ones, or ' if study.chosen_units else ''}evenly spread over their layer.\n"
+            f"{presets_words(study)}"
         )
-        parameters = {"settings": study.usual.as_record(), "layers": [layer.name for layer in study.few_layers]}
+        parameters = {layer.name: usual_of(study, layer)[1].as_record() for layer in study.few_layers}
         return Drawn([Page(stacked(bands), caption)], {"activations": numbers}, parameters)
+
+
+def usual_of(study: Study, layer: Layer) -> tuple[str, AscentSettings]:
+    """Return the preset of a layer's units, and its settings."""
+    return study.usual(units_of(study, layer, 1)[0])
+
+
+def presets_words(study: Study) -> str:
+    """Return what a caption says of the presets of all layers, each once with the layers that it is for."""
+    layers: dict[str, list[str]] = {}
+    words: dict[str, str] = {}
+    for layer in study.few_layers:
+        name, settings = usual_of(study, layer)
+        layers.setdefault(name, []).append(layer.name)
+        words[name] = settings_words(settings)
+    return "\n".join(f'Preset "{name}" ({", ".join(layers[name])}): {words[name]}.' for name in layers)
 
 
 def units_of(study: Study, layer: Layer, count: int) -> list[Unit]:
