@@ -102,8 +102,8 @@ class Frequencies(Figure):
             f"{correlations['activation']:+.2f}, gradient energy (mean squared gradient at the filter's output, "
             f"times its squared weights; the chart leaves out filters without any) "
             f"{correlations['gradient energy']:+.2f}. The half of the filters with the highest frequencies has "
-            f"{upper['activation']:.0%} of the activation and {upper['energy']:.0%} of the gradient energy. Share of the "
-            f"power above {HIGH} cycles a pixel: {shares}. "
+            f"{upper['activation']:.0%} of the activation and {upper['energy']:.0%} of the gradient energy. Share of "
+            f"the power above {HIGH} cycles a pixel: {shares}. "
             f"Ascents of {called}, from the mean image. {ways}."
         )
 
