@@ -21,7 +21,7 @@ from deepvis_toolbox.command_line.going_on import add_yes_flag, may_go_on
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
-from deepvis_toolbox.errors import user_path
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.paper.figure import FIGURES
 
 if TYPE_CHECKING:
@@ -135,9 +135,16 @@ def _study(given: argparse.Namespace, net: Network) -> Study:
     from deepvis_toolbox.words.unit import parse_units
 
     units = [unit for address in given_addresses(given) for unit in parse_units(address, net.layers, net.class_names)]
+    for unit in units:
+        if unit.place is not None:
+            plain = f"{unit.layer}:{unit.channel}"
+            raise ToolboxError(
+                f'--units: a figure shows units at the centre of their maps; write "{plain}", not "{unit}"'
+            )
     layers = tuple(net.layers.matching(given.layers)) if given.layers else ()
-    frames, source = pictures_of(given_pictures(given), MOST_PICTURES) if given.images else demo_frames()
-    return Study(net, _extent(given), frames, source, tuple(units), layers)
+    fit = net.preprocessing.fit
+    frames, source = pictures_of(given_pictures(given), MOST_PICTURES, fit) if given.images else demo_frames(fit)
+    return Study(net, _extent(given), frames, source, tuple(dict.fromkeys(units)), layers)
 
 
 def _extent(given: argparse.Namespace) -> Extent:

@@ -14,10 +14,12 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS, default_preset, preset
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
+from deepvis_toolbox.paper.codes import inputs
 from deepvis_toolbox.paper.extent import Extent
 from deepvis_toolbox.progress import Progress
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.perturbation import UNPERTURBED
 from deepvis_toolbox.words.unit import Unit
 
 UNIT_KINDS = frozenset({"conv", "linear", "add", "concat", "mul"})
@@ -39,7 +41,7 @@ class Study:
     net: Network
     extent: Extent
     frames: tuple[RGBImage, ...]
-    """The pictures, uint8 (H, W, 3) of any size."""
+    """The pictures as the network sees them, uint8 (H, W, 3) of its input's size."""
     source: str
     """Where they come from, in words."""
     chosen_units: tuple[Unit, ...] = ()
@@ -127,7 +129,7 @@ class Study:
         `passes` for each picture that is done."""
         for first in range(0, len(self.frames), AT_ONCE):
             frames = self.frames[first : first + AT_ONCE]
-            yield torch.cat([self.net.preprocess(frame) for frame in frames])
+            yield inputs(self.net, frames, UNPERTURBED)
             if progress is not None:
                 progress.advance(passes * len(frames))
 

@@ -63,7 +63,7 @@ def test_named_units_layers_and_pictures_are_those_shown(model: Path, tmp_path: 
         picture = np.random.default_rng(number).integers(0, 256, (20, 30, 3)).astype(np.uint8)
         cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), picture)
     (tmp_path / "in" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    more = ["--units", "4:1", "--layers", "4", "--images", str(tmp_path / "in"), "--figure", "2", "5", "-q"]
+    more = ["--units", "4:1,1", "4:1", "--layers", "4", "--images", str(tmp_path / "in"), "--figure", "2", "5", "-q"]
     assert run(model, tmp_path / "out", *more) == 0
     second = json.loads((tmp_path / "out" / "figure-2.json").read_text())
     assert second["parameters"] == {"layer": "4", "channel": 1}
@@ -79,6 +79,10 @@ def test_named_units_layers_and_pictures_are_those_shown(model: Path, tmp_path: 
         (["--trials", "0"], 'error: --trials is "0"; it must be a whole number, 1 or more'),
         (["--units", "9:1"], 'error: the network has no layer "9"'),
         (["--units", "4:99"], "4:99"),
+        (
+            ["--units", "4:1@mean"],
+            'error: --units: a figure shows units at the centre of their maps; write "4:1", not "4:1@mean"',
+        ),
         (["--layers", "nothing"], 'error: the network has no layer "nothing"'),
         (["--images", "no/such/folder"], "no/such/folder"),
         (["--figure"], "expected at least one argument"),

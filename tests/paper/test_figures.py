@@ -43,7 +43,8 @@ def gray() -> Network:
 
 def study_of(net: Network, count: int = 3, **changes: int) -> Study:
     random = np.random.default_rng(0)
-    frames = tuple(random.integers(0, 256, (24, 24, 3)).astype(np.uint8) for _ in range(count))
+    size = net.preprocessing.size
+    frames = tuple(random.integers(0, 256, (*size, 3)).astype(np.uint8) for _ in range(count))
     return Study(net, replace(SMALLEST, **changes), frames, "random numbers")
 
 

@@ -47,7 +47,7 @@ class UnitsOfLayers(Figure):
             parts = []
             for number, unit in enumerate(units):
                 size = max(found[layer.name]["pictures"].shape[1:3])
-                tiles = [Tile(one.picture, missing="none") for one in shown[number * starts : (number + 1) * starts]]
+                tiles = [Tile(one.picture) for one in shown[number * starts : (number + 1) * starts]]
                 parts.append(headed(study.called(unit), _square(tiles, size), LABEL))
             height, width = found[layer.name]["pictures"].shape[1:3]
             bands.append(headed(f"{layer.name}: {height}×{width} pixels", stacked(wrapped_rows(parts), 8)))
@@ -90,13 +90,10 @@ def units_of(study: Study, layer: Layer, count: int) -> list[Unit]:
 def _square(tiles: Sequence[Tile], size: int) -> Pixels:
     """Return tiles in two columns at their own size, and enlarged beside it where that is tiny."""
     rows = [tiles[first : first + 2] for first in range(0, len(tiles), 2)]
-    own = grid_sheet(rows, size, gap=2)
     if size >= LEGIBLE:
-        return own
-    large = [
-        [Tile(None if tile.picture is None else scaled(tile.picture, LEGIBLE), missing="none") for tile in row]
-        for row in rows
-    ]
+        return grid_sheet(rows, size, gap=2)
+    own = grid_sheet([[Tile(tile.picture, missing="") for tile in row] for row in rows], size, gap=2)
+    large = [[Tile(None if tile.picture is None else scaled(tile.picture, LEGIBLE)) for tile in row] for row in rows]
     return beside([own, grid_sheet(large, LEGIBLE, gap=2)], 8)
 
 
