@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from deepvis_toolbox.paper.study import Study
 
 MOST_PICTURES = 500
+MOST_TRIALS = 2000
+"""What a sheet has room for."""
+LESS = "make less with --quick or --figure"
 
 
 def parser() -> CommandParser:
@@ -53,7 +56,9 @@ def parser() -> CommandParser:
     add_flag(group, "--figure", nargs="+", action="extend", reader=_figure, metavar="N",
              help="which, of those below (default: all)")  # fmt: skip
     group.add_argument("--quick", action="store_true", help="fewer steps, units and seeds: minutes on two cores")
-    add_flag(group, "--trials", reader=values.positive, metavar="N", help="random sets of parameters in table 1")
+    add_flag(
+        group, "--trials", reader=values.up_to(MOST_TRIALS), metavar="N", help="random sets of parameters in table 1"
+    )
     add_flag(group, "--max-iter", reader=values.positive, metavar="N", help="steps of an ascent at most")
     group.add_argument("--estimate", action="store_true", help="only say how long it would take")
     add_yes_flag(made)
@@ -118,7 +123,7 @@ def _may_begin(given: argparse.Namespace, study: Study, plans: Sequence[Plan]) -
         print(
             f"{study.extent.name} form: at most about {spoken(seconds)} on this machine as it is now", file=sys.stderr
         )
-    return not given.estimate and may_go_on(seconds, spoken(seconds), given.yes)
+    return not given.estimate and may_go_on(seconds, spoken(seconds), given.yes, LESS)
 
 
 def spoken(seconds: float) -> str:

@@ -76,7 +76,7 @@ def test_named_units_layers_and_pictures_are_those_shown(model: Path, tmp_path: 
     [
         (["--figure", "7"], 'error: there is no figure "7"; it is one of '),
         (["--figure", "S2"], 'error: there is no figure "S2"'),
-        (["--trials", "0"], 'error: --trials is "0"; it must be a whole number, 1 or more'),
+        (["--trials", "0"], 'error: --trials is "0"; it must be a whole number, 1 to 2000'),
         (["--units", "9:1"], 'error: the network has no layer "9"'),
         (["--units", "4:99"], "4:99"),
         (
@@ -116,3 +116,15 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(
 
 def test_times_are_said_as_people_say_them() -> None:
     assert [spoken(seconds) for seconds in (3, 89, 300, 7200)] == ["3 s", "89 s", "5 min", "2.0 h"]
+
+
+def test_what_takes_more_than_an_hour_is_refused_where_there_is_nobody_to_ask(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepvis_toolbox.paper.making.seconds_a_pass", lambda _: 1000.0)
+    assert run(model, tmp_path, "--figure", "3", "-q") == 2
+    told = capsys.readouterr().err
+    assert "this would take about" in told
+    assert "give --yes to make it all the same, or make less with --quick or --figure" in told
+    assert not list(tmp_path.rglob("*.npz"))
+    assert run(model, tmp_path, "--figure", "3", "-q", "--yes", "--max-iter", "1") == 0
