@@ -103,7 +103,7 @@ class _Scale:
             return [(power, f"{power:g}") for power in powers]
         rough = (self.high - self.low) / 5
         unit = 10.0 ** floor(log10(rough))
-        pace = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough * 0.999)
+        pace = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough * 0.9)
         first = ceil(self.low / pace - 1e-9)
         return [(index * pace, f"{index * pace:g}") for index in range(first, floor(self.high / pace + 1e-9) + 1)]
 

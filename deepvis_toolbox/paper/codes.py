@@ -15,12 +15,12 @@ from deepvis_toolbox.words.perturbation import Perturbation
 
 
 def inputs(net: Network, frames: Sequence[RGBImage], how: Perturbation, first: int = 0) -> torch.Tensor:
-    """Return frames, uint8 (H, W, 3), as the network's input (N, C, H, W), each changed as `how` says.
+    """Return pictures of the input's size, uint8 (H, W, 3), as the network's input (N, C, H, W), each changed as `how`
+    says.
 
     `first`: the number of the first, on which its noise depends.
     """
-    fitted = [net.preprocessing.fit(frame) for frame in frames]
-    changed = [perturbed(picture, how, first + number) if how else picture for number, picture in enumerate(fitted)]
+    changed = [perturbed(picture, how, first + number) if how else picture for number, picture in enumerate(frames)]
     values = np.stack([net.preprocessing.values_of(picture) for picture in changed])
     return torch.from_numpy(np.ascontiguousarray(values)).to(net.device)
 

@@ -33,5 +33,5 @@ class Extent:
 
 
 FULL = Extent("full", 1000, 8, 9, 9, 8, 3, 8, 6, 4, 64, 300, 8)
-QUICK = Extent("quick", 100, 8, 5, 9, 2, 2, 6, 2, 4, 8, 8, 3)
+QUICK = Extent("quick", 100, 8, 5, 9, 2, 2, 6, 2, 4, 16, 8, 3)
 SMALLEST = Extent("smallest", 3, 2, 2, 2, 1, 1, 3, 1, 2, 2, 2, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -16,19 +16,23 @@ LOOKS = 2
 """At each of the demo's photographs: near its scene's beginning, and near its end."""
 
 
-def demo_frames() -> tuple[tuple[RGBImage, ...], str]:
-    """Return frames of the demo, uint8 (H, W, 3), and what they are in words."""
+Fit = Callable[[RGBImage], RGBImage]
+"""From a picture of any size to the part that a network sees, at its size."""
+
+
+def demo_frames(fit: Fit) -> tuple[tuple[RGBImage, ...], str]:
+    """Return frames of the demo as `fit` leaves them, uint8 (H, W, 3), and what they are in words."""
     film = DemoFilm()
     times = [(scene + (look + 0.5) / LOOKS) * SCENE_FRAMES for scene in range(len(SCENES)) for look in range(LOOKS)]
-    return tuple(np.ascontiguousarray(film.frame(time)) for time in times), "frames of the demo"
+    return tuple(np.ascontiguousarray(fit(film.frame(time))) for time in times), "frames of the demo"
 
 
-def pictures_of(pictures: PictureList, most: int) -> tuple[tuple[RGBImage, ...], str]:
-    """Return up to `most` pictures, uint8 (H, W, 3), evenly spread over the list; those that cannot be read are left
-    out. `ToolboxError` where none can."""
+def pictures_of(pictures: PictureList, most: int, fit: Fit) -> tuple[tuple[RGBImage, ...], str]:
+    """Return up to `most` pictures as `fit` leaves them, uint8 (H, W, 3), evenly spread over the list, and what they
+    are in words; those that cannot be read are left out. `ToolboxError` where none can."""
     count = len(pictures)
     chosen = sorted({index * count // most for index in range(most)}) if count > most else range(count)
-    frames = tuple(_readable(pictures.path(index) for index in chosen))
+    frames = tuple(np.ascontiguousarray(fit(each)) for each in _readable(pictures.path(index) for index in chosen))
     if not frames:
         raise ToolboxError("none of the pictures after --images can be read")
     return frames, f"{len(frames)} of {count} that were given"

@@ -21,7 +21,7 @@ from deepvis_toolbox.command_line.going_on import add_yes_flag, may_go_on
 from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking, note, print_json, progress_of
-from deepvis_toolbox.errors import user_path
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.paper.figure import FIGURES
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from deepvis_toolbox.paper.study import Study
 
 MOST_PICTURES = 500
+MOST_TRIALS = 2000
+"""What a sheet has room for."""
+LESS = "make less with --quick or --figure"
 
 
 def parser() -> CommandParser:
@@ -53,7 +56,9 @@ def parser() -> CommandParser:
     add_flag(group, "--figure", nargs="+", action="extend", reader=_figure, metavar="N",
              help="which, of those below (default: all)")  # fmt: skip
     group.add_argument("--quick", action="store_true", help="fewer steps, units and seeds: minutes on two cores")
-    add_flag(group, "--trials", reader=values.positive, metavar="N", help="random sets of parameters in table 1")
+    add_flag(
+        group, "--trials", reader=values.up_to(MOST_TRIALS), metavar="N", help="random sets of parameters in table 1"
+    )
     add_flag(group, "--max-iter", reader=values.positive, metavar="N", help="steps of an ascent at most")
     group.add_argument("--estimate", action="store_true", help="only say how long it would take")
     add_yes_flag(made)
@@ -118,7 +123,7 @@ def _may_begin(given: argparse.Namespace, study: Study, plans: Sequence[Plan]) -
         print(
             f"{study.extent.name} form: at most about {spoken(seconds)} on this machine as it is now", file=sys.stderr
         )
-    return not given.estimate and may_go_on(seconds, spoken(seconds), given.yes)
+    return not given.estimate and may_go_on(seconds, spoken(seconds), given.yes, LESS)
 
 
 def spoken(seconds: float) -> str:
@@ -135,9 +140,16 @@ def _study(given: argparse.Namespace, net: Network) -> Study:
     from deepvis_toolbox.words.unit import parse_units
 
     units = [unit for address in given_addresses(given) for unit in parse_units(address, net.layers, net.class_names)]
+    for unit in units:
+        if unit.place is not None:
+            plain = f"{unit.layer}:{unit.channel}"
+            raise ToolboxError(
+                f'--units: a figure shows units at the centre of their maps; write "{plain}", not "{unit}"'
+            )
     layers = tuple(net.layers.matching(given.layers)) if given.layers else ()
-    frames, source = pictures_of(given_pictures(given), MOST_PICTURES) if given.images else demo_frames()
-    return Study(net, _extent(given), frames, source, tuple(units), layers)
+    fit = net.preprocessing.fit
+    frames, source = pictures_of(given_pictures(given), MOST_PICTURES, fit) if given.images else demo_frames(fit)
+    return Study(net, _extent(given), frames, source, tuple(dict.fromkeys(units)), layers)
 
 
 def _extent(given: argparse.Namespace) -> Extent:

@@ -12,12 +12,14 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.files.presets import DEFAULT, PAPER_PRESETS, preset, presets_of
+from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS, default_preset, preset
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
+from deepvis_toolbox.paper.codes import inputs
 from deepvis_toolbox.paper.extent import Extent
 from deepvis_toolbox.progress import Progress
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Layer
+from deepvis_toolbox.words.perturbation import UNPERTURBED
 from deepvis_toolbox.words.unit import Unit
 
 UNIT_KINDS = frozenset({"conv", "linear", "add", "concat", "mul"})
@@ -39,7 +41,7 @@ class Study:
     net: Network
     extent: Extent
     frames: tuple[RGBImage, ...]
-    """The pictures, uint8 (H, W, 3) of any size."""
+    """The pictures as the network sees them, uint8 (H, W, 3) of its input's size."""
     source: str
     """Where they come from, in words."""
     chosen_units: tuple[Unit, ...] = ()
@@ -55,15 +57,11 @@ class Study:
         record = settings.as_record()
         return settings_from({**record, "max_iter": self.steps(settings)}, "settings")
 
-    @cached_property
-    def usual(self) -> AscentSettings:
-        """How preferred images of this network are made: its own default preset, else the paper's fourth."""
-        return self.shortened(preset(self.net, self.usual_name))
-
-    @property
-    def usual_name(self) -> str:
-        """The name of that preset."""
-        return DEFAULT if DEFAULT in presets_of(self.net) else "paper4"
+    def usual(self, unit: Unit) -> tuple[str, AscentSettings]:
+        """Return how preferred images of such a unit are made: the preset's name, the network's own for it, else the
+        paper's fourth; and its settings."""
+        name = default_preset(self.net, unit) or "paper4"
+        return name, self.shortened(preset(self.net, name))
 
     @property
     def paper_presets(self) -> dict[str, AscentSettings]:
@@ -131,7 +129,7 @@ class Study:
         `passes` for each picture that is done."""
         for first in range(0, len(self.frames), AT_ONCE):
             frames = self.frames[first : first + AT_ONCE]
-            yield torch.cat([self.net.preprocess(frame) for frame in frames])
+            yield inputs(self.net, frames, UNPERTURBED)
             if progress is not None:
                 progress.advance(passes * len(frames))
 

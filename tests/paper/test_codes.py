@@ -75,7 +75,7 @@ def test_confidence_is_the_largest_of_the_softmax(net, x: torch.Tensor) -> None:
 
 
 def test_a_changed_frame_has_the_noise_that_was_asked_for_the_same_each_time(net) -> None:
-    frames = [np.full((40, 40, 3), 120, np.uint8)] * 2
+    frames = [np.full((32, 32, 3), 120, np.uint8)] * 2
     clean, noisy = (inputs(net, frames, how) for how in (UNPERTURBED, Perturbation(noise=5)))
     assert torch.equal(clean, torch.full_like(clean, 120))
     assert float((noisy - clean).std()) == pytest.approx(5, rel=0.05)

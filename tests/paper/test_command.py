@@ -63,7 +63,7 @@ def test_named_units_layers_and_pictures_are_those_shown(model: Path, tmp_path: 
         picture = np.random.default_rng(number).integers(0, 256, (20, 30, 3)).astype(np.uint8)
         cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), picture)
     (tmp_path / "in" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    more = ["--units", "4:1", "--layers", "4", "--images", str(tmp_path / "in"), "--figure", "2", "5", "-q"]
+    more = ["--units", "4:1,1", "4:1", "--layers", "4", "--images", str(tmp_path / "in"), "--figure", "2", "5", "-q"]
     assert run(model, tmp_path / "out", *more) == 0
     second = json.loads((tmp_path / "out" / "figure-2.json").read_text())
     assert second["parameters"] == {"layer": "4", "channel": 1}
@@ -76,9 +76,13 @@ def test_named_units_layers_and_pictures_are_those_shown(model: Path, tmp_path: 
     [
         (["--figure", "7"], 'error: there is no figure "7"; it is one of '),
         (["--figure", "S2"], 'error: there is no figure "S2"'),
-        (["--trials", "0"], 'error: --trials is "0"; it must be a whole number, 1 or more'),
+        (["--trials", "0"], 'error: --trials is "0"; it must be a whole number, 1 to 2000'),
         (["--units", "9:1"], 'error: the network has no layer "9"'),
         (["--units", "4:99"], "4:99"),
+        (
+            ["--units", "4:1@mean"],
+            'error: --units: a figure shows units at the centre of their maps; write "4:1", not "4:1@mean"',
+        ),
         (["--layers", "nothing"], 'error: the network has no layer "nothing"'),
         (["--images", "no/such/folder"], "no/such/folder"),
         (["--figure"], "expected at least one argument"),
@@ -112,3 +116,15 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(
 
 def test_times_are_said_as_people_say_them() -> None:
     assert [spoken(seconds) for seconds in (3, 89, 300, 7200)] == ["3 s", "89 s", "5 min", "2.0 h"]
+
+
+def test_what_takes_more_than_an_hour_is_refused_where_there_is_nobody_to_ask(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepvis_toolbox.paper.making.seconds_a_pass", lambda _: 1000.0)
+    assert run(model, tmp_path, "--figure", "3", "-q") == 2
+    told = capsys.readouterr().err
+    assert "this would take about" in told
+    assert "give --yes to make it all the same, or make less with --quick or --figure" in told
+    assert not list(tmp_path.rglob("*.npz"))
+    assert run(model, tmp_path, "--figure", "3", "-q", "--yes", "--max-iter", "1") == 0

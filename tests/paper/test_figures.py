@@ -24,6 +24,7 @@ from deepvis_toolbox.paper.making import make, planned
 from deepvis_toolbox.paper.study import Study, evenly
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.words.unit import Unit
 from tests.nets import Branching, Classic, Residual, opened
 from tests.optimize.networks import network_of
 
@@ -42,7 +43,8 @@ def gray() -> Network:
 
 def study_of(net: Network, count: int = 3, **changes: int) -> Study:
     random = np.random.default_rng(0)
-    frames = tuple(random.integers(0, 256, (24, 24, 3)).astype(np.uint8) for _ in range(count))
+    size = net.preprocessing.size
+    frames = tuple(random.integers(0, 256, (*size, 3)).astype(np.uint8) for _ in range(count))
     return Study(net, replace(SMALLEST, **changes), frames, "random numbers")
 
 
@@ -174,7 +176,9 @@ def test_pictures_are_those_of_the_optimizer(tmp_path: Path) -> None:
     make(study, plans, tmp_path, Silence())
     layer = study.few_layers[-1]
     found = plans[0].there[layer.name]
-    plain = preferred_images(study.net, [f"{layer.name}:0"], [0, 1, 2], study.usual, batch_size=BATCH)
+    plain = preferred_images(
+        study.net, [f"{layer.name}:0"], [0, 1, 2], study.usual(Unit(layer.name, 0))[1], batch_size=BATCH
+    )
     np.testing.assert_array_equal(found["activations"], [result.objective.max() for result in plain])
 
 
@@ -220,6 +224,10 @@ def test_layers_are_one_of_each_block_and_few_of_them_evenly_spread(
     few = [layer.name for layer in study.few_layers]
     assert (few[0], few[-1], len(few)) == ("stem", "fc", 6)
     assert [study.called(unit) for unit in study.class_units(3)] == ["gorilla", "flamingo", "pelican"]
+    usual = {layer.name: study.usual(Unit(layer.name, 0)) for layer in study.few_layers}
+    assert (usual["stem"][0], usual["fc"][0]) == ("parts", "default")
+    assert all(settings.max_iter == SMALLEST.steps for _, settings in usual.values())
+    assert usual["fc"][1].views == default_network.description.presets["default"]["views"]
 
 
 def test_without_names_units_are_spread_and_called_by_their_addresses() -> None:

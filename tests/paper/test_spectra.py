@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.paper.figures.frequencies import upper_share
 from deepvis_toolbox.paper.spectra import (
     filter_frequency,
     filter_use,
@@ -87,3 +88,8 @@ def test_the_rank_correlation_is_scipys() -> None:
     first, second = np.random.default_rng(2).integers(0, 6, (2, 40))
     assert rank_correlation(first, second) == pytest.approx(spearmanr(first, second).statistic)
     assert rank_correlation(first, np.ones(40)) == 0
+
+
+def test_the_upper_halfs_share_is_that_of_the_larger_frequencies() -> None:
+    assert upper_share(np.array([0.1, 0.4, 0.2, 0.3]), np.array([1.0, 4, 2, 3])) == pytest.approx(0.7)
+    assert upper_share(np.array([0.1, 0.2]), np.zeros(2)) == 0

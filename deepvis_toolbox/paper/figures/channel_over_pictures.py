@@ -45,7 +45,7 @@ class ChannelOverPictures(Figure):
         maps, channel = found["maps"]["maps"], int(found["maps"]["channel"][0])
         layer, named = chosen_unit(study)
         shown = ends(maps.reshape(len(maps), -1).max(1), study.extent.pictures)
-        seen = [study.net.preprocessing.fit(study.frames[index]) for index in shown]
+        seen = [study.frames[index] for index in shown]
         strongest = float(maps.max())
         rows = [
             [Tile(picture) for picture in seen],

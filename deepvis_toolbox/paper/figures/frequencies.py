@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepvis_toolbox.drawing.charts import Axis, Series, chart
 from deepvis_toolbox.drawing.sheets import beside, stacked
@@ -77,16 +78,20 @@ class Frequencies(Figure):
             "activation": rank_correlation(frequency, activation),
             "gradient energy": rank_correlation(frequency, energy),
         }
+        upper_half = {name: upper_share(frequency, filters[name]) for name in ("activation", "energy")}
         numbers = {
             "rank correlation with frequency": correlations,
+            "share of the upper half of frequencies": upper_half,
             f"share of power above {HIGH} cycles a pixel": high,
             "filters": {"frequency": frequency.tolist(), "activation": activation.tolist(), "energy": energy.tolist()},
         }
         parameters = {name: each.as_record() for name, each in self._ascents(study).items()}
-        caption = self._caption(study, correlations, high)
+        caption = self._caption(study, correlations, upper_half, high)
         return Drawn([Page(stacked([beside(upper), lower]), caption, suffix=".png")], numbers, parameters)
 
-    def _caption(self, study: Study, correlations: Mapping[str, float], high: Mapping[str, float]) -> str:
+    def _caption(
+        self, study: Study, correlations: Mapping[str, float], upper: Mapping[str, float], high: Mapping[str, float]
+    ) -> str:
         called = ", ".join(study.called(unit) for unit in study.class_units(study.extent.classes))
         shares = ", ".join(f"{name} {share:.1%}" for name, share in high.items())
         ways = ". ".join(f"{name.capitalize()}: {settings_words(each)}" for name, each in self._ascents(study).items())
@@ -96,7 +101,9 @@ class Frequencies(Figure):
             f"of {study.class_layer.name}. Rank correlation with frequency: mean activation "
             f"{correlations['activation']:+.2f}, gradient energy (mean squared gradient at the filter's output, "
             f"times its squared weights; the chart leaves out filters without any) "
-            f"{correlations['gradient energy']:+.2f}. Share of the power above {HIGH} cycles a pixel: {shares}. "
+            f"{correlations['gradient energy']:+.2f}. The half of the filters with the highest frequencies has "
+            f"{upper['activation']:.0%} of the activation and {upper['energy']:.0%} of the gradient energy. Share of "
+            f"the power above {HIGH} cycles a pixel: {shares}. "
             f"Ascents of {called}, from the mean image. {ways}."
         )
 
@@ -113,3 +120,10 @@ def _pixels(study: Study, first: int) -> np.ndarray:
     """Return some of the pictures as zero-centred pixels, float32 (N, C, H, W)."""
     x = inputs(study.net, study.frames[first : first + AT_ONCE], UNPERTURBED)
     return study.net.preprocessing.to_pixels(x.cpu().numpy())
+
+
+def upper_share(frequency: NDArray[np.floating], amounts: NDArray[np.floating]) -> float:
+    """Return which share of amounts, any dtype, (N,), is that of the values with frequencies above the median; 0 where
+    all are zero."""
+    whole = float(amounts.sum())
+    return float(amounts[frequency > np.median(frequency)].sum()) / whole if whole else 0.0

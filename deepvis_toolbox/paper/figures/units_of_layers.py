@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.sheets import LABEL, Tile, beside, grid_sheet, headed, scaled, stacked
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.paper.ascents import all_shown, ascent_piece, settings_words
 from deepvis_toolbox.paper.figure import Arrays, Drawn, Figure, Page, Piece, register_figure
 from deepvis_toolbox.paper.study import Study, evenly
@@ -27,10 +28,11 @@ class UnitsOfLayers(Figure):
     def pieces(self, study: Study) -> Sequence[Piece]:
         """Return a piece for each layer: as the base class says."""
         seeds = range(study.extent.starts)
-        return [
-            ascent_piece(study, layer.name, units_of(study, layer, study.extent.units), seeds, study.usual)
-            for layer in study.few_layers
-        ]
+        work = []
+        for layer in study.few_layers:
+            units = units_of(study, layer, study.extent.units)
+            work.append(ascent_piece(study, layer.name, units, seeds, study.usual(units[0])[1]))
+        return work
 
     def draw(self, study: Study, found: Mapping[str, Arrays]) -> Drawn:
         """Return a band for each layer, the highest on top: as the base class says."""
@@ -45,18 +47,34 @@ class UnitsOfLayers(Figure):
             parts = []
             for number, unit in enumerate(units):
                 size = max(found[layer.name]["pictures"].shape[1:3])
-                tiles = [Tile(one.picture, missing="none") for one in shown[number * starts : (number + 1) * starts]]
+                tiles = [Tile(one.picture) for one in shown[number * starts : (number + 1) * starts]]
                 parts.append(headed(study.called(unit), _square(tiles, size), LABEL))
             height, width = found[layer.name]["pictures"].shape[1:3]
             bands.append(headed(f"{layer.name}: {height}×{width} pixels", stacked(wrapped_rows(parts), 8)))
         caption = (
             f"Network {study.net.name}; each unit's preferred image from seeds 0 to {study.extent.starts - 1}, cut to "
             f"what the unit can see, pixel for pixel; what is smaller than {LEGIBLE} pixels stands beside it enlarged. "
-            f'Preset "{study.usual_name}": {settings_words(study.usual)}. Units: evenly spread over their layer'
-            f"{', or named' if study.chosen_units else ''}."
+            f"Units: {'named ones, or ' if study.chosen_units else ''}evenly spread over their layer.\n"
+            f"{presets_words(study)}"
         )
-        parameters = {"settings": study.usual.as_record(), "layers": [layer.name for layer in study.few_layers]}
+        parameters = {layer.name: usual_of(study, layer)[1].as_record() for layer in study.few_layers}
         return Drawn([Page(stacked(bands), caption)], {"activations": numbers}, parameters)
+
+
+def usual_of(study: Study, layer: Layer) -> tuple[str, AscentSettings]:
+    """Return the preset of a layer's units, and its settings."""
+    return study.usual(units_of(study, layer, 1)[0])
+
+
+def presets_words(study: Study) -> str:
+    """Return what a caption says of the presets of all layers, each once with the layers that it is for."""
+    layers: dict[str, list[str]] = {}
+    words: dict[str, str] = {}
+    for layer in study.few_layers:
+        name, settings = usual_of(study, layer)
+        layers.setdefault(name, []).append(layer.name)
+        words[name] = settings_words(settings)
+    return "\n".join(f'Preset "{name}" ({", ".join(layers[name])}): {words[name]}.' for name in layers)
 
 
 def units_of(study: Study, layer: Layer, count: int) -> list[Unit]:
@@ -72,13 +90,10 @@ def units_of(study: Study, layer: Layer, count: int) -> list[Unit]:
 def _square(tiles: Sequence[Tile], size: int) -> Pixels:
     """Return tiles in two columns at their own size, and enlarged beside it where that is tiny."""
     rows = [tiles[first : first + 2] for first in range(0, len(tiles), 2)]
-    own = grid_sheet(rows, size, gap=2)
     if size >= LEGIBLE:
-        return own
-    large = [
-        [Tile(None if tile.picture is None else scaled(tile.picture, LEGIBLE), missing="none") for tile in row]
-        for row in rows
-    ]
+        return grid_sheet(rows, size, gap=2)
+    own = grid_sheet([[Tile(tile.picture, missing="") for tile in row] for row in rows], size, gap=2)
+    large = [[Tile(None if tile.picture is None else scaled(tile.picture, LEGIBLE)) for tile in row] for row in rows]
     return beside([own, grid_sheet(large, LEGIBLE, gap=2)], 8)
 
 
