@@ -445,6 +445,15 @@ def fetched(drawing: Drawing, name: str) -> Case:
     raise AssertionError(name)
 
 
+@case("ScatterND")
+def written(drawing: Drawing, name: str) -> Case:
+    turned = node("Transpose", "image", output="turned", perm=[1, 2, 3, 0])
+    few = node("GatherND", "turned", "i", output="few")
+    more = [node("Mul", "few", "two", output="new"), node(name, "turned", "i", "new")]
+    places = drawing.one_of(ints(1, 2).reshape(1, 2), ints(0, 2).reshape(2, 1))
+    return Case([turned, few, *more], {"i": places, "two": np.float32(2)})
+
+
 @case("Pad")
 def pad(drawing: Drawing, name: str) -> Case:
     mode = drawing.one_of("constant", "reflect", "edge", "wrap")

@@ -37,6 +37,22 @@ def _at_places(x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     return x[tuple(places.unbind(-1))]
 
 
+@operator("ScatterND")
+def written_at_places(given: Given) -> Value:
+    """A tensor with other entries at places of several axes."""
+    value, places, entries = given[0], given[1], given[2]
+    if given.attribute("reduction", "none") != "none" or places.rank == 0 or not 0 < places.shape[-1] <= value.rank:
+        raise ValueError("its reduction, or its indices, are not supported")
+    if not places.is_known:
+        raise ValueError("its indices are computed from the image, and must be a constant")
+    found: Value = given.call(_written, value, places, entries)
+    return found
+
+
+def _written(x: torch.Tensor, places: torch.Tensor, entries: torch.Tensor) -> torch.Tensor:
+    return x if x.is_meta else torch.index_put(x, tuple(places.unbind(-1)), entries)
+
+
 @operator("Hardmax")
 def hard_maximum(given: Given) -> Value:
     """1 at the first of the largest along an axis, 0 elsewhere."""
