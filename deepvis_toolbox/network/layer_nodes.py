@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from deepvis_toolbox.network.attention import tells_attention
 from deepvis_toolbox.network.operations import Operation, operation_of
+from deepvis_toolbox.network.token_grids import with_token_grids
 from deepvis_toolbox.words.layer import Layer
 
 _DRESSING = frozenset({"pad", "norm", "scale", "bias", "dropout", "identity", "slice", "flatten", "reshape"})
@@ -71,6 +73,7 @@ def layer_table(
     for node in graph_module.graph.nodes:
         if "layer" in node.meta:
             chains.setdefault(node.meta["layer"], []).append(node)
+    modules = dict(graph_module.named_modules())
     position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
 
     def end(item: tuple[str, list[fx.Node]]) -> int:
@@ -89,10 +92,12 @@ def layer_table(
         below = _with_the_batch_in_front(entered[0].all_input_nodes[0]) if entered else top
         last_rectifies = len(rectified) == 1 and rectified[0] is computing[-1]
         rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
-        added = {key: top.meta[key] for key in ("added_to", "unit_names") if key in top.meta}
-        layers.append(Layer(name, _kind_of(computing), tuple(value.shape[1:]), rectifier, **added))
+        added: dict[str, Any] = {key: top.meta[key] for key in ("added_to", "unit_names") if key in top.meta}
+        kind, shape = _kind_of(computing), tuple(value.shape[1:])
+        added["tells_attention"] = tells_attention(top, kind, shape, modules)
+        layers.append(Layer(name, kind, shape, rectifier, **added))
         nodes[name] = LayerNodes(top, below)
-    return layers, nodes
+    return with_token_grids(layers), nodes
 
 
 def _with_the_batch_in_front(node: fx.Node) -> fx.Node:

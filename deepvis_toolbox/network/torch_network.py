@@ -75,7 +75,15 @@ class TorchNetwork(Network):
         self._described = described
         self.layers, self._nodes = described.layers, described.nodes
         self.label_layers, self.description = described.label_layers, described.description
-        self._recorder = Recorder(self.layers, self._nodes, self._switch, self._recording_program, self._opaque)
+        self._recorder = Recorder(
+            self.layers,
+            self._nodes,
+            self._switch,
+            self._recording_program,
+            lambda nodes, known: self._program("attention", nodes, known=known),
+            dict(self._graph_module.named_modules()),
+            self._opaque,
+        )
 
     def add_layers(self, added: Sequence[AddedLayer]) -> None:
         for each in added:
