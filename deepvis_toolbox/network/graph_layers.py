@@ -113,4 +113,5 @@ class GraphLayers:
                 return (layer.name,) if source is None else (source, layer.name)
         last = next(layer for layer in own if layer.kind != "argmax")
         named = all(size == 1 for size in last.shape[1:]) and last.channels == labels
-        return (last.name,) if named or last.kind == "linear" else ()
+        is_flat = all(size == 1 for size in last.shape[1:])
+        return (last.name,) if named or (last.kind == "linear" and is_flat) else ()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import fx, nn
 
 from deepvis_toolbox.network.attention import tells_attention
-from deepvis_toolbox.network.operations import Operation, operation_of
+from deepvis_toolbox.network.operations import Operation, Window, operation_of
 from deepvis_toolbox.network.token_grids import with_token_grids
 from deepvis_toolbox.words.layer import Layer
 
@@ -39,7 +39,10 @@ def classify(graph_module: fx.GraphModule, only: Collection[fx.Node] | None = No
     for node in graph_module.graph.nodes if only is None else only:
         if node.op == "get_attr":
             node.meta["value_shape"] = getattr(attribute(graph_module, str(node.target)), "shape", None)
-        node.meta["operation"] = operation_of(node, modules)
+        found = operation_of(node, modules)
+        if node.meta.get("keeps_places"):  # as a convolution of 1×1 does
+            found = replace(found, elementwise=False, window=Window((1, 1)))
+        node.meta["operation"] = found
         module = modules.get(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
             node.meta["depthwise"] = True
