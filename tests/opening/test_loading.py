@@ -495,7 +495,7 @@ def test_weights_are_numbers_once_the_network_holds_them(
         sys.modules.pop("masked_net", None)
 
 
-def test_lazy_modules_without_weights_are_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lazy_modules_without_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "from torch import nn\n\ndef make():\n    return nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU())\n"
     (tmp_path / "lazily_made.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
