@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from deepvis_toolbox.live.mouse_places import Hovered
 from deepvis_toolbox.live.mouse_places import InputPixel as InputPixel
@@ -28,8 +28,8 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 CursorArea = Literal["layers", "tiles"]
 Zoom = Literal["tiles", "unit", "backward"]
-Overlay = Literal["none", "area", "heat", "Grad-CAM", "gradient"]
-OVERLAYS: tuple[Overlay, ...] = ("none", "area", "heat", "Grad-CAM", "gradient")
+Overlay = Literal["none", "area", "heat", "Grad-CAM", "gradient", "attention", "rollout", "token norm"]
+OVERLAYS: tuple[Overlay, ...] = get_args(Overlay)
 Pattern = Literal["off", "regularized_opt", "max_im"]
 Why = Literal["off", "feeds", "raises", "weights"]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from deepvis_toolbox.measure.attention import Attention, AttentionMaps, AttentionRollout, TokenNorms, TokenSizes
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
 from deepvis_toolbox.measure.comparison import Compared, ComparedMaps, Difference, MostDifferent, UnitsByDifference
@@ -49,6 +50,9 @@ __all__ = [
     "ActiveUnits",
     "Activity",
     "AsItIs",
+    "Attention",
+    "AttentionMaps",
+    "AttentionRollout",
     "AverageContributions",
     "BackwardImage",
     "ChangedLayers",
@@ -91,6 +95,8 @@ __all__ = [
     "Raised",
     "Session",
     "Spread",
+    "TokenNorms",
+    "TokenSizes",
     "UnitContributions",
     "UnitEffects",
     "UnitHeat",

@@ -28,6 +28,9 @@ class Maps:
     """(C, H, W); (C,) for a layer without places; tokens (T, D) as (D, rows, columns) of their grid."""
     note: str = ""
     """Why all of them are zero, as a sentence."""
+    others: NDArray[np.float32] | None = None
+    """(C, class tokens and registers): the values of tokens that stand in front of those of the grid, where there are
+    some."""
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.maps, dtype=dtype, copy=copy)
@@ -46,8 +49,10 @@ class LayerMaps(Measurement[Maps]):
     def take(self, passes: Pass) -> Maps:
         """Answer with the layer's activations."""
         layer = passes.network.layers[self.layer]
-        maps = channels_first(layer, passes.on_cpu(passes.activations(self.layer)))
-        return Maps(maps, "" if maps.any() else "every activation of this layer is exactly zero")
+        values = passes.on_cpu(passes.activations(self.layer))
+        maps = channels_first(layer, values)
+        note = "" if maps.any() else "every activation of this layer is exactly zero"
+        return Maps(maps, note, values[: layer.other_tokens].T if layer.other_tokens else None)
 
 
 @dataclass(frozen=True)

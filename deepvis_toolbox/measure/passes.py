@@ -115,6 +115,11 @@ class Pass:
         to."""
         return self._recorded_as_far_as([layer]).below_rectifier(layer)
 
+    def attention(self, layer: str) -> torch.Tensor:
+        """Return which tokens attend to which in a layer, float32 (1, heads, T, T'); `ToolboxError` where it is not
+        known."""
+        return self._recorded_as_far_as([layer]).attention(layer)
+
     def edited(self, edits: Sequence[Edit]) -> Pass:
         """Return the pass over the same image with some layers' values changed, computed once however often it is
         asked for. `ToolboxError` for an edit that does not fit, and where the engine has none."""

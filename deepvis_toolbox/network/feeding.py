@@ -67,6 +67,7 @@ def _layers_at(node: fx.Node, of_node: Mapping[fx.Node, str]) -> Iterator[str]:
 
 def _says_nothing(node: fx.Node) -> bool:
     """Return whether the layer only hands on the units of the one below, pooled over the whole map or as they are."""
+    node = node.meta.get("moved", node)  # a layer that was moved round is what was moved
     described, shape = operation(node), node.meta.get("value_shape") or ()
     is_pooled_whole = described.kind == "pool" and all(size == 1 for size in shape[2:])
     return described.kind in _SAYING_NOTHING or is_pooled_whole

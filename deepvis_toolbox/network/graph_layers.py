@@ -103,7 +103,7 @@ class GraphLayers:
 
     def _found_label_layers(self, labels: int) -> tuple[str, ...]:
         """Return the last softmax over classes and what it is the softmax of; without one, a last flat layer of as many
-        units as there are labels, or a last linear one."""
+        units as there are labels, or a last linear one, or a sigmoid of each class by itself and what it is of."""
         own = [layer for layer in reversed(list(self.layers.values())) if not layer.added_to]
         for layer in own:
             if any(size != 1 for size in layer.shape[1:]):
@@ -112,5 +112,9 @@ class GraphLayers:
                 source = self._source(layer.name)
                 return (layer.name,) if source is None else (source, layer.name)
         last = next(layer for layer in own if layer.kind != "argmax")
-        named = all(size == 1 for size in last.shape[1:]) and last.channels == labels
-        return (last.name,) if named or last.kind == "linear" else ()
+        if any(size != 1 for size in last.shape[1:]):
+            return ()
+        if last.kind == "sigmoid":
+            source = self._source(last.name)
+            return (last.name,) if source is None else (source, last.name)
+        return (last.name,) if last.channels == labels or last.kind == "linear" else ()

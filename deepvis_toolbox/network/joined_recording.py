@@ -30,6 +30,9 @@ class JoinedRecording(Recording):
         each = [part_of_each(edits, index, count, self.layers) for index in range(count)]
         return JoinedRecording([part.edited(own, layers) for part, own in zip(self._parts, each, strict=True)])
 
+    def attention(self, layer: str) -> torch.Tensor:
+        return joined([part.attention(layer) for part in self._parts])
+
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return joined([part.below_rectifier(layer) for part in self._parts])
 

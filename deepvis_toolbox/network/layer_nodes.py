@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import fx, nn
 
-from deepvis_toolbox.network.operations import Operation, operation_of
+from deepvis_toolbox.network.attention import tells_attention
+from deepvis_toolbox.network.operations import Operation, Window, operation_of
+from deepvis_toolbox.network.token_grids import with_token_grids
 from deepvis_toolbox.words.layer import Layer
 
 _DRESSING = frozenset({"pad", "norm", "scale", "bias", "dropout", "identity", "slice", "flatten", "reshape"})
@@ -37,7 +39,10 @@ def classify(graph_module: fx.GraphModule, only: Collection[fx.Node] | None = No
     for node in graph_module.graph.nodes if only is None else only:
         if node.op == "get_attr":
             node.meta["value_shape"] = getattr(attribute(graph_module, str(node.target)), "shape", None)
-        node.meta["operation"] = operation_of(node, modules)
+        found = operation_of(node, modules)
+        if node.meta.get("keeps_places"):  # as a convolution of 1×1 does
+            found = replace(found, elementwise=False, window=Window((1, 1)))
+        node.meta["operation"] = found
         module = modules.get(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
             node.meta["depthwise"] = True
@@ -71,6 +76,7 @@ def layer_table(
     for node in graph_module.graph.nodes:
         if "layer" in node.meta:
             chains.setdefault(node.meta["layer"], []).append(node)
+    modules = dict(graph_module.named_modules())
     position = {node: index for index, node in enumerate(graph_module.graph.nodes)}
 
     def end(item: tuple[str, list[fx.Node]]) -> int:
@@ -89,10 +95,12 @@ def layer_table(
         below = _with_the_batch_in_front(entered[0].all_input_nodes[0]) if entered else top
         last_rectifies = len(rectified) == 1 and rectified[0] is computing[-1]
         rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
-        added = {key: top.meta[key] for key in ("added_to", "unit_names") if key in top.meta}
-        layers.append(Layer(name, _kind_of(computing), tuple(value.shape[1:]), rectifier, **added))
+        added: dict[str, Any] = {key: top.meta[key] for key in ("added_to", "unit_names") if key in top.meta}
+        kind, shape = _kind_of(computing), tuple(value.shape[1:])
+        added["tells_attention"] = tells_attention(top, kind, shape, modules)
+        layers.append(Layer(name, kind, shape, rectifier, **added))
         nodes[name] = LayerNodes(top, below)
-    return layers, nodes
+    return with_token_grids(layers), nodes
 
 
 def _with_the_batch_in_front(node: fx.Node) -> fx.Node:

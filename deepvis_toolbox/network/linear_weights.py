@@ -62,7 +62,7 @@ def _path(module: fx.GraphModule, start: fx.Node, end: fx.Node) -> list[fx.Node]
 
 def _is_linear(node: fx.Node, modules: Mapping[str, Any]) -> bool:
     described = operation(node)
-    if described.kind in _LINEAR or described.rectifier:
+    if described.kind in _LINEAR or described.rectifier or (described.kind == "reshape" and described.window):
         return True
     own = modules.get(str(node.target)) if node.op == "call_module" else None
     if described.kind == "norm":

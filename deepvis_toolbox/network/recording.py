@@ -40,6 +40,11 @@ class Recording(ABC):
     def below_rectifier(self, layer: str) -> torch.Tensor:
         """Return the layer's value below its rectifier (its own where it has none), float32 (N, …), detached."""
 
+    def attention(self, layer: str) -> torch.Tensor:
+        """Return which tokens attend to which in a layer that tells it, float32 (N, heads, T, T'), detached: row t says
+        how much each token counts for token t. `ToolboxError` where it is not known."""
+        raise ToolboxError(f'layer "{layer}" tells no attention')
+
     def backward(
         self,
         origin: str,

@@ -67,7 +67,9 @@ def size_of(node: fx.Node) -> tuple[int, int] | None:
         shape = parents[0].meta["value_shape"] if operation(node).elementwise and parents else None
     if shape is None:
         return None
-    return (shape[2], shape[3]) if len(shape) == 4 else (1, 1)
+    if len(shape) != 4:
+        return 1, 1
+    return (shape[1], shape[2]) if node.meta.get("channels_last") else (shape[2], shape[3])
 
 
 def _region_of_input(node: fx.Node, parent: fx.Node, region: Region) -> Region:

@@ -15,6 +15,7 @@ from torch import fx
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.added_layers import AddedLayer, add_to_graph, is_added_module
 from deepvis_toolbox.network.ascent_pass import AscentPass
+from deepvis_toolbox.network.channels_last import show_channels_first
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.device import make_tensors_on
 from deepvis_toolbox.network.editing import part_of_each
@@ -64,6 +65,7 @@ class TorchNetwork(Network):
         tried = first_run(graph_module, graph_module.meta.pop("promise", None), self._whole_program, device, self.name)
         self.notes = (*graph_module.meta.pop("not_followed", ()), *tried.notes)
         self._takes_one = tried.takes_one_at_a_time
+        show_channels_first(graph_module, tried.values)
         note_values(tried.values)
         classify(self._graph_module)
         self._opaque = modules_with_hidden_rectifiers(graph_module, tried.values)
@@ -75,7 +77,15 @@ class TorchNetwork(Network):
         self._described = described
         self.layers, self._nodes = described.layers, described.nodes
         self.label_layers, self.description = described.label_layers, described.description
-        self._recorder = Recorder(self.layers, self._nodes, self._switch, self._recording_program, self._opaque)
+        self._recorder = Recorder(
+            self.layers,
+            self._nodes,
+            self._switch,
+            self._recording_program,
+            lambda nodes, known: self._program("attention", nodes, known=known),
+            dict(self._graph_module.named_modules()),
+            self._opaque,
+        )
 
     def add_layers(self, added: Sequence[AddedLayer]) -> None:
         for each in added:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import fx
+from torch import fx, nn
 
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, first_few
+from deepvis_toolbox.network.attention import attention_weights, read_nodes
 from deepvis_toolbox.network.backward_modes import RULES, rectifiers_obey
 from deepvis_toolbox.network.editing import changes_of, joined_changes
 from deepvis_toolbox.network.execution import Program, Values
@@ -30,6 +31,9 @@ class Recorder:
     switch: DeconvSwitch
     program_for: Callable[[Sequence[str] | None, frozenset[fx.Node]], Program]
     """program_for(layers, or None for all; nodes that are known) -> what computes the layers and those on the way."""
+    program_of: Callable[[Sequence[fx.Node], frozenset[fx.Node]], Program]
+    """program_of(nodes, nodes that are known) -> what computes the nodes."""
+    modules: Mapping[str, nn.Module]
     opaque: Sequence[str] = ()
     """Modules that hide a rectifier inside."""
 
@@ -95,6 +99,19 @@ class TorchRecording(Recording):
 
     def activations(self, layers: Sequence[str]) -> dict[str, torch.Tensor]:
         return {name: self._tensor(name, self._nodes_of(name).value).detach() for name in named_layers(layers)}
+
+    def attention(self, layer: str) -> torch.Tensor:
+        if not self.layers[self.layers.canonical(layer)].tells_attention:
+            raise ToolboxError(f'layer "{layer}" tells no attention; {_attending(self.layers)}')
+        value, modules = self._nodes_of(layer).value, self._recorder.modules
+        self._tensor(layer, value)
+        missing = [node for node in read_nodes(value, modules) if node not in self._values]
+        values = self._values
+        with torch.inference_mode(False), torch.no_grad():
+            if missing:
+                program = self._recorder.program_of(missing, frozenset(values))
+                values = {**values, **program.go_on(values)}
+            return attention_weights(value, values.__getitem__, modules).detach()
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return self._tensor(layer, self._nodes_of(layer).below).detach()
@@ -165,3 +182,8 @@ class TorchRecording(Recording):
             raise ToolboxError(
                 f'"{mode}" is not defined through {self._opaque[0]}, which hides a rectifier inside; use "grad"'
             )
+
+
+def _attending(layers: Layers) -> str:
+    names = [layer.name for layer in layers.values() if layer.tells_attention]
+    return f"these do: {first_few(names)}" if names else "no layer of the network does"

@@ -182,7 +182,8 @@ def _check_takes_an_image(module: nn.Module) -> None:
     if required:
         raise ToolboxError(
             f"the forward of {type(module).__name__} needs {', '.join(required)} besides the image; give it a "
-            "default value, or wrap the module in one that takes the image alone"
+            f"default value, write inputs: {{{required[0]}: …}} in the model.yaml, or wrap the module in one that "
+            "takes the image alone"
         )
 
 

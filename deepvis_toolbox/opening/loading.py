@@ -13,6 +13,7 @@ import torch
 
 from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path, user_path
 from deepvis_toolbox.network.added_layers import AddedLayer
+from deepvis_toolbox.network.constant_inputs import with_inputs
 from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
@@ -54,6 +55,7 @@ def load_network(
     trace: str | None = None,
     added_layers: Sequence[str | AddedLayer] = (),
     until: str | None = None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> Network:
     """Open a network.
 
@@ -70,8 +72,9 @@ def load_network(
     no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
     module of `package.module:factory` is looked for, behind what is installed; the working directory is one. `trace`:
     how a module becomes a graph, by `fx`, by `export` (torch.export), or by `auto`: the second where the first refuses.
-    `added_layers`: layers of one's own, besides those of the model.yaml: files of directions (`FILE`, `LAYER=FILE` or
-    `LAYER/NAME=FILE`), or `AddedLayer`s.
+    `inputs`: what `forward` takes besides the image, by name: numbers, lists of numbers (a tensor), or "image", the
+    image again. `added_layers`: layers of one's own, besides those of the model.yaml: files of directions (`FILE`,
+    `LAYER=FILE` or `LAYER/NAME=FILE`), or `AddedLayer`s.
     `until`: the layer of an ONNX file that is the last.
 
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
@@ -84,7 +87,9 @@ def load_network(
     paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
     values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
     values |= {"size": input_size, "channels": channels, "scale": scale, "std": std, "crop": crop}
-    described = _described(model, _given({**paths, "trace": trace, "until": until}), _given(values), trust)
+    described = _described(
+        model, _given({**paths, "trace": trace, "until": until, "inputs": inputs}), _given(values), trust
+    )
     network = _opened(described, engine, device, [user_path(folder).resolve() for folder in path])
     try:
         _add_layers(network, described, added_layers)
@@ -160,6 +165,11 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
         file = model.existing("weights", model.weights)
         made = replace(made, module=own_copy(made.module))  # the factory may give one and the same module every time
         fill(made.module, read_state_dict(file), str(file))
+    if model.inputs:
+        try:
+            made = replace(made, module=with_inputs(own_copy(made.module), model.inputs))
+        except ToolboxError as error:
+            raise ToolboxError(f"{model.where('inputs')}: {error}") from None
     no_numbers = weights_without_numbers(made.module)
     if no_numbers:
         _log.warning("%s: %s", model.title, no_numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -117,6 +118,16 @@ def _fetch_item(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
+def _constant_input(value: Any) -> Any:
+    numbers = value if isinstance(value, (list, tuple)) and value else (value,)
+    if value != "image" and not all(isinstance(each, (int, float)) and isfinite(each) for each in numbers):
+        raise ValueError('it must be a number, a list of numbers, or "image"')
+    return tuple(value) if isinstance(value, list) else value
+
+
+ConstantInput = Annotated[Any, BeforeValidator(_constant_input), InWords('a number, a list of numbers, or "image"')]
+
+
 class AddedLayerItem(Section):
     """A layer of the user's own on one of the network's."""
 
@@ -142,6 +153,10 @@ class ModelFile(Section):
     trace: TraceWay = Field("auto", description="How a module becomes a graph: auto, fx, or export (torch.export)")
     weights: str | None = Field(None, description="The trained weights: .caffemodel, or a state dict (.pt, .pth)")
     input: InputSection = Field(default_factory=lambda: InputSection.model_validate({}))
+    inputs: dict[str, ConstantInput] = Field(
+        default_factory=dict,
+        description="PyTorch: what forward takes besides the image: numbers, lists (a tensor), or image",
+    )
     labels: str | None = Field(None, description="Text file with one class name a line")
     label_layers: tuple[str, ...] = Field((), description="Layers whose units are the classes, probabilities last")
     deconv: DeconvSection = Field(default_factory=lambda: DeconvSection.model_validate({}))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from deepvis_toolbox.errors import ToolboxError, first_few, reason_of
 
@@ -147,7 +148,7 @@ def weights_without_numbers(module: nn.Module) -> str:
     broken = [
         name
         for name, value in module.state_dict().items()
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.isnan().any()
+        if isinstance(value, torch.Tensor) and not is_lazy(value) and value.is_floating_point() and value.isnan().any()
     ]
     named = _listed("weights that are NaN", broken)
     return f"{named}; what is computed with them is no number either" if broken else ""

@@ -37,6 +37,10 @@ class Layer:
     """The layer that it reads, where a user has added it to the network: nothing of the network reads it."""
     unit_names: tuple[str, ...] = field(default=(), repr=False)
     """The names that its maker gave its units; empty where they have none."""
+    grid: tuple[int, int] | None = None
+    """(rows, columns) of the tokens, where a map below tells them; its other tokens stand in front."""
+    tells_attention: bool = False
+    """Whether it is known of it which tokens attend to which."""
 
     @property
     def is_spatial(self) -> bool:
@@ -55,14 +59,20 @@ class Layer:
 
     @property
     def token_grid(self) -> tuple[int, int] | None:
-        """(rows, columns) where the tokens, but for one or two leading class tokens, form a square grid; else None."""
-        if not self.is_tokens:
-            return None
+        """(rows, columns) where the tokens, but for class tokens and registers in front, form a grid: that of a map
+        below, else a square one behind at most two other tokens; None where they form none."""
+        if not self.is_tokens or self.grid:
+            return self.grid
         for extra in (0, 1, 2):
             side = round((self.shape[0] - extra) ** 0.5)
             if side > 0 and side * side == self.shape[0] - extra:
                 return side, side
         return None
+
+    @property
+    def other_tokens(self) -> int:
+        """How many class tokens and registers stand in front of those of the grid; 0 where there is no grid."""
+        return self.shape[0] - self.token_grid[0] * self.token_grid[1] if self.token_grid else 0
 
     @property
     def map_shape(self) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.panes.over_picture import picture_box
 from deepvis_toolbox.live.panes.overlays import overlay_question, overlay_title
 from deepvis_toolbox.live.panes.slow_scale import SlowScale
-from deepvis_toolbox.live.state import OVERLAYS, InputPixel, MapPlace, State
+from deepvis_toolbox.live.state import InputPixel, MapPlace, State
 from deepvis_toolbox.live.work.request import GrowingAverage
 from deepvis_toolbox.measure import (
     BackwardImage,
@@ -142,7 +142,7 @@ def heat(**changes: Any) -> Heat:
 
 def test_the_key_goes_through_the_overlays_and_escape_takes_them_away() -> None:
     state, asked = state_at("conv1", 3), []
-    for _ in OVERLAYS[1:]:
+    for _ in range(4):  # of a network without tokens
         KEYS.press(state, "y")
         question = overlay_question(state)
         assert question
@@ -153,6 +153,9 @@ def test_the_key_goes_through_the_overlays_and_escape_takes_them_away() -> None:
     assert overlay_question(state) == BackwardImage("conv1", 3, "guided")
     KEYS.press(state, "escape")
     assert overlay_question(state) is None
+    for _ in range(5):
+        KEYS.press(state, "y")
+    assert state.view.overlay == "none", "behind the last one"
 
 
 def shown_over(state: State, answer: object, why_not: str = "") -> tuple[np.ndarray, np.ndarray, str]:

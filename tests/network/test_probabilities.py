@@ -36,6 +36,7 @@ ENDINGS: dict[str, tuple[Callable, tuple[str, ...], Callable]] = {
     "softmax": (lambda x: F.softmax(x, 1), (), lambda given: given),
     "log of it": (lambda x: F.log_softmax(x, 1), (), torch.exp),
     "module of the log": (nn.LogSoftmax(1), (), torch.exp),
+    "sigmoid": (torch.sigmoid, (), lambda given: given),
     "sigmoid that is named": (torch.sigmoid, ("sigmoid",), lambda given: given),
     "module of sigmoid that is named": (nn.Sigmoid(), ("end",), lambda given: given),
     "softmax by hand": (by_hand, ("truediv",), lambda given: given),
@@ -69,3 +70,11 @@ def test_the_classes_of_a_fully_convolutional_network_are_named() -> None:
     network = opened(FullyConvolutional().eval(), SIZE, labels=("a", "b", "c"))
     assert network.label_layers == ("classes",)
     assert network.class_names.channel("b", "classes", "classes:b") == 1
+
+
+def test_a_sigmoid_of_each_class_by_itself_gives_classes_without_being_named() -> None:
+    network = opened(Ending(nn.Sigmoid()).eval(), SIZE)
+    assert network.label_layers == ("fc", "end")
+    frame = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
+    found = measure.Session(network).take(frame, measure.ClassProbabilities()).probabilities
+    assert abs(float(found.sum()) - 1) > 0.05, "they are independent"

@@ -493,3 +493,11 @@ def test_weights_are_numbers_once_the_network_holds_them(
             assert (net.forward(torch.randn(1, 3, 8, 8), ["sigmoid"])["sigmoid"][0, 1] == 0).all()
     finally:
         sys.modules.pop("masked_net", None)
+
+
+def test_lazy_modules_without_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "from torch import nn\n\ndef make():\n    return nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU())\n"
+    (tmp_path / "lazily_made.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ToolboxError, match="has no weights before it has seen an image"):
+        load_network("lazily_made:make", device="cpu", input_size=32)

@@ -41,6 +41,8 @@ class ShownMaps:
     levels: Levels
     palette: Palette
     what: MapsOf
+    others: NDArray[np.float32] | None
+    """(C, tokens): the values of class tokens and registers, which have no place; None where there are none."""
     is_stale: bool
     """They answer what was asked before, not what the state asks for now."""
 
@@ -70,7 +72,7 @@ def shown_maps(scene: Scene) -> ShownMaps | None:
     else:
         palette = scene.look.signed_palette if levels.signed else scene.look.activation_palette
     is_stale = question != wanted
-    return ShownMaps(question.layer, answer.maps, answer.note, levels, palette, what, is_stale)
+    return ShownMaps(question.layer, answer.maps, answer.note, levels, palette, what, answer.others, is_stale)
 
 
 def _levels(shown: Maps, beside: Maps | None, view: View, is_signed: bool) -> Levels:

@@ -1,4 +1,4 @@
-"""Overlays on the input picture: where the selected unit is active, Grad-CAM, the gradient's norm."""
+"""Overlays on the input picture: where the selected unit is active, Grad-CAM, the gradient's norm, attention."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import numpy as np
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.heat import paint_area, paint_heat
 from deepvis_toolbox.drawing.shapes import dim
+from deepvis_toolbox.live.panes.attention_overlay import (
+    AttentionAnswer,
+    AttentionQuestion,
+    attention_question,
+    attention_title,
+    draw_attention,
+)
 from deepvis_toolbox.live.panes.caption import COMPUTING, draw_badge
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import Overlay, State
@@ -29,11 +36,13 @@ BLUR = 2.0
 """Standard deviation of the Gaussian over the gradient's norm, in input pixels."""
 
 
-def overlay_question(state: State) -> UnitHeat | GradCAM | BackwardImage | None:
+def overlay_question(state: State) -> UnitHeat | GradCAM | BackwardImage | AttentionQuestion | None:
     """Return what the overlay shows; None where there is none."""
     unit, overlay = state.selected, state.view.overlay
     if unit is None or overlay == "none":
         return None
+    if overlay in ("attention", "rollout", "token norm"):
+        return attention_question(state)
     if overlay == "Grad-CAM":
         return GradCAM(unit.layer, unit.channel)
     if overlay == "gradient":
@@ -47,6 +56,8 @@ def overlay_title(scene: Scene) -> str:
     question = overlay_question(scene.state)
     if question is None:
         return ""
+    if isinstance(question, AttentionQuestion):
+        return attention_title(scene.state, question)
     title = TITLES[scene.state.view.overlay]
     if isinstance(question, BackwardImage):
         return title if question.mode == "grad" else f"{title}, {question.mode}"
@@ -59,13 +70,17 @@ def draw_overlay(place: Pixels, scene: Scene) -> None:
     question = overlay_question(scene.state)
     if question is None:
         return
-    found: Heat | InputGradient | None = scene.snapshot.answers.get(question) if scene.snapshot else None
+    found: Heat | InputGradient | AttentionAnswer | None = (
+        scene.snapshot.answers.get(question) if scene.snapshot else None
+    )
     if found is None:
         dim(place, 0.6)
         why_not = scene.snapshot.refusals.get(question) if scene.snapshot else None
         draw_badge(place, scene.look, why_not or COMPUTING)
     elif isinstance(found, InputGradient):
         _draw_gradient(place, found, scene)
+    elif isinstance(found, AttentionAnswer):
+        draw_attention(place, found, scene)
     else:
         _draw_heat(place, found, scene)
 

@@ -100,8 +100,21 @@ def draw_unit(pixels: Pixels, scene: Scene) -> None:
         place = pixels[box.top : box.bottom, box.left : box.right]
         if part := seeing_part(scene, box.height, box.width):
             frame(place, Box(part.top + 1, part.left + 1, part.bottom - 1, part.right - 1), look.text, look.px(1))
-        if note := _note(maps.values[state.view.unit], maps.what):
+        note = _note(maps.values[state.view.unit], maps.what)
+        if maps.others is not None:
+            note = "; ".join(filter(None, (_other_tokens(maps.others[state.view.unit]), note)))
+        if note:
             draw_badge(place, look, note)
+
+
+def _other_tokens(values: NDArray[np.float32]) -> str:
+    """Return the values of the tokens that have no place in the map."""
+    shown = [number_text(float(value)) for value in values[:_OTHERS_SHOWN]]
+    more = ", …" if len(values) > _OTHERS_SHOWN else ""
+    return f"class token {shown[0]}" if len(values) == 1 else f"tokens in front {', '.join(shown)}{more}"
+
+
+_OTHERS_SHOWN = 3
 
 
 def _note(values: NDArray[np.float32], what: MapsOf) -> str:
