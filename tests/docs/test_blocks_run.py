@@ -55,7 +55,7 @@ def test_yaml_is_read_by_the_reader_of_model_files(block, tmp_path):
     path = tmp_path / "model.yaml"
     path.write_text(block.text, "utf-8")
     if (
-        not {"factory", "prototxt"} & read_yaml(path).values.keys()
+        not {"factory", "prototxt", "onnx"} & read_yaml(path).values.keys()
     ):  # a part of a file; the rest is not what it is about
         path.write_text(f"{block.text}factory: package.module:function\n", "utf-8")
     assert read_model_file(path, trusted=True).model_fields_set
