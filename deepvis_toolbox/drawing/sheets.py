@@ -17,6 +17,8 @@ PAPER: Colour = (255, 255, 255)
 INK: Colour = (25, 25, 25)
 FAINT: Colour = (120, 120, 120)
 EMPTY: Colour = (232, 232, 232)
+FRAME: Colour = (200, 200, 200)
+NEARLY_WHITE = 240
 LABEL = Font(14)
 SMALL = Font(12)
 HEADING = Font(17, bold=True)
@@ -147,7 +149,7 @@ def _paint_tile(sheet: Pixels, tile: Tile, top: int, left: int, size: int) -> No
         for number, line in enumerate(lines):
             draw_text(sheet, line, left + size // 2, first + number * SMALL.line_height, SMALL, FAINT, "centre")
     else:
-        drawn = scaled(tile.picture, size)
+        drawn = _told_from_paper(scaled(tile.picture, size))
         height, width = drawn.shape[:2]
         down, across = top + (size - height) // 2, left + (size - width) // 2
         sheet[down : down + height, across : across + width] = drawn
@@ -155,6 +157,17 @@ def _paint_tile(sheet: Pixels, tile: Tile, top: int, left: int, size: int) -> No
     for line in (line for text in tile.label.split("\n") if text for line in wrapped(text, SMALL, size)):
         draw_text(sheet, line, left + size // 2, baseline, SMALL, INK, "centre")
         baseline += SMALL.line_height
+
+
+def _told_from_paper(picture: Pixels) -> Pixels:
+    """Return a picture that is white to its edge within a thin frame, any other as it is."""
+    edges = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
+    if min(int(edge.min()) for edge in edges) < NEARLY_WHITE:
+        return picture
+    framed = picture.copy()
+    for edge in (framed[0], framed[-1], framed[:, 0], framed[:, -1]):
+        edge[...] = FRAME
+    return framed
 
 
 def scaled(picture: Pixels, size: int) -> Pixels:

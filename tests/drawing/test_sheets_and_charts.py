@@ -50,6 +50,14 @@ def test_a_missing_picture_says_so_and_a_tall_one_keeps_its_shape() -> None:
     assert 19 <= np.ptp(found[:, 1]) <= 20
 
 
+def test_a_white_picture_is_told_from_the_paper_by_a_frame_and_no_other_has_one() -> None:
+    sheet = grid_sheet([[Tile(flat((255, 255, 255))), Tile(flat(RED))]], 20, gap=4)
+    assert (sheet[0, :20] == sheet[:20, 19]).all()
+    assert sheet[0, :20].max() < 240
+    assert (sheet[1:19, 1:19] == 255).all()
+    assert (sheet[:, 24:] == RED).all()
+
+
 def test_few_pixels_are_enlarged_as_squares() -> None:
     picture = np.array([[[0, 0, 0], [255, 255, 255]]] * 2, np.uint8)
     assert np.unique(scaled(picture, 40)).tolist() == [0, 255]

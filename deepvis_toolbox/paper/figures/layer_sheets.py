@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from deepvis_toolbox.drawing.sheets import Tile, grid_sheet
 from deepvis_toolbox.paper.ascents import all_shown, ascent_piece, joined, pieces_of_units, settings_words
 from deepvis_toolbox.paper.figure import Arrays, Drawn, Figure, Page, Piece, register_figure
-from deepvis_toolbox.paper.figures.units_of_layers import units_of, usual_of
+from deepvis_toolbox.paper.figures.units_of_layers import CHOICE, units_of, usual_of
 from deepvis_toolbox.paper.study import Study
 from deepvis_toolbox.words.layer import Layer
 
@@ -44,7 +44,7 @@ class LayerSheets(Figure):
             name, settings = usual_of(study, layer)
             height, width = whole["pictures"].shape[1:3]
             caption = (
-                f"Network {study.net.name}, layer {layer.name}: {len(units)} of {layer.channels} units, evenly spread, "
+                f"Network {study.net.name}, layer {layer.name}: {len(units)} of {layer.channels} units, {CHOICE}, "
                 f"each cut to the {height}×{width} pixels that it can see and drawn {TILE} pixels large; seed 0. "
                 f'Preset "{name}": {settings_words(settings)}.'
             )

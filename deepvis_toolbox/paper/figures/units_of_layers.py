@@ -54,11 +54,15 @@ class UnitsOfLayers(Figure):
         caption = (
             f"Network {study.net.name}; each unit's preferred image from seeds 0 to {study.extent.starts - 1}, cut to "
             f"what the unit can see, pixel for pixel; what is smaller than {LEGIBLE} pixels stands beside it enlarged. "
-            f"Units: {'named ones, or ' if study.chosen_units else ''}evenly spread over their layer.\n"
+            f"Units: {CHOICE}.\n"
             f"{presets_words(study)}"
         )
         parameters = {layer.name: usual_of(study, layer)[1].as_record() for layer in study.few_layers}
         return Drawn([Page(stacked(bands), caption)], {"activations": numbers}, parameters)
+
+
+CHOICE = "those named, the paper's classes where the network has them, else evenly spread ones"
+"""How `units_of` chooses, as captions say it."""
 
 
 def usual_of(study: Study, layer: Layer) -> tuple[str, AscentSettings]:
