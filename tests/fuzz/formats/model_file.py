@@ -14,6 +14,7 @@ from deepvis_toolbox.optimize.files.preset_writing import save_preset
 from deepvis_toolbox.optimize.files.presets import default_settings, preset, presets_of
 from deepvis_toolbox.settings.loading import load_settings
 from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
 from tests.fuzz import caffe_seeds as seeds
 from tests.fuzz.harness import Files, Harness, harness, tried
 from tests.fuzz.mutations.arrays import npy
@@ -79,7 +80,8 @@ def _open(folder: Path) -> None:
         if np.prod(net.input_shape) <= 1 << 16:
             net.forward(net.preprocess(np.full((20, 30, 3), 128, np.uint8)), [list(net.layers)[-1]])
         UnitImageStore.for_network(net.description).layers("max_im")
-        tried(*(lambda name=name: preset(net, name) for name in presets_of(net)), lambda: default_settings(net))
+        last = Unit(list(net.layers)[-1], 0)
+        tried(*(lambda name=name: preset(net, name) for name in presets_of(net)), lambda: default_settings(net, last))
 
 
 @harness("presets")
@@ -95,7 +97,6 @@ class Presets(Harness):
         net: Any = SimpleNamespace(name="tiny", description=SimpleNamespace(presets=presets))
         tried(
             *(lambda name=name: preset(net, name).as_record() for name in presets),
-            lambda: default_settings(net),
             lambda: save_preset(path, "added", {"decay": 0.5}),
         )
         if "added" not in presets and "added" not in read_model_file(path).presets:
