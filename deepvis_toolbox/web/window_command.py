@@ -34,5 +34,5 @@ def check_installed(what: str) -> None:
         import uvicorn  # noqa: F401
         import websockets  # noqa: F401
     except ImportError as error:
-        install = pip_install("deepvis-toolbox[web]")
+        install = " ".join([pip_install("starlette"), "uvicorn", "websockets"])
         raise ToolboxError(f"{what} needs {error.name}, which is not installed; run: {install}") from None

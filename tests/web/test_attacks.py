@@ -415,7 +415,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(tmp_path: Path) -> 
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: --web needs uvicorn, which is not installed; run: ")
-    assert "pip install 'deepvis-toolbox[web]'" in done.stderr
+    assert "pip install starlette uvicorn websockets" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
