@@ -371,7 +371,7 @@ def test_classes_of_both_are_compared_where_they_are_the_same_ones(pair) -> None
     assert classes._before(scene) is None
     other = OtherNetworkFacts("A", "B", labels=("dog", "cat"), has_classes=True)
     state.facts.other = other
-    assert classes._name(state, 1) == "cat"
+    assert classes.shown_class_name(state, 1) == "cat"
     found = PANES["classes"].hit(100, 200, scene_of(state, scene.snapshot), 5, 5)
     assert found.click is None, "A has no such classes"
     press(state, "B")
