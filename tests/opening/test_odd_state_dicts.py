@@ -72,9 +72,9 @@ def test_a_float8_weight_and_a_wrapped_one_are_taken(tmp_path: Path) -> None:
 
 
 def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = bytearray(efficientnet_lite._weights_file().read_bytes())
+    content = bytearray(efficientnet_lite._weights_file(efficientnet_lite.LITE0).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "other.pth").write_bytes(content)
-    monkeypatch.setattr(efficientnet_lite, "_weights_file", lambda: tmp_path / "other.pth")
+    monkeypatch.setattr(efficientnet_lite, "_weights_file", lambda _: tmp_path / "other.pth")
     with pytest.raises(ToolboxError, match=r"other\.pth is not the file that was published"):
         efficientnet_lite.efficientnet_lite0()
