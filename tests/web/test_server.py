@@ -277,8 +277,7 @@ def test_a_shared_window_is_used_by_whom_has_its_token_and_watched_by_the_rest(p
             assert not student.hello["control"]
             assert len(served.viewings) == 1
         with served.page((800, 600)) as back:  # a lecturer who reloads the page finds the window as it was
-            back.until(lambda: back.unit() == "conv1:1")
-            back.until("frame")
+            back.until(lambda: back.unit() == "conv1:1" and back.frame is not None)  # in whichever order they come
 
 
 def test_a_viewer_that_vanishes_leaves_no_thread_behind(served: Served) -> None:
