@@ -67,8 +67,7 @@ def test_next_picture_is_each_viewers_own(served: Served) -> None:
 
 def test_a_click_selects_the_unit_under_it(served: Served) -> None:
     with served.page((900, 600)) as page:
-        page.until(lambda: page.unit() == "conv1:0")
-        page.until("frame")
+        page.until(lambda: page.unit() == "conv1:0" and page.frame is not None and colour_of_input(page) == "red")
         viewing = max(served.viewings, key=lambda each: each.window.size)
         x, y = place_of(served, page, 3)
         page.say("pointer", what="move", x=x, y=y)
@@ -214,8 +213,7 @@ def test_two_viewers_who_see_the_same_share_the_answer() -> None:
 
 def test_a_screenshot_and_values_are_sent_to_the_browser_and_tell_no_settings(served: Served) -> None:
     with served.page() as page:
-        page.until(lambda: page.unit() == "conv1:0")
-        page.until("frame")
+        page.until(lambda: page.unit() == "conv1:0" and page.frame is not None and colour_of_input(page) == "red")
         page.press("p")
         page.until("file")
         name, content = next(iter(page.files.items()))
