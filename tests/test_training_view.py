@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -110,6 +112,17 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setitem(sys.modules, "train_shapes", module)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_example_runs_by_the_command_that_the_docs_give() -> None:
+    (line,) = re.findall(
+        r"^    (.*train_shapes\.py)$", (ROOT / "docs" / "training.md").read_text("utf-8"), re.MULTILINE
+    )
+    command = line.replace(" python ", f" {shlex.quote(sys.executable)} ") + " --steps 1 --port 0"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "% of new pictures are named rightly" in done.stdout
 
 
 def test_the_example_learns_and_can_be_watched(example: Any, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Trains a small network to name shapes that it draws itself, in about two minutes on a CPU, and can be watched live:
 
-    python docs/examples/train_shapes.py
+    PYTHONPATH=. python docs/examples/train_shapes.py
     python run_toolbox.py --model train_shapes:make --path docs/examples --watch localhost:8765 \
         --input docs/examples/shapes
 """
