@@ -29,7 +29,7 @@ class Measurement(Question[Answer], ABC):
     """Whether it sets two passes against each other, or says itself which one it is asked of."""
     may_lag: ClassVar[bool] = False
     """Whether a live view may take it more seldom than it shows frames: a list or bars that a person reads, not what
-    belongs to one picture's places. It does so where it costs more than a forward pass."""
+    belongs to one picture's places. It does so where it costs much."""
 
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return what `take` will read. What is left out is computed all the same, but in a pass of its own."""

@@ -1,8 +1,9 @@
-"""Lists and bars that cost more than a forward pass are taken more seldom than frames are shown."""
+"""Lists and bars that cost much are taken more seldom than frames are shown."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 
 SHARE = 0.25
 """How much of the time they may take, all together."""
+SECONDS_KNOWN = 1.0
+"""What a frame takes without them is found out anew after that: the machine may have other work since."""
+LAST = 3
+"""So many such frames count: the quickest, since what disturbs one makes it slower."""
 
 
 class LowerRate:
     """Says for each frame what is left out, and keeps the last answers to it.
 
     Only what `may_lag` is ever left out, and never of a picture that stands still. What they cost is what a frame takes
-    longer with them than without: up to a forward pass, they are taken of every frame.
+    longer with them than without; up to a third of that, they are taken of (nearly) every frame.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -29,10 +34,12 @@ class LowerRate:
         self._kept: dict[Measurement[Any], Any] = {}
         self._refused: dict[Measurement[Any], Any] = {}
         self._meter = RateMeter(clock=clock)
-        self._without: float | None = None
-        """Seconds that the last frame took without them."""
-        self._forward = 0.0
-        self._began = self._ended = self._rest = 0.0
+        self._without: deque[float] = deque(maxlen=LAST)
+        """Seconds that the last frames took without them."""
+        self._known_at = -float("inf")
+        self._began = self._ended = 0.0
+        self._rest = 0.0
+        """Seconds without them that are to lie between them and the next time, this frame's own counted in."""
         self._is_behind = self._is_still = False
 
     @property
@@ -43,7 +50,7 @@ class LowerRate:
     @property
     def rate(self) -> float:
         """Answers a second; 0 where every frame is answered, and while it is not known."""
-        return self._meter.rate if self._rest else 0.0
+        return self._meter.rate if self._without and self._rest > min(self._without) else 0.0
 
     def left_out(
         self, asked: Mapping[Measurement[Any], Question[Any]], changes: object, is_still: bool
@@ -60,13 +67,15 @@ class LowerRate:
             self._asked, self._kept, self._refused, self._rest = (lagging, changes), {}, {}, 0.0
             self._meter.reset()
         self._began, self._is_still = self._clock(), is_still
-        is_due = self._without is not None and self._began - self._ended >= self._rest
+        is_known = self._began - self._known_at < SECONDS_KNOWN
+        is_due = is_known and self._began + min(self._without) - self._ended >= self._rest
         self._is_behind = bool(self._kept or self._refused) and not is_still and not is_due
         return lagging if self._is_behind else frozenset()
 
     def follow(self, taken: Taken) -> None:
         """Add to what was taken of the frame the last answers to what was left out of it, or keep the new ones."""
-        seconds, lagging = self._clock() - self._began, self._asked[0]
+        now, lagging = self._clock(), self._asked[0]
+        seconds = now - self._began
         if self._is_behind:
             taken.answers.update(self._kept)
             taken.refused.update(self._refused)
@@ -76,9 +85,9 @@ class LowerRate:
         if self._is_still:
             return
         if self._is_behind or not lagging:
-            self._without, self._forward = seconds, taken.milliseconds.get("forward", 0.0) / 1000
+            self._without.append(seconds)
+            self._known_at = now
             return
         self._meter.tick()
-        self._ended = self._clock()
-        cost = seconds - (self._without or 0.0)
-        self._rest = 0.0 if self._without is not None and cost <= self._forward else cost * (1 - SHARE) / SHARE
+        self._ended = now
+        self._rest = (seconds - min(self._without, default=0.0)) * (1 - SHARE) / SHARE

@@ -33,7 +33,7 @@ class Snapshot:
     """Frames a second through the network."""
     list_rate: float = 0.0
     """Answers a second to the questions that are asked more seldom than frames come (`Measurement.may_lag`), since they
-    cost more than a forward pass; 0 where they are asked of every frame."""
+    cost much; 0 where they are asked of every frame."""
     source_rate: float = 0.0
     dropped_frames: int = 0
     device: str = ""
