@@ -64,7 +64,6 @@ class Facts:
     """A key has begun a film of the window."""
     recording_stopped: bool = False
     """The film that was asked for cannot be written any more."""
-
     sources: int = 1
     source_note: str = ""
     """What the source says about itself: `camera lost, retrying`."""
@@ -73,9 +72,10 @@ class Facts:
 
     is_training: bool = False
     """Whether the network's weights are watched while they change."""
-
     has_unit_images: bool = False
     """Whether the model (or a setting) names a folder for unit images."""
+    makes_pictures: bool = True
+    """Whether a key makes some; in a browser none does."""
     unit_pictures: UnitPictures | None = None
     """The selected unit's pictures, as the shelf last found them."""
     pattern_tiles: PatternTiles | None = None

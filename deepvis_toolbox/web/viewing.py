@@ -78,6 +78,8 @@ class Viewing(threading.Thread):
         """Once it is there, as is `painter`."""
         self.painter: Painter | None = None
         self._work: LiveWork | None = None
+        self._place: int | None = None
+        """The source that was chosen last; it counts too where that was before there was a reader."""
         self._told_at = 0.0
         self._orders: deque[Callable[[State], None]] = deque()
         self._wanted: deque[Future[NDArray[np.uint8]]] = deque()
@@ -101,14 +103,16 @@ class Viewing(threading.Thread):
 
     def choose_source(self, place: int) -> None:
         """Go on with one of the sources, counted from 0; the last one is the page."""
-        if self._work and place <= len(self._stage.sources):
-            self._work.reader.choose_source(place)
+        if place <= len(self._stage.sources):
+            self._place = place
+            if self._work:
+                self._work.reader.choose_source(place)
 
     def give(self, sent: CameraPicture | Upload) -> None:
         """Take what a page has sent, and show it."""
         self.page_source.give(sent)
+        self.choose_source(len(self._stage.sources))
         if self._work:
-            self._work.reader.choose_source(len(self._stage.sources))
             self._work.reader.next_picture()
 
     def order(self, action: Callable[[State], None]) -> None:
@@ -149,9 +153,12 @@ class Viewing(threading.Thread):
             stack.callback(work.close)
             work.start()
             self._work = work
+            if self._place is not None:
+                work.reader.choose_source(self._place)
             shooter = Downloads(self._deliver)
             stack.callback(shooter.close)
             state = self.state = start_state(options, len(sources))
+            state.facts.makes_pictures = False
             limits = LoopOptions(options.settings.window.model_copy(update={"max_fps": options.settings.web.max_fps}))
             loop = MainLoop(work, self.window, options.painter(), state, shooter, limits, stage.shelf_opener())
             stack.callback(loop.close)

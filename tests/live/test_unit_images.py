@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deepvis_toolbox.live.panes import unit_images
 from deepvis_toolbox.live.panes.unit_images import picture_of, title_of
 from deepvis_toolbox.live.pictures.picture_commands import PictureCommands
 from deepvis_toolbox.live.pictures.picture_shelf import PictureShelf
+from deepvis_toolbox.live.pictures.unit_pictures import ShownPicture
 from deepvis_toolbox.live.work.grower import SHARE, Grower
 from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.optimize.method.journal import Journal
@@ -27,7 +29,7 @@ from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 from .conftest import Display, Driver
-from .scenes import new_state
+from .scenes import new_state, scene_of
 
 pytestmark = pytest.mark.display
 
@@ -220,6 +222,18 @@ def test_a_damaged_picture_is_not_called_not_made_yet(tmp_path: Path) -> None:
     assert not damaged.command
     assert missing.note == "not made yet"
     assert "--images FOLDER --units conv1:0" in missing.command
+
+
+def test_the_key_that_makes_pictures_is_named_only_where_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = ShownPicture(note="not made yet", command="python optimize_image.py")
+    said: list[str] = []
+    monkeypatch.setattr(unit_images, "draw_text", lambda _, text, *_rest: said.append(text))
+    for makes_pictures, kind in ((True, "regularized_opt"), (False, "regularized_opt"), (True, "max_im")):
+        said.clear()
+        scene = scene_of(new_state(makes_pictures=makes_pictures), None)
+        unit_images.draw_missing(np.zeros((300, 300, 3), np.uint8), shown, kind, scene)  # type: ignore[arg-type]
+        names_it = makes_pictures and kind == "regularized_opt"
+        assert said == ["not made yet", *(["g makes it now, or:"] if names_it else []), "python optimize_image.py"]
 
 
 def test_g_makes_the_units_pictures_and_saves_them_to_the_store(driver: Driver, store: UnitImageStore) -> None:

@@ -13,6 +13,9 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed
 
 from deepvis_toolbox.live.window.interface import MouseEvent
+from deepvis_toolbox.sources.source import Source
+from deepvis_toolbox.web.link import NO_NUMBER
+from deepvis_toolbox.web.server_sources import ServerSource
 from deepvis_toolbox.words.unit import Unit
 
 from .conftest import LABELS, Page, Served, jpeg, serving
@@ -187,6 +190,24 @@ def test_a_slow_page_gets_the_newest_frame_and_never_two(served: Served) -> None
         assert page.source > source + 2, "what it gets then is new"
 
 
+def test_a_source_that_is_chosen_before_the_window_is_there_is_shown(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    lend = ServerSource.lend
+
+    def lend_late(self: ServerSource) -> Source:
+        assert go_on.wait(20)
+        return lend(self)
+
+    monkeypatch.setattr(ServerSource, "lend", lend_late)
+    with serving(str(photos), "demo") as served, served.page() as page:
+        page.say("source", place=1)
+        wait_for(lambda: any(viewing._place == 1 for viewing in served.viewings))
+        go_on.set()
+        page.until(lambda: 2 < page.source < NO_NUMBER)  # frames that come by themselves
+
+
 def test_a_slow_page_slows_nobody(served: Served) -> None:
     with served.page() as slow, served.page() as quick:
         for page in (slow, quick):
@@ -233,6 +254,7 @@ def test_films_and_pictures_on_demand_are_refused_with_a_sentence(served: Served
         page.until(lambda: page.unit() == "conv1:0")
         page.press("P")
         page.until(lambda: "films are made on the server's own machine" in page.told["text"]["message"])
+        assert not any(viewing.state.facts.makes_pictures for viewing in served.viewings if viewing.state)
 
 
 def test_the_key_q_ends_ones_own_window_alone(served: Served) -> None:

@@ -132,7 +132,7 @@ def draw_missing(pixels: Pixels, shown: ShownPicture, kind: UnitImageKind, scene
     height, width = pixels.shape[:2]
     room = max(1, width - 2 * look.px(look.margin))
     lines = [(line, look.text) for line in wrapped(shown.note, look.font, room, 1)]
-    if kind == "regularized_opt":
+    if kind == "regularized_opt" and scene.state.facts.makes_pictures:
         lines += [(f"{scene.keys.label_for(actions.want_pictures)} makes it now, or:", look.dim)]
     line_height = look.small.line_height
     command = wrapped(shown.command, look.small, room, max(1, height // line_height - 3))
