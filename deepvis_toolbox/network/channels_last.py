@@ -1,7 +1,8 @@
 """Maps whose channels are the last axis (N, H, W, C), as ConvNeXt and Swin hold them: their layers lead with channels.
 
 Where channels are last is known by what is computed: a permutation of a map, a linear layer or a layer norm over the
-last axis, and whatever works value by value on these.
+last axis, and whatever works value by value on these. A linear layer along the width of a map that a convolution or a
+pooling gave leaves its channels where they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from torch import fx, nn
 
 from deepvis_toolbox.network.execution import Values
-from deepvis_toolbox.network.operations import called_name, operation_of
+from deepvis_toolbox.network.operations import Operation, called_name, operation_of
 
 _TO_LAST, _TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
@@ -22,7 +23,7 @@ def show_channels_first(graph_module: fx.GraphModule, values: Values) -> None:
     """Put a pair of permutations behind every layer whose channels are last; the layer is the value between them.
 
     `values`: every node's value for one image, (1, …); those of nodes that are made here are added. Notes on nodes
-    which of them hold channels last, and which keep every place where it is.
+    which of them hold channels last, or first as far as that is known, and which keep every place where it is.
     """
     modules = dict(graph_module.named_modules())
     for node in graph_module.graph.nodes:
@@ -43,15 +44,27 @@ def _is_map(value: Any) -> bool:
 def _note_axes(node: fx.Node, values: Values, modules: Mapping[str, nn.Module]) -> None:
     parents = [parent for parent in node.all_input_nodes if _is_map(values.get(parent))]
     are_last = any(parent.meta.get("channels_last") for parent in parents)
-    order = _permutation(node)
+    are_first = any(parent.meta.get("channels_first") for parent in parents) and not are_last
+    order, operation = _permutation(node), operation_of(node, modules)
     if order == _TO_LAST and parents and not are_last:
         node.meta |= {"channels_last": True, "keeps_places": True}
     elif order == _TO_FIRST and are_last:
-        node.meta["keeps_places"] = True
+        node.meta |= {"channels_first": True, "keeps_places": True}
     elif _works_on_the_last_axis(node, modules):
-        node.meta |= {"channels_last": True, "keeps_places": are_last}
-    elif are_last and operation_of(node, modules).elementwise:
+        node.meta |= {"channels_first": True} if are_first else {"channels_last": True, "keeps_places": are_last}
+    elif are_last and operation.elementwise:
         node.meta["channels_last"] = True
+    elif not are_last and (_takes_channels_first(operation) or (are_first and _leaves_channels(operation, order))):
+        node.meta["channels_first"] = True
+
+
+def _takes_channels_first(operation: Operation) -> bool:
+    slides = operation.kind == "pool" and (operation.window is not None or operation.adaptive)
+    return slides or operation.kind in ("input", "conv", "lrn")
+
+
+def _leaves_channels(operation: Operation, order: tuple[int, ...]) -> bool:
+    return operation.elementwise or order[1:2] == (1,)
 
 
 def _permutation(node: fx.Node) -> tuple[int, ...]:

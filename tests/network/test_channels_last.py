@@ -11,6 +11,7 @@ from torch import nn
 
 from deepvis_toolbox import AscentSettings, Edit, Unit, preferred_images
 from deepvis_toolbox.network.added_layers import AddedLayer
+from deepvis_toolbox.words.network import TraceWay
 from tests.nets import opened
 
 SIZE = (32, 48)
@@ -143,3 +144,35 @@ def test_a_scan_finds_places(both, tmp_path: Path) -> None:
     row, column = top.places["blocks.0.act"][4, 0]
     picture = top.images["blocks.0.act"][4, 0]
     assert float(values[picture, 4, row, column]) == pytest.approx(float(best[picture, 4]), rel=1e-5)
+
+
+class AlongTheSides(nn.Module):
+    """Linear layers along the width and the height of a map whose channels are first, as sMLPNet has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool = nn.Conv2d(3, 5, 3, padding=1), nn.MaxPool2d(2)
+        self.width, self.height, self.norm = nn.Linear(24, 24), nn.Linear(16, 16), nn.LayerNorm(24)
+        self.fc = nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(torch.relu(self.conv(x)))
+        y = torch.relu(self.width(x)) + self.height(x.permute(0, 1, 3, 2)).permute(0, 1, 3, 2)
+        return self.fc((self.norm(y) + x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("way", ["fx", "export"])
+def test_a_linear_layer_along_the_width_leaves_channels_first(way: TraceWay) -> None:
+    torch.manual_seed(0)
+    module = AlongTheSides().eval()
+    network = opened(module, SIZE, way)
+    x = torch.randn(1, 3, *SIZE)
+    values = network.forward(x, list(network.layers))
+    pooled = module.pool(torch.relu(module.conv(x)))
+    torch.testing.assert_close(values["width"], module.width(pooled), rtol=1e-4, atol=1e-5)
+    turned = module.height(pooled.permute(0, 1, 3, 2))
+    torch.testing.assert_close(values["height"], turned, rtol=1e-4, atol=1e-5)
+    wanted = module.norm(torch.relu(module.width(pooled)) + turned.permute(0, 1, 3, 2))
+    torch.testing.assert_close(values["norm"], wanted, rtol=1e-4, atol=1e-5)
+    rows = network.receptive_field("width", (3, 0))
+    assert (rows.left, rows.right) == (0, SIZE[1]) or rows.right - rows.left >= SIZE[1], "it sees whole rows"
