@@ -124,7 +124,8 @@ class MostDifferent(Measurement[UnitsByScore]):
 
     A unit's score is the root mean square of its differences over its places, divided by the standard deviation of all
     of the layer's values there, so that layers can be compared. Layers that only one of two networks has, or that have
-    other shapes, are left out, and so are units that do not differ.
+    other shapes, are left out, and so are units that do not differ, and layers whose units are not matched (yet): the
+    note says then of how many layers the units are.
     """
 
     reference: Reference
@@ -139,27 +140,39 @@ class MostDifferent(Measurement[UnitsByScore]):
     def plan(self, passes: Pass) -> Iterable[tuple[Pass, Needs]]:
         """Return both passes."""
         other = passes.reference(self.reference)
-        layers = self._in_both(passes)
-        for name in layers:
-            other.matched_units(name)  # says it where they are not known
-        needs = Needs(frozenset(layers))
+        needs = Needs(frozenset(self._known(passes)))
         return (passes, needs), (other, needs)
 
     def take(self, passes: Pass) -> UnitsByScore:
         """Answer with the units' addresses, farthest first."""
         found: list[tuple[float, Unit]] = []
-        for name in self._in_both(passes):
+        known, both = self._known(passes), self._in_both(passes)
+        for name in known:
             scores = _distances(passes, self.reference, name)
             order = strongest_first(scores)[: self.top]
             found += [(float(scores[unit]), Unit(name, int(unit))) for unit in order if scores[unit] > 0]
         found.sort(key=lambda item: -item[0])
         best = found[: self.top]
-        note = "" if best else "no unit differs"
+        of_how_many = f"{len(known)} of {len(both)} layers" if len(known) < len(both) else ""
+        note = of_how_many if best else f"no unit differs in {of_how_many}".removesuffix(" in ")
         return UnitsByScore(tuple(unit for _, unit in best), np.array([score for score, _ in best], np.float32), note)
 
     def _in_both(self, passes: Pass) -> list[str]:
         other = passes.reference(self.reference)
         return [name for name in self.layers if not why_not_compared(passes.network, other.network, name)]
+
+    def _known(self, passes: Pass) -> list[str]:
+        """Return the layers that can be compared; `ToolboxError` where of none it is known which units go together."""
+        other, known, refusal = passes.reference(self.reference), [], None
+        for name in self._in_both(passes):
+            try:
+                other.matched_units(name)
+                known.append(name)
+            except ToolboxError as error:
+                refusal = refusal or error
+        if refusal and not known:
+            raise refusal
+        return known
 
 
 def _with_layer(passes: Pass, reference: Reference, layer: str) -> Pass:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +26,11 @@ MOST_UNITS = 2048
 
 
 class CorrelationSums:
-    """Sums of products of two layers' values, from which their units' correlations follow."""
+    """Sums of products of two layers' values, from which their units' correlations follow.
+
+    Of n values that have nothing to do with each other, the largest of N correlations is about √(2 ln N / n). It has to
+    be below one half for any matching to be worth a look.
+    """
 
     def __init__(self, units: int) -> None:
         self._count = 0
@@ -54,9 +60,18 @@ class CorrelationSums:
         return np.clip(np.divide(covariances, size, out=np.zeros_like(covariances), where=size > 0), -1, 1)
 
     def matching(self) -> UnitMatching:
-        """Return the assignment, each unit to one, whose correlations have the largest sum (Kuhn 1955)."""
+        """Return the assignment, each unit to one, whose correlations have the largest sum (Kuhn 1955).
+
+        `ToolboxError` where so few values were seen that any two units may go together by chance.
+        """
         from scipy.optimize import linear_sum_assignment
 
+        units = len(self._products)
+        if self._count < (needed := math.ceil(8 * math.log(max(2, units)))):
+            raise ToolboxError(
+                f"{self._count} values of each are too few to match {units} units by correlation: see more pictures "
+                f"({needed} values at least)"
+            )
         correlations = self.correlations()
         own, other = linear_sum_assignment(correlations, maximize=True)
         return UnitMatching(other.astype(np.int32), correlations[own, other].astype(np.float32))
@@ -73,26 +88,26 @@ def why_not_matched(network: Network, other: Network, layer: str) -> str:
     return why_not_compared(network, other, layer)
 
 
-class LayerMatcher:
-    """Matches the units of one layer over pictures that are seen one after the other."""
+class LayersMatcher:
+    """Matches the units of layers over pictures that are seen one after the other."""
 
-    def __init__(self, network: Network, other: Network, layer: str) -> None:
+    def __init__(self, network: Network, other: Network, layers: Iterable[str]) -> None:
         """Raise `ToolboxError` where the other network has no such layer, and for one with too many units."""
-        if refusal := why_not_matched(network, other, layer):
-            raise ToolboxError(refusal)
-        self._layer = layer
+        self._sums: dict[str, CorrelationSums] = {}
+        for layer in layers:
+            if refusal := why_not_matched(network, other, layer):
+                raise ToolboxError(refusal)
+            self._sums[layer] = CorrelationSums(network.layers[layer].channels)
         self._makers = [PassMaker(each) for each in (network, other)]
-        self._sums = CorrelationSums(network.layers[layer].channels)
 
     def see(self, frame: RGBImage) -> None:
         """Take in a picture, RGB uint8 H×W×3 of any size, which both networks see as they are used to."""
-        values = []
-        for maker in self._makers:
-            passes, _ = maker.over(Picture(frame))
-            passes.run_forward(Needs(frozenset({self._layer})), record_all=False)
-            values.append(flat_maps(passes, passes.activations(self._layer), self._layer))
-        self._sums.add(*values)
+        passes = [maker.over(Picture(frame))[0] for maker in self._makers]
+        for each in passes:
+            each.run_forward(Needs(frozenset(self._sums)), record_all=False)
+        for layer, sums in self._sums.items():
+            sums.add(*(flat_maps(each, each.activations(layer), layer) for each in passes))
 
-    def matching(self) -> UnitMatching:
-        """Return what goes together over all pictures seen."""
-        return self._sums.matching()
+    def matching(self, layer: str) -> UnitMatching:
+        """Return what goes together in a layer over all pictures seen."""
+        return self._sums[layer].matching()

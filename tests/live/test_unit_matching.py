@@ -18,12 +18,13 @@ from deepvis_toolbox.live.panes.status_line import _class
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.toolbox_command import main
 from deepvis_toolbox.live.work import counterpart as counterpart_module
+from deepvis_toolbox.live.work import unit_matching
 from deepvis_toolbox.live.work.counterpart import Counterpart, probe_pictures
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.request import MatchedUnits
 from deepvis_toolbox.measure import Difference, LayerMaps, MostDifferent
-from deepvis_toolbox.measure.matching import LayerMatcher
+from deepvis_toolbox.measure.matching import LayersMatcher
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
 from deepvis_toolbox.words.comparison import OTHER_NETWORK
@@ -79,7 +80,7 @@ def opened(small, folder: Path, at_once: bool = False) -> tuple[State, FrameProc
 
 def test_units_are_matched_a_picture_each_time_and_it_is_said_how_far_that_is(small, folder: Path) -> None:
     state, processor = opened(small, folder)
-    for seen in range(1, 5):
+    for seen in range(1, 6):
         snapshot = processor.process(frame(), make_request(state))
         assert snapshot.refusals[QUESTION] == f"matching units over the probe's pictures: {seen} of 5"
         assert no_maps_note(scene_of(state, snapshot)) == snapshot.refusals[QUESTION]
@@ -101,14 +102,14 @@ def test_what_was_matched_is_kept_for_the_next_time(
     def unwanted(*_: object) -> None:
         raise AssertionError("a picture was looked at again")
 
-    see = LayerMatcher.see
-    monkeypatch.setattr(LayerMatcher, "see", unwanted)
+    see = LayersMatcher.see
+    monkeypatch.setattr(LayersMatcher, "see", unwanted)
     state, processor = opened(small, folder)
     again = processor.process(frame(), make_request(state))
     np.testing.assert_array_equal(
         again.answers[MatchedUnits("conv1")].units, first.answers[MatchedUnits("conv1")].units
     )
-    monkeypatch.setattr(LayerMatcher, "see", see)
+    monkeypatch.setattr(LayersMatcher, "see", see)
     path.write_bytes(path.read_bytes()[:-30])
     state, processor = opened(small, folder, at_once=True)
     found = processor.process(frame(), make_request(state)).answers[MatchedUnits("conv1")]
@@ -142,12 +143,44 @@ def test_classes_stay_matched_by_their_numbers(small, folder: Path) -> None:
     assert np.abs(snapshot.answers[Difference(OTHER_NETWORK, LayerMaps("prob"))].maps).max() < 1e-5
 
 
-def test_the_units_that_differ_most_are_those_of_the_shown_layer(small, folder: Path) -> None:
-    state, processor = opened(small, folder, at_once=True)
+def listed(state: State) -> MostDifferent:
+    (question,) = (one for one in make_request(state).questions if isinstance(one, MostDifferent))
+    return question
+
+
+def test_the_units_that_differ_most_are_of_all_layers_once_these_are_matched(
+    small, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_matching, "LAYERS_AT_ONCE", 2)
+    state, processor = opened(small, folder)
     KEYS.press(state, "N")
-    question = MostDifferent(OTHER_NETWORK, ("conv1",))
-    answer = processor.process(frame(), make_request(state)).answers[question]
-    assert max(answer.scores, default=0) < 1e-5
+    question, notes = listed(state), []
+    while not notes or processor.is_unfinished:
+        snapshot = processor.process(frame(), make_request(state))
+        notes.append(snapshot.answers[question].note)
+    layers = [name for name in small.layers if name != "data"]
+    first, most = len(small.label_layers), len(layers)
+    said = [f"{many} of {most} layers" for many in range(first, most)]
+    assert [note.removeprefix("no unit differs in ") for note in dict.fromkeys(notes)] == said, "one more at a time"
+    assert max(snapshot.answers[question].scores, default=0) < 1e-5
+    go_to(state, Unit("flatten", 0))
+    refusal = processor.process(frame(), make_request(state)).refusals[Difference(OTHER_NETWORK, LayerMaps("flatten"))]
+    assert refusal.startswith("--probe: 5 values of each are too few to match 768 units")
+
+
+def test_layers_that_are_not_listed_are_not_matched(small, folder: Path, tmp_path: Path) -> None:
+    state, processor = opened(small, folder, at_once=True)
+    processor.process(frame(), make_request(state))
+    assert len(kept(tmp_path)) == 1
+    KEYS.press(state, "N")
+    processor.process(frame(), make_request(state))
+    several = len(kept(tmp_path))
+    assert several > 1
+    state, processor = opened(small, folder)
+    KEYS.press(state, "N")
+    for _ in range(several):
+        snapshot = processor.process(frame(), make_request(state))
+    assert snapshot.answers[listed(state)].note.endswith("7 of 8 layers"), "what was kept is read, all but flatten"
 
 
 def test_pictures_that_cannot_be_read_are_left_out(small, folder: Path, caplog: pytest.LogCaptureFixture) -> None:

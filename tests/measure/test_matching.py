@@ -18,7 +18,7 @@ from deepvis_toolbox.measure import (
     UnitsByDifference,
     matching,
 )
-from deepvis_toolbox.measure.matching import CorrelationSums, LayerMatcher
+from deepvis_toolbox.measure.matching import CorrelationSums, LayersMatcher
 from tests.measure.test_comparison import LAYERS, Net, network_of, picture
 
 ORDER = [3, 0, 4, 1, 2]
@@ -38,7 +38,7 @@ def test_correlations_are_numpys_over_all_pictures_and_places() -> None:
 def test_the_assignment_is_the_best_of_all() -> None:
     random = np.random.default_rng(1)
     sums = CorrelationSums(5)
-    sums.add(torch.from_numpy(random.normal(size=(5, 12))), torch.from_numpy(random.normal(size=(5, 12))))
+    sums.add(torch.from_numpy(random.normal(size=(5, 14))), torch.from_numpy(random.normal(size=(5, 14))))
     found, correlations = sums.matching(), sums.correlations()
     best = max(permutations(range(5)), key=lambda order: sum(correlations[unit, order[unit]] for unit in range(5)))
     assert tuple(found.units) == best
@@ -74,10 +74,10 @@ def reordered(module: Net) -> Net:
 def test_units_in_another_order_are_found_and_then_nothing_differs() -> None:
     module = Net()
     network, other = network_of(module), network_of(reordered(module))
-    matcher = LayerMatcher(network, other, LAYERS["conv1"])
+    matcher = LayersMatcher(network, other, [LAYERS["conv1"]])
     for seed in range(4):
         matcher.see(picture(seed, (20, 30)))
-    found = matcher.matching()
+    found = matcher.matching(LAYERS["conv1"])
     assert [ORDER[unit] for unit in found.units] == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(found.correlations, 1, atol=1e-5)
 
@@ -100,7 +100,7 @@ def test_units_in_another_order_are_found_and_then_nothing_differs() -> None:
 def test_what_cannot_be_matched_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     network = network_of(Net())
     with pytest.raises(ToolboxError, match="they cannot be compared"):
-        LayerMatcher(network, network_of(Net(1), size=(20, 20)), LAYERS["conv1"])
+        LayersMatcher(network, network_of(Net(1), size=(20, 20)), [LAYERS["conv1"]])
     monkeypatch.setattr(matching, "MOST_UNITS", 4)
     with pytest.raises(ToolboxError, match=r"has 5 units, too many to be matched by correlation \(4 at most\)"):
-        LayerMatcher(network, network_of(Net(1)), LAYERS["conv1"])
+        LayersMatcher(network, network_of(Net(1)), [LAYERS["conv1"]])

@@ -26,7 +26,4 @@ class MostDifferentPane(UnitListPane):
         """Return the units of all layers that differ most."""
         if state.reference is None or not state.view.show_most_different or not state.facts.layers:
             return None
-        other = state.facts.other
-        if other and other.is_matched and state.view.pinned is None and state.layer:
-            return MostDifferent(state.reference, (state.layer.name,), BEST)  # others are not matched yet
         return MostDifferent(state.reference, tuple(layer.name for layer in state.facts.layers[1:]), BEST)

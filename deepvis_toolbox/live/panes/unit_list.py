@@ -47,10 +47,11 @@ class UnitListPane(Pane):
     def draw(self, pixels: Pixels, scene: Scene) -> None:
         """Draw the units, or say why there are none."""
         look, question = scene.look, self.question(scene.state)
-        draw_caption(pixels, look, self.title, with_rate("score", scene))
+        answer = scene.answer(question)
+        of_how_many = f"{answer.note} · " if answer and answer.units and answer.note else ""
+        draw_caption(pixels, look, self.title, with_rate(f"{of_how_many}score", scene))
         body = body_of(pixels, look)
         clear(body, look.panel)
-        answer = scene.answer(question)
         if answer is None or not answer.units:
             draw_note(body, look, answer.note if answer else missing_note(scene, question))
             return

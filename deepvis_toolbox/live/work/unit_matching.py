@@ -17,50 +17,64 @@ from numpy.typing import NDArray
 from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.work.request import MatchedUnits, Request
-from deepvis_toolbox.measure.matching import LayerMatcher, why_not_matched
+from deepvis_toolbox.measure import MostDifferent
+from deepvis_toolbox.measure.matching import LayersMatcher, why_not_matched
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.npz_file import ArrayForm, read_arrays
 from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
-from deepvis_toolbox.words.comparison import UnitMatching
+from deepvis_toolbox.words.comparison import OTHER_NETWORK, UnitMatching
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 _FORMAT = 1
+LAYERS_AT_ONCE = 8
+"""The sums of one take 32 MiB at most."""
 _log = logging.getLogger(__name__)
 
 
 class UnitMatcher:
-    """Looks for the matching of one layer at a time, the last one asked for; those that were found are kept."""
+    """Matches the shown layer's units; then, while units of several layers are asked for, the others' a few layers at
+    a time. What was found is kept."""
 
     def __init__(self, network: Network, other: Network, pictures: list[Path], at_once: bool = False) -> None:
         """Take `at_once`: look at all pictures before the first answer, instead of one for each frame."""
         self._networks, self._pictures, self._at_once = (network, other), pictures, at_once
         self._found: dict[str, UnitMatching] = {}
         self._refused: dict[str, str] = {}
-        self._layer = ""
-        self._matcher: LayerMatcher | None = None
+        self._layers: tuple[str, ...] = ()
+        """Those that are being matched; all pictures have been seen for those of them that have been found."""
+        self._matcher: LayersMatcher | None = None
         self._seen = self._readable = 0
-
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether there are pictures left to look at for the layer asked for last."""
-        return self._matcher is not None
+        self.is_unfinished = False
+        """Whether there is more to be found for the layers asked for last."""
 
     def follow(self, request: Request) -> dict[Question[Any], UnitMatching]:
-        """Look at one picture more for the layer that the request asks about, and answer once all have been seen."""
+        """Go a step on with the layers that the request asks about, one picture or one layer's matching; answer for the
+        shown one, once it has been found."""
+        self.is_unfinished = False  # what fails is not tried again by itself
         question = next((one for one in request.questions if isinstance(one, MatchedUnits)), None)
-        if question is None or not self._is_matched(question.layer):
-            self._matcher = None
-            return {}
-        if question.layer not in self._found:
-            if question.layer != self._layer or self._matcher is None:
-                self._begin(question.layer)
-            while self._matcher is not None:
-                self._see_one_more(self._matcher)
-                if not self._at_once:
-                    break
-        return {question: self._found[question.layer]} if question.layer in self._found else {}
+        wanted = self._wanted(question, request)
+        while wanted:
+            self._go_on_with(wanted)
+            wanted = self._wanted(question, request)
+            if not self._at_once:
+                break
+        if not wanted:
+            self._matcher, self._layers = None, ()
+        self.is_unfinished = bool(wanted)
+        return {question: self._found[question.layer]} if question and question.layer in self._found else {}
+
+    def _wanted(self, question: MatchedUnits | None, request: Request) -> tuple[str, ...]:
+        """Return the layers to be matched next, the shown one before all others; none where all have been."""
+        if question and self._is_missing(question.layer):
+            return (question.layer,)
+        listed = (one for one in request.measurements if isinstance(one, MostDifferent))
+        missing = [name for one in listed if one.reference == OTHER_NETWORK for name in one.layers]
+        return tuple(filter(self._is_missing, missing))[:LAYERS_AT_ONCE]
+
+    def _is_missing(self, layer: str) -> bool:
+        return layer not in self._found and self._is_matched(layer)
 
     def units_of(self, layer: str) -> NDArray[np.int32] | None:
         """Return the other network's units in the order of a layer's own, int32 (units,); None for classes, which are
@@ -71,7 +85,7 @@ class UnitMatcher:
         if layer in self._found:
             return self._found[layer].units
         if self._is_matched(layer):
-            seen = self._seen if layer == self._layer else 0
+            seen = self._seen if layer in self._layers else 0
             raise ToolboxError(f"matching units over the probe's pictures: {seen} of {len(self._pictures)}")
         if refusal := self._refused.get(layer) or why_not_matched(*self._networks, layer):
             raise ToolboxError(refusal)
@@ -81,15 +95,35 @@ class UnitMatcher:
         is_class = layer in self._networks[0].label_layers
         return not (is_class or layer in self._refused or why_not_matched(*self._networks, layer))
 
-    def _begin(self, layer: str) -> None:
-        self._layer, self._seen, self._readable = layer, 0, 0
-        if kept := _read(self._file(layer), self._networks[0].layers[layer].channels):
-            self._found[layer], self._matcher = kept, None
+    def _go_on_with(self, layers: tuple[str, ...]) -> None:
+        if not set(layers) & set(self._layers):
+            self._begin(layers)
+        if self._matcher is None:
+            return
+        if self._seen < len(self._pictures):
+            self._see_one_more(self._matcher)
+        elif self._readable < 2:
+            self._refused |= dict.fromkeys(self._layers, "--probe: fewer than two of its pictures can be read")
         else:
-            self._matcher = LayerMatcher(*self._networks, layer)
+            self._match(self._matcher, next(filter(self._is_missing, self._layers)))
 
-    def _see_one_more(self, matcher: LayerMatcher) -> None:
-        self._matcher = None  # what fails is not tried again by itself
+    def _begin(self, layers: tuple[str, ...]) -> None:
+        for layer in layers:
+            if kept := _read(self._file(layer), self._networks[0].layers[layer].channels):
+                self._found[layer] = kept
+        self._layers = tuple(filter(self._is_missing, layers))
+        self._seen = self._readable = 0
+        self._matcher = LayersMatcher(*self._networks, self._layers) if self._layers else None
+
+    def _match(self, matcher: LayersMatcher, layer: str) -> None:
+        try:
+            self._found[layer] = matcher.matching(layer)
+        except ToolboxError as error:
+            self._refused[layer] = f"--probe: {error}"
+            return
+        _write(self._file(layer), self._found[layer])
+
+    def _see_one_more(self, matcher: LayersMatcher) -> None:
         path = self._pictures[self._seen]
         self._seen += 1
         try:
@@ -97,18 +131,14 @@ class UnitMatcher:
             self._readable += 1
         except UnreadablePicture as error:
             _log.warning("--probe: left out: %s", error)
-        if self._seen < len(self._pictures):
-            self._matcher = matcher
-        elif self._readable < 2:
-            self._refused[self._layer] = "--probe: fewer than two of its pictures can be read"
-        else:
-            self._found[self._layer] = matcher.matching()
-            _write(self._file(self._layer), self._found[self._layer])
 
     def _file(self, layer: str) -> Path:
-        pictures = [(str(path), *_stamp(path)) for path in self._pictures]
-        content = json.dumps([_FORMAT, self._identities, layer, pictures]).encode("utf-8", "surrogatepass")
+        content = json.dumps([_FORMAT, self._identities, layer, self._stamps]).encode("utf-8", "surrogatepass")
         return _folder() / f"{hashlib.sha256(content).hexdigest()}.npz"
+
+    @cached_property
+    def _stamps(self) -> list[tuple[str, int, int]]:
+        return [(str(path), *_stamp(path)) for path in self._pictures]
 
     @cached_property
     def _identities(self) -> list[list[Any]]:
