@@ -125,6 +125,18 @@ def test_the_example_runs_by_the_command_that_the_docs_give() -> None:
     assert "% of new pictures are named rightly" in done.stdout
 
 
+@pytest.mark.parametrize("file", ["training.md", "web.md"])
+def test_the_network_of_the_example_opens_by_the_command_that_the_docs_give(file: str, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / file).read_text("utf-8")
+    (line,) = re.findall(r"^    python (run_toolbox\.py --model train_shapes:make .*)$", text, re.MULTILINE)
+    given = shlex.split(line.replace("--web 8000 --shared", "").replace("--watch localhost:8765", ""))
+    call = [*given[1:-1], "demo", "--headless", "--snapshot", str(tmp_path / "window.png"), "--frames", "1"]
+    assert given[-2:] == ["--input", "docs/examples/shapes"], "the pictures are there once the training has begun"
+    done = subprocess.run([sys.executable, given[0], *call], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "window.png").exists()
+
+
 def test_the_example_learns_and_can_be_watched(example: Any, tmp_path: Path) -> None:
     """A few of its steps; what is served is the network in training."""
     with socket.socket() as free:

@@ -62,10 +62,12 @@ def web_options(given: argparse.Namespace) -> WebOptions | None:
                 raise ToolboxError(f"{flag} needs --web")
         return None
     refused = {"--headless": given.headless, "--record": given.record, "--script": given.script}
-    refused |= {"--frames": given.frames, "--watch": given.watch}
+    refused |= {"--frames": given.frames}
     for flag, value in refused.items():
         if value:
             raise ToolboxError(f"{flag} does not go with --web")
+    if given.watch and not given.shared:
+        raise ToolboxError("--watch with --web needs --shared: the network that changes has one window, which all see")
     if bool(given.tls_cert) != bool(given.tls_key):
         raise ToolboxError("--tls-cert and --tls-key go together: a certificate and its private key")
     files = [user_path(each) for each in (given.tls_cert, given.tls_key) if each]

@@ -38,19 +38,26 @@ def run_web(options: StartOptions, web: WebOptions) -> None:
     with ExitStack() as stack:
         token = token_of_file(web.token_file) if web.token_file else None
         access = Access(web.host, web.names, token, is_encrypted=web.certificate is not None)
-        network = OneNetwork(options.load, options.open_counterpart)
-        stack.callback(network.close)
+        network = None if options.training else OneNetwork(options.load, options.open_counterpart)
+        if network:
+            stack.callback(network.close)
         stage = Stage(options, network, opened_sources(options, stack))
         server = opened_server(stage, web, stack, access)
         for line in _greeting(server, web, access):
             print(line, flush=True)
-        while not network.loading.done():
-            try:
-                network.loading.exception(SECONDS_BETWEEN_LOOKS)
-            except StillLoadingError:
-                continue
-        network.network()  # what kept it from being loaded is raised here
+        if network:
+            _await(network)
         server.wait()
+
+
+def _await(network: OneNetwork) -> None:
+    """Return once the network is loaded; what kept it from that is raised."""
+    while not network.loading.done():
+        try:
+            network.loading.exception(SECONDS_BETWEEN_LOOKS)
+        except StillLoadingError:
+            continue
+    network.network()
 
 
 def opened_sources(options: StartOptions, stack: ExitStack) -> list[ServerSource]:

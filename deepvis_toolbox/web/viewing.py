@@ -48,13 +48,30 @@ class Stage:
     """What all windows of a server are made of."""
 
     options: StartOptions
-    network: OneNetwork
+    network: OneNetwork | None
+    """None where a training is watched: the only window has its own, which changes."""
     sources: Sequence[Lendable]
 
     @property
     def source_options(self) -> SourceOptions:
         """How inputs are opened."""
         return SourceOptions(**dict(self.options.settings.sources), realtime=True)
+
+    def work(self, sources: Sequence[Source], snapshots: Mailbox[Snapshot]) -> LiveWork:
+        """Return what reads and computes for one window, not started yet."""
+        options = self.options
+        if self.network is None:
+            training = options.training.anew() if options.training else None
+            openers = (options.open_grower, training, options.open_scan, options.open_counterpart)
+            return LiveWork(options.load, sources, options.start_unit, *openers, snapshots=snapshots)
+        return LiveWork(
+            self.network.network,
+            sources,
+            options.start_unit,
+            open_scan=options.open_scan,
+            snapshots=snapshots,
+            make_worker=partial(ViewerWorker, self.network),
+        )
 
     def shelf_opener(self) -> OpenShelf | None:
         """Return what opens the unit images for one window; all windows together take the memory that is allowed."""
@@ -142,14 +159,7 @@ class Viewing(threading.Thread):
             for each in stage.sources:
                 sources.append(each.lend())
             sources.append(self.page_source)
-            work = LiveWork(
-                stage.network.network,
-                sources,
-                options.start_unit,
-                open_scan=options.open_scan,
-                snapshots=self._snapshots,
-                make_worker=partial(ViewerWorker, stage.network),
-            )
+            work = stage.work(sources, self._snapshots)
             stack.callback(work.close)
             work.start()
             self._work = work

@@ -1,8 +1,8 @@
 """Trains a small network to name shapes that it draws itself, in about two minutes on a CPU, and can be watched live:
 
     PYTHONPATH=. python docs/examples/train_shapes.py
-    python run_toolbox.py --model train_shapes:make --path docs/examples --watch localhost:8765 \
-        --input docs/examples/shapes
+    python run_toolbox.py --model train_shapes:make --path docs/examples --input-size 64 \
+        --watch localhost:8765 --input docs/examples/shapes
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ SIZE = 64
 
 class ShapeNet(nn.Module):
     """Three convolutions and the classes. It takes RGB values of 0 to 255, as the toolbox gives them."""
-
-    input_shape = (3, SIZE, SIZE)
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from deepvis_toolbox import training_view
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live import actions, actions_backward
 from deepvis_toolbox.live.painter import Painter
@@ -119,6 +121,56 @@ def test_a_file_is_told_of_once_it_is_written_whole(tmp_path: Path) -> None:
     assert news.wait(10)
     watch.close()
     assert [found.stamp[1] for found in told] == [60, 13]
+
+
+@contextmanager
+def trained() -> Iterator[int]:
+    """The port of a training that goes on all the while."""
+    over = threading.Event()
+
+    def train() -> None:
+        step = 0
+        while not over.wait(0.01):
+            step += 1
+            view.update(step)
+
+    with training_view.watch(Learner(), port=0, seconds=0) as view:
+        training = threading.Thread(target=train)
+        training.start()
+        yield view.port
+        over.set()
+        training.join()
+
+
+def test_weights_that_are_served_stay_until_they_are_opened_however_long_that_takes() -> None:
+    def slowly(checkpoint: Checkpoint) -> TorchNetwork:
+        time.sleep(1)
+        return load(checkpoint)
+
+    with trained() as port:
+        training, told = Training(port, slowly), Mailbox[Checkpoint]()
+        training.first()
+        following = training.watch(told.put)
+        following.start()
+        for _ in range(2):
+            checkpoint = told.get(20)
+            assert checkpoint is not None
+            assert training.open(checkpoint) is not None, training._note
+        following.close()
+
+
+def test_first_weights_that_are_gone_before_they_are_read_are_not_the_end(tmp_path: Path) -> None:
+    written(tmp_path / "1.pt", 1)
+
+    def load_later(checkpoint: Checkpoint) -> TorchNetwork:
+        if checkpoint.name == "1.pt":
+            checkpoint.path.unlink()
+            written(tmp_path / "2.pt", 2)
+        return load(checkpoint)
+
+    training = Training(tmp_path, load_later)
+    training.first()
+    assert training._name == "2.pt · epoch 2"
 
 
 class Following:

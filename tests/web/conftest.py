@@ -68,7 +68,7 @@ class Served:
 
     server: Server
     access: Access
-    network: OneNetwork
+    network: OneNetwork | None
 
     @property
     def base(self) -> str:
@@ -186,8 +186,9 @@ def serving(*inputs: str, **options: Any) -> Iterator[Served]:
     web = WebOptions(is_shared=options.pop("shared", False))
     access = options.pop("access", None) or Access("127.0.0.1")
     with ExitStack() as stack:
-        network = OneNetwork(options.pop("load", load))
-        stack.callback(network.close)
+        network = None if "training" in options else OneNetwork(options.pop("load", load))
+        if network:
+            stack.callback(network.close)
         start = StartOptions(load=load, settings=settings, inputs=inputs, **options)
         stage = Stage(start, network, opened_sources(start, stack))
         yield Served(opened_server(stage, web, stack, access), access, network)

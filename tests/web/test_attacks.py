@@ -390,6 +390,7 @@ def test_the_program_serves_over_tls_and_ctrl_c_ends_it_within_two_seconds(tmp_p
         (["--web", "http://x"], '--web "http://x" must be a port, or host:port'),
         (["--web", "70000"], "must be a port"),
         (["--web", "8000", "--headless"], "--headless does not go with --web"),
+        (["--web", "8000", "--watch", "."], "--watch with --web needs --shared"),
         (["--web", "8000", "--record", "x.mp4"], "--record does not go with --web"),
         (["--web", "8000", "--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
         (["--web", "8000", "--tls-cert", "x.pem", "--tls-key", "x.pem"], "x.pem: there is no such file"),

@@ -9,16 +9,22 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from websockets.exceptions import ConnectionClosed
 
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.window.interface import MouseEvent
+from deepvis_toolbox.live.work.checkpoints import Checkpoint
+from deepvis_toolbox.live.work.training import Training
+from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.web.link import NO_NUMBER
 from deepvis_toolbox.web.server_sources import ServerSource
 from deepvis_toolbox.words.unit import Unit
+from tests.nets import opened
 
-from .conftest import LABELS, Page, Served, jpeg, serving
+from .conftest import LABELS, Page, Served, SmallNet, jpeg, serving
 
 
 def colour_of_input(page: Page) -> str:
@@ -281,6 +287,47 @@ def test_more_viewers_than_may_are_told_so(photos: Path) -> None:
         wait_for(lambda: len(served.server.viewers) == 0)
         with served.page() as again:
             again.until("frame")
+
+
+def test_a_training_is_watched_in_the_shared_window_and_anew_after_it_was_left(photos: Path, tmp_path: Path) -> None:
+    def with_weights(checkpoint: Checkpoint) -> TorchNetwork:
+        module = SmallNet()
+        module.load_state_dict(torch.load(checkpoint.path, weights_only=True))
+        return opened(module, labels=LABELS)
+
+    def write(number: int, likes: str) -> None:
+        module = SmallNet()
+        module.fc.bias.data[LABELS.index(likes)] += 50
+        torch.save(module.state_dict(), tmp_path / "partial")
+        (tmp_path / "partial").rename(tmp_path / f"{number}.pt")
+
+    def first_class(page: Page) -> str:
+        classes = page.told.get("status", {}).get("classes")
+        return classes[0][0] if classes else ""
+
+    with serving(str(photos), training=Training(tmp_path, with_weights), shared=True) as served:
+        with served.page() as page, served.page() as other:
+            write(1, "goat")
+            page.until(lambda: first_class(page) == "goat")
+            write(2, "jug")
+            for each in (page, other):
+                each.until(lambda each=each: first_class(each) == "jug")
+            page.press("q")
+            page.until("end")
+        with served.page() as page:
+            page.until(lambda: first_class(page) == "jug")
+            write(3, "egg")
+            page.until(lambda: first_class(page) == "egg")
+
+
+def test_weights_that_do_not_fit_are_told_to_the_page(photos: Path, tmp_path: Path) -> None:
+    def refuse(_: Checkpoint) -> TorchNetwork:
+        raise ToolboxError("these weights are of another network")
+
+    (tmp_path / "1.pt").write_bytes(b"any")
+    with serving(str(photos), training=Training(tmp_path, refuse), shared=True) as served, served.page() as page:
+        page.until("end")
+        assert page.told["end"]["why"] == "these weights are of another network"
 
 
 def test_a_shared_window_is_used_by_whom_has_its_token_and_watched_by_the_rest(photos: Path) -> None:

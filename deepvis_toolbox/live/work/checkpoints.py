@@ -59,6 +59,9 @@ class CheckpointWatch(ABC):
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
+    def opened(self) -> None:  # noqa: B027 - where files stay, nothing hangs on it
+        """Note that the weights told last have been read."""
+
     @abstractmethod
     def look(self) -> Checkpoint | None:
         """Return weights that are new and whole; None where there are none."""

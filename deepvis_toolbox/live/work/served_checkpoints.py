@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
@@ -17,8 +18,6 @@ _ADDRESS = re.compile(r"(?:localhost|127\.0\.0\.1):(\d{1,5})")
 LARGEST = 8 << 30
 """Bytes; as of files with weights."""
 _PIECE = 1 << 20
-_KEPT = 2
-"""The newest weights, and those that the worker may still be opening."""
 
 
 def served_port(text: str) -> int | None:
@@ -32,19 +31,31 @@ def served_port(text: str) -> int | None:
 
 
 class ServedCheckpoints(CheckpointWatch):
-    """Of a training script's own; silent while nobody serves any."""
+    """Of a training script's own; silent while nobody serves any. The next weights are asked for when the last ones
+    have been opened: so these are there as long as that takes, and none are sent in vain."""
 
     def __init__(self, port: int, tell: Callable[[Checkpoint], object]) -> None:
         super().__init__(tell)
         self._port = port
+        self._may_ask = threading.Event()
+        self._may_ask.set()
         self._folder = tempfile.TemporaryDirectory(prefix="deepvis-watch-")
 
     def look(self) -> Checkpoint | None:
         """Ask for weights; None where there is no training yet, or none any more."""
+        if not self._may_ask.wait(self._seconds):
+            return None
         try:
-            return fetch_served(self._port, Path(self._folder.name))
+            found = fetch_served(self._port, Path(self._folder.name))
         except (OSError, HTTPException, ValueError):
             return None
+        if found:
+            self._may_ask.clear()
+        return found
+
+    def opened(self) -> None:
+        """Note that the weights told last have been read, and may go."""
+        self._may_ask.set()
 
     def close(self) -> None:
         """Stop asking; what was told is removed."""
@@ -71,9 +82,9 @@ def fetch_served(port: int, folder: Path) -> Checkpoint | None:
                 file.write(piece)
         if path.stat().st_size != length:
             return None
-        by_age = sorted(folder.glob("*.pt"), key=lambda each: each.stat().st_mtime_ns)
-        for former in by_age[:-_KEPT]:
-            former.unlink()
+        for former in folder.glob("*.pt"):
+            if former != path:
+                former.unlink()
         return Checkpoint(path, (time.time_ns(), length))
     finally:
         connection.close()

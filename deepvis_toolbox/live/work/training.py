@@ -33,41 +33,58 @@ class Training:
         `load` opens the network with a checkpoint's weights."""
         self.where = where
         self._load = load
+        self._watch: CheckpointWatch | None = None
         self._opened: Checkpoint | None = None
         self._count = 0
         self._name = self._note = ""
         self._unit: Unit | None = None
         self._film: list[FormerTile] = []
 
+    def anew(self) -> Training:
+        """Return the same, before anything was opened."""
+        return Training(self.where, self._load)
+
     def first(self) -> Network:
-        """Return the network with the first weights that there are; waits for them as long as it takes.
+        """Return the network with the first weights that there are, and still are when they are read; waits for them
+        as long as it takes.
 
         Raises `ToolboxError` where they do not fit.
         """
         news: Mailbox[Checkpoint] = Mailbox()
-        watch = self.watch(news.put)
+        watch = self._made(news.put)
         watch.start()
-        found = news.get()
-        assert found is not None
         try:
-            return self._load_and_note(found)
+            while True:
+                found = news.get()
+                assert found is not None
+                try:
+                    return self._load_and_note(found)
+                except ToolboxError:
+                    if found.path.exists():
+                        raise
+                watch.opened()
         finally:
             watch.close()
 
     def watch(self, tell: Callable[[Checkpoint], object]) -> CheckpointWatch:
         """Return what tells, in a thread of its own once it is started, of each new checkpoint."""
+        self._watch = self._made(tell)
+        return self._watch
+
+    def _made(self, tell: Callable[[Checkpoint], object]) -> CheckpointWatch:
         return ServedCheckpoints(self.where, tell) if isinstance(self.where, int) else FileWatch(self.where, tell)
 
     def open(self, checkpoint: Checkpoint) -> Network | None:
         """Return the network with the checkpoint's weights; None where it is open already, or they do not fit or the
         file is damaged, which `progress` then says: the next one may be better."""
-        if checkpoint == self._opened:
-            return None
         try:
-            return self._load_and_note(checkpoint)
+            return None if checkpoint == self._opened else self._load_and_note(checkpoint)
         except ToolboxError as error:
             self._note = sentence_of(error)
             return None
+        finally:
+            if self._watch:
+                self._watch.opened()
 
     def _load_and_note(self, checkpoint: Checkpoint) -> Network:
         from deepvis_toolbox.opening.weights_file import time_in_training
