@@ -27,12 +27,10 @@ from deepvis_toolbox.optimize.files.montages import write_comparison, write_mont
 from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
 from deepvis_toolbox.optimize.files.presets import (
-    DEFAULT,
     PARTS,
     by_default_settings,
     default_preset,
     preset_values,
-    presets_of,
 )
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch
@@ -103,11 +101,15 @@ def _runs(
         if not names:
             raise ToolboxError("--compare names no preset; write it as --compare paper1,paper2,paper3,paper4")
         return [_Run(name, _settings({**preset_values(net, name), **parameters}, name), targets) for name in names]
-    if given.preset is None and not parameters and DEFAULT in presets_of(net):
+    if given.preset is None and not parameters:
         for name in dict.fromkeys(default_preset(net, target) for target in targets):
-            whose = " for units that see a part of the image" if name == PARTS else ""
-            say(f'no parameters given: using the preset "{name}" of {net.name}{whose}')
+            what_for = " for units that see a part of the image" if name == PARTS else ""
+            whose = f"of {net.name}" if name in net.description.presets else "for any network"
+            say(f'no parameters given: using the preset "{name}" {whose}{what_for}')
         return [_Run("", settings, group) for settings, group in by_default_settings(net, targets)]
+    if given.preset is None and not {"lr_policy", "lr_params"} & parameters.keys():
+        say("without --lr-params a step is the gradient times 1, which may be far too little; --preset default begins "
+            "with other parameters, and changes those that you give")  # fmt: skip
     values = preset_values(net, given.preset) if given.preset is not None else {}
     return [_Run("", _settings({**values, **parameters}, given.preset), targets)]
 

@@ -50,15 +50,40 @@ PAPER_PRESETS: dict[str, dict[str, Any]] = {
 """Table 1 of Yosinski et al. 2015, with the step settings its authors published; tuned for CaffeNet."""
 
 DEFAULT = "default"
-"""The name of a model's preset that is used where none is asked for."""
+"""The name of the preset that is used where none is asked for."""
 PARTS = "parts"
-"""The name of the one that is used, where there is one, for units that see a part of the image alone."""
+"""The name of the one that is used for units that see a part of the image alone."""
+_GENERAL_STEPS: dict[str, Any] = {
+    "max_iter": 120,
+    "lr_policy": "adam",
+    "lr_params": {"lr": 3.0},
+    "lr_end": 0.1,
+    "parametrization": "fourier-decorrelated",
+    "shown_percentile": 0.7,
+}
+GENERAL_PRESETS: dict[str, dict[str, Any]] = {
+    DEFAULT: {
+        **_GENERAL_STEPS,
+        "decay": 0.002,
+        "views": 1,
+        "view_smallest": 0.6,
+        "view_turn": 5.0,
+        "view_noise": 15.0,
+        "against": 0.1,
+        "coarse": 20.0,
+    },
+    PARTS: {**_GENERAL_STEPS, "decay": 0.01, "robust": 1.0},
+}
+"""Of models that have none of that name. Steps in pixel values, whatever the size of the network's gradients."""
 
 
 def presets_of(net: Network) -> dict[str, dict[str, Any]]:
-    """Return the paper's presets and the model's own (`presets` in its model.yaml), which come first where names are
-    equal."""
-    return {**PAPER_PRESETS, **{name: dict(values) for name, values in net.description.presets.items()}}
+    """Return the paper's presets, those for any network, and the model's own (`presets` in its model.yaml), which come
+    first where names are equal."""
+    general = {name: dict(values) for name, values in GENERAL_PRESETS.items()}
+    if net.norm_statistics:
+        general[DEFAULT]["norm_prior"] = 1.0
+    return {**PAPER_PRESETS, **general, **{name: dict(values) for name, values in net.description.presets.items()}}
 
 
 def preset_values(net: Network, name: str) -> dict[str, Any]:
@@ -79,16 +104,15 @@ def preset(net: Network, name: str) -> AscentSettings:
 
 def default_settings(net: Network, target: Target) -> AscentSettings:
     """Return the parameters that a target climbs with where nobody gives any."""
-    name = default_preset(net, target)
-    return preset(net, name) if name else AscentSettings()
+    return preset(net, default_preset(net, target))
 
 
-def default_preset(net: Network, target: Target) -> str | None:
-    """Return the name of the model's preset that is used where none is asked for: `parts` for a target that sees a
-    part of the image alone, else or where the model has none `default`; None where it has neither."""
-    known, checked = presets_of(net), checked_target(target, net)
+def default_preset(net: Network, target: Target) -> str:
+    """Return the name of the preset that is used where none is asked for: `parts` for a target that sees a part of the
+    image alone, else, or where the model has a `default` of its own and no `parts`, `default`."""
+    own, checked = net.description.presets, checked_target(target, net)
     names = [DEFAULT] if sees_whole_image(net, checked.layer, checked.place) else [PARTS, DEFAULT]
-    return next((name for name in names if name in known), None)
+    return next((name for name in names if name in own), names[0])
 
 
 TargetKind = TypeVar("TargetKind", bound=Target)
@@ -96,7 +120,7 @@ TargetKind = TypeVar("TargetKind", bound=Target)
 
 def by_default_settings(net: Network, targets: Sequence[TargetKind]) -> list[tuple[AscentSettings, list[TargetKind]]]:
     """Return the targets by the settings that they climb with where nobody gives any; empty for none."""
-    groups: dict[str | None, list[TargetKind]] = {}
+    groups: dict[str, list[TargetKind]] = {}
     for target in targets:
         groups.setdefault(default_preset(net, target), []).append(target)
     return [(default_settings(net, group[0]), group) for group in groups.values()]
