@@ -210,12 +210,15 @@ class Network(ABC):
 
     def probabilities(self, values: torch.Tensor) -> torch.Tensor:
         """Return the probability layer's activations (N, …) as class probabilities, 0 to 1 (N, classes): themselves
-        where they are some (of a softmax, or of a sigmoid that was named), exp of logarithms, else their softmax."""
+        where they are some (of a softmax, or of a sigmoid that was named), exp of logarithms, the sigmoid of a lone
+        one, else their softmax."""
         flat = values.flatten(1)
         kind = self.layers[self.probability_layer].kind if self.probability_layer else ""
         if kind == "log_softmax":
             return flat.exp()
-        return flat if kind in ("softmax", "sigmoid") or _are_shares(kind, flat) else flat.softmax(1)
+        if kind in ("softmax", "sigmoid") or _are_shares(kind, flat):
+            return flat
+        return flat.softmax(1) if flat.shape[1] > 1 else flat.sigmoid()
 
     def __enter__(self) -> Network:
         return self

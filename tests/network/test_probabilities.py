@@ -40,6 +40,8 @@ ENDINGS: dict[str, tuple[Callable, tuple[str, ...], Callable]] = {
     "sigmoid that is named": (torch.sigmoid, ("sigmoid",), lambda given: given),
     "module of sigmoid that is named": (nn.Sigmoid(), ("end",), lambda given: given),
     "softmax by hand": (by_hand, ("truediv",), lambda given: given),
+    "one class": (lambda x: x[:, :1] * 2, ("mul",), torch.sigmoid),
+    "sigmoid of one class": (lambda x: torch.sigmoid(x[:, :1]), ("sigmoid",), lambda given: given),
     "scores that are positive": (lambda x: x.abs() + 1, ("add",), lambda given: given.softmax(1)),
 }
 
