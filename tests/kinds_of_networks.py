@@ -93,6 +93,8 @@ def _pooled(*ending: nn.Module) -> nn.Module:
 
 
 one_channel = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 5)), 1))
+pair = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 5)), 6))
+many_bands = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 5)), 13))
 one_class = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 1), nn.Sigmoid())))
 one_number = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 1))))
 many_labels = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 5), nn.Sigmoid())))
@@ -181,6 +183,8 @@ _plain("a transformer", "vit", "blocks.0.mlp.1:3", "head:1")
 _plain("channels last", "convnext", "blocks.0.act:2", "head:1")
 _plain("windows in the batch", "windows", "relu:1", "head:1", size="16")
 _plain("one channel", "one_channel", "relu_1:1", "ending.2:1", how="mean: 127, std: 64, channels: gray")
+_plain("a pair in six channels", "pair", "relu_1:1", "ending.2:1", how="mean: 127, std: 64, channels: RGB+RGB")
+_plain("thirteen channels", "many_bands", "relu_1:1", "ending.2:1", how="mean: 99, std: 64, channels: 1+BGR+9")
 _plain("not square", "residual", "relu_1:1", "fc:1", size="[24, 40]")
 _plain("no classes", "branching", "cat:1")
 _plain("one class", "one_class", "relu_1:1", "ending.2:0")

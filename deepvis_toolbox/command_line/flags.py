@@ -9,7 +9,7 @@ from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.extend_flag import add_extend_flag
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.opening.model_folder import model_forms
-from deepvis_toolbox.words.network import CHANNEL_ORDERS, DEFAULT_MODEL, ENGINES, TRACE_WAYS
+from deepvis_toolbox.words.network import DEFAULT_MODEL, ENGINES, TRACE_WAYS
 
 
 def add_network_flags(parser: CommandParser) -> None:
@@ -28,7 +28,8 @@ def add_network_flags(parser: CommandParser) -> None:
     add_flag(group, "--device", reader=values.device, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add_flag(group, "--input-size", aliases=["--data-size"], reader=values.size, metavar="HxW",
              help="the input's height and width in pixels, or one number for both")  # fmt: skip
-    group.add_argument("--channels", choices=CHANNEL_ORDERS, help="the network's channel order")
+    add_flag(group, "--channels", reader=values.channels, metavar="ORDER",
+             help="what fills the input's channels: RGB, BGR or gray; more of them: RGB+RGB, RGB+1")  # fmt: skip
     add_alias(group, "--channel-swap-to-rgb", values.channel_order, dest="channels")
     add_flag(group, "--mean", reader=values.numbers_or_file, metavar="VALUES",
              help="subtracted: one number, one for each channel (104,117,123), or a file")  # fmt: skip
@@ -39,6 +40,8 @@ def add_network_flags(parser: CommandParser) -> None:
     add_flag(
         group, "--crop", reader=values.number, metavar="X", help="the fraction of the picture's centre that is seen"
     )
+    add_flag(group, "--view-channels", reader=values.three_channels, metavar="R,G,B",
+             help="of more than three channels: the numbers of those that are shown")  # fmt: skip
     add_flag(group, "--labels", metavar="FILE", help="class names, one a line")
     group.add_argument("--add-layer", action="append", default=[], metavar="[LAYER=]FILE",
                        help="directions (.npz, .safetensors) that become a layer of their own")  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.device import parsed_device
+from deepvis_toolbox.words.input_channels import parsed_channels
 
 LONGEST_VALUE = 10_000
 MOST_SEEDS = 100_000
@@ -168,6 +169,23 @@ def device(text: str, flag: str) -> str:
         return parsed_device(text)
     except ToolboxError as error:
         raise ToolboxError(f"{flag}: {error}") from None
+
+
+def channels(text: str, flag: str) -> str:
+    """Return what fills the input's channels, as written: RGB, BGR, gray, or several of these, `RGB+1`."""
+    try:
+        parsed_channels(text)
+    except ToolboxError as error:
+        raise ToolboxError(f"{flag}: {error}") from None
+    return text
+
+
+def three_channels(text: str, flag: str) -> list[int]:
+    """Return the numbers of three channels: `3,2,1`."""
+    found = _finite_numbers(text)
+    if found is None or len(found) != 3 or not all(number >= 0 and number == int(number) for number in found):
+        raise ToolboxError(f'{flag} is "{text}"; it is three numbers of channels, from 0 on: 3,2,1')
+    return [int(number) for number in found]
 
 
 def channel_order(text: str, flag: str) -> str:

@@ -43,8 +43,8 @@ def backward_picture(values: NDArray[np.float32], view: str, blur_radius: float 
 
 @register_backward_view("raw")
 def _raw(values: NDArray[np.float32], blur_radius: float) -> NDArray[np.uint8]:
-    if values.shape[2] == 3:
-        return _around_gray(values)
+    if values.shape[2] >= 3:
+        return _around_gray(values[:, :, :3])
     return _gray(values, blur_radius)
 
 

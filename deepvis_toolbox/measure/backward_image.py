@@ -24,7 +24,7 @@ class InputGradient:
     """The derivative, or what a mode makes of it, at the network's input."""
 
     image: NDArray[np.float32]
-    """(H, W, channels), channels in RGB order, per unit of network input."""
+    """(H, W, channels), per unit of network input: red, green, blue, or what is shown as these, and then the others."""
     note: str = ""
     """Why all of it is zero, or that some values are not finite; empty where there is nothing to say."""
 

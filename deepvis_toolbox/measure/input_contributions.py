@@ -133,7 +133,7 @@ class AverageContributions:
         random = np.random.default_rng(self._count)
         spread = NOISE * float(values.max() - values.min())
         noisy = values + random.normal(0, spread, values.shape).astype(np.float32)
-        in_order = np.ascontiguousarray(self._network.preprocessing.in_rgb_order(noisy).transpose(2, 0, 1))
+        in_order = np.ascontiguousarray(self._network.preprocessing.in_network_order(noisy).transpose(2, 0, 1))
         given = torch.from_numpy(in_order)[None].to(self._network.device)
         passes = Pass(self._network, np.empty((0, 0, 3), np.uint8), given)
         return self.question.take(passes.edited(self.edits) if self.edits else passes).gradient

@@ -88,5 +88,5 @@ def pass_over_fitted(
     `edits`, `matched`: see `Pass`."""
     preprocessing = network.preprocessing
     values = torch.from_numpy(preprocessing.values_of(fitted))[None].to(network.device)
-    seen = network.deprocess(values)[0] if preprocessing.channels == "gray" else fitted
+    seen = fitted if preprocessing.shows_pictures else network.deprocess(values)[0]
     return Pass(network, seen, values, edits=edits, came=came, references=references, matched=matched)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.images import Floats
-from deepvis_toolbox.words.network import CHANNEL_ORDERS, ChannelOrder
+from deepvis_toolbox.words.input_channels import InputChannels, parsed_channels
 
 if TYPE_CHECKING:  # the processes that only decode pictures start without it
     import torch
@@ -39,18 +39,20 @@ class Preprocessing:
 
     size: tuple[int, int]
     """(H, W) of the network's input."""
-    channels: ChannelOrder = "RGB"
+    channels: str = "RGB"
+    """What fills the input's channels: RGB, BGR, gray, or several of them (`words/input_channels.py`)."""
     mean: PerChannel = 0.0
     scale: PerChannel = 1.0
     std: PerChannel = 1.0
     crop: float = 1.0
     """How much of the largest centred rectangle with the input's aspect is seen, 0 (exclusive) to 1."""
+    view_channels: tuple[int, ...] | None = None
+    """The three of more channels that are shown as red, green and blue; None: those that hold them, or the first."""
     gain: Floats = field(init=False)
     """scale / std, float32 (C,): network value = (pixel - mean) * gain."""
 
     def __post_init__(self) -> None:
-        if self.channels not in CHANNEL_ORDERS:
-            raise ToolboxError(f'channels "{self.channels}" must be one of {", ".join(CHANNEL_ORDERS)}')
+        self._check_view(self._order.count)
         if len(self.size) != 2 or min(self.size) < 1:
             raise ToolboxError(f"the input size {self.size} must be two positive numbers, height and width")
         if not 0 < self.crop <= 1:
@@ -62,10 +64,29 @@ class Preprocessing:
             value.setflags(write=False)
             object.__setattr__(self, name, value)
 
+    @cached_property
+    def _order(self) -> InputChannels:
+        return parsed_channels(self.channels)
+
     @property
     def channel_count(self) -> int:
-        """C: 1 for grey networks, else 3."""
-        return 1 if self.channels == "gray" else 3
+        """C: 1 for grey networks, mostly 3."""
+        return self._order.count
+
+    @cached_property
+    def shown(self) -> tuple[int, ...]:
+        """The numbers of the channels that are shown as red, green and blue; one alone: as grey."""
+        return self.view_channels or self._order.shown
+
+    @property
+    def fills(self) -> str:
+        """What fills each channel: R, G, B, Y (the grey) or `-` (nothing)."""
+        return self._order.fills
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether the shown channels are those of the picture that fills them."""
+        return [self.fills[number] for number in self.shown] == ["R", "G", "B"]
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -107,6 +128,8 @@ class Preprocessing:
         values = self._in_channel_order(fitted).astype(np.float32, order="C")
         values -= self._mean_of_each_pixel
         values *= self._gain_of_each_pixel
+        if self._order.empty:
+            values[..., self._order.empty] = 0
         return values.transpose(2, 0, 1)
 
     @cached_property
@@ -143,11 +166,15 @@ class Preprocessing:
     def rgb_from_zero_centred(self, pixels: Floats) -> NDArray[np.uint8]:
         """Return zero-centred pixels (…, C, H, W) as RGB uint8 …×H×W×3, clipped to 0-255; what is not a number turns
         black."""
-        shown = np.nan_to_num(pixels + self.mean_map, nan=0.0, posinf=255.0, neginf=0.0)
+        shown = np.nan_to_num(self.shown_of(pixels + self.mean_map), nan=0.0, posinf=255.0, neginf=0.0)
         rgb = np.moveaxis(np.rint(np.clip(shown, 0, 255)).astype(np.uint8), -3, -1)
-        if self.channels == "gray":
-            rgb = np.repeat(rgb, 3, axis=-1)
-        return np.ascontiguousarray(self.in_rgb_order(rgb))
+        return np.ascontiguousarray(np.repeat(rgb, 3, axis=-1) if rgb.shape[-1] == 1 else rgb)
+
+    def shown_of(self, values: AnyArray) -> AnyArray:
+        """Return the channels of values (…, C, H, W) that are shown, as red, green and blue, or one alone as grey."""
+        if self.shown == tuple(range(self.channel_count)):
+            return values
+        return cast(AnyArray, np.take(values, self.shown, axis=-3))
 
     def to_pixels(self, values: Pixelwise) -> Pixelwise:
         """Return network values (…, C, H, W) as zero-centred pixels; NumPy array or tensor, as given."""
@@ -158,13 +185,41 @@ class Preprocessing:
         return gain if isinstance(values, np.ndarray) else values.new_tensor(gain)
 
     def in_rgb_order(self, values: AnyArray) -> AnyArray:
-        """Return values (…, channels) in the network's channel order, of any dtype, in that of pictures."""
-        return cast(AnyArray, values[..., ::-1]) if self.channels == "BGR" else values
+        """Return values (…, channels) in the network's channel order, of any dtype, in that of pictures: those that
+        are shown, and then the others."""
+        if self.channels == "BGR":
+            return cast(AnyArray, values[..., ::-1])
+        return values if self.channel_count in (1, 3) else cast(AnyArray, values[..., self._shown_first])
+
+    def in_network_order(self, values: AnyArray) -> AnyArray:
+        """Return what `in_rgb_order` has put in order as it was."""
+        if self.channels == "BGR" or self.channel_count in (1, 3):
+            return self.in_rgb_order(values)
+        return cast(AnyArray, values[..., np.argsort(self._shown_first)])
+
+    @cached_property
+    def _shown_first(self) -> list[int]:
+        others = [number for number in range(self.channel_count) if number not in self.shown]
+        return [*self.shown, *others]
 
     def _in_channel_order(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.channels == "gray":
             return cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))[..., None]
-        return self.in_rgb_order(rgb)  # the same exchange leads there
+        if self.channels in ("RGB", "BGR"):
+            return self.in_rgb_order(rgb)  # the same exchange leads there
+        planes = {"R": rgb[..., 0], "G": rgb[..., 1], "B": rgb[..., 2], "-": np.zeros_like(rgb[..., 0])}
+        if "Y" in self.fills:
+            planes["Y"] = cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+        return np.stack([planes[fill] for fill in self.fills], axis=-1)
+
+    def _check_view(self, count: int) -> None:
+        view = self.view_channels
+        if view is None:
+            return
+        if count < 4:
+            raise ToolboxError(f"view_channels is for inputs of more than three channels; this one has {count}")
+        if len(view) != 3 or not all(0 <= number < count for number in view) or len({*view}) < 3:
+            raise ToolboxError(f"view_channels must be three different numbers from 0 to {count - 1}, not {[*view]}")
 
     def _per_channel(self, name: str, value: PerChannel) -> Floats:
         numbers = np.array(value, np.float32).reshape(-1)

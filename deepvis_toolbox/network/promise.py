@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils import _pytree
 
 from deepvis_toolbox.errors import reason_of
+from deepvis_toolbox.words.input_channels import filled_by
 
 SEED = 0
 """Of the noise, and of whatever a module draws at random while it is compared."""
@@ -83,7 +84,11 @@ def why_it_does_not_run(own: nn.Module, input_shape: tuple[int, int, int]) -> st
         with state_kept(own), same_random_numbers(), torch.no_grad():
             own(noise(1, input_shape))
     except Exception as error:  # whatever a user's module does
-        return f"{type(own).__name__} does not run on a {shape} image: {reason_of(error)}"
+        reason = reason_of(error)
+        wanted = next((part.in_channels for part in own.modules() if isinstance(part, nn.Conv2d)), input_shape[0])
+        takes_others = "channels" in reason and wanted != input_shape[0]
+        hint = f"; its first convolution takes {wanted} channels: {filled_by(wanted)}" if takes_others else ""
+        return f"{type(own).__name__} does not run on a {shape} image: {reason}{hint}"
     return f"{type(own).__name__} does not run on a {shape} image"
 
 

@@ -12,6 +12,7 @@ from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.installation import pip_install
 from deepvis_toolbox.onnx.stored_tensors import FLOATS
 from deepvis_toolbox.regular_file import open_regular
+from deepvis_toolbox.words.input_channels import ONE_OF_PAIR
 
 LARGEST_FILE = 2 << 30
 """More fits into no message of protobuf; weights lie in files beside it then."""
@@ -106,9 +107,10 @@ def _image_input(path: Path, graph: Any) -> ImageInput:
         return images[0]
     if len(images) > 1:
         names = ", ".join(each.name for each in images)
-        raise ToolboxError(f"{path} takes {len(images)} batches of images ({names}); a network takes one")
+        told = f"{path} takes {len(images)} batches of images ({names}); a network takes one"
+        raise ToolboxError(f"{told}: {ONE_OF_PAIR}")
     told = "; ".join(f"{each.name}: {_told(each)}" for each in inputs[:5]) or "nothing"
-    raise ToolboxError(f"{path} takes {told}; a network takes images, N×3×H×W or N×1×H×W")
+    raise ToolboxError(f"{path} takes {told}; a network takes images, N×C×H×W")
 
 
 def _sizes(described: Any) -> list[int | None]:
@@ -129,7 +131,8 @@ def _as_images(described: Any) -> ImageInput | None:
     if len(sizes) != 4 or kind not in FLOATS | {_UINT8}:
         return None
     has_channels_last = sizes[1] not in (1, 3, None) and sizes[3] in (1, 3)
-    if sizes[1] is None and sizes[3] in (1, 3):
+    is_square = sizes[1] == sizes[2] is not None
+    if (sizes[1] is None and sizes[3] in (1, 3)) or (is_square and sizes[3] is not None and sizes[3] < (sizes[1] or 0)):
         has_channels_last = True
     if has_channels_last:
         sizes = [sizes[0], sizes[3], sizes[1], sizes[2]]

@@ -9,7 +9,7 @@ from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path
 from deepvis_toolbox.opening.mean_file import read_mean
 from deepvis_toolbox.opening.model_file import ModelFile
 from deepvis_toolbox.regular_file import lines_of, read_regular
-from deepvis_toolbox.words.network import ChannelOrder
+from deepvis_toolbox.words.input_channels import filled_by, parsed_channels
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.description import ModelDescription
@@ -55,19 +55,20 @@ def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_cou
     mean = read_mean(model.existing("mean", written, "input", "mean")) if isinstance(written, str) else written
     _check_units(model, mean)
     try:
-        return Preprocessing(size, channels, mean, section.scale, section.std, section.crop)
+        return Preprocessing(size, channels, mean, section.scale, section.std, section.crop, section.view_channels)
     except ToolboxError as error:
         raise ToolboxError(f"{model.where('input')}: {error}") from None
 
 
 def check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None:
     """Check whether pictures can be made the network's input, in the order of channels that is asked for."""
-    if channel_count not in (1, 3):
-        raise ToolboxError(
-            f"{prototxt}: the network takes images of {channel_count} channels; pictures have 3, or 1 if they are grey"
-        )
     asked = model.input.channels
-    if asked is not None and (asked == "gray") != (channel_count == 1):
+    if asked is None and channel_count not in (1, 3):
+        raise ToolboxError(
+            f"{prototxt}: the network takes images of {channel_count} channels; pictures have 3, or 1 if they are "
+            f"grey; {filled_by(channel_count)}"
+        )
+    if asked is not None and parsed_channels(asked).count != channel_count:
         raise ToolboxError(
             f"{model.where('input', 'channels')}: channels is {asked}, but the network of {prototxt.name} takes "
             f"{channel_count}"
@@ -92,7 +93,7 @@ def _listed(values: Any) -> str:
     return numbers[0] if len(numbers) == 1 else f"[{', '.join(numbers)}]"
 
 
-def _usual_channels(framework: str, channel_count: int | None) -> ChannelOrder:
+def _usual_channels(framework: str, channel_count: int | None) -> str:
     if channel_count == 1:
         return "gray"
     return "BGR" if framework == "caffe" else "RGB"

@@ -26,6 +26,7 @@ from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, rea
 from deepvis_toolbox.opening.model_folder import is_factory, is_onnx, is_program, model_path
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device
+from deepvis_toolbox.words.input_channels import parsed_channels
 from deepvis_toolbox.words.network import DEFAULT_MODEL, ENGINES
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def load_network(
     scale: NumberOrNumbers | None = None,
     std: NumberOrNumbers | None = None,
     crop: float | None = None,
+    view_channels: Sequence[int] | None = None,
     trust: bool = False,
     path: Sequence[str | Path] = (),
     trace: str | None = None,
@@ -61,12 +63,13 @@ def load_network(
 
     `model`: a folder of models/, a path to a model.yaml or its folder, an exported program (a .pt2 file),
     an ONNX file (.onnx), `torchvision:NAME`, `timm:NAME`, or `package.module:factory` (a function without arguments
-    that returns an `nn.Module`). With `prototxt` and `weights`
-    (a Caffe network) it may be None. `engine`: `torch` or `caffe` (real Caffe). `device`: auto, cpu, cuda, cuda:N, mps.
+    that returns an `nn.Module`). With `prototxt` and `weights` (a Caffe network) it may be None.
+    `engine`: `torch` or `caffe` (real Caffe). `device`: auto, cpu, cuda, cuda:N, mps.
 
     The others overrule the model.yaml: network value = (pixel - mean) * scale / std, pixels 0-255, means in the
-    network's channel order (`channels`: RGB, BGR or gray); `input_size`: (H, W) or one number; `crop`: the fraction of
-    the picture's centre that is seen. Paths given here start from the working directory.
+    network's channel order (`channels`: RGB, BGR, gray, or what fills more than three: RGB+RGB, RGB+1); `input_size`:
+    (H, W) or one number; `crop`: the fraction of the picture's centre that is seen; `view_channels`: which three of
+    more are shown. Paths given here start from the working directory.
 
     A model.yaml that is not one of the program's or the user's own models is data: it may name no code (`factory`) and
     no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
@@ -80,23 +83,17 @@ def load_network(
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
     """
     if engine not in ENGINES:
-        raise ToolboxError(
-            f'unknown engine "{engine}"; it is one of {", ".join(ENGINES)}{nearest_name(engine, ENGINES)}'
-        )
+        hint = nearest_name(engine, ENGINES)
+        raise ToolboxError(f'unknown engine "{engine}"; it is one of {", ".join(ENGINES)}{hint}')
     device = parsed_device(device)
-    paths = {"prototxt": _absolute(prototxt), "weights": _absolute(weights), "labels": _absolute(labels)}
-    values = {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean}
-    values |= {"size": input_size, "channels": channels, "scale": scale, "std": std, "crop": crop}
-    described = _described(
-        model, _given({**paths, "trace": trace, "until": until, "inputs": inputs}), _given(values), trust
-    )
+    files = {"prototxt": prototxt, "weights": weights, "labels": labels}
+    others = {"trace": trace, "until": until, "inputs": inputs}
+    how = {"channels": channels, "view_channels": view_channels, "scale": scale, "std": std, "crop": crop}
+    how |= {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean, "size": input_size}
+    paths = {name: _absolute(path) for name, path in files.items()}
+    described = _described(model, _given({**paths, **others}), _given(how), trust)
     network = _opened(described, engine, device, [user_path(folder).resolve() for folder in path])
-    try:
-        _add_layers(network, described, added_layers)
-    except BaseException:
-        network.close()
-        raise
-    return network
+    return _with_added_layers(network, described, added_layers)
 
 
 def _opened(described: ModelFile, engine: str, device: str, path: Sequence[Path]) -> Network:
@@ -111,6 +108,16 @@ def _opened(described: ModelFile, engine: str, device: str, path: Sequence[Path]
     if described.program is not None:
         return _program_network(described, described.program, resolve_device(device))
     return _torch_network(described, resolve_device(device), path)
+
+
+def _with_added_layers(network: Network, model: ModelFile, given: Sequence[str | AddedLayer]) -> Network:
+    """Return the network with the layers that are put on it."""
+    try:
+        _add_layers(network, model, given)
+    except BaseException:
+        network.close()
+        raise
+    return network
 
 
 def _add_layers(network: Network, model: ModelFile, given: Sequence[str | AddedLayer]) -> None:
@@ -257,7 +264,7 @@ def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
     """Return (C, H, W) where the model.yaml or a flag gives a size; C is 0 where it is for the weights to tell."""
     if model.input.size is None:
         return None
-    channel_count = {None: 0, "gray": 1}.get(model.input.channels, 3)
+    channel_count = parsed_channels(model.input.channels).count if model.input.channels else 0
     return (channel_count, *model.input.size)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path
 from deepvis_toolbox.opening.array_file import mapped_array
 from deepvis_toolbox.regular_file import open_regular
+from deepvis_toolbox.words.input_channels import MOST_CHANNELS
 
 LARGEST_VALUES = 3 * 8192 * 8192
 _NPY_MAGIC = b"\x93NUMPY"
@@ -56,9 +57,9 @@ def _checked(array: NDArray[Any], name: str) -> NDArray[np.float32]:
         array = array[0]
     if array.ndim == 3 and array.shape[1:] == (1, 1):
         array = array[:, 0, 0]
-    if array.ndim not in (1, 3) or array.shape[0] not in (1, 3) or 0 in array.shape or array.dtype.kind not in "fiu":
+    if array.ndim not in (1, 3) or array.shape[0] > MOST_CHANNELS or 0 in array.shape or array.dtype.kind not in "fiu":
         shape = "×".join(map(str, array.shape))
-        raise ToolboxError(f"{name} is {array.dtype} {shape}; a mean has the shape C or C×H×W, C being 1 or 3")
+        raise ToolboxError(f"{name} is {array.dtype} {shape}; a mean has the shape C or C×H×W")
     _check_count(array.size, name)
     mean = np.array(array, np.float32)
     if not np.isfinite(mean).all():

@@ -4,72 +4,23 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
-from deepvis_toolbox.configuration.section import InWords, Section, validated
+from deepvis_toolbox.configuration.section import Section, validated
 from deepvis_toolbox.configuration.yaml_file import KeyPath, read_yaml
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path
+from deepvis_toolbox.opening.model_values import Channels, ConstantInput, Factors, Looks, Mean, Size
 from deepvis_toolbox.program_names import command_line
-from deepvis_toolbox.words.backward import PLAIN_DECONV, BackwardLook, parsed_look
-from deepvis_toolbox.words.network import ChannelOrder, TraceWay
+from deepvis_toolbox.words.backward import PLAIN_DECONV
+from deepvis_toolbox.words.network import TraceWay
 from deepvis_toolbox.words.unit_image_kinds import MontageLayout
 
-if TYPE_CHECKING:
-    pass
-
 COMMAND_LINE = "the command line"
-LARGEST_SIDE = 8192
 
 Where = Callable[[KeyPath], str]
-
-
-def _pair(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) else value
-
-
-def _numbers(value: Any) -> Any:
-    return (value,) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _looks(value: Any) -> Any:
-    texts = (value,) if isinstance(value, str) else value
-    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
-        return value
-    try:
-        return tuple(parsed_look(text) for text in texts)
-    except ToolboxError as error:
-        raise ValueError(str(error)) from error
-
-
-def _not_zero(values: tuple[float, ...]) -> tuple[float, ...]:
-    if not all(values):
-        raise ValueError("it must not be 0")
-    return values
-
-
-Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
-Size = Annotated[
-    tuple[Side, Side], BeforeValidator(_pair), InWords(f"one number or [height, width], each 1 to {LARGEST_SIDE}")
-]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Numbers = Annotated[
-    tuple[Finite, ...],
-    BeforeValidator(_numbers),
-    Field(min_length=1, max_length=3),
-    InWords("a number, or a list with one per channel"),
-]
-Factors = Annotated[Numbers, AfterValidator(_not_zero)]
-Looks = Annotated[
-    tuple[BackwardLook, ...],
-    BeforeValidator(_looks),
-    Field(min_length=1),
-    InWords("one or a list of MODE:VIEW, as in guided:norm"),
-]
-Mean = Annotated[str | Numbers, InWords("a number, a list with one per channel, or a file (.npy, .binaryproto)")]
 
 
 class InputSection(Section):
@@ -78,7 +29,10 @@ class InputSection(Section):
     size: Size | None = Field(
         None, description="Height and width, [H, W], or one number; a Caffe network's prototxt tells"
     )
-    channels: ChannelOrder | None = Field(None, description="Order of the input's channels")
+    channels: Channels | None = Field(None, description="What fills the input's channels, in its order")
+    view_channels: tuple[int, int, int] | None = Field(
+        None, description="Of more than three channels: the numbers of those shown as red, green and blue"
+    )
     mean: Mean = Field((0.0,), description="A number, one per channel in the network's order, or a file (.npy)")
     scale: Factors = Field((1.0,), description="Multiplies after the mean is subtracted: a number, or one per channel")
     std: Factors = Field((1.0,), description="Divides after the mean is subtracted: a number, or one per channel")
@@ -116,16 +70,6 @@ class FetchItem(Section):
 
 def _fetch_item(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
-
-
-def _constant_input(value: Any) -> Any:
-    numbers = value if isinstance(value, (list, tuple)) and value else (value,)
-    if value != "image" and not all(isinstance(each, (int, float)) and isfinite(each) for each in numbers):
-        raise ValueError('it must be a number, a list of numbers, or "image"')
-    return tuple(value) if isinstance(value, list) else value
-
-
-ConstantInput = Annotated[Any, BeforeValidator(_constant_input), InWords('a number, a list of numbers, or "image"')]
 
 
 class AddedLayerItem(Section):

@@ -16,7 +16,9 @@ from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.onnx.network_graph import graph_of_onnx
 from deepvis_toolbox.onnx.stored_file import read_onnx
 from deepvis_toolbox.opening.described import check_channels, describe
-from deepvis_toolbox.opening.model_file import LARGEST_SIDE, ModelFile
+from deepvis_toolbox.opening.model_file import ModelFile
+from deepvis_toolbox.opening.model_values import LARGEST_SIDE
+from deepvis_toolbox.words.input_channels import MOST_CHANNELS
 
 NOT_SAID = (
     "the file does not say how pixels are prepared; they go in as 0 to 255, unless --mean, --std, --scale or "
@@ -83,12 +85,12 @@ def _shown(value: Any) -> str:
 
 
 def _numbers(text: str) -> list[float] | None:
-    """Return one to three numbers that a text lists; None where it does not."""
+    """Return the numbers that a text lists; None where it does not."""
     try:
-        found = json.loads(text if text.lstrip().startswith("[") else f"[{text}]") if len(text) < 200 else None
+        found = json.loads(text if text.lstrip().startswith("[") else f"[{text}]") if len(text) < 2000 else None
     except ValueError:
         return None
-    if not isinstance(found, list) or not 1 <= len(found) <= 3:
+    if not isinstance(found, list) or not 1 <= len(found) <= MOST_CHANNELS:
         return None
     plain = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in found)
     return [float(each) for each in found] if plain and all(map(math.isfinite, found)) else None

@@ -15,6 +15,7 @@ from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.graph_paths import move_clashing
 from deepvis_toolbox.opening.program_archive import PATH, ProgramArchive, read_archive
 from deepvis_toolbox.opening.program_operations import argument, operation_named
+from deepvis_toolbox.words.input_channels import MOST_CHANNELS, ONE_OF_PAIR
 
 MOST_NODES = 200_000
 _MOST_PARTS_INSIDE = 20
@@ -85,7 +86,7 @@ class _Building:
                     f"it takes a {kind.replace('_', ' ')} that is no tensor, and holds more than can be read"
                 )
         if len(images) != 1:
-            raise ToolboxError(f"it takes {len(images)} tensors; a network takes one image")
+            raise ToolboxError(f"it takes {len(images)} tensors; a network takes one image: {ONE_OF_PAIR}")
         self._known[images[0]] = self._graph.placeholder("image")
         return _image_shape(values[images[0]])
 
@@ -158,9 +159,9 @@ class _Building:
 
 def _image_shape(described: Mapping[str, Any]) -> tuple[int | None, int, int | None, int | None]:
     sizes = [each.get("as_int") for each in described["sizes"]]
-    if len(sizes) != 4 or sizes[1] not in (1, 3):
+    if len(sizes) != 4 or sizes[1] is None or not 1 <= sizes[1] <= MOST_CHANNELS:
         shown = "×".join("any" if size is None else str(size) for size in sizes)
-        raise ToolboxError(f"it takes a tensor of {shown}; a network takes images, N×3×H×W or N×1×H×W")
+        raise ToolboxError(f"it takes a tensor of {shown}; a network takes images, N×C×H×W")
     if described["dtype"] != _FLOAT32:
         raise ToolboxError("it takes other numbers than float32; export it for float32 images")
     return sizes[0], sizes[1], sizes[2], sizes[3]

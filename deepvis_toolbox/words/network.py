@@ -16,8 +16,3 @@ TraceWay = Literal["auto", "fx", "export"]
 """How a module of PyTorch becomes a graph: by torch.fx, by torch.export, or by whichever of them can, in this order."""
 
 TRACE_WAYS: tuple[str, ...] = get_args(TraceWay)
-
-ChannelOrder = Literal["RGB", "BGR", "gray"]
-"""The channels of the network's input, whatever the pictures have."""
-
-CHANNEL_ORDERS: tuple[str, ...] = get_args(ChannelOrder)

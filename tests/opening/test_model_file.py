@@ -144,7 +144,8 @@ def test_a_missing_mean_file_tells_what_would_fetch_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("content", "message"), [
     (b"no array", "not an array"),
     (b"", "not an array"),
-    (np.zeros((2, 9, 9), np.float32), "shape C or C×H×W"),
+    (np.zeros((2, 9, 9), np.float32), "at least 3×8×8"),
+    (np.zeros((3, 9), np.float32), "shape C or C×H×W"),
     (np.zeros((3, 4, 4), np.float32), "at least 3×8×8"),
     (np.array(["a"]), "shape C or C×H×W"),
     (np.full(3, np.nan, np.float32), "finite"),

@@ -37,8 +37,8 @@ def centred(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBI
 
     `image`: float32 (C, H, W), zero-centred pixels; the picture is RGB uint8 (h, w, 3) of its `part`.
     """
-    shown = _cut(image, part)
-    return _as_picture(shown / (2 * np.abs(shown).max() + 1e-10) + 0.5, preprocessing)
+    shown = _cut(image, part, preprocessing)
+    return _as_picture(shown / (2 * np.abs(shown).max() + 1e-10) + 0.5)
 
 
 def with_mean(image: PixelImage, part: Rect, preprocessing: Preprocessing, percentile: float = 0.0) -> RGBImage:
@@ -47,9 +47,9 @@ def with_mean(image: PixelImage, part: Rect, preprocessing: Preprocessing, perce
     With a `percentile`, so many percent of the values are black, and as many white. A picture of one value is shown as
     it is. `image`: float32 (C, H, W), zero-centred pixels; the picture is RGB uint8 (h, w, 3) of its `part`.
     """
-    shown = _cut(image + preprocessing.mean_map, part)
+    shown = _cut(image + preprocessing.mean_map, part, preprocessing)
     low, high = np.percentile(shown, [percentile, 100 - percentile]) if percentile else (shown.min(), shown.max())
-    return _as_picture((shown - low) / (high - low) if high > low else shown / 255, preprocessing)
+    return _as_picture((shown - low) / (high - low) if high > low else shown / 255)
 
 
 def true_colours(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> RGBImage:
@@ -69,13 +69,11 @@ def _inside(first: int, end: int, size: int) -> tuple[int, int]:
     return max(first, 0), min(end, size)
 
 
-def _cut(image: PixelImage, part: Rect) -> PixelImage:
-    return image[:, part.top : part.bottom, part.left : part.right]
+def _cut(image: PixelImage, part: Rect, preprocessing: Preprocessing) -> PixelImage:
+    return preprocessing.shown_of(image)[:, part.top : part.bottom, part.left : part.right]
 
 
-def _as_picture(values: NDArray[np.floating], preprocessing: Preprocessing) -> RGBImage:
-    """Return values of 0 to 1, (C, H, W) in the network's channel order, as a picture."""
+def _as_picture(values: NDArray[np.floating]) -> RGBImage:
+    """Return values of 0 to 1, (3, H, W) or (1, H, W), as a picture."""
     pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
-    if preprocessing.channels == "gray":
-        pixels = np.repeat(pixels, 3, axis=2)
-    return np.ascontiguousarray(preprocessing.in_rgb_order(pixels))
+    return np.ascontiguousarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)

@@ -7,6 +7,7 @@ eta * A A^T g, where g is the gradient with respect to the pixels: a parametriza
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
@@ -137,7 +138,10 @@ def _frequency_weights(size: tuple[int, int]) -> NDArray[np.floating]:
 
 
 def _colour_covariance(preprocessing: Preprocessing) -> NDArray[np.floating]:
-    """Return the colours' covariance in the network's channel order; 1 for grey networks."""
-    if preprocessing.channels == "gray":
-        return np.ones((1, 1))
-    return COLOUR_COVARIANCE[::-1, ::-1].copy() if preprocessing.channels == "BGR" else COLOUR_COVARIANCE
+    """Return the colours' covariance in the network's channel order; a grey or empty channel goes with no other."""
+    found, start = np.eye(preprocessing.channel_count), 0
+    for fills in re.findall("RGB|BGR|.", preprocessing.fills):
+        own = slice(start, start := start + len(fills))
+        if len(fills) == 3:
+            found[own, own] = COLOUR_COVARIANCE if fills == "RGB" else COLOUR_COVARIANCE[::-1, ::-1]
+    return found
