@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -19,8 +20,8 @@ _QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch
 
 
 def own_copy(module: nn.Module) -> nn.Module:
-    """Return a copy that takes no gradients. Raises `ToolboxError` for a module that cannot be opened whatever it
-    computes."""
+    """Return a copy that takes no gradients, in float32. Raises `ToolboxError` for a module that cannot be opened
+    whatever it computes."""
     module = _unwrapped(module)
     name = type(module).__name__
     if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
@@ -39,7 +40,23 @@ def own_copy(module: nn.Module) -> nn.Module:
         ) from error
     _unwrap_parts(own)
     own.eval()  # a user's train may return nothing
-    return own.requires_grad_(False)
+    return own.float().requires_grad_(False)
+
+
+def told_of_numbers(tensors: Iterable[torch.Tensor]) -> list[str]:
+    """Return what is said of weights that are no float32 numbers, which networks are computed in; empty where all
+    are."""
+    others = {str(each.dtype).removeprefix("torch.") for each in tensors if _is_float(each)} - {"float32"}
+    return [f"its weights are {' and '.join(sorted(others))} numbers; they are computed in float32"] if others else []
+
+
+def _is_float(tensor: Any) -> bool:
+    return isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+
+
+def told_of_weights(module: nn.Module) -> list[str]:
+    """Return the same of a module's parameters and buffers."""
+    return told_of_numbers(each for each in (*module.parameters(), *module.buffers()) if not is_lazy(each))
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
@@ -69,13 +86,6 @@ def _check_parameters(module: nn.Module) -> None:
             raise ToolboxError(
                 f"{path or 'the network'} ({type(part).__name__}) is quantised: no gradient passes it, and its maps "
                 "are whole numbers; give the float module that it was made from"
-            )
-        other = [tensor.dtype for tensor in own if tensor.is_floating_point() and tensor.dtype != torch.float32]
-        if other:
-            told = str(other[0]).removeprefix("torch.")
-            raise ToolboxError(
-                f"{path or type(part).__name__} holds {told} numbers, and networks are computed in float32; give "
-                "module.float()"
             )
 
 

@@ -18,7 +18,7 @@ from deepvis_toolbox.network.exporting import exported
 from deepvis_toolbox.network.graph_paths import move_clashing
 from deepvis_toolbox.network.in_place import without_overwriting
 from deepvis_toolbox.network.layer_names import name_layers
-from deepvis_toolbox.network.own_copy import own_copy
+from deepvis_toolbox.network.own_copy import own_copy, told_of_weights
 from deepvis_toolbox.network.own_derivatives import functions_kept_whole
 from deepvis_toolbox.network.plain_modules import is_kept_whole
 from deepvis_toolbox.network.promise import Promise, promise_of, same_random_numbers, why_it_does_not_run
@@ -99,7 +99,9 @@ def trace(module: nn.Module, input_shape: tuple[int, int, int], way: TraceWay = 
             f'there is no way "{way}" to a graph; it is one of {", ".join(TRACE_WAYS)}{nearest_name(way, TRACE_WAYS)}'
         )
     with _ONE_AT_A_TIME:
-        return _traced(module, input_shape, way)
+        graph = _traced(module, input_shape, way)
+    graph.meta["not_followed"] = [*told_of_weights(module), *graph.meta["not_followed"]]
+    return graph
 
 
 def _traced(module: nn.Module, input_shape: tuple[int, int, int], way: TraceWay) -> fx.GraphModule:

@@ -18,21 +18,18 @@ from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.opened_module import network_of_module
-from deepvis_toolbox.network.own_copy import own_copy
+from deepvis_toolbox.network.own_copy import own_copy, told_of_numbers, told_of_weights
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.opening.described import check_channels, describe
 from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
 from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
-from deepvis_toolbox.opening.model_folder import is_factory, is_onnx, is_program, model_path
+from deepvis_toolbox.opening.model_folder import is_factory, is_onnx, is_program, model_path, name_by_place
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device
 from deepvis_toolbox.words.input_channels import parsed_channels
 from deepvis_toolbox.words.network import DEFAULT_MODEL, ENGINES
 
 _log = logging.getLogger(__name__)
-
-_USUAL_NAMES = frozenset({"deploy", "train_val", "trainval", "train", "test", "net", "network", "model", "prototxt"})
-"""What a prototxt is called that has its network's name in the folder's."""
 
 NumberOrNumbers = float | Sequence[float]
 
@@ -135,29 +132,22 @@ def _add_layers(network: Network, model: ModelFile, given: Sequence[str | AddedL
 
 def _described(model: str | Path | None, paths: dict[str, str], values: dict[str, Any], trust: bool) -> ModelFile:
     if "prototxt" in paths:
-        name = _name_by_place(Path(paths["prototxt"]))
+        name = name_by_place(Path(paths["prototxt"]))
         return model_from_values({"framework": "caffe", "name": name, **paths, "input": values})
     if not model:
         raise ToolboxError("name a model, or give a prototxt and weights")
     if is_program(str(model)):
         file = user_path(str(model))
         return model_from_values(
-            {"name": _name_by_place(file), "program": str(file.resolve()), **paths, "input": values}
+            {"name": name_by_place(file), "program": str(file.resolve()), **paths, "input": values}
         )
     if is_onnx(str(model)):
         file = user_path(str(model))
-        named = {"name": _name_by_place(file), "framework": "onnx", "onnx": str(file.resolve())}
+        named = {"name": name_by_place(file), "framework": "onnx", "onnx": str(file.resolve())}
         return model_from_values({**named, **paths, "input": values})
     if is_factory(str(model)):
         return model_from_values({"name": str(model), "factory": str(model), **paths, "input": values})
     return read_model_file(model_path(str(model)), trusted=trust).changed(paths, values)
-
-
-def _name_by_place(prototxt: Path) -> str:
-    """Return a network's name where none is given. What is kept under it (unit images) must not be another
-    network's, so the file has a part in it, unless it is called as such files usually are."""
-    folder, file = prototxt.parent.name, prototxt.stem
-    return folder if file.lower() in _USUAL_NAMES or file == folder else f"{folder}-{file}"
 
 
 def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path]) -> Network:
@@ -168,10 +158,12 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
             f"give --trust {shlex.quote(shown_path(model.folder))} once (in Python: load_network(…, trust=True))"
         )
     made = make_module(factory, where, _places(model, path), trained=model.weights is None)
+    told = told_of_weights(made.module)
     if model.weights is not None:
         file = model.existing("weights", model.weights)
         made = replace(made, module=own_copy(made.module))  # the factory may give one and the same module every time
-        fill(made.module, read_state_dict(file), str(file))
+        state = read_state_dict(file)
+        told = [*told_of_numbers(state.values()), *fill(made.module, state, str(file))]
     if model.inputs:
         try:
             made = replace(made, module=with_inputs(own_copy(made.module), model.inputs))
@@ -181,7 +173,9 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
     if no_numbers:
         _log.warning("%s: %s", model.title, no_numbers)
     description = _with_makers_knowledge(model, made)
-    return _labelled(_noted(network_of_module(made.module, description, device, model.trace)), model)
+    network = network_of_module(made.module, description, device, model.trace)
+    network.notes = (*told, *(note for note in network.notes if note not in told))
+    return _labelled(_noted(network), model)
 
 
 def _program_network(model: ModelFile, written: str, device: torch.device) -> Network:
@@ -197,6 +191,7 @@ def _program_network(model: ModelFile, written: str, device: torch.device) -> Ne
     check_channels(model, file, channel_count)
     description = describe(model, size, channel_count)
     graph = graph_of_loose_program(program.module, description.preprocessing.input_shape, images)
+    graph.meta["not_followed"] = [*program.told, *graph.meta.get("not_followed", ())]
     return _labelled(_noted(TorchNetwork(graph, description, device)), model)
 
 

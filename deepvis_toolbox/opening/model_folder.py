@@ -76,3 +76,14 @@ def _found(model: str) -> Path:
 
 def _known() -> str:
     return ", ".join((*model_names(), *FACTORIES))
+
+
+_USUAL_NAMES = frozenset({"deploy", "train_val", "trainval", "train", "test", "net", "network", "model", "prototxt"})
+"""What a prototxt is called that has its network's name in the folder's."""
+
+
+def name_by_place(prototxt: Path) -> str:
+    """Return a network's name where none is given. What is kept under it (unit images) must not be another
+    network's, so the file has a part in it, unless it is called as such files usually are."""
+    folder, file = prototxt.parent.name, prototxt.stem
+    return folder if file.lower() in _USUAL_NAMES or file == folder else f"{folder}-{file}"

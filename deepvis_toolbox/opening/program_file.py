@@ -14,7 +14,7 @@ from torch import fx, nn
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.graph_paths import move_clashing
 from deepvis_toolbox.opening.program_archive import PATH, ProgramArchive, read_archive
-from deepvis_toolbox.opening.program_operations import argument, operation_named
+from deepvis_toolbox.opening.program_operations import TYPES, argument, operation_named
 from deepvis_toolbox.words.input_channels import MOST_CHANNELS, ONE_OF_PAIR
 
 MOST_NODES = 200_000
@@ -31,6 +31,8 @@ class ProgramFile:
     module: fx.GraphModule
     image_shape: tuple[int | None, int, int | None, int | None]
     """(N, C, H, W) of the images that it was exported for; None where any will do."""
+    told: list[str]
+    """What is said of its numbers, which are computed in float32."""
 
 
 def read_program(path: Path) -> ProgramFile:
@@ -54,10 +56,13 @@ class _Building:
         self._root, self._graph = nn.Module(), fx.Graph()
         self._known: dict[str, Any] = {}
         self._count = 0
+        self._converted: set[torch.dtype] = set()
+        """The kinds of numbers that float32 takes the place of."""
 
     def program(self) -> ProgramFile:
         described = self._archive.program["graph_module"]
         graph, signature = described["graph"], described["signature"]
+        self._converted = {each.dtype for each in _floats_of(self._archive)} - {torch.float32}
         shape = self._enter_inputs(signature["input_specs"], graph["tensor_values"])
         self._add(graph, self._known, {}, 0)
         specs = [spec["user_output"]["arg"] for spec in signature["output_specs"] if "user_output" in spec]
@@ -68,7 +73,9 @@ class _Building:
                 self._graph.erase_node(node)
         move_clashing(self._graph, self._root)
         self._graph.lint()
-        return ProgramFile(fx.GraphModule(self._root, self._graph), shape)
+        others = " and ".join(sorted(str(each).removeprefix("torch.") for each in self._converted))
+        told = [f"its numbers are {others}; they are computed in float32"] if others else []
+        return ProgramFile(fx.GraphModule(self._root, self._graph), shape, told)
 
     def _enter_inputs(self, specs: Any, values: Any) -> tuple[int | None, int, int | None, int | None]:
         images = []
@@ -88,6 +95,7 @@ class _Building:
         if len(images) != 1:
             raise ToolboxError(f"it takes {len(images)} tensors; a network takes one image: {ONE_OF_PAIR}")
         self._known[images[0]] = self._graph.placeholder("image")
+        self._converted |= {TYPES.get(values[images[0]]["dtype"], torch.float32)} - {torch.float32}
         return _image_shape(values[images[0]])
 
     def _enter_tensor(self, name: str, path: str, kind: str) -> None:
@@ -95,11 +103,7 @@ class _Building:
         tensor = tensors[path] if path in tensors else self._archive.constants[path]
         if not PATH.fullmatch(path):
             raise ValueError(f"a tensor called {path[:40]!r}")
-        if tensor.is_floating_point() and tensor.dtype != torch.float32:
-            told = str(tensor.dtype).removeprefix("torch.")
-            raise ToolboxError(
-                f"{path} holds {told} numbers, and networks are computed in float32; export module.float()"
-            )
+        tensor = tensor.float() if tensor.is_floating_point() else tensor
         is_parameter = path in self._archive.parameters
         if tensor.is_floating_point() and bool((~tensor.isfinite() if is_parameter else tensor.isnan()).any()):
             raise ToolboxError(f"{path} holds values that are not finite")
@@ -129,8 +133,9 @@ class _Building:
 
     def _add_operation(self, node: Mapping[str, Any], known: dict[str, Any], within: Mapping[str, Any]) -> None:
         target = operation_named(node["target"])
-        positional = [argument(each["arg"], known) for each in node["inputs"] if each.get("kind") != 2]
-        named = {_word(each["name"]): argument(each["arg"], known) for each in node["inputs"] if each.get("kind") == 2}
+        positional = [self._argument(each["arg"], known) for each in node["inputs"] if each.get("kind") != 2]
+        by_name = [each for each in node["inputs"] if each.get("kind") == 2]
+        named = {_word(each["name"]): self._argument(each["arg"], known) for each in by_name}
         made = self._graph.call_function(target, tuple(positional), named)
         made.meta = {**within, **_meta(node.get("metadata") or {})}
         outputs = node["outputs"]
@@ -141,6 +146,10 @@ class _Building:
         elif outputs:
             ((_, written),) = outputs[0].items()
             known[written.get("name", written.get("as_name"))] = made
+
+    def _argument(self, written: Mapping[str, Any], known: dict[str, Any]) -> Any:
+        value = argument(written, known)
+        return torch.float32 if isinstance(value, torch.dtype) and value in self._converted else value
 
     def _add_part(self, node: Mapping[str, Any], known: dict[str, Any], depth: int) -> None:
         at, inputs = _IN_PARTS[node["target"]], [each["arg"] for each in node["inputs"]]
@@ -162,12 +171,15 @@ def _image_shape(described: Mapping[str, Any]) -> tuple[int | None, int, int | N
     if len(sizes) != 4 or sizes[1] is None or not 1 <= sizes[1] <= MOST_CHANNELS:
         shown = "×".join("any" if size is None else str(size) for size in sizes)
         raise ToolboxError(f"it takes a tensor of {shown}; a network takes images, N×C×H×W")
-    if described["dtype"] != _FLOAT32:
-        raise ToolboxError("it takes other numbers than float32; export it for float32 images")
+    kind = TYPES.get(described["dtype"])
+    if kind is None or not kind.is_floating_point:
+        raise ToolboxError("it takes whole numbers; export it for float32 images")
     return sizes[0], sizes[1], sizes[2], sizes[3]
 
 
-_FLOAT32 = 7
+def _floats_of(archive: ProgramArchive) -> list[torch.Tensor]:
+    """Return the tensors of floats that a file holds, of any kind of float."""
+    return [each for each in (*archive.tensors.values(), *archive.constants.values()) if each.is_floating_point()]
 
 
 def _word(name: Any) -> str:

@@ -54,7 +54,7 @@ def operation_named(written: str) -> Any:
     return overload
 
 
-_TYPES = {
+TYPES = {
     1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64, 6: torch.float16,
     7: torch.float32, 8: torch.float64, 12: torch.bool, 13: torch.bfloat16,
 }  # fmt: skip
@@ -141,7 +141,7 @@ _READERS: dict[str, Callable[[Any, Named], Any]] = {
     "as_sym_ints": _list_of(_symbolic("as_int")),
     "as_sym_float": _symbolic("as_float"),
     "as_sym_bool": _symbolic("as_bool"),
-    "as_scalar_type": lambda value, _: _TYPES[value],
+    "as_scalar_type": lambda value, _: TYPES[value],
     "as_memory_format": lambda value, _: _MEMORY_FORMATS[value],
     "as_layout": lambda *_: torch.strided,
     "as_device": lambda *_: torch.device("cpu"),

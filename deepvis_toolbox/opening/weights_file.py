@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from deepvis_toolbox.errors import ToolboxError, first_few, reason_of
+from deepvis_toolbox.opening.names_in_checkpoints import named_as_in
 
 LARGEST_FILE = 8 << 30
 """Bytes; no convnet's weights are larger, so a larger file is something else."""
@@ -26,10 +27,6 @@ _LATEST = 10**12
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module", "params", "weights", "ema")
 """What checkpoints call the state dict in them."""
 _MOST_WRAPPERS = 8
-
-_WRAPPING = frozenset({"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
-"""Parts of names that come from what a module was wrapped in while it was trained: DataParallel, torch.compile, …"""
-
 
 _EXTRA = "_extra_state"
 """What the name of something else ends in that a module keeps in a state dict: what its get_extra_state gives."""
@@ -83,13 +80,15 @@ def _content(path: Path) -> Any:
     return content
 
 
-def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None:
+def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> list[str]:
     """Copy the tensors, shaped as the module's and of any dtype, into it, and what its parts keep as `_extra_state`.
 
-    `ToolboxError` names what is missing, left over or of another shape.
+    Where they stand under a name of their own (`model.`, as of Lightning) beside others, return a sentence about what
+    was left out. `ToolboxError` names what is missing, left over or of another shape.
     """
     wanted = module.state_dict()
-    state = _named_as_in(wanted, state)
+    needed = {name for name in wanted if not name.endswith(_NOT_NEEDED)}
+    state, left_out = named_as_in(wanted, needed, state)
     kept_beside = {name: kept for name, kept in state.items() if name.endswith(_EXTRA) and name in wanted}
     state = {name: tensor for name, tensor in state.items() if not name.endswith(_EXTRA)}
     both = [name for name in state if name in wanted]
@@ -116,6 +115,7 @@ def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> None
         module.load_state_dict(state | kept_beside, strict=False)
     except Exception as error:  # sparse tensors, say, that cannot be copied into plain ones; a user's set_extra_state
         raise ToolboxError(f"{source} does not fit the network: {reason_of(error, last=True)}") from None
+    return left_out
 
 
 def _is_plain(tensor: torch.Tensor) -> bool:
@@ -197,20 +197,6 @@ def _state_dict_in(content: Any, path: Path) -> dict[str, torch.Tensor]:
         if tensors and all(key in tensors or str(key).endswith(_EXTRA) for key in content):
             return content
     raise ToolboxError(f"{path} holds no state dict (names and tensors)")
-
-
-def _named_as_in(wanted: dict[str, Any], state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the tensors under the module's own names, where the two differ by what either of them was wrapped in
-    alone."""
-    if wanted.keys() == state.keys():
-        return state
-    own = {_unwrapped(name): name for name in wanted}
-    named = {own.get(_unwrapped(name), _unwrapped(name)): value for name, value in state.items()}
-    return named if len(own) == len(wanted) and len(named) == len(state) else state
-
-
-def _unwrapped(name: str) -> str:
-    return ".".join(part for part in name.split(".") if part not in _WRAPPING)
 
 
 def _listed(what: str, names: list[str]) -> str:

@@ -28,8 +28,6 @@ def compiled() -> nn.Module:
 
 
 EQUAL["torch.compile"] = compiled
-REFUSED["float16"] = (lambda: Around(lambda net, x: net.relu(x)).half(), r"float16.*module\.float\(\)")
-REFUSED["float64"] = (lambda: Around(lambda net, x: net.relu(x)).double(), r"float64.*module\.float\(\)")
 
 
 def lazy() -> nn.Module:

@@ -284,11 +284,6 @@ def nested(entries: dict[str, bytes], _: Path) -> None:
     entries["net/models/model.json"] = b"[" * 100_000
 
 
-def half_precision(table: Any, _: Path) -> None:
-    described = table["config"]["fc.bias"]["tensor_meta"]
-    described |= {"dtype": 6}
-
-
 HOSTILE: dict[str, tuple[Change, str]] = {
     "a pickled weight": (pickled_weight, "fc.bias is kept by pickle"),
     "a pickled object": (pickled_object, "thing is kept by pickle"),
@@ -313,7 +308,6 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a number without end": (in_json("model.json", number_without_end), "does not run on a 3×32×32 image"),
     "values that are none": (without_numbers, "fc.bias holds values that are not finite"),
     "JSON nested deeply": (nested, "is no exported program of PyTorch .*nested too deeply"),
-    "half precision": (in_json("weights_config.json", half_precision), "fc.bias holds float16 numbers"),
 }
 
 
