@@ -10,7 +10,7 @@ from deepvis_toolbox.words.layer import Layer
 
 def cycle_overlay(state: State) -> None:
     """Lay the next of these over the input picture: nothing, where the unit is active, heat, Grad-CAM, gradient; of a
-    transformer, too: attention, rollout, token norm."""
+    transformer, too: attention, rollout, token norm; of a segmentation, its classes."""
     known = [overlay for overlay in OVERLAYS if _is_known(state, overlay)]
     place = known.index(state.view.overlay) if state.view.overlay in known else -1
     state.view.overlay = known[(place + 1) % len(known)]
@@ -20,6 +20,11 @@ def attending_layer(state: State) -> Layer | None:
     """Return the layer whose attention is shown: the shown one or the nearest below, else the first above; None where
     no layer tells attention."""
     return _nearest(state, lambda layer: layer.tells_attention)
+
+
+def layer_of_classes(state: State) -> Layer | None:
+    """Return the layer that gives classes at every place; None where there is none."""
+    return _nearest(state, lambda layer: layer.has_class_map)
 
 
 def layer_of_tokens(state: State, count: int | None = None) -> Layer | None:
@@ -36,4 +41,6 @@ def _nearest(state: State, is_meant: Callable[[Layer], bool]) -> Layer | None:
 def _is_known(state: State, overlay: Overlay) -> bool:
     if overlay in ("attention", "rollout"):
         return attending_layer(state) is not None and layer_of_tokens(state) is not None
+    if overlay == "classes":
+        return layer_of_classes(state) is not None
     return overlay != "token norm" or layer_of_tokens(state) is not None

@@ -28,7 +28,7 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 CursorArea = Literal["layers", "tiles"]
 Zoom = Literal["tiles", "unit", "backward"]
-Overlay = Literal["none", "area", "heat", "Grad-CAM", "gradient", "attention", "rollout", "token norm"]
+Overlay = Literal["none", "area", "heat", "Grad-CAM", "gradient", "attention", "rollout", "token norm", "classes"]
 OVERLAYS: tuple[Overlay, ...] = get_args(Overlay)
 Pattern = Literal["off", "regularized_opt", "max_im"]
 Why = Literal["off", "feeds", "raises", "weights"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.measure.attention import Attention, AttentionMaps, AttentionRollout, TokenNorms, TokenSizes
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
+from deepvis_toolbox.measure.class_map import ClassesAtPlaces, ClassMap
 from deepvis_toolbox.measure.class_probabilities import ClassProbabilities, Probabilities
 from deepvis_toolbox.measure.comparison import Compared, ComparedMaps, Difference, MostDifferent, UnitsByDifference
 from deepvis_toolbox.measure.contributors import Contributors, Raised, UnitContributions, UnitEffects
@@ -57,7 +58,9 @@ __all__ = [
     "BackwardImage",
     "ChangedLayers",
     "ChangedMaps",
+    "ClassMap",
     "ClassProbabilities",
+    "ClassesAtPlaces",
     "Compared",
     "ComparedMaps",
     "ContributionMap",

@@ -271,7 +271,8 @@ def _files(model: ModelFile, prototxt: Path, weights: Path) -> NetworkFiles:
 
 def _labelled(network: Network, model: ModelFile) -> Network:
     """Return the network, once its labels are known to be as many as its classes."""
-    for name in network.label_layers if model.labels else ():
+    maps = [name for name in network.description.label_layers if name not in network.label_layers]
+    for name in (*network.label_layers, *maps) if model.labels else ():
         classes = network.layers[name].channels
         if network.labels and classes != len(network.labels):
             network.close()

@@ -42,6 +42,9 @@ class Layer:
     tells_attention: bool = False
     """Whether it is known of it which tokens attend to which."""
 
+    has_class_map: bool = False
+    """Whether its units are classes, and the largest at a place is what is there: the output of a segmentation."""
+
     @property
     def is_spatial(self) -> bool:
         """Whether the layer has places: shape (C, H, W), where H and W may be 1."""

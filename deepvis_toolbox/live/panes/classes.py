@@ -13,6 +13,7 @@ from deepvis_toolbox.drawing.grid import Box
 from deepvis_toolbox.drawing.shapes import clear, fill
 from deepvis_toolbox.drawing.text import draw_text
 from deepvis_toolbox.live import actions
+from deepvis_toolbox.live.actions_where import layer_of_classes
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.caption import draw_note, missing_note
@@ -56,7 +57,7 @@ class ClassesPane(Pane):
         elif answer is None or not answer.probabilities.size:
             has_none = scene.snapshot is not None and question is None
             note = missing_note(scene, question)
-            draw_note(pixels, look, "this network has no label layer" if has_none else note)
+            draw_note(pixels, look, _no_classes(state) if has_none else note)
         else:
             now, before = _finite(answer), _before(scene)
             for place, index in enumerate(_shown(answer, before, _rows(pixels.shape[0], look))):
@@ -80,6 +81,12 @@ class ClassesPane(Pane):
             return Hit()
         unit = Unit(facts.label_layers[0], found[0])
         return Hit(unit, partial(actions.go_to, unit=unit))
+
+
+def _no_classes(state: State) -> str:
+    if layer_of_classes(state) is not None:
+        return "its classes are maps: y lays them over the input"
+    return "this network has no label layer"
 
 
 class _Class(NamedTuple):

@@ -37,7 +37,7 @@ class InputPane(Pane):
             ("y",),
             actions_where.cycle_overlay,
             "Pictures",
-            "over the input: active area, heat, Grad-CAM, gradient norm, attention",
+            "over the input: active area, heat, Grad-CAM, gradient norm, attention, classes",
         ),
         Binding(("0",), actions.toggle_stretch, "Pictures", "crop to a square, or stretch to it"),
     )

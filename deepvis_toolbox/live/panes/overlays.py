@@ -1,4 +1,4 @@
-"""Overlays on the input picture: where the selected unit is active, Grad-CAM, the gradient's norm, attention."""
+"""Overlays on the input: where the selected unit is active, Grad-CAM, the gradient's norm, attention, classes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from deepvis_toolbox.drawing.colours import Pixels
 from deepvis_toolbox.drawing.heat import paint_area, paint_heat
 from deepvis_toolbox.drawing.shapes import dim
+from deepvis_toolbox.live.actions_where import layer_of_classes
 from deepvis_toolbox.live.panes.attention_overlay import (
     AttentionAnswer,
     AttentionQuestion,
@@ -16,9 +17,10 @@ from deepvis_toolbox.live.panes.attention_overlay import (
     draw_attention,
 )
 from deepvis_toolbox.live.panes.caption import COMPUTING, draw_badge
+from deepvis_toolbox.live.panes.class_map_overlay import draw_class_map
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import Overlay, State
-from deepvis_toolbox.measure import BackwardImage, GradCAM, Heat, InputGradient, UnitHeat
+from deepvis_toolbox.measure import BackwardImage, ClassesAtPlaces, ClassMap, GradCAM, Heat, InputGradient, UnitHeat
 from deepvis_toolbox.words.backward import OFF
 from deepvis_toolbox.words.images import Floats
 
@@ -27,6 +29,7 @@ TITLES: dict[Overlay, str] = {
     "heat": "heat",
     "Grad-CAM": "Grad-CAM",
     "gradient": "gradient norm",
+    "classes": "classes",
 }
 OUTLINE_AT = 0.5
 """Of the unit's maximum."""
@@ -36,13 +39,16 @@ BLUR = 2.0
 """Standard deviation of the Gaussian over the gradient's norm, in input pixels."""
 
 
-def overlay_question(state: State) -> UnitHeat | GradCAM | BackwardImage | AttentionQuestion | None:
+def overlay_question(state: State) -> UnitHeat | GradCAM | BackwardImage | ClassMap | AttentionQuestion | None:
     """Return what the overlay shows; None where there is none."""
     unit, overlay = state.selected, state.view.overlay
     if unit is None or overlay == "none":
         return None
     if overlay in ("attention", "rollout", "token norm"):
         return attention_question(state)
+    if overlay == "classes":
+        classes = layer_of_classes(state)
+        return None if classes is None else ClassMap(classes.name)
     if overlay == "Grad-CAM":
         return GradCAM(unit.layer, unit.channel)
     if overlay == "gradient":
@@ -70,7 +76,7 @@ def draw_overlay(place: Pixels, scene: Scene) -> None:
     question = overlay_question(scene.state)
     if question is None:
         return
-    found: Heat | InputGradient | AttentionAnswer | None = (
+    found: Heat | InputGradient | ClassesAtPlaces | AttentionAnswer | None = (
         scene.snapshot.answers.get(question) if scene.snapshot else None
     )
     if found is None:
@@ -81,6 +87,8 @@ def draw_overlay(place: Pixels, scene: Scene) -> None:
         _draw_gradient(place, found, scene)
     elif isinstance(found, AttentionAnswer):
         draw_attention(place, found, scene)
+    elif isinstance(found, ClassesAtPlaces):
+        draw_class_map(place, found, scene)
     else:
         _draw_heat(place, found, scene)
 
