@@ -12,6 +12,7 @@ from torch import fx
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.class_maps import is_class_map, outputs_of, with_class_maps
 from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.detector_heads import with_anchors
 from deepvis_toolbox.network.feeding import layers_feeding
 from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, needed_for, note_values, reachable
 from deepvis_toolbox.network.linear_weights import depthwise_source
@@ -45,6 +46,7 @@ class GraphLayers:
         self.label_layers = flat if named else self._found_label_layers(len(description.labels))
         maps = [layer for layer in named if layer.has_places] or self._found_class_maps(len(description.labels))
         self.layers = with_class_maps(self.layers, maps, description.labels)
+        self.layers = with_anchors(self.layers, self.nodes, description.labels)
         pictures = replace(description.unit_images, views=self._views())
         self.description = replace(description, unit_images=pictures)
         """With what the graph tells beside it: which layer's pictures stand for those of the probabilities."""

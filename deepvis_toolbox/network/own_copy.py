@@ -44,8 +44,8 @@ def own_copy(module: nn.Module) -> nn.Module:
 
 
 def told_of_numbers(tensors: Iterable[torch.Tensor]) -> list[str]:
-    """Return what is said of weights that are no float32 numbers, which networks are computed in; empty where all
-    are."""
+    """Return what is said of weights (any shapes and dtypes) that are no float32 numbers, which networks are computed
+    in; empty where all are."""
     others = {str(each.dtype).removeprefix("torch.") for each in tensors if _is_float(each)} - {"float32"}
     return [f"its weights are {' and '.join(sorted(others))} numbers; they are computed in float32"] if others else []
 

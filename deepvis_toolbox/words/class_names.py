@@ -21,7 +21,7 @@ class ClassNames:
     labels: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """{layer: the names of its units}: of added layers."""
+    """{layer: the names of its units}: of added layers, segmentations, and detectors' heads."""
 
     def of(self, layer: str) -> tuple[str, ...]:
         """Return the names of a layer's units, in their order; empty where they have none."""

@@ -36,7 +36,7 @@ class Layer:
     added_to: str = ""
     """The layer that it reads, where a user has added it to the network: nothing of the network reads it."""
     unit_names: tuple[str, ...] = field(default=(), repr=False)
-    """The names that its maker gave its units; empty where they have none."""
+    """The names of its units, by its maker or by what is known of them; empty where they have none."""
     grid: tuple[int, int] | None = None
     """(rows, columns) of the tokens, where a map below tells them; its other tokens stand in front."""
     tells_attention: bool = False
