@@ -93,6 +93,7 @@ def _pooled(*ending: nn.Module) -> nn.Module:
 
 
 one_channel = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 5)), 1))
+halved = _seeded(lambda: Residual().half())
 pair = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 5)), 6))
 many_bands = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 5)), 13))
 one_class = _seeded(lambda: _Ending(_pooled(nn.Linear(8, 1), nn.Sigmoid())))
@@ -179,6 +180,7 @@ def _plain(what: str, name: str, on_a_map: str, flat: str = "", **options: str) 
 
 _plain("a module that torch.fx follows", "residual", "relu_1:1", "fc:1")
 _plain("a module that torch.export follows", "exported_only", "relu:1", "head:1", size="16")
+_plain("half precision", "halved", "relu_1:1", "fc:1")
 _plain("a transformer", "vit", "blocks.0.mlp.1:3", "head:1")
 _plain("channels last", "convnext", "blocks.0.act:2", "head:1")
 _plain("windows in the batch", "windows", "relu:1", "head:1", size="16")
