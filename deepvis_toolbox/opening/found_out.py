@@ -102,6 +102,8 @@ def _description(network: Network, files: NetworkFiles, folder: Path) -> dict[st
 def _input_section(network: Network, mean: Path | None, folder: Path) -> dict[str, Any]:
     preprocessing = network.preprocessing
     section: dict[str, Any] = {"size": list(preprocessing.size), "channels": preprocessing.channels}
+    if preprocessing.view_channels:
+        section["view_channels"] = list(preprocessing.view_channels)
     section["mean"] = _relative(mean, folder) if mean else _numbers(preprocessing.mean)
     for name in ("scale", "std", "crop"):
         if np.any(np.asarray(getattr(preprocessing, name)) != 1):

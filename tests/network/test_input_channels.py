@@ -16,10 +16,13 @@ from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.opened_module import network_of_module
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.network.torch_network import TorchNetwork
+from deepvis_toolbox.opening.found_out import save_model
 from deepvis_toolbox.optimize.files.shown_image import with_mean
 from deepvis_toolbox.optimize.method.parametrization import COLOUR_COVARIANCE, DecorrelatedFourier
 from deepvis_toolbox.words.input_channels import parsed_channels
 from deepvis_toolbox.words.layer import Rect
+from tests.caffe.one_layer import prototxt_text
+from tests.caffe.random_weights import write_random_weights
 
 SIZE = (12, 16)
 FRAME = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
@@ -156,6 +159,22 @@ def test_files_and_modules_of_more_channels_open_once_it_is_said_what_fills_them
             assert net.preprocessing.shown == (3, 4, 5)
     with pytest.raises(ToolboxError, match=r"channels is RGB\+1, but the network of net.pt2 takes 6"):
         load_network("net.pt2", device="cpu", channels="RGB+1")
+
+
+def test_a_caffe_network_of_four_channels_is_saved_with_what_was_said_of_them(tmp_path: Path) -> None:
+    layers = """layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+                  convolution_param { num_output: 6 kernel_size: 5 stride: 2 } }"""
+    (tmp_path / "deploy.prototxt").write_text(prototxt_text((1, 4, 16, 16), layers))
+    files = {"prototxt": tmp_path / "deploy.prototxt", "weights": tmp_path / "net.caffemodel"}
+    write_random_weights(*files.values())
+    with pytest.raises(ToolboxError, match=r"4 channels; .* say what fills them: channels RGB\+1"):
+        load_network(None, device="cpu", **files)
+    said = {"channels": "BGR+1", "mean": [1, 2, 3, 4], "view_channels": [3, 1, 0]}
+    with load_network(None, device="cpu", **files, **said) as net:
+        save_model(net, tmp_path / "saved")
+    with load_network(tmp_path / "saved", device="cpu") as again:
+        assert again.preprocessing.shown == (3, 1, 0)
+        assert again.preprocessing.identity() == net.preprocessing.identity()
 
 
 class Two(nn.Module):
