@@ -21,7 +21,7 @@ from deepvis_toolbox.scan.cli import crop_command, scan_command
 from find_maxes import TopImages
 from tests.kinds_of_networks import KINDS, flags_of
 
-KEYS = "right b down b y y y y y y y H v wait r A i x N 6 wait"
+KEYS = "right b down b y y y y y y y H v wait W wait r A i x N 6 wait"
 """Backward, all overlays, statistics, contributions, an order, an edit, and an occlusion map."""
 ASCENT = ["--max-iter", "3", "--lr-policy", "constant", "--lr-params", '{"lr": 10.0}', "-q"]
 

@@ -32,7 +32,7 @@ class InputChannels:
         """How many there are."""
         return len(self.fills)
 
-    @property
+    @cached_property
     def empty(self) -> list[int]:
         """The numbers of those that no picture fills."""
         return [number for number, fill in enumerate(self.fills) if fill == "-"]
