@@ -10,7 +10,7 @@ import torch
 from torch import fx
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.network.class_maps import is_class_map, outputs_of, with_class_maps
+from deepvis_toolbox.network.class_maps import found_class_map, with_class_maps
 from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.detector_heads import with_anchors
 from deepvis_toolbox.network.feeding import layers_feeding
@@ -18,7 +18,7 @@ from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, needed_
 from deepvis_toolbox.network.linear_weights import depthwise_source
 from deepvis_toolbox.network.operation_names import SOFTMAXES
 from deepvis_toolbox.network.regions import receptive_field
-from deepvis_toolbox.words.layer import Layer, Layers, Rect
+from deepvis_toolbox.words.layer import Layers, Rect
 
 
 class GraphLayers:
@@ -44,7 +44,9 @@ class GraphLayers:
         named = [self.layers[self.layers.canonical(name)] for name in description.label_layers]
         flat = tuple(layer.name for layer in named if not layer.has_places)
         self.label_layers = flat if named else self._found_label_layers(len(description.labels))
-        maps = [layer for layer in named if layer.has_places] or self._found_class_maps(len(description.labels))
+        maps = [layer for layer in named if layer.has_places]
+        if not maps and not self.label_layers:
+            maps = found_class_map(graph_module, self.layers, len(description.labels))
         self.layers = with_class_maps(self.layers, maps, description.labels)
         self.layers = with_anchors(self.layers, self.nodes, description.labels)
         pictures = replace(description.unit_images, views=self._views())
@@ -94,14 +96,6 @@ class GraphLayers:
     def reachable(self, origin: str, layers: Sequence[str]) -> set[str]:
         """Return those of the layers that a signal from the origin may reach."""
         return reachable(self.nodes_of(origin), {name: self.nodes_of(name) for name in layers})
-
-    def _found_class_maps(self, labels: int) -> list[Layer]:
-        """Return the first output whose units are classes at every place: a softmax over maps, maps that are as many as
-        the labels, or scores at every pixel; none where the network has flat classes."""
-        own = [self.layers[name] for name in outputs_of(self.graph_module) if name in self.layers]
-        maps = [layer for layer in own if layer.is_spatial and layer.has_places and layer.channels > 1]
-        found = [layer for layer in maps if is_class_map(layer, labels, self._input_shape)]
-        return [] if self.label_layers else found[:1]
 
     def _views(self) -> dict[str, str]:
         """Return {label layer that is the softmax of a layer of as many units: that layer}."""

@@ -56,9 +56,13 @@ ENDS: dict[str, Callable[[torch.Tensor], object]] = {
 }
 
 
+BY_LABELS = ("scores", "a dict with another output", "resized")
+"""What may be anything, unless there are as many labels."""
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_the_classes_are_the_largest_of_each_place(end: str) -> None:
-    net = opened(ByColour(ENDS[end]).eval(), SIZE)
+    net = opened(ByColour(ENDS[end]).eval(), SIZE, labels=("red", "green", "blue", "dark") if end in BY_LABELS else ())
     (layer,) = [layer for layer in net.layers.values() if layer.has_class_map]
     found = measure.Session(net).take(quarters(), measure.ClassMap(layer.name))
     np.testing.assert_array_equal(found.map, np.repeat([[0, 1, 2, 3]], 6, axis=1).repeat(SIZE[0], 0).reshape(SIZE))
@@ -68,6 +72,7 @@ def test_the_classes_are_the_largest_of_each_place(end: str) -> None:
 
 
 NONE = {
+    "scores, or a flow and how sure it is": nn.Identity(),
     "a picture": nn.Conv2d(4, 3, 1),
     "a depth": nn.Sequential(nn.Conv2d(4, 1, 1), nn.Sigmoid()),
     "features": nn.Sequential(nn.ReLU(), nn.AvgPool2d(2)),
@@ -139,7 +144,7 @@ def test_classes_are_told_apart_by_colour_and_none_leaves_the_picture() -> None:
 
 def test_the_window_lays_them_over_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "net").mkdir()
-    flags = kinds_of_networks.flags_of("classes at every pixel", tmp_path / "net")
+    flags = kinds_of_networks.flags_of("classes at every pixel, as probabilities", tmp_path / "net")
     monkeypatch.chdir(tmp_path)
     Image.fromarray(quarters()).resize((240, 160)).save("picture.png")
     pictures = []
@@ -152,7 +157,7 @@ def test_the_window_lays_them_over_the_picture(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_key_knows_classes_only_where_there_are_some() -> None:
-    for make, has in ((kinds_of_networks.segmenter, True), (kinds_of_networks.residual, False)):
+    for make, has in ((kinds_of_networks.segmenter_with_softmax, True), (kinds_of_networks.residual, False)):
         state = State()
         state.facts.layers = tuple(opened(make(), (32, 32)).layers.values())
         seen = set()
