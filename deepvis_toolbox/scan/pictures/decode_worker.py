@@ -19,10 +19,8 @@ import numpy as np
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+from deepvis_toolbox.sources.isolated_process import READY
 from deepvis_toolbox.sources.picture_budget import limit_memory, within_seconds
-
-READY = "ready"
-"""What it says first, once it has started."""
 
 
 def preprocessing_record(preprocessing: Preprocessing) -> dict[str, Any]:
