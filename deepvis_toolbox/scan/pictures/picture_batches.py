@@ -50,8 +50,8 @@ class PictureBatch:
 class PictureBatches:
     """Cuts a list into batches, always at multiples of the batch size, and decodes those asked for.
 
-    `workers`: processes that decode, started with the first batch; 0 decodes in this one. A context manager; leaving
-    it ends the processes.
+    `workers`: processes that decode, started with the first batch; 0 decodes one picture after another (in
+    the program's one process for that). A context manager; leaving it ends the processes.
     """
 
     def __init__(self, pictures: PictureList, preprocessing: Preprocessing, batch_size: int, workers: int = 0) -> None:
