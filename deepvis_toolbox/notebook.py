@@ -31,7 +31,7 @@ from deepvis_toolbox.measure.layer_maps import LayerMaps
 from deepvis_toolbox.measure.session import Session
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.settings.sections import LookSettings
-from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.words.backward import BackwardMode, BackwardView
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit, parse_unit
@@ -138,7 +138,7 @@ def _name(net: Network, index: int) -> str:
 def pixels_of(picture: Picture) -> RGBImage:
     """Return a picture as RGB uint8 H×W×3. `ToolboxError` where it is none."""
     if isinstance(picture, (str, Path)):
-        return decode_picture(Path(picture))
+        return decode_apart(Path(picture))
     pixels = np.asarray(picture.convert("RGB") if isinstance(picture, Image.Image) else picture)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
         raise ToolboxError(f"a picture is RGB, uint8, H×W×3, not {pixels.dtype} {'×'.join(map(str, pixels.shape))}")

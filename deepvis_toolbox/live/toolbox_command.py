@@ -7,6 +7,7 @@ import time
 BEGAN = time.perf_counter()
 
 import argparse  # noqa: E402
+import os  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -129,6 +130,10 @@ def main(arguments: Sequence[str] | None = None, serve: Serve | None = None) -> 
     options = _options(given)
     if given.save_model:
         return _save_model(options, given.save_model)
+    if any(os.path.exists(source) for source in given.input):  # noqa: PTH110 - odd names are none
+        from deepvis_toolbox.sources import picture_process
+
+        picture_process.begin()
     options.clock.mark("settings")
     if web and serve:
         serve(options, web)

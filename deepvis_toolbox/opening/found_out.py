@@ -13,6 +13,7 @@ import yaml
 
 from deepvis_toolbox.atomic_files import write_text
 from deepvis_toolbox.errors import ToolboxError, user_path
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.description import NetworkFiles
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.operation_names import SOFTMAXES
@@ -31,18 +32,19 @@ def save_model(network: Network, folder: str | Path) -> Path:
     """Write the model.yaml of a network opened from Caffe files into `folder`; give its path.
 
     The files stay where they are; the model.yaml names them relative to its folder. Raises `ToolboxError` where there
-    is a model.yaml already, or nothing can be written.
+    is a model.yaml already, another run is writing one there, or nothing can be written.
     """
     target = user_path(folder).resolve() / MODEL_FILE
     if network.description.files is None:
         raise ToolboxError(f"{network.name} was not opened from Caffe files; there is nothing to save")
-    if target.exists():
-        raise ToolboxError(f"{target} is there already; remove it, or save to another folder")
     described = _description(network, network.description.files, target.parent)
     text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None)
     again = f"{command_line('deepvis')} --model {shlex.quote(str(target.parent))}"
-    write_text(target, f"# Written by --save-model; {again}\n{text}")
-    trust(target.parent)  # it may name files elsewhere
+    with FolderLock(target.parent, MODEL_FILE):
+        if target.exists():
+            raise ToolboxError(f"{target} is there already; remove it, or save to another folder")
+        write_text(target, f"# Written by --save-model; {again}\n{text}")
+        trust(target.parent)  # it may name files elsewhere
     return target
 
 

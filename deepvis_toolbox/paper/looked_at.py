@@ -8,8 +8,9 @@ import numpy as np
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
-from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import UnreadablePicture
 from deepvis_toolbox.sources.demo_film import SCENE_FRAMES, SCENES, DemoFilm
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.words.images import RGBImage
 
 LOOKS = 2
@@ -41,6 +42,6 @@ def pictures_of(pictures: PictureList, most: int, fit: Fit) -> tuple[tuple[RGBIm
 def _readable(paths: Iterator[str]) -> Iterator[RGBImage]:
     for path in paths:
         try:
-            yield decode_picture(path)
+            yield decode_apart(path)
         except UnreadablePicture:
             continue

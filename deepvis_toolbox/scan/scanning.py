@@ -19,7 +19,6 @@ from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import Calibration, calibrate
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
-from deepvis_toolbox.scan.pictures.decode_process import DecoderKilledError
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList, given_list
 from deepvis_toolbox.scan.result_folder import ResultFolder, manifest_of
@@ -34,6 +33,7 @@ from deepvis_toolbox.scan.scan_settings import (
 from deepvis_toolbox.scan.second_try import add_skipped, readable_by_now
 from deepvis_toolbox.scan.tally import Tally
 from deepvis_toolbox.scan.top_images import TopImages
+from deepvis_toolbox.sources.isolated_process import DecoderKilledError
 
 _log = logging.getLogger(__name__)
 

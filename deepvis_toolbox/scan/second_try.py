@@ -8,9 +8,9 @@ from itertools import chain, compress
 
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
-from deepvis_toolbox.scan.pictures.decode_process import ENDED_IT
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.tally import Tally
+from deepvis_toolbox.sources.isolated_process import ENDED_IT
 
 
 def readable_by_now(batches: PictureBatches, skipped: Mapping[int, str]) -> list[int]:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageGrab
 
 from deepvis_toolbox.errors import ToolboxError, sentence_of
-from deepvis_toolbox.sources.decode import decode_picture
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES, MAX_PIXELS
+from deepvis_toolbox.sources.picture_process import decode_apart
 
 SECONDS = 3.0
 """How long whoever holds the clipboard has for an answer."""
@@ -43,7 +43,7 @@ def _from_programs() -> NDArray[np.uint8] | None:
     picture = next((kind for kind in _PICTURES if kind in offered), None)
     if picture:
         data = _answer([*content, picture], MAX_FILE_BYTES)
-        return decode_picture(data) if data else None
+        return decode_apart(data) if data else None
     if _FILES not in offered:
         return None
     addresses = _answer([*content, _FILES], _MOST_KINDS).decode(errors="replace").split()
@@ -64,7 +64,7 @@ def _from_the_system() -> NDArray[np.uint8] | None:
 
 def _of_files(names: Sequence[str]) -> NDArray[np.uint8] | None:
     path = next((Path(name) for name in names if file_kind(Path(name)) == "picture"), None)
-    return decode_picture(path) if path else None
+    return decode_apart(path) if path else None
 
 
 def _programs() -> tuple[list[str], list[str]]:

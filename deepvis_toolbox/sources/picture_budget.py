@@ -25,6 +25,8 @@ transparency; the usual ones 0.4 to 1.4."""
 MAX_SECONDS = 60.0
 """Of processor time. The costliest of `MAX_PIXELS` takes 35 s, noise in JPEG 2000 without loss; the usual ones 1 to
 7."""
+MAX_WAIT = 120.0
+"""Seconds that whoever waits for a process has patience: a file system may hang, a process may be stopped."""
 
 _START_OF_SCAN = b"\xff\xda"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import UnreadablePicture
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.sources.listing import ListedPicture
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.sources.source import Source
 
 
@@ -63,7 +64,7 @@ class PictureSequence(Source):
 
     def _decoded(self, picture: ListedPicture) -> SourceFrame | None:
         try:
-            image = decode_picture(picture.path)
+            image = decode_apart(picture.path)
         except UnreadablePicture as error:
             self.note = f"skipped {picture.path.name}: {error.reason}"
             return None

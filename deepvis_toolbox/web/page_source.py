@@ -16,10 +16,11 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.shown_text import shown
 from deepvis_toolbox.sources.capture import open_video
-from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import UnreadablePicture
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.web.unnamed_source import UnnamedSource
 
 WAIT_SECONDS = 1.0
@@ -122,7 +123,7 @@ class PageSource(UnnamedSource):
         self._upload = sent
         if not is_video(head):
             self.is_still = True
-            return self._frame(decode_picture(sent.path), name)
+            return self._frame(decode_apart(sent.path), name)
         self.is_still = False
         path = str(sent.path.resolve())
         capture = open_video(path)
@@ -162,7 +163,7 @@ def camera_pixels(data: bytes) -> NDArray[np.uint8]:
         raise UnreadablePicture("the camera's picture", "it is no JPEG") from None
     if width * height > LARGEST_CAMERA_PIXELS:
         raise UnreadablePicture("the camera's picture", f"{width}×{height} pixels are more than cameras have")
-    return decode_picture(data)
+    return decode_apart(data)
 
 
 def is_video(head: bytes) -> bool:

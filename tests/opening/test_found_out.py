@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from deepvis_toolbox import Network, ToolboxError, load_network
+from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.opening.found_out import found_out, save_model
 from deepvis_toolbox.unit_images import UnitImageStore
 from tests.caffe.random_weights import write_random_weights
@@ -176,6 +177,18 @@ def test_a_model_yaml_that_is_there_is_not_overwritten(opened: Callable, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(ToolboxError, match="cannot write"):
         save_model(network, tmp_path / "file" / "model")
+
+
+def test_one_run_at_a_time_saves_a_model_yaml_and_the_other_is_told_who(opened: Callable, tmp_path: Path) -> None:
+    network, folder = opened("grey"), tmp_path / "saved"
+    with FolderLock(folder, "model.yaml"):
+        with pytest.raises(
+            ToolboxError, match=rf'another run is writing to ".*model.yaml" \(process {os.getpid()} on '
+        ):
+            save_model(network, folder)
+        assert [path.name for path in folder.iterdir()] == [".model.yaml.in_use"]
+    save_model(network, folder)
+    assert [path.name for path in folder.iterdir()] == ["model.yaml"]
 
 
 def test_what_training_prototxts_leave_out_is_said(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.scan.pictures import decode_process
-from deepvis_toolbox.scan.pictures.decode_process import ENDED_IT, DecodeProcess, DecoderKilledError
+from deepvis_toolbox.scan.pictures.decode_process import DecodeProcess
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.scanning import UnreadableError
+from deepvis_toolbox.sources import isolated_process
+from deepvis_toolbox.sources.isolated_process import ENDED_IT, DecoderKilledError
 from find_maxes import TopImages, list_pictures, scan
 
 OPTIONS = {"batch_size": 8, "workers": 1}
@@ -36,10 +37,10 @@ def _fatal(name, ending):
 
 def fatal(monkeypatch: pytest.MonkeyPatch, name: str, ending: str) -> None:
     """Have the picture of this name end the process that decodes it, as `ending` does."""
-    own = f"{FATAL}{decode_process._START}".replace(
+    own = f"{FATAL}{isolated_process._START}".replace(
         "    runpy.run_module", f"    _fatal({name!r}, {ending!r})\n    runpy.run_module"
     )
-    monkeypatch.setattr(decode_process, "_START", own)
+    monkeypatch.setattr(isolated_process, "_START", own)
 
 
 def same_files(one: Path, other: Path) -> None:
@@ -138,8 +139,8 @@ def test_a_picture_alone_in_a_process_that_is_killed_stops_the_scan_which_goes_o
 def test_processes_that_do_not_start_are_an_error_and_no_result(
     small_net, picture_folder, tmp_path, monkeypatch, start, said, capfd
 ):
-    own = decode_process._START.replace("    runpy.run_module", f"    {start}\n    runpy.run_module")
-    monkeypatch.setattr(decode_process, "_START", own)
+    own = isolated_process._START.replace("    runpy.run_module", f"    {start}\n    runpy.run_module")
+    monkeypatch.setattr(isolated_process, "_START", own)
     with pytest.raises(ToolboxError, match=said):
         scan(small_net, list_pictures(picture_folder), out=tmp_path, **OPTIONS)
     assert not (tmp_path / "manifest.json").exists()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources import picture_process
 from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.kinds import camera as camera_module
 from deepvis_toolbox.sources.kinds import clipboard as clipboard_module
@@ -206,6 +207,7 @@ def test_what_may_not_be_read_says_so(tmp_path: Path, video: Path, pictures: Pat
     def denied(*_: object, **__: object) -> object:
         raise PermissionError(13, "Permission denied")
 
+    monkeypatch.setattr(picture_process, "IS_POSSIBLE", False)  # another process would not get this answer
     (tmp_path / "list.txt").write_text("x.png")
     for place, text in ((Path, video), (os, tmp_path / "list.txt"), (os, pictures / "img1.png")):
         with monkeypatch.context() as patch:

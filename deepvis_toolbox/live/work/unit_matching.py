@@ -21,7 +21,8 @@ from deepvis_toolbox.measure import MostDifferent
 from deepvis_toolbox.measure.matching import LayersMatcher, why_not_matched
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.npz_file import ArrayForm, read_arrays
-from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import UnreadablePicture
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.words.comparison import OTHER_NETWORK, UnitMatching
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class UnitMatcher:
         path = self._pictures[self._seen]
         self._seen += 1
         try:
-            matcher.see(decode_picture(path))
+            matcher.see(decode_apart(path))
             self._readable += 1
         except UnreadablePicture as error:
             _log.warning("--probe: left out: %s", error)

@@ -17,7 +17,7 @@ from deepvis_toolbox.optimize.method.sums import parse_targets
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
 from deepvis_toolbox.progress import Say
 from deepvis_toolbox.regular_file import read_regular
-from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.words.unit import Unit
 
 DEFAULT_CHANNEL = 130
@@ -76,7 +76,7 @@ def _without_units(given: argparse.Namespace, net: Network) -> Target:
         if given.push_spatial:
             raise ToolboxError("--like matches the whole layer; it does not go with --push-spatial")
         path = Path(given.like)
-        return LikePicture(layer, decode_picture(path), path.stem)
+        return LikePicture(layer, decode_apart(path), path.stem)
     path = Path(given.direction)
     return checked_target(Direction(layer, _read_weights(path), path.stem, given.push_spatial), net)
 

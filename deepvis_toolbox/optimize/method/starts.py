@@ -13,7 +13,7 @@ from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.registry import Registry
 from deepvis_toolbox.regular_file import open_regular
-from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.words.images import Floats
 
 Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[np.floating]]
@@ -58,7 +58,7 @@ def start_image(start_at: str | NDArray[np.floating], seed: int, preprocessing: 
     if not isinstance(start_at, str):
         return _checked(np.asarray(start_at), shape)
     if start_at.startswith(IMAGE):
-        return preprocessing.to_pixels(preprocessing.to_input(decode_picture(Path(start_at.removeprefix(IMAGE)))))
+        return preprocessing.to_pixels(preprocessing.to_input(decode_apart(Path(start_at.removeprefix(IMAGE)))))
     if not 0 <= seed < 2**32:
         raise ToolboxError(f"the seed {seed} is outside 0 to {2**32 - 1}")
     return STARTS[start_at](np.random.RandomState(seed), shape, preprocessing.mean_map).astype(np.float32)

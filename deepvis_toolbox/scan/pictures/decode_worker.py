@@ -15,14 +15,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.sources.isolated_process import READY
 from deepvis_toolbox.sources.picture_budget import limit_memory, within_seconds
-
-READY = "ready"
-"""What it says first, once it has started."""
 
 
 def preprocessing_record(preprocessing: Preprocessing) -> dict[str, Any]:
@@ -36,6 +36,11 @@ def preprocessing_from(record: dict[str, Any]) -> Preprocessing:
     return Preprocessing(**{**record, "size": tuple(record["size"])})
 
 
+def _decoded_in_time(picture: str | bytes) -> NDArray[np.uint8]:
+    with within_seconds():
+        return decode_picture(picture)
+
+
 def main() -> None:
     """Serve until stdin ends."""
     descriptor, size = int(sys.argv[1]), int(sys.argv[2])
@@ -43,7 +48,7 @@ def main() -> None:
     cv2.setNumThreads(1)  # the processes share the cores among themselves
     preprocessing = preprocessing_from(json.loads(sys.stdin.readline()))
     limit_memory()
-    reader = PictureReader(preprocessing, within_seconds)
+    reader = PictureReader(preprocessing, _decoded_in_time)
     shape = preprocessing.input_shape
     with mmap.mmap(descriptor, size) as memory:
         print(json.dumps(READY), flush=True)

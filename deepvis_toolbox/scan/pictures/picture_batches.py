@@ -6,7 +6,6 @@ import json
 import mmap
 import os
 import queue
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from deepvis_toolbox.scan.pictures.decode_process import DecodeProcess
 from deepvis_toolbox.scan.pictures.decode_worker import preprocessing_record
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
+from deepvis_toolbox.sources.shared_memory import shared_memory
 
 MOST_WORKERS = 256
 
@@ -50,8 +50,8 @@ class PictureBatch:
 class PictureBatches:
     """Cuts a list into batches, always at multiples of the batch size, and decodes those asked for.
 
-    `workers`: processes that decode, started with the first batch; 0 decodes in this one. A context manager; leaving
-    it ends the processes.
+    `workers`: processes that decode, started with the first batch; 0 decodes one picture after another (in
+    the program's one process for that). A context manager; leaving it ends the processes.
     """
 
     def __init__(self, pictures: PictureList, preprocessing: Preprocessing, batch_size: int, workers: int = 0) -> None:
@@ -135,7 +135,11 @@ class _DecodingPool:
         picture_bytes = int(np.prod(self._shape)) * 4
         self._slot_bytes = batch_size * picture_bytes
         slots = 2 * workers + 1
-        self._descriptor = _shared_descriptor(slots * self._slot_bytes)
+        try:
+            self._descriptor = shared_memory(slots * self._slot_bytes)
+        except OSError as error:
+            size = slots * self._slot_bytes >> 20
+            raise ToolboxError(f"no memory for {size} MiB of decoded pictures: use a smaller batch size") from error
         self._memory = mmap.mmap(self._descriptor, slots * self._slot_bytes)
         self._free_slots = deque(range(slots))
         first_line = json.dumps(preprocessing_record(preprocessing))
@@ -177,29 +181,3 @@ class _DecodingPool:
         os.close(self._descriptor)
         with suppress(BufferError):  # the caller may still look at the last batch: then it goes with that
             self._memory.close()
-
-
-def _shared_descriptor(size: int) -> int:
-    """Return a file descriptor of `size` bytes of memory that has no name, so that nothing is left behind by a kill."""
-    try:
-        if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("picture batches")
-        else:
-            with tempfile.TemporaryFile() as file:
-                descriptor = os.dup(file.fileno())
-        os.truncate(descriptor, size)
-        return _beyond_the_streams(descriptor)
-    except OSError as error:
-        raise ToolboxError(f"no memory for {size >> 20} MiB of decoded pictures: use a smaller batch size") from error
-
-
-def _beyond_the_streams(descriptor: int) -> int:
-    """Return the same file as a descriptor from 3 on: those below are another process's standard streams."""
-    if descriptor > 2:
-        return descriptor
-    import fcntl
-
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +12,19 @@ from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.scan.pictures.archives import ArchiveReader, split_member
 from deepvis_toolbox.scan.pictures.remote_files import is_url, read_url
-from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import UnreadablePicture
+from deepvis_toolbox.sources.picture_process import decode_apart
 
-Budget = Callable[[], AbstractContextManager[None]]
+Decode = Callable[[str | bytes], NDArray[np.uint8]]
 
 
 class PictureReader:
     """Reads and preprocesses pictures by path, archive members and URLs among them. No two threads at a time."""
 
-    def __init__(self, preprocessing: Preprocessing, budget: Budget = nullcontext) -> None:
-        """`budget`: makes the context in which each picture is decoded, but not looked for in its archive."""
+    def __init__(self, preprocessing: Preprocessing, decode: Decode = decode_apart) -> None:
+        """`decode`: for processes that hold themselves to a picture's budget."""
         self._preprocessing = preprocessing
-        self._budget = budget
+        self._decode = decode
         self._archives = ArchiveReader()
 
     def read_into(self, slot: NDArray[np.float32], path: str) -> str | None:
@@ -51,5 +51,4 @@ class PictureReader:
             picture = read_url(path)
         elif not os.path.exists(path) and (inside := split_member(path)):  # noqa: PTH110 - it may look like a member's
             picture = self._archives.read(*inside)
-        with self._budget():
-            return decode_picture(picture)
+        return self._decode(picture)

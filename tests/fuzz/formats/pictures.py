@@ -131,7 +131,7 @@ _PACKERS = {"tar": tar, "zip": packed, "tar.gz": tar_gz}
 
 
 def _decode_some(pictures: PictureList) -> None:
-    reader = PictureReader(Preprocessing((8, 8)))
+    reader = PictureReader(Preprocessing((8, 8)), decode_picture)
     tried(*(lambda path=path: reader.frame(path) for path in pictures.paths[:_MOST_READ]))
     str((pictures.hash, pictures.notes))
 
