@@ -67,7 +67,7 @@ def transfer(net: Network, store: UnitImageStore, units: Sequence[Unit], judge: 
     verdicts: list[Verdict] = []
     for first in range(0, len(units), AT_ONCE):
         batch = units[first : first + AT_ONCE]
-        x = torch.cat([_input(picture, judge) for picture in first_pictures(store, batch)])
+        x = torch.cat([whole_picture_input(picture, judge) for picture in first_pictures(store, batch)])
         for unit, shares in zip(batch, judge.probabilities(judge.forward(x, [layer])[layer]), strict=True):
             share = shares[meant[unit]]
             verdicts.append(Verdict(unit, int((shares > share).sum()), float(share), int(shares.argmax())))
@@ -83,7 +83,7 @@ def first_pictures(store: UnitImageStore, units: Sequence[Unit]) -> Iterator[RGB
         yield picture
 
 
-def _input(picture: RGBImage, judge: Network) -> torch.Tensor:
+def whole_picture_input(picture: RGBImage, judge: Network) -> torch.Tensor:
     """Return the whole picture as the judge's input, (1, C, H, W)."""
     values = judge.preprocessing.values_of(judge.preprocessing.fit(picture, stretch=True))
     return torch.from_numpy(values.copy())[None].to(judge.device)
