@@ -153,7 +153,8 @@ def _write(net: Network, store: UnitImageStore, found: Judgement) -> None:
 
     with FolderLock(store.folder):
         store.claim(net)
-        add_numbers(store, found.numbers(store))
+        largest = {store.owning_unit(unit): value for unit, value in found.largest.items()}
+        add_numbers(store, found.numbers(store), largest)
 
 
 def _store(given: argparse.Namespace, net: Network) -> UnitImageStore:
@@ -177,7 +178,6 @@ def parser() -> CommandParser:
         [
             ("--judge efficientnet-lite1", "the default network's pictures"),
             ("--judge efficientnet-lite1 --images photos/ --write", "beside photographs; the window shows it"),
-            ("pictures/ --judge squeezenet resnet50 --json", ""),
         ],
     )
     add_network_flags(made)

@@ -75,7 +75,7 @@ class Judgement:
         for unit in dict.fromkeys((*self.units, *self.reached)):
             owner, files = store.owning_unit(unit), store.files(KIND, unit)
             former = numbers_of(store, unit) or UnitNumbers(picture_sha256=picture_hash(files[0]))
-            found: dict[str, Any] = {"reached": self.reached.get(unit), "natural": self.largest.get(unit)}
+            found: dict[str, Any] = {"reached": self.reached.get(unit)}
             if unit in natural:
                 found |= natural[unit]._asdict()
                 transfer = {

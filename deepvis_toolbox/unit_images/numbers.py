@@ -55,7 +55,7 @@ class UnitNumbers(BaseModel):
     reached: _Value | None = None
     """The unit's activation on the picture, as its record says, or on the picture as it is kept."""
     natural: _Value | None = None
-    """The unit's largest activation on photographs."""
+    """The unit's largest activation on photographs; the store keeps it of the unit, whatever its picture."""
     transfer: dict[_Name, JudgeNumbers] = Field(default_factory=dict, max_length=MOST_JUDGES)
     """By the judges' names."""
     path_similarity: float | None = Field(None, ge=-1e6, le=1e6)
@@ -73,11 +73,12 @@ class UnitNumbers(BaseModel):
 
     @property
     def short(self) -> str:
-        """A few words for a caption, such as `1.3× photos · judged 93%`; empty where nothing is known of these."""
+        """For a caption: what is reached over the best photograph, and the judges' mean probability of the class, as
+        `1.3× · 93%`; empty where nothing is known of these."""
         share = self.over_natural
-        parts = [] if share is None else [f"{share:.2g}× photos" if share < 9.95 else f"{share:.0f}× photos"]
+        parts = [] if share is None else [f"{share:.2g}×" if share < 9.95 else f"{share:.0f}×"]
         if self.transfer:
-            parts.append(f"judged {sum(each.probability for each in self.transfer.values()) / len(self.transfer):.0%}")
+            parts.append(f"{sum(each.probability for each in self.transfer.values()) / len(self.transfer):.0%}")
         return " · ".join(parts)
 
 
@@ -96,9 +97,19 @@ def numbers_of(store: UnitImageStore, unit: Unit) -> UnitNumbers | None:
     """Return what is known of how far to trust the unit's preferred images; None where nothing is."""
     owner = store.owning_unit(unit)
     files = store.files("regularized_opt", owner)
-    places = [numbers_path(each) for each in (store, store.shipped) if each is not None]
-    found = (_read_unit(place, str(owner), files[0]) for place in places if files)
-    return next((each for each in found if each is not None), None)
+    places = [numbers_path(each) for each in (store, store.shipped) if each is not None] if files else []
+    found = next((each for place in places if (each := _read_unit(place, str(owner), files[0])) is not None), None)
+    return found and found.model_copy(update={"natural": natural_of(store, owner)})
+
+
+def natural_of(store: UnitImageStore, unit: Unit) -> float | None:
+    """Return the unit's largest activation on photographs; None where it is not known."""
+    owner = str(store.owning_unit(unit))
+    for each in (store, store.shipped):
+        value = _read(numbers_path(each))[1].get(owner) if each is not None else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST:
+            return float(value)
+    return None
 
 
 def _read_unit(path: Path, unit: str, picture: Path) -> UnitNumbers | None:
@@ -106,7 +117,7 @@ def _read_unit(path: Path, unit: str, picture: Path) -> UnitNumbers | None:
 
     None where it says nothing of it, or of another picture, or is damaged.
     """
-    found = _read(path).get(unit)
+    found = _read(path)[0].get(unit)
     if found is None:
         return None
     try:
@@ -117,26 +128,34 @@ def _read_unit(path: Path, unit: str, picture: Path) -> UnitNumbers | None:
         return None
 
 
-def add_numbers(store: UnitImageStore, numbers: Mapping[Unit, UnitNumbers]) -> None:
-    """Write units' numbers beside those that are there of other units. `ToolboxError` where that is impossible."""
-    path = numbers_path(store)
-    entries = {str(unit): each.model_dump(exclude_defaults=True) for unit, each in numbers.items()}
-    write_json(path, {"format": FORMAT, "units": {**_read(path), **entries}})
+def add_numbers(
+    store: UnitImageStore, numbers: Mapping[Unit, UnitNumbers], natural: Mapping[Unit, float] | None = None
+) -> None:
+    """Write units' numbers, and their largest activations on photographs, beside what is there of others.
+
+    `ToolboxError` where that is impossible.
+    """
+    units, largest = _read(numbers_path(store))
+    units |= {str(unit): each.model_dump(exclude={"natural"}, exclude_defaults=True) for unit, each in numbers.items()}
+    largest |= {str(unit): value for unit, value in (natural or {}).items()}
+    write_json(numbers_path(store), {"format": FORMAT, "natural": largest, "units": units})
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Return the entries by unit, not yet checked."""
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the entries by unit, and the largest activations on photographs by unit, not yet checked."""
     try:
         record = read_json(path, LARGEST_NUMBERS)
     except FileNotFoundError:
-        return {}
+        return {}, {}
     except (OSError, ValueError, RecursionError) as error:
         _log.warning('"%s" is damaged (%s)', path, reason_of(error))
-        return {}
-    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(record.get("units"), dict):
-        _log.warning('"%s" is damaged, or of another version', path)
-        return {}
-    return dict(record["units"])
+        return {}, {}
+    if isinstance(record, dict) and record.get("format") == FORMAT:
+        units, natural = record.get("units"), record.get("natural")
+        if isinstance(units, dict) and isinstance(natural, dict):
+            return units, natural
+    _log.warning('"%s" is damaged, or of another version', path)
+    return {}, {}
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ from deepvis_toolbox.unit_images.numbers import (
     JudgeNumbers,
     UnitNumbers,
     add_numbers,
+    natural_of,
     numbers_of,
     numbers_path,
     picture_hash,
@@ -35,9 +36,9 @@ def store(tmp_path):
 
 @pytest.fixture
 def numbers(store):
-    found = UnitNumbers(picture_sha256=picture_hash(drawn(store)), reached=3, natural=2, transfer={"lite1": VERDICT})
-    add_numbers(store, {UNIT: found})
-    return found
+    found = UnitNumbers(picture_sha256=picture_hash(drawn(store)), reached=3, transfer={"lite1": VERDICT})
+    add_numbers(store, {UNIT: found}, {UNIT: 2.0})
+    return found.model_copy(update={"natural": 2.0})
 
 
 def test_they_come_back_and_others_units_stay(store, numbers):
@@ -61,9 +62,24 @@ def test_a_shipped_picture_has_those_that_came_with_it_until_there_is_another(st
     assert numbers_of(own, UNIT) is None
 
 
+@pytest.mark.parametrize("value", ["high", True, 1e300, [2.0], 10**400])
+def test_a_largest_activation_that_is_none_counts_as_unknown(store, numbers, value):
+    kept = json.loads(numbers_path(store).read_text())
+    numbers_path(store).write_text(json.dumps({**kept, "natural": {"fc:3": value}}))
+    assert natural_of(store, UNIT) is None
+    assert numbers_of(store, UNIT) == numbers.model_copy(update={"natural": None})
+
+
+def test_what_photographs_reach_stays_whatever_the_picture(store, numbers, tmp_path):  # noqa: ARG001
+    drawn(store, seed=7)
+    assert natural_of(store, UNIT) == 2
+    assert natural_of(UnitImageStore(tmp_path / "own", shipped=store.folder), UNIT) == 2
+    assert natural_of(store, Unit("fc", 4)) is None
+
+
 def test_in_short_they_are_a_few_words(numbers):
-    assert numbers.short == "1.5× photos · judged 93%"
-    assert numbers.model_copy(update={"reached": 30.0}).short == "15× photos · judged 93%"
+    assert numbers.short == "1.5× · 93%"
+    assert numbers.model_copy(update={"reached": 30.0}).short == "15× · 93%"
     assert UnitNumbers(picture_sha256="0" * 64).short == ""
     assert numbers.model_copy(update={"natural": 0.0, "transfer": {}}).over_natural is None
 
@@ -84,17 +100,26 @@ HOSTILE = {
 def test_an_entry_that_is_not_as_it_must_be_counts_as_not_there(store, numbers, kind):
     changed = HOSTILE[kind]
     entry = {**numbers.model_dump(), **changed} if isinstance(changed, dict) else changed
-    numbers_path(store).write_text(json.dumps({"format": 1, "units": {"fc:3": entry}}))
+    numbers_path(store).write_text(json.dumps({"format": 1, "natural": {}, "units": {"fc:3": entry}}))
     assert numbers_of(store, UNIT) is None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"format": 2, "units": {}}', '{"format": 1, "units": []}', '{"units": NaN}', "[" * 100_000]
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"format": 2, "natural": {}, "units": {}}',
+        '{"format": 1, "natural": {}, "units": []}',
+        '{"units": NaN}',
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_file_counts_as_not_there_and_is_written_anew(store, numbers, text):
     numbers_path(store).write_text(text)
     assert numbers_of(store, UNIT) is None
-    add_numbers(store, {UNIT: numbers})
+    add_numbers(store, {UNIT: numbers}, {UNIT: 2.0})
     assert numbers_of(store, UNIT) == numbers
 
 

@@ -19,6 +19,7 @@ from deepvis_toolbox.drawing.film import FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.cli.comparison_judges import check_judges, judges_of
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
 from deepvis_toolbox.optimize.cli.target_flags import DEFAULT_CHANNEL, targets_of
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parameters = given_settings(given)
     with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
+        check_judges(given, net, targets)
         runs = _runs(given, net, targets, parameters, say)
         outputs = [_output(given, net, run.name, run.settings) for run in runs]
         with _alone(given, outputs[0]) as lock:
@@ -74,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checked = [checked_target(target, net) for target in targets]
             if given.compare:
                 panels = [(run.name, out.files) for run, out in zip(runs, outputs, strict=True)]
-                summary.written += write_comparison(panels, checked, summary.problems, summary.failed)
+                with judges_of(given, net) as judged:
+                    summary.written += write_comparison(panels, checked, summary.problems, summary.failed, judged)
             else:
                 files = outputs[0].files
                 summary.written += write_montages(net, files, checked, summary.problems, summary.failed)
