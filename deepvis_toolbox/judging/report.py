@@ -58,7 +58,7 @@ def drawn(found: Judgement) -> RGBImage:
             Series(numbers, path.among, "top photographs to each other"),
             Series(numbers, path.random, "random photographs"),
         ]
-        title = "How alike activations are to those that the top photographs of the class cause"
+        title = "Activations beside those of the class's top photographs"
         charts.append(chart(title, series, Axis("layer", names=path.layers), Axis("mean cosine"), (_HIGH + 90, _WIDE)))
     shares = [
         found.reached.get(unit, np.nan) / found.largest[unit] if found.largest.get(unit, 0) > 0 else np.nan
