@@ -16,7 +16,7 @@ FEWEST = 2
 
 
 def frechet_distance(first: Features, second: Features) -> float:
-    """Return |m1 − m2|² + tr(S1 + S2 − 2 (S1 S2)^½) of features (N, D) and (M, D).
+    """Return |m1 − m2|² + tr(S1 + S2 − 2 (S1 S2)^½) of features, float64 (N, D) and (M, D).
 
     S are unbiased covariances, m means. The trace of the root is the sum of the singular values of A1 A2ᵀ, where
     Si = Aiᵀ Ai, so that no root of an ill-conditioned matrix is taken. `ToolboxError` for fewer than two rows, and for
@@ -39,7 +39,7 @@ def frechet_distance(first: Features, second: Features) -> float:
 
 
 def distance_of_halves(features: Features) -> float:
-    """Return the distance of every second of features (N, D) to the others: how far apart two such sets are anyway."""
+    """Return the distance of every second of features, float64 (N, D), to the others: how far apart photographs are."""
     return frechet_distance(features[::2], features[1::2])
 
 

@@ -32,12 +32,12 @@ class RandomPictures:
 
     @classmethod
     def of(cls, means: torch.Tensor) -> RandomPictures:
-        """Return that of the pictures with these means, (N, units), N at least 2."""
+        """Return that of the pictures with these means, float64 (N, units), N at least 2."""
         bare = cls(means.mean(0), means.std(0), torch.zeros(0))
         return cls(bare.mean, bare.deviation, bare.directions(means).mean(0))
 
     def directions(self, means: torch.Tensor) -> torch.Tensor:
-        """Return pictures' means (N, units) in deviations from random ones, each of length 1.
+        """Return pictures' means, float64 (N, units), in deviations from random ones, each of length 1.
 
         A unit that is the same for all random ones is left aside, (N, units) 0.
         """
@@ -74,7 +74,7 @@ def mean_of(found: Sequence[PathSimilarity]) -> PathSimilarity:
 
 
 def means_over_places(net: Network, x: torch.Tensor, layers: Sequence[str]) -> Means:
-    """Return the layers' means for images x (N, C, H, W)."""
+    """Return the layers' means for images x, float32 (N, C, H, W)."""
     found: Means = {}
 
     def keep(layer: str, value: torch.Tensor, below: torch.Tensor | None) -> None:  # noqa: ARG001
@@ -90,7 +90,7 @@ def path_similarity(
     preferred: torch.Tensor, top: torch.Tensor, random: Mapping[str, RandomPictures], net: Network
 ) -> PathSimilarity:
     """Return how alike the layers of `random` are for a preferred image (1, C, H, W) and a unit's top photographs
-    (N, C, H, W), N at least 2.
+    (N, C, H, W), N at least 2, network inputs in float32.
 
     A mean of cosines is the product of mean directions, so no pairs are counted.
     """

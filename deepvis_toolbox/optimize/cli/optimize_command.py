@@ -29,6 +29,7 @@ from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
 from deepvis_toolbox.optimize.files.presets import (
     PARTS,
+    SMALL,
     by_default_settings,
     default_preset,
     preset_values,
@@ -51,6 +52,9 @@ NOTHING_ASKED = (
     "Without arguments nothing is made. Name units, as in the examples; with other flags alone the default unit is "
     f"made, number {DEFAULT_CHANNEL} of the classes, from seed 0."
 )
+
+
+_WHAT_FOR = {PARTS: " for units that see a part of the image", SMALL: " for units that see a few pixels"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,9 +110,8 @@ def _runs(
         return [_Run(name, _settings({**preset_values(net, name), **parameters}, name), targets) for name in names]
     if given.preset is None and not parameters:
         for name in dict.fromkeys(default_preset(net, target) for target in targets):
-            what_for = " for units that see a part of the image" if name == PARTS else ""
             whose = f"of {net.name}" if name in net.description.presets else "for any network"
-            say(f'no parameters given: using the preset "{name}" {whose}{what_for}')
+            say(f'no parameters given: using the preset "{name}" {whose}{_WHAT_FOR.get(name, "")}')
         return [_Run("", settings, group) for settings, group in by_default_settings(net, targets)]
     if given.preset is None and not {"lr_policy", "lr_params"} & parameters.keys():
         say("without --lr-params a step is the gradient times 1, which may be far too little; --preset default begins "

@@ -17,7 +17,7 @@ from deepvis_toolbox.optimize.files.output import SHOWN
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.reached import reached_by
 from deepvis_toolbox.optimize.method.targets import Target
-from deepvis_toolbox.unit_images.montage import BACKGROUND, enlarged, montage_for_jpeg, scaled_to, whole_layer
+from deepvis_toolbox.unit_images.montage import BACKGROUND, enlarged, legible_montage, scaled_to, whole_layer
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.unit_images.store import COMPARED
 from deepvis_toolbox.words.images import RGBImage
@@ -105,9 +105,9 @@ def _write_unit_montage(files: StoreFiles, unit: Unit, failed: Collection[Path])
         return None
     published = files.store.holds_published(KIND, unit)  # then ours goes beside it
     if not files.tag(unit) and not published:
-        return files.store.write_montage(KIND, unit, montage_for_jpeg(shown))
+        return files.store.write_montage(KIND, unit, legible_montage(shown))
     path = files.store.single_path(KIND, unit, f"{files.tag(unit) or 'made_'}montage")
-    write_picture(path, montage_for_jpeg(shown))
+    write_picture(path, legible_montage(shown))
     return path
 
 

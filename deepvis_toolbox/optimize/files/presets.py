@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
-from deepvis_toolbox.optimize.method.targets import Target, checked_target, sees_whole_image
+from deepvis_toolbox.optimize.method.targets import Target, checked_target, sees_few_pixels, sees_whole_image
 
 PAPER_PRESETS: dict[str, dict[str, Any]] = {
     "paper1": {
@@ -53,6 +53,8 @@ DEFAULT = "default"
 """The name of the preset that is used where none is asked for."""
 PARTS = "parts"
 """The name of the one that is used for units that see a part of the image alone."""
+SMALL = "small"
+"""The name of the one that is used, where the model has it, for those of them that see a few pixels alone."""
 _GENERAL_STEPS: dict[str, Any] = {
     "max_iter": 120,
     "lr_policy": "adam",
@@ -109,9 +111,12 @@ def default_settings(net: Network, target: Target) -> AscentSettings:
 
 def default_preset(net: Network, target: Target) -> str:
     """Return the name of the preset that is used where none is asked for: `parts` for a target that sees a part of the
-    image alone, else, or where the model has a `default` of its own and no `parts`, `default`."""
+    image alone, else, or where the model has a `default` of its own and no `parts`, `default`. Before them, where the
+    model has it, `small` for a target that sees a few pixels alone."""
     own, checked = net.description.presets, checked_target(target, net)
     names = [DEFAULT] if sees_whole_image(net, checked.layer, checked.place) else [PARTS, DEFAULT]
+    if SMALL in own and sees_few_pixels(net, checked.layer, checked.place):
+        return SMALL
     return next((name for name in names if name in own), names[0])
 
 

@@ -97,7 +97,7 @@ def first_pictures(store: UnitImageStore, units: Sequence[Unit]) -> Iterator[RGB
 
 
 def whole_picture_input(picture: RGBImage, judge: Network) -> torch.Tensor:
-    """Return the whole picture as the judge's input, (1, C, H, W)."""
+    """Return the whole picture, RGB uint8 (H, W, 3), as the judge's input, float32 (1, C, H, W)."""
     values = judge.preprocessing.values_of(judge.preprocessing.fit(picture, stretch=True))
     return torch.from_numpy(values.copy())[None].to(judge.device)
 
