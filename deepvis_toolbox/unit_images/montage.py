@@ -48,10 +48,13 @@ def legible_montage(images: Sequence[RGBImage]) -> RGBImage:
 
 def legible(image: RGBImage) -> RGBImage:
     """Return a picture, RGB uint8 (H, W, 3), enlarged to about `LEGIBLE_TILE` where it is less than half as large."""
-    times = LEGIBLE_TILE // max(image.shape[:2])
-    if times < 2 or max(image.shape[:2]) <= FEW_PIXELS:
-        return enlarged(image, LEGIBLE_TILE)
     height, width = image.shape[:2]
+    longest = max(height, width)
+    if 2 * longest >= LEGIBLE_TILE:
+        return image
+    if longest <= FEW_PIXELS:
+        return enlarged(image, LEGIBLE_TILE)
+    times = LEGIBLE_TILE // longest
     return np.asarray(cv2.resize(image, (width * times, height * times), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 

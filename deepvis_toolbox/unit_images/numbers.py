@@ -133,12 +133,14 @@ def add_numbers(
 ) -> None:
     """Write units' numbers, and their largest activations on photographs, beside what is there of others.
 
-    `ToolboxError` where that is impossible.
+    A file that says all that already stays as it is. `ToolboxError` where that is impossible.
     """
-    units, largest = _read(numbers_path(store))
+    known = _read(numbers_path(store))
+    units, largest = dict(known[0]), dict(known[1])
     units |= {str(unit): each.model_dump(exclude={"natural"}, exclude_defaults=True) for unit, each in numbers.items()}
     largest |= {str(unit): value for unit, value in (natural or {}).items()}
-    write_json(numbers_path(store), {"format": FORMAT, "natural": largest, "units": units})
+    if (units, largest) != known:
+        write_json(numbers_path(store), {"format": FORMAT, "natural": largest, "units": units})
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -57,6 +57,6 @@ def test_small_pictures_are_enlarged_smoothly_and_larger_ones_stay():
     tile = legible(ramp)
     assert tile.shape == (95, 95, 3)
     assert np.abs(np.diff(tile[:, 10:-10].astype(int), axis=1)).max() <= 3, "no squares"
-    large = np.zeros((49, 60, 3), np.uint8)
-    assert legible(large) is large or np.array_equal(legible(large), large)
+    large = np.zeros((30, 48, 3), np.uint8)
+    assert legible(large) is large
     assert legible_montage([ramp] * 9).shape == (3 * 95 + 2, 3 * 95 + 2, 3)
