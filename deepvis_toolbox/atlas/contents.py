@@ -19,6 +19,7 @@ from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.production import store_files
 from deepvis_toolbox.pipeline.on_demand import SEEDS
 from deepvis_toolbox.scan.unit_classes import unit_classes
+from deepvis_toolbox.unit_images.numbers import UnitNumbers, numbers_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.layer import Layer
 from deepvis_toolbox.words.unit import Unit
@@ -149,6 +150,8 @@ class Contents:
                     reached.append([seed, _rounded(value), share])
             if reached:
                 unit["reached"] = reached
+            numbers = numbers_of(self.store, Unit(found.name, number))
+            unit.update(_judged(numbers) if numbers else {})
 
     def _companions(self, name: str) -> Iterator[list[list[float]]]:
         """Yield for each unit those whose maxima go with its own over the data set, and the correlations."""
@@ -162,6 +165,16 @@ class Contents:
         for row in known:
             order = np.argsort(-row, kind="stable")[:COMPANIONS]
             yield [[int(other), _rounded(row[other])] for other in order if row[other] > 0]
+
+
+def _judged(numbers: UnitNumbers) -> dict[str, Any]:
+    """Return what the judge has kept of a unit's picture."""
+    said = [[name, each.rank + 1, _rounded(each.probability), each.said] for name, each in numbers.transfer.items()]
+    known = {"over_natural": numbers.over_natural, "path": numbers.path_similarity}
+    return {
+        **({"judged": said} if said else {}),
+        **{key: _rounded(each) for key, each in known.items() if each is not None},
+    }
 
 
 def _rounded(value: Any) -> float:

@@ -5,4 +5,4 @@ import sys
 from deepvis_toolbox.command_line.ending import run_program
 
 if __name__ == "__main__":
-    sys.exit(run_program("deepvis_toolbox.optimize.cli.judge_command"))
+    sys.exit(run_program("deepvis_toolbox.judging.judge_command"))

@@ -19,6 +19,7 @@ from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.unit_images.claim import CLAIM
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
+from deepvis_toolbox.unit_images.numbers import UnitNumbers, add_numbers, natural_of, numbers_of, picture_hash
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import UnitImageStore, is_tag
 from deepvis_toolbox.words.unit import Unit
@@ -44,7 +45,20 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
     _check_target(source, target, units)
     with FolderLock(target.folder):
         written = [path for kind, unit in units for path in _pack_unit(source, target, kind, unit, tile)]
+        _pack_numbers(source, target, [unit for kind, unit in units if kind == "regularized_opt"])
     return len(written), sum(path.stat().st_size for path in written)
+
+
+def _pack_numbers(source: UnitImageStore, target: UnitImageStore, units: Sequence[Unit]) -> None:
+    """Keep what the pictures' units reached; what judges say of larger pictures is left to be judged anew."""
+    natural = {unit: value for unit in units if (value := natural_of(source, unit)) is not None}
+    reached = {
+        unit: UnitNumbers(picture_sha256=picture_hash(files[0]), reached=found.reached)
+        for unit in units
+        if (found := numbers_of(source, unit)) and (files := target.files("regularized_opt", unit))
+    }
+    if natural or reached:
+        add_numbers(target, reached, natural)
 
 
 def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequence[tuple[UnitImageKind, Unit]]) -> None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
@@ -27,6 +28,7 @@ from deepvis_toolbox.scan.result_folder import ResultFolder
 from deepvis_toolbox.scan.scan_settings import OPTIONS
 from deepvis_toolbox.scan.scanning import UnreadableError, scan
 from deepvis_toolbox.scan.top_images import TopImages
+from deepvis_toolbox.unit_images.numbers import add_numbers
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
 
@@ -184,7 +186,20 @@ class CropStage(Stage):
             progress.say(top.missing)
         if self.job.pictures is not None:  # they may have moved since the scan
             top.pictures = top.pictures.below(self.job.pictures.root)
-        return write_patches(self.job.net, top, self.job.units, self.job.store, self.options, progress).problems
+        problems = write_patches(self.job.net, top, self.job.units, self.job.store, self.options, progress).problems
+        self._keep_largest(top)
+        return problems
+
+    def _keep_largest(self, top: TopImages) -> None:
+        """Let the store know what the units' best photographs reach, for the records of preferred images."""
+        store = self.job.store
+        largest = {
+            unit: float(value)
+            for unit in owned_units(store, self.job.units)
+            if np.isfinite(value := top.largest(unit.layer)[unit.channel])
+        }
+        store.claim(self.job.net)
+        add_numbers(store, {}, largest)
 
 
 class PreferredStage(Stage):

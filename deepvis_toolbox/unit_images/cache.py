@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepvis_toolbox.unit_images.layer_tiles import LayerTiles, TilesJob
+from deepvis_toolbox.unit_images.numbers import numbers_of
 from deepvis_toolbox.unit_images.picture_file import problem_with
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.images import RGBImage
@@ -62,6 +63,7 @@ class _Entry:
     answer: RGBImage | Missing | LayerTiles
     made_at: float
     said: str = ""
+    numbers: str = ""
 
     @property
     def bytes(self) -> int:
@@ -127,6 +129,12 @@ class UnitImageCache:
             entry = self._kept.get(_MontageKey(kind, unit))
             return entry.said if entry else ""
 
+    def numbers(self, kind: UnitImageKind, unit: Unit) -> str:
+        """Return in a few words how far to trust a picture that `get` has given: `UnitNumbers.short`. Never waits."""
+        with self._work:
+            entry = self._kept.get(_MontageKey(kind, unit))
+            return entry.numbers if entry else ""
+
     def get_tiles(self, kind: UnitImageKind, layer: str, units: int, size: int) -> LayerTiles | Loading:
         """Return one picture of each of the layer's `units`, `size`×`size` pixels, as far as they are read. Never
         waits."""
@@ -183,18 +191,19 @@ class UnitImageCache:
             elif job is not None and job_key is not None:
                 self._advance(job_key, job)
 
-    def _read(self, key: _MontageKey) -> tuple[RGBImage | Missing, str]:
-        """Return the picture and what its file says of it."""
+    def _read(self, key: _MontageKey) -> tuple[RGBImage | Missing, str, str]:
+        """Return the picture, what its file says of it, and its numbers in short."""
         try:
             picture = self.store.read(key.kind, key.unit)
             said = self.store.said(key.kind, key.unit)
+            numbers = numbers_of(self.store, key.unit) if key.kind == "regularized_opt" else None
         except Exception as error:  # whatever a disk or a file has in store, the next picture is read all the same
-            return Missing(problem_with(error)), ""
+            return Missing(problem_with(error)), "", ""
         if picture is None:
-            return Missing("not made yet", self._command_for(key.kind, key.unit)), ""
+            return Missing("not made yet", self._command_for(key.kind, key.unit)), "", ""
         picture = np.ascontiguousarray(picture)
         picture.flags.writeable = False
-        return picture, said
+        return picture, said, numbers.short if numbers else ""
 
     def _advance(self, key: _TilesKey, job: TilesJob) -> None:
         tiles = job.advance()
@@ -204,8 +213,10 @@ class UnitImageCache:
             with self._work:
                 self._jobs.pop(key, None)
 
-    def _keep(self, key: _MontageKey | _TilesKey, answer: RGBImage | Missing | LayerTiles, said: str = "") -> None:
-        entry = _Entry(answer, self._clock(), said)
+    def _keep(
+        self, key: _MontageKey | _TilesKey, answer: RGBImage | Missing | LayerTiles, said: str = "", numbers: str = ""
+    ) -> None:
+        entry = _Entry(answer, self._clock(), said, numbers)
         with self._work:
             former = self._kept.pop(key, None)
             self._bytes += entry.bytes - (former.bytes if former else 0)

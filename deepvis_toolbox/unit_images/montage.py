@@ -18,6 +18,10 @@ QUARTER_BORDER = 3
 """Pixels around each 3×3 montage in the authors' 2×2 archives: 2 between the quarters and 1 of their montage."""
 JPEG_TILE = 32
 """Pixels; smaller pictures are enlarged before they go into a JPEG montage."""
+LEGIBLE_TILE = 96
+"""Pixels; a preferred image is enlarged to about that where it is less than half as large."""
+FEW_PIXELS = 12
+"""A side; of a picture no larger each pixel is shown as a square, of larger ones the enlargement is smooth."""
 BACKGROUND = 30
 """Between pictures and where one is missing: dark, as the window around them."""
 
@@ -35,6 +39,23 @@ def montage_for_jpeg(images: Sequence[RGBImage]) -> RGBImage:
     """Do as `montage3x3`, tiny pictures enlarged: JPEG would mix what is smaller than its blocks with its
     neighbours."""
     return montage3x3([enlarged(image, JPEG_TILE) for image in images])
+
+
+def legible_montage(images: Sequence[RGBImage]) -> RGBImage:
+    """Do as `montage3x3`, small pictures enlarged, so that their pattern can be seen in whatever size it is shown."""
+    return montage3x3([legible(image) for image in images])
+
+
+def legible(image: RGBImage) -> RGBImage:
+    """Return a picture, RGB uint8 (H, W, 3), enlarged to about `LEGIBLE_TILE` where it is less than half as large."""
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if 2 * longest >= LEGIBLE_TILE:
+        return image
+    if longest <= FEW_PIXELS:
+        return enlarged(image, LEGIBLE_TILE)
+    times = LEGIBLE_TILE // longest
+    return np.asarray(cv2.resize(image, (width * times, height * times), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def square_montage(images: Sequence[RGBImage]) -> RGBImage:

@@ -77,7 +77,7 @@ class UnitImageStore:
         self.montage = montage
         self.shared = dict(shared or {})
         self.views = dict(views or {})
-        self._shipped = UnitImageStore(shipped) if shipped is not None else None
+        self.shipped = UnitImageStore(shipped) if shipped is not None else None
         self._network = network
 
     @classmethod
@@ -115,7 +115,7 @@ class UnitImageStore:
     def _has_layer(self, layer: str) -> bool:
         """Return whether the layer has pictures of its own, of any kind."""
         here = any(self.layer_folder(kind, layer).is_dir() for kind in UNIT_IMAGE_KINDS)
-        return here or (self._shipped is not None and self._shipped._has_layer(layer))
+        return here or (self.shipped is not None and self.shipped._has_layer(layer))
 
     def owning_unit(self, unit: Unit) -> Unit:
         """Return the unit whose pictures are shown for `unit`: itself, or the same channel of the layer it shares
@@ -157,7 +157,7 @@ class UnitImageStore:
     def has(self, kind: UnitImageKind, unit: Unit) -> bool:
         """Return whether there is a picture of the unit, its own, a shared or a shipped one."""
         here = self._montage_to_read(kind, unit).is_file() or bool(self.singles(kind, unit))
-        return here or (self._shipped is not None and self._shipped.has(kind, self.owning_unit(unit)))
+        return here or (self.shipped is not None and self.shipped.has(kind, self.owning_unit(unit)))
 
     def holds_published(self, kind: UnitImageKind, unit: Unit) -> bool:
         """Return whether the unit's montage here was made elsewhere: an archive's, which is never replaced."""
@@ -171,12 +171,12 @@ class UnitImageStore:
         channel, tag = re.escape(file_name_of(layer)) + r"_([0-9]{4,18})", rf"(?:_(?!{COMPARED}).+)?"
         pattern = re.compile(rf"{channel}{tag}\.(?:jpg|jpeg|png)", re.IGNORECASE)
         found = (pattern.fullmatch(name) for name in names_in(self.layer_folder(kind, layer)))
-        shipped = self._shipped._channels(kind, layer) if self._shipped else set()
+        shipped = self.shipped._channels(kind, layer) if self.shipped else set()
         return {int(match[1]) for match in found if match} | shipped
 
     def layers(self, kind: UnitImageKind) -> list[str]:
         """Return the names of the layers that have a folder of pictures, sharing left aside."""
-        shipped = self._shipped.layers(kind) if self._shipped else []
+        shipped = self.shipped.layers(kind) if self.shipped else []
         return sorted({*layers_in(self.folder / kind), *shipped})
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ class UnitImageStore:
         singles = self.singles(kind, unit)[:9]
         if singles:
             return square_montage([enlarged(read_picture(single), JPEG_TILE) for single in singles])
-        return self._shipped.read(kind, self.owning_unit(unit)) if self._shipped else None
+        return self.shipped.read(kind, self.owning_unit(unit)) if self.shipped else None
 
     def said(self, kind: UnitImageKind, unit: Unit) -> str:
         """Return what was written into the unit's montage of what it shows: the look of a `max_deconv`, `MODE:VIEW`.
@@ -207,7 +207,7 @@ class UnitImageStore:
             if kind == "max_deconv" and is_published(path):
                 return look_text(PLAIN_DECONV)
             return said_in(path)
-        return self._shipped.said(kind, self.owning_unit(unit)) if self._shipped else ""
+        return self.shipped.said(kind, self.owning_unit(unit)) if self.shipped else ""
 
     def read_best(self, kind: UnitImageKind, unit: Unit) -> RGBImage | None:
         """Return the first picture of the unit's montage, RGB uint8 (H, W, 3), for a tile; None where there is none."""
@@ -217,7 +217,7 @@ class UnitImageStore:
             singles = self.singles(kind, unit)
             if singles:
                 return read_picture(singles[0])
-            return self._shipped.read_best(kind, self.owning_unit(unit)) if self._shipped else None
+            return self.shipped.read_best(kind, self.owning_unit(unit)) if self.shipped else None
         montage = self.read(kind, unit)
         return None if montage is None else _cut(path, tiles_of_3x3, montage)[0]
 
@@ -227,13 +227,13 @@ class UnitImageStore:
         path = self.whole_layer_path(kind, self.owner(layer))
         if path.is_file():
             return _cut(path, partial(tiles_of_whole_layer, units=units), read_picture(path))
-        return self._shipped.read_whole_layer(kind, self.owner(layer), units) if self._shipped else None
+        return self.shipped.read_whole_layer(kind, self.owner(layer), units) if self.shipped else None
 
     def files(self, kind: UnitImageKind, unit: Unit) -> list[Path]:
         """Return the files that `read` shows: the unit's montage, or its singles, here or shipped."""
         path = self._montage_to_read(kind, unit)
         found = [path] if path.is_file() else self.singles(kind, unit)[:9]
-        return found or (self._shipped.files(kind, self.owning_unit(unit)) if self._shipped else [])
+        return found or (self.shipped.files(kind, self.owning_unit(unit)) if self.shipped else [])
 
     # -- writing ------------------------------------------------------------------------------------------------
 

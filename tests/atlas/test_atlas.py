@@ -18,12 +18,15 @@ import pytest
 
 from deepvis_toolbox import Unit, load_network
 from deepvis_toolbox.atlas.atlas_command import main
+from deepvis_toolbox.atlas.contents import Contents
 from deepvis_toolbox.atlas.pages import assets
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.optimize import AscentSettings, preferred_images
 from deepvis_toolbox.pipeline.pipeline_command import main as make_pictures
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import GAP
+from deepvis_toolbox.unit_images.numbers import JudgeNumbers, UnitNumbers, add_numbers, natural_of, picture_hash
+from deepvis_toolbox.unit_images.store import UnitImageStore
 from tests.conftest import ROOT, missing
 from tests.pipeline import pipeline_convnet
 
@@ -350,3 +353,19 @@ def test_the_atlas_in_the_repository_is_small_and_has_the_newest_style_and_scrip
     assert {name: (atlas / name).read_text("utf-8") for name in assets()} == assets()
     assert sum(path.stat().st_size for path in atlas.rglob("*") if path.is_file()) <= 10 << 20
     assert (atlas / "index.html").is_file()
+
+
+def test_a_unit_says_what_judges_have_kept_of_its_picture(made: Path, tmp_path: Path) -> None:
+    store = UnitImageStore(shutil.copytree(made / "store", tmp_path / "store"))
+    layer, number = "6", min(PICTURED["6"])
+    judged = {"lite1": JudgeNumbers(rank=2, probability=0.25, said="ant")}
+    picture = picture_hash(store.files("regularized_opt", Unit(layer, number))[0])
+    numbers = UnitNumbers(picture_sha256=picture, reached=3.0, transfer=judged, path_similarity=0.5)
+    add_numbers(store, {Unit(layer, number): numbers}, {Unit(layer, number): 2.0})
+    scanned = TopImages.load(made / "maxes").largest(layer)[number]
+    assert natural_of(UnitImageStore(made / "store"), Unit(layer, number)) == pytest.approx(float(scanned))
+    with load_network(str(made / "model"), device="cpu") as net:
+        units = Contents(net, store).of(layer).units
+    assert units[number]["judged"] == [["lite1", 3, 0.25, "ant"]]
+    assert (units[number]["over_natural"], units[number]["path"]) == (1.5, 0.5)
+    assert "judged" not in units[max(PICTURED["6"])]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from deepvis_toolbox.atlas import atlas_command
 from deepvis_toolbox.command_line.parser import CommandParser
 from deepvis_toolbox.factorize import factorize_command
+from deepvis_toolbox.judging import judge_command
 from deepvis_toolbox.live import toolbox_command
-from deepvis_toolbox.optimize.cli import judge_command, optimize_flags, search_command
+from deepvis_toolbox.optimize.cli import optimize_flags, search_command
 from deepvis_toolbox.paper import paper_command
 from deepvis_toolbox.pipeline import pack, pipeline_command
 from deepvis_toolbox.scan.cli import crop_command, merge_command, scan_command

@@ -22,7 +22,7 @@ from deepvis_toolbox.optimize.cli.optimize_flags import make_parser
 from deepvis_toolbox.optimize.cli.target_flags import targets_of
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, with_mean
 from deepvis_toolbox.optimize.method.starts import start_image
-from deepvis_toolbox.unit_images.montage import montage3x3, scaled_to
+from deepvis_toolbox.unit_images.montage import legible_montage, montage3x3, scaled_to
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.unit_images.store import UnitImageStore
 
@@ -69,7 +69,7 @@ def test_pictures_montage_and_record_lie_in_the_store_that_the_window_reads(tmp_
         assert np.abs(shown - draw(result.best, part, net.preprocessing)).max() <= 1
     pictures = [read_picture(folder / f"fc_0002_s{seed:04d}_best_Xpm.png") for seed in range(9)]
     montage = UnitImageStore(tmp_path).read("regularized_opt", Unit("fc", 2))
-    np.testing.assert_array_equal(montage, as_jpeg(montage3x3(pictures)))
+    np.testing.assert_array_equal(montage, as_jpeg(legible_montage(pictures)))
     record = json.loads((folder / "fc_0002_s0004_info.json").read_text())
     assert record["network"] == {"name": net.name, "weights_sha256": net.weights_hash}
     assert record["settings"] == SETTINGS.as_record()
@@ -345,7 +345,7 @@ def test_compared_runs_are_not_what_the_window_shows_of_a_unit(tmp_path):
     assert store.read("regularized_opt", Unit("fc", 1)) is None
     assert store.units("regularized_opt", "fc") == []
     assert run("--units", "fc:1", output=tmp_path) == 0
-    assert store.read_best("regularized_opt", Unit("fc", 1)).shape == (24, 20, 3)
+    assert store.read_best("regularized_opt", Unit("fc", 1)).shape == (96, 80, 3)
 
 
 def test_compare_puts_the_papers_presets_in_one_picture_two_above_two_below(tmp_path):
@@ -354,7 +354,7 @@ def test_compare_puts_the_papers_presets_in_one_picture_two_above_two_below(tmp_
     assert main([*NETWORK, *arguments, "--output", str(tmp_path)]) == 0
     folder = tmp_path / "regularized_opt" / "fc"
     picture = read_picture(folder / "fc_0001_compare.jpg")
-    panel = (3 * 24 + 2) * 3 + 22, (3 * 20 + 2) * 3
+    panel = (3 * 24 + 2) * 3 + 22 + 16, (3 * 20 + 2) * 3
     assert picture.shape == (2 * panel[0] + 24, 2 * panel[1] + 24, 3)
     singles = [read_picture(folder / f"fc_0001_compare-paper4_s{seed:04d}_best_Xpm.png") for seed in range(9)]
     montage = montage3x3(singles)

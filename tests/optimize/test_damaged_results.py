@@ -18,7 +18,7 @@ from deepvis_toolbox.atomic_files import ABANDONED_SECONDS
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import LOCK, FolderGoneError, FolderLock
 from deepvis_toolbox.optimize.cli.optimize_command import main
-from deepvis_toolbox.optimize.files.compare import comparison
+from deepvis_toolbox.optimize.files.compare import Panel, comparison
 from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.files.record import read_record
 from deepvis_toolbox.optimize.method.preferred import AscentTask
@@ -205,7 +205,7 @@ def test_half_written_files_of_killed_runs_go_with_the_next_one(tmp_path: Path) 
 
 def test_titles_of_a_comparison_are_drawn_as_all_text_is() -> None:
     def header(title: str) -> np.ndarray:
-        return comparison([(title, [np.zeros((24, 20, 3), np.uint8)])])[:28]
+        return comparison([Panel(title, [np.zeros((24, 20, 3), np.uint8)])])[:28]
 
     assert not np.array_equal(header("ä"), header("ö"))
     assert np.array_equal(header("a\x1b[1m"), header("a\\x1b[1m")), "control characters are shown escaped"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from deepvis_toolbox.optimize import preferred_images
-from deepvis_toolbox.optimize.files.presets import DEFAULT, PARTS, default_preset, default_settings, presets_of
+from deepvis_toolbox.optimize.files.presets import DEFAULT, PARTS, SMALL, default_preset, default_settings, presets_of
 from deepvis_toolbox.words.unit import Unit
 from tests.nets import opened
 
@@ -33,7 +33,7 @@ class Classes(nn.Module):
 def test_units_climb_by_the_presets_for_any_network_where_a_model_has_none() -> None:
     net = opened(Classes(1.0), (24, 24))
     assert default_preset(net, Unit("fc", 1)) == DEFAULT
-    assert default_preset(net, Unit("conv", 1)) == PARTS
+    assert default_preset(net, Unit("conv", 1)) == SMALL
     assert default_settings(net, Unit("fc", 1)).lr_policy == "adam"
     assert not default_settings(net, Unit("fc", 1)).norm_prior
     assert default_settings(opened(Classes(1.0, norms=True), (24, 24)), Unit("fc", 1)).norm_prior == 1
@@ -44,7 +44,7 @@ def test_a_models_own_default_goes_before_that_for_any_network() -> None:
     net.description = replace(net.description, presets={DEFAULT: {"max_iter": 7}})
     assert default_settings(net, Unit("fc", 1)).max_iter == 7
     assert default_settings(net, Unit("conv", 1)).max_iter == 7, "it has none for parts"
-    assert PARTS in presets_of(net)
+    assert {PARTS, SMALL} <= presets_of(net).keys()
 
 
 @pytest.mark.parametrize("unit", [Unit("fc", 1), Unit("conv", 2)], ids=str)

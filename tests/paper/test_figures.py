@@ -225,7 +225,7 @@ def test_layers_are_one_of_each_block_and_few_of_them_evenly_spread(
     assert (few[0], few[-1], len(few)) == ("stem", "fc", 6)
     assert [study.called(unit) for unit in study.class_units(3)] == ["gorilla", "flamingo", "pelican"]
     usual = {layer.name: study.usual(Unit(layer.name, 0)) for layer in study.few_layers}
-    assert (usual["stem"][0], usual["fc"][0]) == ("parts", "default")
+    assert (usual["stem"][0], usual["fc"][0]) == ("small", "default")
     assert all(settings.max_iter == SMALLEST.steps for _, settings in usual.values())
     assert usual["fc"][1].views == default_network.description.presets["default"]["views"]
 

@@ -15,6 +15,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.unit_images import LOADING, Missing, UnitImageCache, UnitImageStore, montage3x3
 from deepvis_toolbox.unit_images import cache as cache_module
 from deepvis_toolbox.unit_images.claim import NetworkIdentity, write_claim
+from deepvis_toolbox.unit_images.numbers import UnitNumbers, add_numbers, picture_hash
 from deepvis_toolbox.unit_images.picture_file import read_picture
 from deepvis_toolbox.words.unit import Unit
 
@@ -202,3 +203,13 @@ def test_why_pictures_cannot_be_shown_stands_where_the_command_would(store):
         assert answer.command == ""
         tiles = wait_for(lambda: cache.get_tiles("max_im", "conv1", 20, 8), lambda tiles: tiles is not LOADING)
         assert not tiles.there.any()
+
+
+def test_it_tells_in_short_how_far_to_trust_preferred_images(store):
+    path, unit = store.write_montage("regularized_opt", Unit("conv1", 3), montage(9)), Unit("conv1", 3)
+    add_numbers(store, {unit: UnitNumbers(picture_sha256=picture_hash(path), reached=3.0)}, {unit: 2.0})
+    with UnitImageCache(store) as cache:
+        wait_for(lambda: cache.get("regularized_opt", unit), lambda answer: answer is not LOADING)
+        wait_for(lambda: cache.get("max_im", unit), lambda answer: answer is not LOADING)
+        assert cache.numbers("regularized_opt", unit) == "1.5×"
+        assert cache.numbers("max_im", unit) == ""

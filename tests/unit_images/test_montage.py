@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.unit_images.montage import enlarged, montage3x3, montage_for_jpeg, tiles_of_3x3
+from deepvis_toolbox.unit_images.montage import (
+    LEGIBLE_TILE,
+    enlarged,
+    legible,
+    legible_montage,
+    montage3x3,
+    montage_for_jpeg,
+    tiles_of_3x3,
+)
 from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
 
 
@@ -32,3 +40,23 @@ def test_pictures_of_which_no_montage_can_be_read_again_are_refused_before_memor
     line = np.broadcast_to(np.zeros(3, np.uint8), (20_000_000, 1, 3))
     with pytest.raises(ToolboxError, match="1×20000000 pixels are too large"):
         montage3x3([line])
+
+
+@pytest.mark.parametrize("side", [1, 3, 11])
+def test_of_few_pixels_each_is_a_square_of_a_tile(side):
+    image = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    tile = legible(image)
+    times = LEGIBLE_TILE // side
+    assert tile.shape == (side * times, side * times, 3)
+    np.testing.assert_array_equal(tile[::times, ::times], image)
+    np.testing.assert_array_equal(tile, enlarged(image, LEGIBLE_TILE))
+
+
+def test_small_pictures_are_enlarged_smoothly_and_larger_ones_stay():
+    ramp = np.broadcast_to(np.arange(0, 190, 10, np.uint8)[None, :, None], (19, 19, 3))
+    tile = legible(ramp)
+    assert tile.shape == (95, 95, 3)
+    assert np.abs(np.diff(tile[:, 10:-10].astype(int), axis=1)).max() <= 3, "no squares"
+    large = np.zeros((30, 48, 3), np.uint8)
+    assert legible(large) is large
+    assert legible_montage([ramp] * 9).shape == (3 * 95 + 2, 3 * 95 + 2, 3)

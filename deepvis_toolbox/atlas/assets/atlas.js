@@ -142,6 +142,10 @@ function showUnit() {
   }
   if (unit.reached) parts.push(...rowsOf(`The preferred images' values${unit.reached.some(([, , share]) => share !== null) ? " (over the largest of the data set)" : ""}`,
     unit.reached.map(([seed, value, share]) => [`start ${seed}`, share === null ? value : `${value} (${Math.round(100 * share)} %)`])));
+  const trust = (unit.judged ?? []).map(([judge, rank, share, said]) => [`${judge}: ${rank === 1 ? "this class" : `${said}; this class at rank ${rank}`}`, `${Math.round(100 * share)} %`]);
+  if (unit.over_natural !== undefined) trust.push(["value over the best photograph's", `${unit.over_natural.toFixed(2)}×`]);
+  if (unit.path !== undefined) trust.push(["path similarity (1: as its top photographs, 0: as random ones)", unit.path.toFixed(2)]);
+  if (trust.length) parts.push(...rowsOf("How far to trust the preferred image", trust));
   if (unit.top_labels) parts.push(...rowsOf("The top images' values and labels", unit.top_labels.map(([value, label]) => [label || "no label", value])));
   if (unit.classes?.length) parts.push(...rowsOf("Stands for (share of its top images)", unit.classes.map(([label, share]) => [label, `${Math.round(100 * share)} %`])));
   if (unit.silent !== undefined) parts.push(...rowsOf("Over the data set", [["mean of the largest values", unit.mean], ["pictures without any response", `${(100 * unit.silent).toFixed(1)} %`]]));

@@ -86,7 +86,7 @@ def _growing(scene: Scene) -> ShownPicture | None:
 
 def _draw_kind(pixels: Pixels, kind: UnitImageKind, scene: Scene) -> None:
     look = scene.look
-    draw_caption(pixels, look, title_of(kind, scene.state), _whose(scene.state) if kind == "regularized_opt" else "")
+    draw_caption(pixels, look, title_of(kind, scene.state), _detail(scene) if kind == "regularized_opt" else "")
     body = body_of(pixels, look)
     clear(body, look.panel)
     draw_pictures(body, kind, scene)
@@ -97,6 +97,12 @@ def _whose(state: State) -> str:
     pictures = state.facts.unit_pictures
     borrowed = pictures is not None and pictures.address == state.address and pictures.owner
     return f"of {pictures.owner}" if pictures and borrowed else state.address
+
+
+def _detail(scene: Scene) -> str:
+    """Return how far to trust the preferred images, where that is known, and whose they are."""
+    numbers = "" if _growing(scene) else picture_of(scene.state, "regularized_opt").numbers
+    return " · ".join(filter(None, (numbers, _whose(scene.state))))
 
 
 def draw_pictures(body: Pixels, kind: UnitImageKind, scene: Scene) -> None:

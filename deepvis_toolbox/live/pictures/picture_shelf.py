@@ -122,7 +122,7 @@ class PictureShelf:
             return READING
         if isinstance(answer, Missing):
             return ShownPicture(note=answer.reason, command=answer.command)
-        return ShownPicture(answer, said=self._cache.said(kind, unit))
+        return ShownPicture(answer, said=self._cache.said(kind, unit), numbers=self._cache.numbers(kind, unit))
 
     def _pattern(self, state: State) -> PatternTiles | None:
         if state.view.pattern == "off" or not state.layer or state.facts.tile_size < 1:

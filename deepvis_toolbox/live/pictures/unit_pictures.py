@@ -23,6 +23,8 @@ class ShownPicture:
     """What is being made just now; empty when nothing is."""
     said: str = ""
     """What its file says of it: of what came back from the top images, the look, `MODE:VIEW`."""
+    numbers: str = ""
+    """How far to trust preferred images, in a few words; empty where that is not known."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from deepvis_toolbox.drawing.film import FilmStoppedError
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.cli.comparison_judges import check_judges, judges_of
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
 from deepvis_toolbox.optimize.cli.target_flags import DEFAULT_CHANNEL, targets_of
@@ -28,6 +29,7 @@ from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
 from deepvis_toolbox.optimize.files.presets import (
     PARTS,
+    SMALL,
     by_default_settings,
     default_preset,
     preset_values,
@@ -52,6 +54,9 @@ NOTHING_ASKED = (
 )
 
 
+_WHAT_FOR = {PARTS: " for units that see a part of the image", SMALL: " for units that see a few pixels"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the flags say. -> exit status: 0, or 2 where some pictures could not be made."""
     parser = make_parser()
@@ -66,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parameters = given_settings(given)
     with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
+        check_judges(given, net, targets)
         runs = _runs(given, net, targets, parameters, say)
         outputs = [_output(given, net, run.name, run.settings) for run in runs]
         with _alone(given, outputs[0]) as lock:
@@ -74,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             checked = [checked_target(target, net) for target in targets]
             if given.compare:
                 panels = [(run.name, out.files) for run, out in zip(runs, outputs, strict=True)]
-                summary.written += write_comparison(panels, checked, summary.problems, summary.failed)
+                with judges_of(given, net) as judged:
+                    summary.written += write_comparison(panels, checked, summary.problems, summary.failed, judged)
             else:
                 files = outputs[0].files
                 summary.written += write_montages(net, files, checked, summary.problems, summary.failed)
@@ -103,9 +110,8 @@ def _runs(
         return [_Run(name, _settings({**preset_values(net, name), **parameters}, name), targets) for name in names]
     if given.preset is None and not parameters:
         for name in dict.fromkeys(default_preset(net, target) for target in targets):
-            what_for = " for units that see a part of the image" if name == PARTS else ""
             whose = f"of {net.name}" if name in net.description.presets else "for any network"
-            say(f'no parameters given: using the preset "{name}" {whose}{what_for}')
+            say(f'no parameters given: using the preset "{name}" {whose}{_WHAT_FOR.get(name, "")}')
         return [_Run("", settings, group) for settings, group in by_default_settings(net, targets)]
     if given.preset is None and not {"lr_policy", "lr_params"} & parameters.keys():
         say("without --lr-params a step is the gradient times 1, which may be far too little; --preset default begins "

@@ -52,6 +52,8 @@ def make_parser() -> CommandParser:
     add_preset_flag(parser, f"{presets}, or one of the model's own; the flags above go before it")
     group = parser.group("settings")
     group.add_argument("--compare", metavar="PRESETS", help="one picture of each unit for several presets side by side")
+    group.add_argument("--judge", nargs="+", default=[], metavar="MODEL",
+                       help="with --compare: in how many pictures of a class these networks see it")  # fmt: skip
     add_talk_flags(parser, json="what was made")
     _add_method(method)  # last: a flag of an added regularizer must not take the place of another
     return parser

@@ -12,16 +12,18 @@ import numpy as np
 from deepvis_toolbox.drawing.text import Font, draw_text, wrapped
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.files.compare import comparison
+from deepvis_toolbox.optimize.files.compare import Panel, comparison
 from deepvis_toolbox.optimize.files.output import SHOWN
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
+from deepvis_toolbox.optimize.files.reached import reached_by
 from deepvis_toolbox.optimize.method.targets import Target
-from deepvis_toolbox.unit_images.montage import BACKGROUND, enlarged, montage_for_jpeg, scaled_to, whole_layer
+from deepvis_toolbox.unit_images.montage import BACKGROUND, enlarged, legible_montage, scaled_to, whole_layer
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.unit_images.store import COMPARED
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit
 
+Judged = Callable[[Target, Sequence[RGBImage]], Sequence[str]]
 LARGEST_TILE = 100
 """Pixels; a unit's picture in the picture of its whole layer is no larger."""
 PANEL = 9
@@ -60,12 +62,14 @@ def write_comparison(
     targets: Sequence[Target],
     problems: list[str],
     failed: Collection[Path] = (),
+    judged: Judged = lambda target, pictures: [],  # noqa: ARG005
 ) -> list[Path]:
     """Write, for every target, one picture of its pictures under several presets: (title, the files of that run)
-    each. `failed`: as `write_montages`."""
+    each, with what they reach. `failed`: as `write_montages`. `judged`: says of a target's pictures, RGB uint8, what
+    others make of them, a line each."""
     runs = [(title, files) for title, files in panels if isinstance(files, StoreFiles)]
     compared = dict.fromkeys(targets if runs else ())
-    written = [_told(problems, partial(_write_comparison, runs, target, failed)) for target in compared]
+    written = [_told(problems, partial(_write_comparison, runs, target, failed, judged)) for target in compared]
     return [path for path in written if path is not None]
 
 
@@ -77,8 +81,16 @@ def _told(problems: list[str], write: Callable[[], Path | None]) -> Path | None:
         return None
 
 
-def _write_comparison(runs: Sequence[tuple[str, StoreFiles]], target: Target, failed: Collection[Path]) -> Path | None:
-    drawn = [(title, pictures) for title, files in runs if (pictures := _shown(files, target, failed))]
+def _write_comparison(
+    runs: Sequence[tuple[str, StoreFiles]], target: Target, failed: Collection[Path], judged: Judged
+) -> Path | None:
+    drawn = []
+    for title, files in runs:
+        found, missing = _found(files, target, failed)
+        if found:
+            there = [path for path in found if path not in missing]
+            notes = [*reached_by(files, target, there), *judged(target, [read_picture(path) for path in there])]
+            drawn.append(Panel(title, _pictures(found, missing), notes if there else []))
     if not drawn:
         return None
     files = runs[0][1]
@@ -93,19 +105,27 @@ def _write_unit_montage(files: StoreFiles, unit: Unit, failed: Collection[Path])
         return None
     published = files.store.holds_published(KIND, unit)  # then ours goes beside it
     if not files.tag(unit) and not published:
-        return files.store.write_montage(KIND, unit, montage_for_jpeg(shown))
+        return files.store.write_montage(KIND, unit, legible_montage(shown))
     path = files.store.single_path(KIND, unit, f"{files.tag(unit) or 'made_'}montage")
-    write_picture(path, montage_for_jpeg(shown))
+    write_picture(path, legible_montage(shown))
     return path
 
 
 def _shown(files: StoreFiles, target: Target, failed: Collection[Path]) -> list[RGBImage]:
     """Return the pictures of the smallest seeds; for those that failed, what says so."""
+    return _pictures(*_found(files, target, failed))
+
+
+def _found(files: StoreFiles, target: Target, failed: Collection[Path]) -> tuple[list[Path], set[Path]]:
+    """Return the pictures' files of the smallest seeds, and those among them of ascents that failed."""
     example = files.named(target, f"{files.tag(target)}s0000_{SHOWN}", files.suffix)
     pattern = example.name.replace("_s0000_", "_s[0-9]*_")
     missing = {path for path in failed if path.parent == example.parent and fnmatchcase(path.name, pattern)}
     found = {*example.parent.glob(pattern)} | missing
-    in_order = sorted(found, key=lambda path: (len(path.name), path.name))[:PANEL]
+    return sorted(found, key=lambda path: (len(path.name), path.name))[:PANEL], missing
+
+
+def _pictures(in_order: Sequence[Path], missing: Collection[Path]) -> list[RGBImage]:
     pictures = [None if path in missing else read_picture(path) for path in in_order]
     there = [picture for picture in pictures if picture is not None]
     if len(there) == len(pictures):

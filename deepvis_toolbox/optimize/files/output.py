@@ -24,6 +24,7 @@ from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, shown
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import AscentResult, PixelImage, is_start
+from deepvis_toolbox.unit_images.numbers import natural_of
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
@@ -96,7 +97,8 @@ class Output:
             self.lock.check()
         if isinstance(self.files, StoreFiles):
             self.files.store.claim(net)
-        part, record = seen_part(net, picture.target, settings), record_of(net, picture, settings, result)
+        part = seen_part(net, picture.target, settings)
+        record = record_of(net, picture, settings, result, self._natural(picture))
         path_of_record = self._path(picture, INFO, RECORD_SUFFIX)
         former = read_record(path_of_record)
         is_the_same = former is not None and not difference(former, identity(net, picture, settings))
@@ -121,6 +123,12 @@ class Output:
         for path in () if is_the_same else set(self._forms(picture)).difference(written):
             remove(path)
         write_text(path_of_record, as_text(record))
+
+    def _natural(self, picture: AscentTask) -> float | None:
+        """Return the largest activation of the picture's unit on photographs, where the store knows it."""
+        if not isinstance(self.files, StoreFiles) or not isinstance(picture.target, Unit):
+            return None
+        return natural_of(self.files.store, picture.target)
 
     def shown_path(self, picture: AscentTask) -> Path:
         """Return the file of a picture that montages show."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
-from deepvis_toolbox.optimize.method.targets import Target, checked_target, sees_whole_image
+from deepvis_toolbox.optimize.method.targets import Target, checked_target, sees_few_pixels, sees_whole_image
 
 PAPER_PRESETS: dict[str, dict[str, Any]] = {
     "paper1": {
@@ -53,14 +53,10 @@ DEFAULT = "default"
 """The name of the preset that is used where none is asked for."""
 PARTS = "parts"
 """The name of the one that is used for units that see a part of the image alone."""
-_GENERAL_STEPS: dict[str, Any] = {
-    "max_iter": 120,
-    "lr_policy": "adam",
-    "lr_params": {"lr": 3.0},
-    "lr_end": 0.1,
-    "parametrization": "fourier-decorrelated",
-    "shown_percentile": 0.7,
-}
+SMALL = "small"
+"""The name of the one that is used for those of them that see a few pixels alone."""
+_PIXEL_STEPS: dict[str, Any] = {"lr_policy": "adam", "lr_params": {"lr": 3.0}, "lr_end": 0.1, "shown_percentile": 0.7}
+_GENERAL_STEPS: dict[str, Any] = {**_PIXEL_STEPS, "max_iter": 120, "parametrization": "fourier-decorrelated"}
 GENERAL_PRESETS: dict[str, dict[str, Any]] = {
     DEFAULT: {
         **_GENERAL_STEPS,
@@ -73,6 +69,7 @@ GENERAL_PRESETS: dict[str, dict[str, Any]] = {
         "coarse": 20.0,
     },
     PARTS: {**_GENERAL_STEPS, "decay": 0.01, "robust": 1.0},
+    SMALL: {**_PIXEL_STEPS, "max_iter": 60, "decay": 0.01, "blur_radius": 0.5, "blur_every": 4},
 }
 """Of models that have none of that name. Steps in pixel values, whatever the size of the network's gradients."""
 
@@ -108,10 +105,13 @@ def default_settings(net: Network, target: Target) -> AscentSettings:
 
 
 def default_preset(net: Network, target: Target) -> str:
-    """Return the name of the preset that is used where none is asked for: `parts` for a target that sees a part of the
-    image alone, else, or where the model has a `default` of its own and no `parts`, `default`."""
+    """Return the name of the preset that is used where none is asked for: `small` for a target that sees a few pixels
+    alone, `parts` for one that sees a part of the image, else `default`; of a model that has some of these of its own,
+    the first of them in this order that it has."""
     own, checked = net.description.presets, checked_target(target, net)
-    names = [DEFAULT] if sees_whole_image(net, checked.layer, checked.place) else [PARTS, DEFAULT]
+    names = [DEFAULT]
+    if not sees_whole_image(net, checked.layer, checked.place):
+        names = [SMALL] * sees_few_pixels(net, checked.layer, checked.place) + [PARTS, DEFAULT]
     return next((name for name in names if name in own), names[0])
 
 

@@ -51,8 +51,12 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
     }
 
 
-def record_of(net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> Record:
-    """Return the whole record, plain data for JSON."""
+def record_of(
+    net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult, natural: float | None = None
+) -> Record:
+    """Return the whole record, plain data for JSON. `natural`: the unit's largest activation on photographs, where it
+    is known."""
+    best = float(result.objective[result.best_step]) if result.best_step >= 0 else None
     part = seen_part(net, picture.target, settings)
     return {
         "program": {"name": "deepvis-toolbox", "version": __version__},
@@ -64,7 +68,8 @@ def record_of(net: Network, picture: AscentTask, settings: AscentSettings, resul
         "steps": len(result.objective),
         **({"stopped_early": _stopped_early(settings, result)} if settings.min_gain else {}),
         "best_step": result.best_step,
-        "best_objective": _plain(result.objective[result.best_step]) if result.best_step >= 0 else None,
+        "best_objective": None if best is None else _plain(best),
+        **({"over_natural": _plain(best / natural)} if best is not None and natural and natural > 0 else {}),
         "last_objective": _plain(result.objective[-1]) if len(result.objective) else None,
         "became_largest_at_step": int(result.is_max.argmax()) if result.is_max.any() else None,
         "traces": {name: [_plain(value) for value in getattr(result, name)] for name in TRACES},

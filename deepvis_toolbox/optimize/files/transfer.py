@@ -60,18 +60,31 @@ def transfer(net: Network, store: UnitImageStore, units: Sequence[Unit], judge: 
 
     Raises `ToolboxError` where the judge has no classes, or not those of the network.
     """
-    layer = judge.probability_layer
-    if layer is None:
-        raise ToolboxError(f"{judge.name} has no label layers, so it names no classes")
-    meant = {unit: _class_of(unit, net, judge) for unit in units}
+    meant = {unit: class_of(unit, net, judge) for unit in units}
     verdicts: list[Verdict] = []
     for first in range(0, len(units), AT_ONCE):
         batch = units[first : first + AT_ONCE]
-        x = torch.cat([_input(picture, judge) for picture in first_pictures(store, batch)])
-        for unit, shares in zip(batch, judge.probabilities(judge.forward(x, [layer])[layer]), strict=True):
-            share = shares[meant[unit]]
-            verdicts.append(Verdict(unit, int((shares > share).sum()), float(share), int(shares.argmax())))
+        shares = _shares(judge, list(first_pictures(store, batch)))
+        verdicts += [_verdict(unit, own, meant[unit]) for unit, own in zip(batch, shares, strict=True)]
     return Transfer(tuple(verdicts))
+
+
+def transfer_of_one(net: Network, unit: Unit, pictures: Sequence[RGBImage], judge: Network) -> Transfer:
+    """Return what a judge says of several pictures of one class's unit, RGB uint8 (H, W, 3) each, as `transfer`."""
+    meant = class_of(unit, net, judge)
+    return Transfer(tuple(_verdict(unit, own, meant) for own in _shares(judge, pictures)))
+
+
+def _shares(judge: Network, pictures: Sequence[RGBImage]) -> torch.Tensor:
+    """Return the judge's probabilities for pictures, (N, classes)."""
+    layer = judge.probability_layer or ""
+    x = torch.cat([whole_picture_input(picture, judge) for picture in pictures])
+    return judge.probabilities(judge.forward(x, [layer])[layer])
+
+
+def _verdict(unit: Unit, shares: torch.Tensor, meant: int) -> Verdict:
+    share = shares[meant]
+    return Verdict(unit, int((shares > share).sum()), float(share), int(shares.argmax()))
 
 
 def first_pictures(store: UnitImageStore, units: Sequence[Unit]) -> Iterator[RGBImage]:
@@ -83,15 +96,20 @@ def first_pictures(store: UnitImageStore, units: Sequence[Unit]) -> Iterator[RGB
         yield picture
 
 
-def _input(picture: RGBImage, judge: Network) -> torch.Tensor:
-    """Return the whole picture as the judge's input, (1, C, H, W)."""
+def whole_picture_input(picture: RGBImage, judge: Network) -> torch.Tensor:
+    """Return the whole picture, RGB uint8 (H, W, 3), as the judge's input, float32 (1, C, H, W)."""
     values = judge.preprocessing.values_of(judge.preprocessing.fit(picture, stretch=True))
     return torch.from_numpy(values.copy())[None].to(judge.device)
 
 
-def _class_of(unit: Unit, net: Network, judge: Network) -> int:
-    """Return the judge's class of the same name; where one of them has no names, the class of the same number."""
-    classes = judge.layers[judge.probability_layer or ""].channels
+def class_of(unit: Unit, net: Network, judge: Network) -> int:
+    """Return the judge's class of the same name; where one of them has no names, the class of the same number.
+
+    Raises `ToolboxError` where the judge has no classes, or not those of the network.
+    """
+    if judge.probability_layer is None:
+        raise ToolboxError(f"{judge.name} has no label layers, so it names no classes")
+    classes = judge.layers[judge.probability_layer].channels
     if net.labels and judge.labels:
         name = net.labels[unit.channel] if unit.channel < len(net.labels) else ""
         if name in judge.labels[:classes]:

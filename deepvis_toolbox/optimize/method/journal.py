@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from deepvis_toolbox.optimize.method.targets import Target
 
 Trace = NDArray[np.float32]
 """float32 (N,): a number for each picture, at one step."""
+ROUNDING = 1e-6
+"""Of the values' size: whose best is no more than that above its first has gained nothing but rounding."""
 _TRACES = {
     "objective": torch.float32,
     "below": torch.float32,
@@ -93,6 +95,8 @@ class Journal:
         traces["std"] = _standard_deviation(traces["norm"], traces.pop("mean"), self._start[0].numel())
         best, last, majority = (_as_images(kept) for kept in (self._best, self._last, self._majority))
         best_step, became_max = self._best_step.tolist(), self._became_max.tolist()
+        for index in self._without_gain(traces, best_step):
+            best_step[index], best[index] = 0, _as_images(self._start[index])
         found = []
         for index, (target, seed) in enumerate(zip(targets, seeds, strict=True)):
             climbed_on: Outcome = "majority" if became_max[index] else "no majority"
@@ -111,6 +115,12 @@ class Journal:
                 )
             )
         return found
+
+    def _without_gain(self, traces: Mapping[str, NDArray], best_step: Sequence[int]) -> list[int]:
+        """Return the pictures that have gained no more than rounding: a unit without weights sees none of the steps."""
+        seen = [(index, step) for index, step in enumerate(best_step) if step > 0]
+        return [index for index, step in seen if all(_is_rounding(traces[name][[0, step], index])
+                                                     for name in ("objective", "below"))]  # fmt: skip
 
     def _keep_best(self, step: int, rows: torch.Tensor, x: torch.Tensor, reading: Reading) -> None:
         """Equal objectives are ranked by the value below the rectifier; of equal images the first is kept."""
@@ -136,6 +146,11 @@ class Journal:
     def _of(self, kept: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return what is kept of some pictures, without a copy where it is all of them."""
         return kept if len(rows) == len(kept) else kept[rows]
+
+
+def _is_rounding(values: Trace) -> bool:
+    """Return whether two values, (2,), are the same but for rounding."""
+    return bool(np.abs(values[1] - values[0]) <= ROUNDING * np.abs(values).max())
 
 
 def _standard_deviation(norm: Trace, mean: Trace, count: int) -> Trace:

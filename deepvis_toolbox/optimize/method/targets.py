@@ -16,6 +16,9 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.objective import DirectionObjective, Objective, PictureObjective, UnitObjective
 from deepvis_toolbox.words.unit import Place, Unit, checked_place, checked_unit
 
+FEW = 16
+"""Pixels a side of what a unit sees that sees few."""
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -112,6 +115,14 @@ def sees_whole_image(net: Network, layer: str, place: Place) -> bool:
         return True
     field, (_, height, width) = net.receptive_field(layer, place), net.input_shape
     return field.top <= 0 and field.left <= 0 and field.bottom >= height and field.right >= width
+
+
+def sees_few_pixels(net: Network, layer: str, place: Place) -> bool:
+    """Return whether nothing influences what lies at that place but a square of at most `FEW` pixels a side."""
+    if not isinstance(place, tuple):
+        return False
+    field = net.receptive_field(layer, place)
+    return max(field.bottom - field.top, field.right - field.left) <= FEW
 
 
 def _hash_of(values: NDArray) -> str:

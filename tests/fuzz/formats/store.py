@@ -13,6 +13,7 @@ from deepvis_toolbox.pipeline.pack import pack
 from deepvis_toolbox.unit_images.claim import NetworkIdentity
 from deepvis_toolbox.unit_images.layer_tiles import TilesJob
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, whole_layer
+from deepvis_toolbox.unit_images.numbers import JudgeNumbers, UnitNumbers, add_numbers, numbers_of, picture_hash
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
@@ -26,7 +27,7 @@ _PIXELS = np.random.RandomState(0).randint(0, 255, (8, 8, 3), np.uint8)
 
 @harness("store")
 class Stores(Harness):
-    """A store of unit images: `network.json`, montages, single pictures, whole layers."""
+    """A store of unit images: `network.json`, `numbers.json`, montages, single pictures, whole layers."""
 
     def seeds(self) -> list[Files]:
         with tempfile.TemporaryDirectory() as scratch:
@@ -35,6 +36,7 @@ class Stores(Harness):
                 store.write_montage("max_im", unit, montage_for_jpeg([_PIXELS] * 9), "deconv:raw")
                 store.write_montage("regularized_opt", unit, montage_for_jpeg([_PIXELS] * 3))
             store.write_single("regularized_opt", Unit("conv", 1), "s0000_best_X", _PIXELS, ".png")
+            add_numbers(store, {unit: _numbers(store, unit) for unit in _UNITS})
             store.write_whole_layer("max_im", "conv", whole_layer([_PIXELS] * 4))
             claim = {"network.json": json.dumps(_CLAIM).encode()}
             return [read_case(Path(scratch)) | claim]
@@ -57,6 +59,12 @@ class Stores(Harness):
         }
 
 
+def _numbers(store: UnitImageStore, unit: Unit) -> UnitNumbers:
+    judged = {"tiny": JudgeNumbers(rank=1, probability=0.5, said="ant")}
+    picture = picture_hash(store.montage_path("regularized_opt", unit))
+    return UnitNumbers(picture_sha256=picture, reached=2, natural=1.5, transfer=judged, path_similarity=0.5)
+
+
 def _look_through(store: UnitImageStore, kind: UnitImageKind) -> None:
     """Read all that the window reads of a kind of pictures."""
     for layer in store.layers(kind):
@@ -66,4 +74,6 @@ def _look_through(store: UnitImageStore, kind: UnitImageKind) -> None:
         tried(lambda layer=layer: store.read_whole_layer(kind, layer, 4))
         for unit in store.units(kind, layer):
             store.has(kind, unit), store.holds_published(kind, unit), store.said(kind, unit)
+            numbers = numbers_of(store, unit)
+            assert numbers is None or len(numbers.short) < 60
             tried(lambda unit=unit: store.read(kind, unit), lambda unit=unit: store.read_best(kind, unit))

@@ -1,4 +1,4 @@
-"""What other networks say of a store's class pictures: ranks and probabilities, and who cannot judge."""
+"""What other networks say of a store's class pictures, what photographs say of them, and where that is kept."""
 
 import json
 
@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from deepvis_toolbox import ToolboxError, load_network
-from deepvis_toolbox.optimize.cli.judge_command import main
+from deepvis_toolbox.judging.judge_command import main
 from deepvis_toolbox.optimize.files.naturalness import NaturalRange, mean_of, natural_range, naturalness
 from deepvis_toolbox.optimize.files.transfer import Transfer, Verdict, class_units, transfer
+from deepvis_toolbox.scan.scanning import scan
 from deepvis_toolbox.unit_images import UnitImageStore
 from deepvis_toolbox.unit_images.montage import montage3x3
+from deepvis_toolbox.unit_images.numbers import numbers_of
+from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
 from deepvis_toolbox.words.unit import Unit
 from tests.optimize.networks import small_classifier
 
@@ -102,7 +105,7 @@ def test_the_command_prints_a_line_a_judge_or_everything_as_json(tmp_path, store
     assert "2 pictures, top-1 " in line
     assert "mean probability of the meant class 0." in line
     assert main([*asked, "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out).values()
+    (found,) = json.loads(capsys.readouterr().out)["judges"].values()
     assert {each["unit"] for each in found["pictures"]} == {"fc:1", "fc:3"}
     assert main([*asked, "-v"]) == 0
     assert "bee: rank " in capsys.readouterr().out
@@ -127,6 +130,100 @@ def test_the_command_tells_how_natural_the_pictures_are(tmp_path, store, capsys)
     colour = np.mean([naturalness(picture).colour for picture in store[1:]])
     assert f"colour {colour:.0f} (photographs 7 to 85: 0% inside)" in capsys.readouterr().out
     assert main([*asked, "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out).values()
+    found = json.loads(capsys.readouterr().out)
     assert found["colour"] == pytest.approx(colour)
     assert found["pictures"][0]["contrast"] == pytest.approx(naturalness(store[1]).contrast)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Twenty-five pictures, the last of which cannot be read."""
+    folder, random = tmp_path / "photographs", np.random.default_rng(4)
+    folder.mkdir()
+    for number in range(24):
+        write_picture(folder / f"{number:02d}.png", random.integers(0, 256, (24, 20, 3), dtype=np.uint8))
+    (folder / "24.png").write_bytes(b"no picture")
+    return folder
+
+
+def asked_of(tmp_path, store, *more):
+    own = model(tmp_path / "own") if not (tmp_path / "own").exists() else tmp_path / "own" / "model.yaml"
+    return [str(store.folder), "--model", str(own), "--trust", str(own.parent), "--judge", str(own), "-q", *more]
+
+
+def inputs_of(folder, net):
+    return torch.cat([net.preprocess(read_picture(path)) for path in sorted(folder.glob("*.png"))[:-1]])
+
+
+def test_beside_photographs_it_tells_naturalness_the_best_of_them_and_the_path(tmp_path, store, photographs, capsys):
+    pictures, *_ = store
+    asked = asked_of(tmp_path, pictures, "--images", str(photographs))
+    assert main([*asked, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    net = load_network(str(tmp_path / "own" / "model.yaml"), trust=True)
+    with torch.no_grad():
+        values = net.forward(inputs_of(photographs, net), ["fc"])["fc"]
+    assert [each["natural"] for each in found["pictures"]] == pytest.approx(values.max(0).values[[1, 3]].tolist())
+    for each, picture in zip(found["pictures"], store[1:], strict=True):
+        x = torch.from_numpy(picture.transpose(2, 0, 1)[None].astype(np.float32) - 110)
+        reached = net.forward(x, ["fc"])["fc"][0, int(each["unit"][3:])]
+        assert each["reached"] == pytest.approx(float(reached), rel=1e-4)
+    (judge,) = found["judges"].values()
+    assert judge["frechet"]["photographs"] == 24
+    assert judge["frechet"]["pictures"] == 2
+    assert judge["frechet"]["times"] == pytest.approx(judge["frechet"]["distance"] / judge["frechet"]["halves"])
+    assert found["path"]["layers"][0] == "data"
+    assert len(found["path"]["among"]) == len(found["path"]["layers"])
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    assert "Fréchet distance (" in said
+    assert "times the best photograph's (median)" in said
+    assert "path similarity: " in said
+
+
+def test_a_scan_of_the_same_photographs_says_the_same(tmp_path, store, photographs, capsys):
+    asked = asked_of(tmp_path, store[0])
+    assert main([*asked, "--images", str(photographs), "--json"]) == 0
+    by_folder = json.loads(capsys.readouterr().out)
+    net = load_network(str(tmp_path / "own" / "model.yaml"), trust=True)
+    scan(net, photographs, layers=["fc"], out=tmp_path / "maxes")
+    assert main([*asked, "--maxes", str(tmp_path / "maxes"), "--json"]) == 0
+    by_scan = json.loads(capsys.readouterr().out)
+    assert by_scan["pictures"] == by_folder["pictures"]
+    assert by_scan["path"] == by_folder["path"]
+
+
+def test_what_it_writes_the_store_tells_of_the_same_picture_and_a_second_judge_adds_to_it(tmp_path, store, photographs):
+    pictures = store[0]
+    asked = asked_of(tmp_path, pictures, "--write")
+    other = model(tmp_path / "judge", order=(4, 3, 2, 1, 0))
+    assert main([*asked, "--images", str(photographs), "--plot", str(tmp_path / "plot.png")]) == 0
+    first = numbers_of(pictures, Unit("fc", 1))
+    assert first.over_natural == pytest.approx(first.reached / first.natural)
+    assert 0 <= first.colour <= 255
+    asked[asked.index("--judge") + 1] = str(other)
+    other.write_text(other.read_text().replace("name: small", "name: other"))
+    assert main([*asked, "--trust", str(other.parent)]) == 0
+    second = numbers_of(pictures, Unit("fc", 1))
+    assert set(second.transfer) == {"small", "other"}
+    assert second.path_similarity == first.path_similarity
+    assert second.natural == first.natural
+    assert read_picture(tmp_path / "plot.png").shape[1] > 300
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--features", "pool"], "name them with --images or --maxes"),
+        (["--list", "few.txt"], "name it with --images"),
+        (["--plot", "plot.txt"], "ends in .png or .jpg"),
+        (["--images", "photographs", "--features", "nowhere"], "nowhere"),
+        (["--maxes", "nothing"], "nothing"),
+    ],
+)
+def test_flags_that_do_not_go_together_and_names_of_nothing_are_refused(
+    tmp_path, store, photographs, monkeypatch, more, message
+):
+    monkeypatch.chdir(photographs.parent)
+    with pytest.raises(ToolboxError, match=message):
+        main(asked_of(tmp_path, store[0], *more))

@@ -1,0 +1,159 @@
+"""All that is found of a store's pictures, as numbers of units that the store keeps and as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from deepvis_toolbox.judging.features import Distance
+from deepvis_toolbox.judging.path_similarity import PathSimilarity, mean_of
+from deepvis_toolbox.judging.photographs import Photographs
+from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.naturalness import PHOTOGRAPHS, Naturalness
+from deepvis_toolbox.optimize.files.naturalness import mean_of as mean_naturalness
+from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX
+from deepvis_toolbox.optimize.files.picture_files import KIND
+from deepvis_toolbox.optimize.files.record import read_record
+from deepvis_toolbox.optimize.files.transfer import Transfer, first_pictures, whole_picture_input
+from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.method.targets import checked_target
+from deepvis_toolbox.optimize.production import store_files
+from deepvis_toolbox.unit_images.numbers import JudgeNumbers, UnitNumbers, numbers_of, picture_hash
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
+
+MOST_SEEDS = 9
+"""A montage shows the pictures of so many; the first one there is, is judged."""
+LONGEST_NAME = 200
+
+
+@dataclass
+class Judgement:
+    """What is found of the pictures of classes, `units`, and by the way of others' activations."""
+
+    units: Sequence[Unit]
+    natural: Sequence[Naturalness]
+    transfers: dict[str, Transfer] = field(default_factory=dict)
+    judges: dict[str, str] = field(default_factory=dict)
+    """How the judges are called in stores: no place of a file, as the name that a user gives may be."""
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The judges' names of classes."""
+    distances: dict[str, Distance] = field(default_factory=dict)
+    paths: dict[Unit, PathSimilarity] = field(default_factory=dict)
+    reached: dict[Unit, float] = field(default_factory=dict)
+    largest: dict[Unit, float] = field(default_factory=dict)
+    """The units' largest activations on photographs."""
+
+    @property
+    def path(self) -> PathSimilarity | None:
+        """The mean over the units."""
+        return mean_of(list(self.paths.values())) if self.paths else None
+
+    @property
+    def over_natural(self) -> list[float]:
+        """The activation reached over the largest on photographs, of the classes of which both are known."""
+        return [
+            self.reached[unit] / self.largest[unit]
+            for unit in self.units
+            if unit in self.reached and self.largest.get(unit, 0) > 0
+        ]
+
+    def said(self, judge: str, number: int) -> str:
+        """Return how a judge calls a class."""
+        labels = self.labels.get(judge, ())
+        return labels[number] if number < len(labels) else str(number)
+
+    def numbers(self, store: UnitImageStore) -> dict[Unit, UnitNumbers]:
+        """Return what the store keeps of each unit; what was known of the same picture before, and is not found now,
+        stays."""
+        natural = dict(zip(self.units, self.natural, strict=True))
+        verdicts = {name: {each.unit: each for each in found.verdicts} for name, found in self.transfers.items()}
+        kept: dict[Unit, UnitNumbers] = {}
+        for unit in dict.fromkeys((*self.units, *self.reached)):
+            owner, files = store.owning_unit(unit), store.files(KIND, unit)
+            former = numbers_of(store, unit) or UnitNumbers(picture_sha256=picture_hash(files[0]))
+            found: dict[str, Any] = {"reached": self.reached.get(unit)}
+            if unit in natural:
+                found |= natural[unit]._asdict()
+                transfer = {
+                    self.judges[name][:LONGEST_NAME]: JudgeNumbers(
+                        rank=each[unit].rank,
+                        probability=each[unit].probability,
+                        said=self.said(name, each[unit].said)[:LONGEST_NAME],
+                    )
+                    for name, each in verdicts.items()
+                }
+                found["transfer"] = {**former.transfer, **transfer}
+            if unit in self.paths:
+                found["path_similarity"] = self.paths[unit].whole
+            kept[owner] = former.model_copy(update={key: value for key, value in found.items() if value is not None})
+        return kept
+
+    def plain(self) -> dict[str, Any]:
+        """Return all of it as plain data for JSON."""
+        path = self.path
+        return {
+            "judges": {name: self._of_judge(name) for name in self.transfers},
+            **mean_naturalness(self.natural)._asdict(),
+            **{f"{name}_inside": share for name, share in PHOTOGRAPHS.shares_inside(self.natural)._asdict().items()},
+            "over_natural": float(np.median(self.over_natural)) if self.over_natural else None,
+            "path_similarity": path.whole if path else None,
+            "path": _plain_path(path) if path else None,
+            "pictures": [self._of_picture(unit, own) for unit, own in zip(self.units, self.natural, strict=True)],
+        }
+
+    def _of_judge(self, name: str) -> dict[str, Any]:
+        found, distance = self.transfers[name], self.distances.get(name)
+        shares = {"top_1": found.top(1), "top_5": found.top(5), "probability": found.probability}
+        pictures = [{**asdict(verdict), "unit": str(verdict.unit)} for verdict in found.verdicts]
+        frechet = {**asdict(distance), "times": distance.times} if distance else None
+        return {**shares, "frechet": frechet, "pictures": pictures}
+
+    def _of_picture(self, unit: Unit, natural: Naturalness) -> dict[str, Any]:
+        path = self.paths.get(unit)
+        return {
+            "unit": str(unit),
+            **natural._asdict(),
+            "reached": self.reached.get(unit),
+            "natural": self.largest.get(unit),
+            "path_similarity": path.whole if path else None,
+        }
+
+
+def _plain_path(path: PathSimilarity) -> dict[str, Any]:
+    arrays = {name: getattr(path, name).tolist() for name in ("preferred", "among", "random")}
+    return {"layers": list(path.layers), **arrays}
+
+
+def reached_values(net: Network, store: UnitImageStore, units: Sequence[Unit]) -> dict[Unit, float]:
+    """Return what each class's unit reached, as the record of its first picture says; without a record, on that picture
+    as it is kept."""
+    found = recorded_values(net, store, units)
+    known = {unit: each.reached for unit in units if (each := numbers_of(store, unit)) and each.reached is not None}
+    missing = [unit for unit in units if unit not in found and unit not in known]
+    for unit, picture in zip(missing, first_pictures(store, missing), strict=True):
+        value = net.forward(whole_picture_input(picture, net), [unit.layer])[unit.layer]
+        found[unit] = float(value.flatten(1)[0, unit.channel])
+    return {**known, **found}
+
+
+def recorded_values(net: Network, store: UnitImageStore, units: Sequence[Unit]) -> dict[Unit, float]:
+    """Return what each unit reached, as the record of its first picture says; without one, it is left out."""
+    files, found = store_files(net, store), {}
+    for unit in units:
+        target = checked_target(unit, net)
+        for seed in range(MOST_SEEDS):
+            record = read_record(files.path(AscentTask(target, seed), INFO, RECORD_SUFFIX))
+            if record is not None and record["best_objective"] is not None:
+                found[unit] = float(record["best_objective"])
+                break
+    return found
+
+
+def largest_values(photographs: Photographs, units: Sequence[Unit]) -> dict[Unit, float]:
+    """Return the units' largest activations on photographs, of those of which they are known."""
+    found: Mapping[Unit, float | None] = {unit: photographs.largest(unit) for unit in units}
+    return {unit: value for unit, value in found.items() if value is not None}
