@@ -30,6 +30,8 @@ OUT_OF_TIME = {getattr(signal, name) for name in ("SIGPROF", "SIGXCPU") if hasat
 _STARTS = 3
 """So often is a process started that is killed before it is ready."""
 _SECONDS_TO_END = 10
+_SETTINGS = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+"""The latter two for glibc's allocator: of what a picture took, so much is kept for the next, and not cleared again."""
 
 
 class DecoderKilledError(ToolboxError):
@@ -152,7 +154,7 @@ class IsolatedProcess:
                 errors="surrogateescape",
                 pass_fds=self._descriptors,
                 start_new_session=True,  # Ctrl-C is for this process alone; the other ends with its stdin
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **_SETTINGS},
             )
         except OSError as error:
             raise ToolboxError(

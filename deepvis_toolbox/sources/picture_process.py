@@ -34,7 +34,8 @@ _MOST = 4
 def decode_apart(source: str | Path | bytes) -> NDArray[np.uint8]:
     """Return what `decode_picture` does, decoded in another process: RGB uint8 H×W×3.
 
-    `UnreadablePicture` also for a picture that takes more memory or time than it may, or that ends the process twice.
+    `UnreadablePicture` also for a picture that takes more memory or time than it may, or that ends the process twice;
+    its kind `PictureNotDecoded` where that says nothing of the picture.
     May be called from any thread.
     """
     return _pool.decode(source) if IS_POSSIBLE else decode_picture(source)
@@ -45,6 +46,10 @@ def begin() -> None:
     if IS_POSSIBLE:
         with suppress(ToolboxError, OSError):  # the first picture tells
             _pool.begin()
+
+
+class PictureNotDecoded(UnreadablePicture):
+    """A picture that is not to blame: its process was killed by others, or none could be started."""
 
 
 class _PictureProcess:
@@ -66,7 +71,8 @@ class _PictureProcess:
         if isinstance(answer, dict):
             return str(answer["reason"]) if "reason" in answer else self._pixels(answer.get("size"))
         if -answer in FROM_OUTSIDE:
-            return f"the process that decodes it was killed twice ({how_it_ended(answer)}); memory may be short"
+            why = f"the process that decodes it was killed twice ({how_it_ended(answer)}); memory may be short"
+            raise ToolboxError(why)
         return f"{ENDED_IT} ({how_it_ended(answer)})"
 
     def _ask(self, source: str | Path | bytes) -> dict[str, Any] | int:
@@ -113,10 +119,10 @@ class _Pool:
             with self._turns:
                 outcome = self._decoded(source)
         except MemoryError:
-            raise UnreadablePicture(what, "there is no memory left for its pixels") from None
+            raise PictureNotDecoded(what, "there is no memory left for its pixels") from None
         except (ToolboxError, OSError) as error:
             reason = os_reason_of(error) if isinstance(error, OSError) else str(error)
-            raise UnreadablePicture(what, reason) from error
+            raise PictureNotDecoded(what, reason) from error
         if isinstance(outcome, str):
             raise UnreadablePicture(what, outcome)
         return outcome

@@ -27,6 +27,7 @@ from deepvis_toolbox.measure import Difference, LayerMaps, MostDifferent
 from deepvis_toolbox.measure.matching import LayersMatcher
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.network.tracing import trace
+from deepvis_toolbox.sources import picture_process
 from deepvis_toolbox.words.comparison import OTHER_NETWORK
 from deepvis_toolbox.words.unit import Unit
 
@@ -219,3 +220,23 @@ def test_the_command_matches_before_it_draws_and_refuses_what_does_not_go_togeth
     ):
         with pytest.raises(ToolboxError, match=told):
             main([*SMALL, *more])
+
+
+def test_a_decoder_that_is_killed_ends_the_matching_and_keeps_none(
+    small, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the picture, which is not to blame, another matching would be kept for good."""
+    ask = picture_process._PictureProcess._ask
+    with monkeypatch.context() as patched:
+        killed = lambda self, source: -9 if str(source).endswith("3.png") else ask(self, source)  # noqa: E731
+        patched.setattr(picture_process._PictureProcess, "_ask", killed)
+        state, processor = opened(small, folder, at_once=True)
+        for _ in range(2):
+            refusal = processor.process(frame(), make_request(state)).refusals[QUESTION]
+            assert refusal.startswith("--probe: ")
+            assert "3.png" in refusal
+            assert "killed twice" in refusal
+            assert not processor.is_unfinished
+        assert not kept(tmp_path)
+    state, processor = opened(small, folder, at_once=True)
+    assert QUESTION in processor.process(frame(), make_request(state)).answers

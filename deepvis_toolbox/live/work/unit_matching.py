@@ -22,7 +22,7 @@ from deepvis_toolbox.measure.matching import LayersMatcher, why_not_matched
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.npz_file import ArrayForm, read_arrays
 from deepvis_toolbox.sources.decode import UnreadablePicture
-from deepvis_toolbox.sources.picture_process import decode_apart
+from deepvis_toolbox.sources.picture_process import PictureNotDecoded, decode_apart
 from deepvis_toolbox.words.comparison import OTHER_NETWORK, UnitMatching
 
 if TYPE_CHECKING:
@@ -130,6 +130,9 @@ class UnitMatcher:
         try:
             matcher.see(decode_apart(path))
             self._readable += 1
+        except PictureNotDecoded as error:  # without it, another matching would be kept for good
+            self._refused |= dict.fromkeys(self._layers, f"--probe: {error}")
+            self._matcher = None
         except UnreadablePicture as error:
             _log.warning("--probe: left out: %s", error)
 
