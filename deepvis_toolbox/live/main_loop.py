@@ -17,6 +17,7 @@ from deepvis_toolbox.live.painter import Painter
 from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf, take_grown
 from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.pictures.window_film import WindowFilm
+from deepvis_toolbox.live.same_answer import SameAnswer
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
@@ -78,6 +79,7 @@ class MainLoop:
         self._urgent = True  # and at once: a person is waiting for it
         self._pace = DrawingPace(self.options.window.max_fps)
         self._message_until = 0.0
+        self._same_answer = SameAnswer()
         self._size = (0, 0)
 
     def run(self) -> None:
@@ -209,6 +211,9 @@ class MainLoop:
         if loaded and not loaded.takes_all_processors and self.window.is_ready:
             self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         if take_grown(self.state, snapshot, self._shelf):
+            self._touched()
+        if told := self._same_answer.follow(self.state, snapshot):
+            self.state.facts.message = told
             self._touched()
         self.snapshots_seen += 1
         if self._script:
