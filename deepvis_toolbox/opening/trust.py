@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ CODE = frozenset({".py", ".pyc", ".so", ".pyd"})
 MOST_FILES, MOST_BYTES = 2000, 64 << 20
 _PATIENCE = 10.0
 """Seconds to wait for another run that is trusting a folder."""
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ def is_trusted(folder: Path) -> bool:
     folder = folder.resolve()
     if any(folder.parent == place.resolve() for place in models_folders()):
         return True
-    known = _read()
-    return bool(known) and str(folder) in known.values() and content_hash(folder) in known
+    known = _read().get(str(folder))
+    return known is not None and content_hash(folder) == known
 
 
 def trust(written: str | Path) -> Path:
@@ -57,15 +59,14 @@ def trust(written: str | Path) -> Path:
     except OSError as error:
         raise ToolboxError(f"cannot remember it in {path}: {os_reason_of(error)}") from error
     with FolderLock(path.parent, path.name, _PATIENCE):
-        known = {hashed: place for hashed, place in _read().items() if place != str(folder)}
-        write_json(path, {**known, content: str(folder)})
+        write_json(path, {**_read(), str(folder): content})
     return folder
 
 
 def trusted_folders() -> list[Trusted]:
     """Return what was trusted, sorted by folder."""
     return sorted(
-        (Trusted(Path(place), content, _is_still(Path(place), content)) for content, place in _read().items()),
+        (Trusted(Path(place), content, _is_still(Path(place), content)) for place, content in _read().items()),
         key=lambda trusted: trusted.folder,
     )
 
@@ -116,10 +117,13 @@ def _store() -> Path:
 
 
 def _read() -> dict[str, str]:
-    """Return {hash: folder}; nothing where there is no such file, or none that can be read."""
+    """Return {folder: hash}; nothing where there is no such file, or none that can be read."""
     try:
         record = read_json(_store(), MOST_BYTES)
     except (OSError, ValueError, RuntimeError):
         return {}
     pairs = record.items() if isinstance(record, dict) else ()
-    return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}
+    written = [(key, value) for key, value in pairs if isinstance(key, str) and isinstance(value, str)]
+    return dict(
+        (value, key) if _HASH.fullmatch(key) else (key, value) for key, value in written
+    )  # 2026: {hash: folder}

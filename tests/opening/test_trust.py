@@ -167,7 +167,35 @@ def test_a_store_of_trust_that_is_damaged_trusts_nothing(folder: Path) -> None:
         store.write_text(content)
         assert not is_trusted(folder)
     trust(folder)
-    assert json.loads(store.read_text()) == {content_hash(folder): str(folder)}
+    assert json.loads(store.read_text()) == {str(folder): content_hash(folder)}
+
+
+def test_what_was_trusted_by_a_former_version_stays_so(folder: Path) -> None:
+    trust(folder)
+    Path("configuration/deepvis-toolbox/trusted.json").write_text(json.dumps({content_hash(folder): str(folder)}))
+    assert is_trusted(folder)
+
+
+def test_two_folders_of_the_same_content_are_trusted_each_by_itself(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    trust(folder)
+    assert not is_trusted(copy)
+    trust(copy)
+    assert is_trusted(folder)
+    (copy / "model.yaml").write_text("name: changed\n")
+    assert is_trusted(folder)
+    assert not is_trusted(copy)
+
+
+def test_a_folder_is_not_trusted_for_what_another_one_holds(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    (other / "model.yaml").write_text("name: other\n")
+    trust(folder)
+    trust(other)
+    (folder / "model.yaml").write_text("name: other\n")
+    assert not is_trusted(folder)
 
 
 def test_folders_that_are_trusted_at_the_same_time_are_all_kept(folder: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class Trusted(Harness):
     targets = ("trusted.json",)
 
     def seeds(self) -> list[Files]:
-        known = [{}, {"ab" * 32: "/somewhere/else", "cd" * 32: "model"}]
+        known = [{}, {"/somewhere/else": "ab" * 32, "model": "cd" * 32}, {"ab" * 32: "/somewhere/else"}]
         beside = {"model/model.yaml": _MODEL, "model/net.py": b"def make(): pass\n"}
         return [{"deepvis-toolbox/trusted.json": json.dumps(one).encode(), **beside} for one in known]
 
@@ -43,8 +43,9 @@ class Trusted(Harness):
         places = {"a null character": "a\0b", "no UTF-8": "\ud800", "a name that is too long": "x" * 70_000}
         name = "deepvis-toolbox/trusted.json"
         return {
-            what: {**self.kept_seeds[0], name: json.dumps({"ab" * 32: place}).encode()}
+            f"{what}, {way}": {**self.kept_seeds[0], name: json.dumps(known).encode()}
             for what, place in places.items()
+            for way, known in (("now", {place: "ab" * 32}), ("formerly", {"ab" * 32: place}))
         }
 
 
