@@ -19,6 +19,8 @@ from deepvis_toolbox.network.interface import Network
 
 Means = dict[str, torch.Tensor]
 """By layer: the units' means over places, float64 (N, units)."""
+LEAST_ROOM = 0.05
+"""Of the mean cosine: below, what a single unit's similarity is divided by is mostly chance."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,10 @@ class PathSimilarity:
     @property
     def whole(self) -> float | None:
         """(preferred − random) / (among − random), of the means over all layers: 1 as alike as the top photographs are
-        to each other, 0 as random ones. None where random photographs are as alike as the top ones."""
-        room = float((self.among - self.random).sum())
-        return float((self.preferred - self.random).sum()) / room if room > 0 else None
+        to each other, 0 as random ones. None where the top ones are hardly more alike to each other than to random
+        ones."""
+        room = float((self.among - self.random).mean())
+        return float((self.preferred - self.random).mean()) / room if room > LEAST_ROOM else None
 
 
 def mean_of(found: Sequence[PathSimilarity]) -> PathSimilarity:

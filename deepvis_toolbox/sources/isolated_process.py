@@ -167,7 +167,8 @@ class IsolatedProcess:
 
 
 _START = """
-import json, runpy, sys
+import json, os, runpy, sys
+status = 0
 for stream in (sys.stdin, sys.stdout):
     stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 try:
@@ -175,8 +176,12 @@ try:
     del sys.argv[1:3]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 except Exception as error:
-    print(json.dumps(f"{type(error).__name__}: {error}"), flush=True)
-    sys.exit(1)
+    status = 1
+    try:
+        print(json.dumps(f"{type(error).__name__}: {error}"), flush=True)
+    except OSError:
+        pass
+os._exit(status)  # whoever asked may be gone: what was not said is not said to a closed pipe
 """
 """Python in isolation, with our own search path: beside pictures may lie a file called `cv2.py`."""
 

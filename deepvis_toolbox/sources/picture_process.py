@@ -48,6 +48,11 @@ def begin() -> None:
             _pool.begin()
 
 
+def end() -> None:
+    """End all processes: at the end of a program that does not wait for its threads."""
+    _pool.close()
+
+
 class PictureNotDecoded(UnreadablePicture):
     """A picture that is not to blame: its process was killed by others, or none could be started."""
 
@@ -93,6 +98,10 @@ class _PictureProcess:
         read_into(self._memory, image.data.cast("B"))
         return image
 
+    def end(self) -> None:
+        """End it in the midst of a picture, too, which another thread waits for."""
+        self._process.close()
+
     def close(self) -> None:
         self._process.close()
         os.close(self._memory)
@@ -108,6 +117,7 @@ class _Pool:
     def __init__(self) -> None:
         self._turns = threading.BoundedSemaphore(_MOST)
         self._kept: list[_PictureProcess] = []
+        self._busy: list[_PictureProcess] = []
 
     def begin(self) -> None:
         if not self._kept:
@@ -132,11 +142,14 @@ class _Pool:
             process = self._kept.pop()
         except IndexError:
             process = _PictureProcess()
+        self._busy.append(process)
         try:
             outcome = process.decode(source)
         except BaseException:  # Ctrl-C among them: an answer may be on its way, and would be taken for the next one
             process.close()
             raise
+        finally:
+            self._busy.remove(process)
         if self._kept:
             process.close()
         else:
@@ -144,6 +157,8 @@ class _Pool:
         return outcome
 
     def close(self) -> None:
+        for process in tuple(self._busy):
+            process.end()
         while self._kept:
             self._kept.pop().close()
 

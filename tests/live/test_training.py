@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.measure import LayerMaps
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, time_in_training
-from deepvis_toolbox.optimize import AscentSettings, preferred_images
+from deepvis_toolbox.optimize import preferred_images
+from deepvis_toolbox.optimize.files.presets import default_settings
 from deepvis_toolbox.optimize.files.shown_image import shown
 from deepvis_toolbox.pipeline.sketches import SEED, STEPS, Sketches
 from deepvis_toolbox.words.unit import Unit
@@ -261,7 +263,7 @@ def _is(picture: np.ndarray | None, wanted: np.ndarray) -> bool:
 
 def _sketch(network: TorchNetwork, unit: Unit) -> np.ndarray:
     """What `optimize_image.py` makes of the unit in as many steps."""
-    settings = AscentSettings(max_iter=STEPS)
+    settings = replace(default_settings(network, unit), max_iter=STEPS)
     (made,) = preferred_images(network, [unit], [SEED], settings)
     return shown(network, made.unit, settings, made.last)
 

@@ -68,7 +68,17 @@ def test_the_window_shows_it(workplace: tuple[Path, str, str], tmp_path: Path, m
 def test_the_optimizer_climbs_it(workplace: tuple[Path, str, str], tmp_path: Path) -> None:
     folder, inside, last = workplace
     for layer in (inside, last):
-        out = ["--units", f"{layer}:1", "--output", str(tmp_path / layer), "--max-iter", "6", "-q"]
+        out = [
+            "--units",
+            f"{layer}:1",
+            "--output",
+            str(tmp_path / layer),
+            "--preset",
+            "default",
+            "--max-iter",
+            "6",
+            "-q",
+        ]
         assert ran(optimize_command.main, folder, *out) == 0
         assert list((tmp_path / layer).rglob("*.jpg"))
     network = load_network(folder / "net.onnx", mean=127, std=64)

@@ -176,16 +176,31 @@ def test_threads_get_their_own_pictures_and_one_process_is_kept() -> None:
     assert len(picture_process._pool._kept) == 1
 
 
+def decode_and_be_interrupted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes as soon as the answer is waited for, in this very thread."""
+    former = isolated_process.IsolatedProcess._await_answer
+
+    def interrupted(process: isolated_process.IsolatedProcess, seconds: float) -> None:
+        signal.raise_signal(signal.SIGINT)
+        former(process, seconds)
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(isolated_process.IsolatedProcess, "_await_answer", interrupted)
+            decode_apart(path)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 def test_ctrl_c_while_it_decodes_leaves_no_answer_for_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoilt(monkeypatch, "time.sleep(1)")
     (tmp_path / "hostile.png").write_bytes(saved(PIXELS + 1))
     decode_apart(saved(PIXELS))
-    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
-    timer.start()
     with pytest.raises(KeyboardInterrupt):
-        decode_apart(tmp_path / "hostile.png")
+        decode_and_be_interrupted(tmp_path / "hostile.png", monkeypatch)
     np.testing.assert_array_equal(decode_apart(saved(PIXELS)), PIXELS)
 
 

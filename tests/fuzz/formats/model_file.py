@@ -94,7 +94,7 @@ class Presets(Harness):
     def use(self, folder: Path) -> None:
         path = folder / "model.yaml"
         presets = read_model_file(path).presets
-        net: Any = SimpleNamespace(name="tiny", description=SimpleNamespace(presets=presets))
+        net: Any = SimpleNamespace(name="tiny", norm_statistics={}, description=SimpleNamespace(presets=presets))
         tried(
             *(lambda name=name: preset(net, name).as_record() for name in presets),
             lambda: save_preset(path, "added", {"decay": 0.5}),
