@@ -23,7 +23,7 @@ from tests.kinds_of_networks import KINDS, flags_of
 
 KEYS = "right b down b y y y y y y y H v wait W wait r A i x N 6 wait"
 """Backward, all overlays, statistics, contributions, an order, an edit, and an occlusion map."""
-ASCENT = ["--max-iter", "3", "--lr-policy", "constant", "--lr-params", '{"lr": 10.0}', "-q"]
+ASCENT = ["--max-iter", "3", "--lr-policy", "adam", "--lr-params", '{"lr": 5.0}', "-q"]
 
 
 @pytest.fixture(scope="module")
