@@ -50,7 +50,7 @@ class FromFrame:
         self._network, self._steps = network, settings.max_iter
         self._step, self._objectives = 0, (float("nan"), float("nan"))
         self._x: torch.Tensor | None = None
-        ascent = Ascent(network, objective_of([target], network, settings.push_dir), settings, [0])
+        ascent = Ascent(network, objective_of([target], network, settings), settings, [0])
         self._climb = ascent.climbing(start, self._watch)
         self.is_finished = False
 

@@ -212,7 +212,7 @@ class _UnitPictures:
     def _climb(self, picture: AscentTask, summary: Summary) -> Iterator[None]:
         """Yield at each step of a picture; one that failed is told in `summary`, and is neither kept nor shown."""
         network, settings = self._network, self._settings
-        objective = objective_of([self._target], network, settings.push_dir, settings.against)
+        objective = objective_of([self._target], network, settings)
         ascent = Ascent(network, objective, settings, [picture.seed])
         canvas = canvas_of(settings, network.preprocessing)
         start = torch.from_numpy(start_image(settings.start_at, picture.seed, canvas))[None]

@@ -63,7 +63,7 @@ class Sketches:
         network, target = self._network, checked_target(unit, self._network)
         settings = default_settings(network, target)
         settings = replace(settings, max_iter=min(self._most, settings.max_iter))
-        ascent = Ascent(network, objective_of([target], network, settings.push_dir, settings.against), settings, [SEED])
+        ascent = Ascent(network, objective_of([target], network, settings), settings, [SEED])
         start = start_image(settings.start_at, SEED, canvas_of(settings, network.preprocessing))
 
         def watch(step: int, rows: torch.Tensor, x: torch.Tensor, objectives: torch.Tensor) -> None:  # noqa: ARG001

@@ -131,6 +131,27 @@ def test_what_is_climbed_against_the_others_is_the_unit_less_a_share_of_the_logs
     torch.testing.assert_close(objective.diff(below.detach(), below.detach()), expected)
 
 
+@pytest.mark.parametrize("direction", [1, -1])
+def test_spread_adds_a_share_of_the_channel_at_every_other_place(direction):
+    layer, own = linear_network().layers["conv"], torch.tensor([1, 3])
+    below = noise((2, *layer.shape)).requires_grad_()
+    objective = UnitObjective(layer, (1, 2), own, direction, spread=0.25)
+    channel = below[torch.arange(2), own]
+    climbed = 0.75 * channel[:, 1, 2] + 0.25 * channel.flatten(1).sum(1)
+    (expected,) = torch.autograd.grad(direction * climbed.sum(), below)
+    torch.testing.assert_close(objective.diff(below.detach(), below.detach()), expected)
+    assert objective.read(below, below).objective.tolist() == channel[:, 1, 2].tolist()
+
+
+def test_with_spread_a_unit_climbs_beyond_its_receptive_field_and_a_flat_one_as_without():
+    net, steps = rectified_network(), {"max_iter": 4, "lr_params": {"lr": 1e3}}
+    for unit, differs in ((Unit("conv2", 1, (1, 2)), True), (Unit("fc", 1), False)):
+        plain, spread = (
+            preferred_images(net, [unit], [0], AscentSettings(**steps, **more))[0] for more in ({}, {"spread": 1})
+        )
+        assert np.array_equal(plain.last, spread.last) is not differs
+
+
 def test_against_nothing_is_what_was_climbed_before():
     net = rectified_network()
     plain, zero = (

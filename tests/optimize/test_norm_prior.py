@@ -42,7 +42,8 @@ def plain_distance(module, x, views):
 
 
 def prior_of(net, **settings):
-    return norm_prior_for(net, objective_of([Unit("fc", 3)], net, 1), AscentSettings(**PRIOR, **settings))
+    chosen = AscentSettings(**PRIOR, **settings)
+    return norm_prior_for(net, objective_of([Unit("fc", 3)], net, chosen), chosen)
 
 
 @pytest.mark.parametrize("views", [1, 2])

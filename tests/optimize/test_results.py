@@ -289,7 +289,7 @@ def test_contributions_are_what_the_objective_loses_without_a_pixel_on_a_linear_
 
 def test_what_an_ascent_gives_before_its_end_does_not_change_when_it_goes_on():
     net, settings = curved_network(), AscentSettings(**UP, max_iter=6)
-    objective = objective_of([checked_target(Unit("fc", 2), net)], net, 1)
+    objective = objective_of([checked_target(Unit("fc", 2), net)], net, settings)
     start = torch.from_numpy(start_image("mean_plus_rand", 0, net.preprocessing))[None]
     journals = Ascent(net, objective, settings, [0]).climbing(start)
     for _ in range(3):

@@ -48,7 +48,7 @@ def gradient_reader_for(
     """
     if prior is not None:
         return _LookWithPrior(net, objective, space, prior)
-    if isinstance(objective, UnitObjective) and _has_one_value(objective):
+    if isinstance(objective, UnitObjective) and objective.is_one_value:
         return _LookBelow(_UnitLook(net, objective, space), net, objective, space)
     return _LookBelow(lambda x, batch: _full_look(net, batch, space, x), net, objective, space)
 
@@ -120,13 +120,6 @@ class _LookWithPrior:
             opened, own = self._alone(x[rows], batch.only(rows))
             gradient[rows], reading = own.whole, reading.ranked_by(opened, rows)
         return reading, ImageGradient(gradient)
-
-
-def _has_one_value(objective: UnitObjective) -> bool:
-    """Return whether the objective is one of the layer's values, and no mean over many, nor against the others."""
-    if objective.against:
-        return False
-    return objective.place is not None or len(objective.layer.shape) == 1
 
 
 def _full_look(net: Network, batch: Objective, space: PixelSpace, x: torch.Tensor) -> tuple[Reading, ImageGradient]:

@@ -17,6 +17,7 @@ LATER_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("view_turn", 0.0, "turn each part by up to so many degrees", high=180),
     Parameter("view_noise", 0.0, "standard deviation of the noise on each part, in pixel values", high=255),
     Parameter("against", 0.0, "subtract so much of the logsumexp of the layer's units from what is climbed", high=100),
+    Parameter("spread", 0.0, "add so much of the channel's value at each other place to the unit's own", high=1),
     Parameter("lr_end", 1.0, "the part of the step size that is left in the end; it shrinks evenly", high=1, off=1.0),
     Parameter("coarse", 0.0, "begin with frequencies of so many cycles across the image; the finer ones come by and by",
               high=LARGEST),

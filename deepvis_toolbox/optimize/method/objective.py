@@ -90,13 +90,19 @@ class UnitObjective(Objective):
         channels: torch.Tensor,
         direction: int = 1,
         against: float = 0.0,
+        spread: float = 0.0,
     ) -> None:
         """Take `channels`: int64 (N,). `direction`: 1 up, -1 down. A flat layer has the place None. `against`: so much
         of the logsumexp of all units' values below the rectifier, at the same place, is subtracted from what is
-        climbed."""
+        climbed. `spread`: so much of the channel's value at each other place is added to it."""
         self.layer, self.place, self.channels, self.direction = layer, place, channels, direction
-        self.against = against
+        self.against, self.spread = against, spread if place is not None else 0.0
         self.count = len(channels)
+
+    @property
+    def is_one_value(self) -> bool:
+        """Whether it is one of the layer's values, and neither over many places nor against others."""
+        return not self.against and not self.spread and (self.place is not None or len(self.layer.shape) == 1)
 
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
         """Do as the base class says."""
@@ -117,12 +123,13 @@ class UnitObjective(Objective):
         if self.place is None:
             maps[:] = weights[..., None] / maps.shape[2]
         else:
+            maps[torch.arange(len(maps)), self.channels] = self.spread * self.direction
             maps[..., self._flat_place()] = weights
         return from_maps(maps, self.layer)
 
     def only(self, rows: torch.Tensor) -> UnitObjective:
         """Do as the base class says."""
-        return UnitObjective(self.layer, self.place, self.channels[rows], self.direction, self.against)
+        return UnitObjective(self.layer, self.place, self.channels[rows], self.direction, self.against, self.spread)
 
     def _at_place(self, values: torch.Tensor) -> torch.Tensor:
         maps = as_maps(values, self.layer)

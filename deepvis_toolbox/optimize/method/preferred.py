@@ -120,7 +120,7 @@ def climb(
     """
     targets, seeds = [picture.target for picture in batch], [picture.seed for picture in batch]
     start = np.stack([start_of(seed) for seed in seeds])
-    ascent = Ascent(net, objective_of(targets, net, settings.push_dir, settings.against), settings, seeds)
+    ascent = Ascent(net, objective_of(targets, net, settings), settings, seeds)
     advanced = 0.0
 
     def tell(step: int, rows: torch.Tensor, x: torch.Tensor, objectives: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.objective import DirectionObjective, Objective, PictureObjective, UnitObjective
 from deepvis_toolbox.words.unit import Place, Unit, checked_place, checked_unit
 
@@ -85,9 +86,9 @@ def batch_key(target: Target) -> Hashable:
     return (target.layer, target.place) if isinstance(target, Unit) else target
 
 
-def objective_of(targets: Sequence[Target], net: Network, direction: int, against: float = 0.0) -> Objective:
-    """Return the objectives of a batch: checked targets with equal batch keys. `against`: as of `UnitObjective`."""
-    first = targets[0]
+def objective_of(targets: Sequence[Target], net: Network, settings: AscentSettings) -> Objective:
+    """Return the objectives of a batch: checked targets with equal batch keys."""
+    first, direction = targets[0], settings.push_dir
     layer = net.layers[first.layer]
     if isinstance(first, LikePicture):
         code = net.record(net.preprocess(first.picture), [layer.name]).below_rectifier(layer.name)[0]
@@ -97,7 +98,8 @@ def objective_of(targets: Sequence[Target], net: Network, direction: int, agains
         weights = torch.tensor(first.weights, dtype=torch.float32, device=net.device)
         return DirectionObjective(layer, place, weights, direction)
     channels = [target.channel for target in targets if isinstance(target, Unit)]
-    return UnitObjective(layer, place, torch.tensor(channels, device=net.device), direction, against)
+    owned = torch.tensor(channels, device=net.device)
+    return UnitObjective(layer, place, owned, direction, settings.against, settings.spread)
 
 
 def filled_place(place: Place, layer_name: str, net: Network) -> Place:

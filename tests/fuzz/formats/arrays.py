@@ -11,6 +11,7 @@ import numpy as np
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.opening.mean_file import read_mean
 from deepvis_toolbox.optimize.cli.target_flags import targets_of
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.objective import Objective
 from deepvis_toolbox.optimize.method.targets import objective_of
 from tests.fuzz.harness import Files, Harness, harness
@@ -65,7 +66,7 @@ class Directions(Harness):
 
 
 def _objective(targets: list) -> Objective:
-    return objective_of(targets, tiny_network(), 1)
+    return objective_of(targets, tiny_network(), AscentSettings())
 
 
 def _header(kind: str) -> str:
