@@ -56,12 +56,7 @@ PARTS = "parts"
 SMALL = "small"
 """The name of the one that is used for those of them that see a few pixels alone."""
 _PIXEL_STEPS: dict[str, Any] = {"lr_policy": "adam", "lr_params": {"lr": 3.0}, "lr_end": 0.1, "shown_percentile": 0.7}
-_GENERAL_STEPS: dict[str, Any] = {
-    **_PIXEL_STEPS,
-    "max_iter": 120,
-    "parametrization": "fourier-decorrelated",
-    "coarse": 20.0,
-}
+_GENERAL_STEPS: dict[str, Any] = {**_PIXEL_STEPS, "max_iter": 120, "parametrization": "fourier-decorrelated"}
 GENERAL_PRESETS: dict[str, dict[str, Any]] = {
     DEFAULT: {
         **_GENERAL_STEPS,
@@ -71,16 +66,9 @@ GENERAL_PRESETS: dict[str, dict[str, Any]] = {
         "view_turn": 5.0,
         "view_noise": 15.0,
         "against": 0.1,
+        "coarse": 20.0,
     },
-    PARTS: {
-        **_GENERAL_STEPS,
-        "decay": 0.002,
-        "views": 1,
-        "view_smallest": 0.9,
-        "view_turn": 5.0,
-        "view_noise": 10.0,
-        "spread": 0.1,
-    },
+    PARTS: {**_GENERAL_STEPS, "decay": 0.01, "robust": 1.0, "spread": 0.03},
     SMALL: {**_PIXEL_STEPS, "max_iter": 60, "decay": 0.01, "blur_radius": 0.5, "blur_every": 4},
 }
 """Of models that have none of that name. Steps in pixel values, whatever the size of the network's gradients."""
