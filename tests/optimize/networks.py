@@ -49,21 +49,23 @@ def curved_network(std: float = 64.0) -> TorchNetwork:
     return network_of(curved_module(std / 64), std=std)
 
 
-def rectified_network(**preprocessing: object) -> TorchNetwork:
-    """Two rectified convolutions, a pooling, a saturating rectifier and a linear layer."""
+def rectified_module() -> nn.Sequential:
+    """Two rectified convolutions, a pooling, a saturating rectifier and a linear layer; for pixels divided by 64."""
     torch.manual_seed(2)
-    return network_of(
-        _named(
-            conv1=nn.Conv2d(3, 8, 5, stride=2, padding=2),
-            relu1=nn.ReLU(),
-            pool1=nn.MaxPool2d(2),
-            conv2=nn.Conv2d(8, 10, 3, padding=1),
-            relu2=nn.ReLU6(),
-            flat=nn.Flatten(),
-            fc=nn.Linear(10 * 6 * 5, 7),
-        ),
-        **{"std": 64.0, **preprocessing},
+    return _named(
+        conv1=nn.Conv2d(3, 8, 5, stride=2, padding=2),
+        relu1=nn.ReLU(),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(8, 10, 3, padding=1),
+        relu2=nn.ReLU6(),
+        flat=nn.Flatten(),
+        fc=nn.Linear(10 * 6 * 5, 7),
     )
+
+
+def rectified_network(**preprocessing: object) -> TorchNetwork:
+    """`rectified_module`."""
+    return network_of(rectified_module(), **{"std": 64.0, **preprocessing})
 
 
 def normed_network(rectified: bool = False) -> TorchNetwork:

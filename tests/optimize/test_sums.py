@@ -1,5 +1,7 @@
 """Sums of units, written as people write them: the direction they mean, what is refused, the files they make."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -50,9 +52,13 @@ def test_what_was_an_address_is_one_still():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("fc:3 - conv:2", "of one layer at one place"),
-        ("conv:3@1,1 + conv:2@1,2", "of one layer at one place"),
         ("fc:3 - fc:3", "cancel out"),
+        ("fc:3 - conv:2@0-1,0-1 - fc:3 + conv:2@0-1,0-1", "cancel out"),
+        ("conv:2@0-99,0-1", "rows lie in 0-11 and columns in 0-9"),
+        ("conv:2@3-1,0-1", "the smaller number first"),
+        ("fc:2@0-0,0-0", "has no map of places"),
+        ("nothing@deepdream", "no layer"),
+        ("fc:3 + nothing@deepdream", "no layer"),
         ("fc:3 - 1.2.3*fc:1", "is no term"),
         ("fc:3 + 1e99*fc:1", "is no term"),
         ("fc:3 - 0.5*fc:99", "units 0 to 6"),
@@ -85,5 +91,15 @@ def test_the_command_makes_the_picture_of_a_sum_beside_the_units(tmp_path):
     names = sorted(path.name for path in tmp_path.rglob("*best_Xpm.png"))
     assert len(names) == 2
     assert names[0] == "fc_0001_s0000_best_Xpm.png"
-    with pytest.raises(ToolboxError, match="of one layer at one place"):
-        main([*model, "--units", "fc:1 - conv:2", "--store", str(tmp_path)])
+
+
+def test_the_command_makes_pictures_of_sums_over_layers_once(tmp_path, capsys):
+    model = ["--model", "tests.optimize.networks:small_classifier", "--input-size", "24x20", "--mean", "110"]
+    asked = [*model, "--max-iter", "3", "--store", str(tmp_path), "--units", "fc:1 - 0.1*conv:2", "conv:1@0-1,2-3"]
+    asked += ["conv@deepdream"]
+    assert main(asked) == 0
+    assert "3 pictures made" in capsys.readouterr().out
+    assert main(asked) == 0
+    assert "3" in capsys.readouterr().out
+    found = {json.loads(path.read_text())["unit"]["address"] for path in tmp_path.rglob("*_info.json")}
+    assert found == {"fc:1-0.1*conv:2", "conv:1@0-1,2-3", "conv@deepdream"}

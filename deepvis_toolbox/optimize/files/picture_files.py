@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.composites import Composite
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target
 from deepvis_toolbox.unit_images.file_names import file_name_of
@@ -69,12 +70,12 @@ class StoreFiles:
 
     def place(self, target: Target) -> str:
         """Return the part of the tag that says where; empty at the default place."""
-        if isinstance(target, LikePicture) or target.place == self._default_place(target.layer):
+        if isinstance(target, LikePicture | Composite) or target.place == self._default_place(target.layer):
             return ""
         return f"p{target.place[0]}-{target.place[1]}_" if isinstance(target.place, tuple) else "mean_"
 
 
-def _name_of(target: Direction | LikePicture) -> str:
+def _name_of(target: Direction | LikePicture | Composite) -> str:
     """Return what stands in file names for a unit's number; it is never such a number or another kind's name."""
     if isinstance(target, LikePicture):
         return file_name_of(f"like-{target.name}")
@@ -124,6 +125,6 @@ class PrefixFiles:
         }
 
     @staticmethod
-    def _name(target: Direction | LikePicture) -> str:
+    def _name(target: Direction | LikePicture | Composite) -> str:
         """As the original, a picture's own name; unless a unit's number would look like it."""
         return _name_of(target) if _LIKE_ANOTHER.match(target.name) else file_name_of(target.name)

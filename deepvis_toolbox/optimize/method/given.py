@@ -9,6 +9,7 @@ from typing import Any
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
+from deepvis_toolbox.optimize.method.composites import Composite
 from deepvis_toolbox.optimize.method.sums import parse_targets
 from deepvis_toolbox.optimize.method.targets import Direction, LikePicture, Target, checked_target
 from deepvis_toolbox.words.unit import Unit
@@ -16,7 +17,7 @@ from deepvis_toolbox.words.unit import Unit
 
 def given_targets(units: Target | str | Iterable[Target | str], net: Network) -> list[Target]:
     """Return the checked targets; an address may mean several. `ToolboxError` for what is no target of the network."""
-    if isinstance(units, str | Unit | Direction | LikePicture):
+    if isinstance(units, str | Unit | Direction | LikePicture | Composite):
         units = [units]
     elif not isinstance(units, Iterable):
         raise ToolboxError(f'units are a list such as [Unit("fc", 9)] or ["fc:9"], not {units!r}')
@@ -24,7 +25,7 @@ def given_targets(units: Target | str | Iterable[Target | str], net: Network) ->
     for unit in units:
         if isinstance(unit, str):
             found += parse_targets(unit, net)
-        elif isinstance(unit, Unit | Direction | LikePicture):
+        elif isinstance(unit, Unit | Direction | LikePicture | Composite):
             found.append(unit)
         else:
             raise ToolboxError(f'{unit!r} is no unit; write Unit("fc", 9) or "fc:9"')

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.optimize.method.norm_prior import NormPrior
-from deepvis_toolbox.optimize.method.objective import Objective, Reading, UnitObjective
+from deepvis_toolbox.optimize.method.objective import LayerObjective, Objective, Reading, UnitObjective
 from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
+from deepvis_toolbox.optimize.method.sum_objective import SumObjective, added
 from deepvis_toolbox.words.layer import Rect
 
 
@@ -41,7 +43,7 @@ GradientReader = Callable[[torch.Tensor, Objective], tuple[Reading, ImageGradien
 def gradient_reader_for(
     net: Network, objective: Objective, space: PixelSpace, prior: NormPrior | None = None
 ) -> GradientReader:
-    """Return the fastest way to look at images with objectives on the same layer and place as `objective`.
+    """Return the fastest way to look at images with objectives on the same layers and places as `objective`.
 
     A unit at a place (or of a flat layer) is computed on the part of image and network that it can see; all others, and
     all with a `prior`, on the whole image, no further than their layer.
@@ -50,13 +52,16 @@ def gradient_reader_for(
         return _LookWithPrior(net, objective, space, prior)
     if isinstance(objective, UnitObjective) and objective.is_one_value:
         return _LookBelow(_UnitLook(net, objective, space), net, objective, space)
+    if isinstance(objective, SumObjective):
+        return _LookAtSum(net, objective, space)
+    assert isinstance(objective, LayerObjective)
     return _LookBelow(lambda x, batch: _full_look(net, batch, space, x), net, objective, space)
 
 
 class _LookBelow:
     """Looks again, below the rectifiers that are off, at pictures whose gradient is exactly zero."""
 
-    def __init__(self, look: GradientReader, net: Network, objective: Objective, space: PixelSpace) -> None:
+    def __init__(self, look: GradientReader, net: Network, objective: LayerObjective, space: PixelSpace) -> None:
         self._look, self._space = look, space
         self._opened = net.opened_rectifiers(objective.layer.name)
 
@@ -66,6 +71,7 @@ class _LookBelow:
         if not len(rows):
             return reading, gradient
         objective = batch.only(rows)
+        assert isinstance(objective, LayerObjective)
         seen = self._opened(self._space.to_network(x[rows]), objective.diff)
         gradient.part_of(gradient.whole)[rows] = gradient.part_of(self._space.gradient(seen.gradient))
         if objective.is_of_units:
@@ -97,6 +103,27 @@ class _UnitLook:
         return ImageGradient(self._whole, self._see.region)
 
 
+class _LookAtSum:
+    """Looks at all terms in one backward pass; where that gradient is exactly zero, at each term by itself, below the
+    rectifiers that are off."""
+
+    def __init__(self, net: Network, objective: SumObjective, space: PixelSpace) -> None:
+        self._net, self._space = net, space
+        self._terms = [(factor, gradient_reader_for(net, part, space)) for factor, part in objective.parts]
+
+    def __call__(self, x: torch.Tensor, batch: Objective) -> tuple[Reading, ImageGradient]:
+        assert isinstance(batch, SumObjective)
+        reading, gradient = _full_look(self._net, batch, self._space, x)
+        rows = (~gradient.whole.flatten(1).any(1)).nonzero()[:, 0]
+        if len(rows):
+            seen = (
+                factor * look(x[rows], part)[1].whole
+                for (factor, look), (_, part) in zip(self._terms, batch.parts, strict=True)
+            )
+            gradient.whole[rows] = torch.stack(list(seen)).sum(0)
+        return reading, gradient
+
+
 class _LookWithPrior:
     """Climbs the objective and the prior in one backward pass, but for pictures whose objective's own gradient is
     exactly zero: these climb as without a prior, below the rectifiers that are off."""
@@ -106,25 +133,32 @@ class _LookWithPrior:
         self._alone = gradient_reader_for(net, objective, space)
 
     def __call__(self, x: torch.Tensor, batch: Objective) -> tuple[Reading, ImageGradient]:
-        layer = batch.layer.name
-        recording = self._net.record(self._space.to_network(x), [layer])
-        values, below = recording.activations([layer])[layer], recording.below_rectifier(layer)
-        diff = batch.diff(values, below)
-        reading = batch.read(values, below)
-        arrived = recording.gradient_of_sum({layer: diff, **self._prior.diffs(recording)})
+        recording = self._net.record(self._space.to_network(x), batch.layers)
+        reading, diffs = batch.look(recording)
+        arrived = recording.gradient_of_sum(added(diffs, self._prior.diffs(recording)))
         gradient = self._space.gradient(arrived).contiguous()
-        highest = self._prior.layers[-1]
-        climbs = recording.backward(layer, diff, "grad", [highest])[highest].flatten(1).any(1)
-        rows = (~climbs).nonzero()[:, 0]
+        rows = (~self._climbs(recording, diffs)).nonzero()[:, 0]
         if len(rows):
             opened, own = self._alone(x[rows], batch.only(rows))
             gradient[rows], reading = own.whole, reading.ranked_by(opened, rows)
         return reading, ImageGradient(gradient)
 
+    def _climbs(self, recording: Recording, diffs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return bool (N,): whether the objective's own gradient is not zero, of one layer where the prior's highest is
+        reached, of several at the image."""
+        if len(diffs) > 1:
+            return recording.gradient_of_sum(diffs).flatten(1).any(1)
+        ((layer, diff),) = diffs.items()
+        highest = self._prior.layers[-1]
+        return recording.backward(layer, diff, "grad", [highest])[highest].flatten(1).any(1)
+
 
 def _full_look(net: Network, batch: Objective, space: PixelSpace, x: torch.Tensor) -> tuple[Reading, ImageGradient]:
-    layer = batch.layer.name
-    recording = net.record(space.to_network(x), [layer])
-    values, below = recording.activations([layer])[layer], recording.below_rectifier(layer)
-    arrived = recording.backward(layer, batch.diff(values, below), "grad", [net.input_name])[net.input_name]
-    return batch.read(values, below), ImageGradient(space.gradient(arrived).contiguous())
+    recording = net.record(space.to_network(x), batch.layers)
+    reading, diffs = batch.look(recording)
+    if len(diffs) > 1:
+        arrived = recording.gradient_of_sum(diffs)
+    else:
+        ((layer, diff),) = diffs.items()
+        arrived = recording.backward(layer, diff, "grad", [net.input_name])[net.input_name]
+    return reading, ImageGradient(space.gradient(arrived).contiguous())

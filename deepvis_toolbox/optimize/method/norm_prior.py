@@ -77,10 +77,10 @@ def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings)
         return None
     if not net.norm_statistics:
         raise ToolboxError(f"norm_prior needs batch norms, and {net.name} shows none; leave it out")
-    below = set(net.layers_below(objective.layer.name))
+    below = {name for layer in objective.layers for name in net.layers_below(layer)}
     known = {name: each for name, each in net.norm_statistics.items() if name in below}
     place = getattr(objective, "place", None)
-    if not known or not (settings.views or sees_whole_image(net, objective.layer.name, place)):
+    if not known or not (settings.views or sees_whole_image(net, objective.layers[-1], place)):
         return None
     ends = (next(iter(known)), next(reversed(known)))
     plain = {name: each for name, each in known.items() if not each.is_rectified or name in ends}

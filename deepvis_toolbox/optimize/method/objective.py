@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.layer import Layer
 
 
@@ -43,13 +44,44 @@ class Reading:
 
 
 class Objective(ABC):
+    """The objectives of a batch of pictures."""
+
+    count: int | None = None
+    """For how many pictures; None where all pictures have the same objective."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose values it needs."""
+
+    @abstractmethod
+    def look(self, recording: Recording) -> tuple[Reading, dict[str, torch.Tensor]]:
+        """Read the objectives from a pass over the pictures. -> the reading, and by layer the derivative of each
+        picture's climbed number by the values below its rectifier, float32 (N, …), in the direction of the ascent."""
+
+    @abstractmethod
+    def only(self, rows: torch.Tensor) -> Objective:
+        """Return the objectives of some of the pictures, by their indices `rows`, int64 (M,)."""
+
+
+class LayerObjective(Objective):
     """The objectives of a batch of pictures, all on one layer."""
 
     layer: Layer
-    count: int | None = None
-    """For how many pictures; None where all pictures have the same objective."""
     is_of_units: bool = True
     """Whether it grows with the values of units, so that values below rectifiers rank pictures of equal objectives."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Do as the base class says."""
+        return (self.layer.name,)
+
+    def look(self, recording: Recording) -> tuple[Reading, dict[str, torch.Tensor]]:
+        """Do as the base class says."""
+        name = self.layer.name
+        values, below = recording.activations([name])[name], recording.below_rectifier(name)
+        diff = self.diff(values, below)
+        return self.read(values, below), {name: diff}
 
     @abstractmethod
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
@@ -63,8 +95,8 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def only(self, rows: torch.Tensor) -> Objective:
-        """Return the objectives of some of the pictures, by their indices `rows`, int64 (M,)."""
+    def only(self, rows: torch.Tensor) -> LayerObjective:
+        """Do as the base class says."""
 
 
 def as_maps(values: torch.Tensor, layer: Layer) -> torch.Tensor:
@@ -80,7 +112,7 @@ def from_maps(maps: torch.Tensor, layer: Layer) -> torch.Tensor:
     return shaped.reshape(len(maps), *layer.shape)
 
 
-class UnitObjective(Objective):
+class UnitObjective(LayerObjective):
     """One unit for each picture: at a place (row, column), or the mean over the whole channel (None)."""
 
     def __init__(
@@ -140,7 +172,7 @@ class UnitObjective(Objective):
         return row * self.layer.shape[2] + column if self.layer.is_spatial else 0
 
 
-class DirectionObjective(Objective):
+class DirectionObjective(LayerObjective):
     """A weighted sum of a layer's units, at a place or as the mean over all: a direction in the layer's space."""
 
     def __init__(self, layer: Layer, place: tuple[int, int] | None, weights: torch.Tensor, direction: int = 1) -> None:
@@ -150,7 +182,7 @@ class DirectionObjective(Objective):
 
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
         """Do as the base class says."""
-        return _of_no_unit(self._units._at_place(values) @ self.weights, self._units._at_place(below) @ self.weights)
+        return of_no_unit(self._units._at_place(values) @ self.weights, self._units._at_place(below) @ self.weights)
 
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
         """Do as the base class says."""
@@ -166,7 +198,7 @@ class DirectionObjective(Objective):
         return self
 
 
-class PictureObjective(Objective):
+class PictureObjective(LayerObjective):
     """As this picture: minus the squared distance to the code that a picture has in the layer, below its rectifier,
     relative to the code's own squared norm (Mahendran & Vedaldi 2014, equation 1). 0 is a perfect match."""
 
@@ -180,7 +212,7 @@ class PictureObjective(Objective):
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:  # noqa: ARG002
         """Do as the base class says."""
         match = -(below - self.code).square().flatten(1).sum(1) / self._scale
-        return _of_no_unit(match, match)
+        return of_no_unit(match, match)
 
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
         """Do as the base class says."""
@@ -191,7 +223,8 @@ class PictureObjective(Objective):
         return self
 
 
-def _of_no_unit(objective: torch.Tensor, below: torch.Tensor) -> Reading:
+def of_no_unit(objective: torch.Tensor, below: torch.Tensor) -> Reading:
+    """Return the reading of objectives, both float32 (N,), that are no single unit's."""
     none = torch.full_like(objective, -1, dtype=torch.int64)
     return Reading(objective, below, none, torch.zeros_like(none, dtype=torch.bool))
 

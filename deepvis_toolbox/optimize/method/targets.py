@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.composites import Composite
 from deepvis_toolbox.optimize.method.objective import DirectionObjective, Objective, PictureObjective, UnitObjective
+from deepvis_toolbox.optimize.method.sum_objective import SumObjective, TermObjective
 from deepvis_toolbox.words.unit import Place, Unit, checked_place, checked_unit
 
 FEW = 16
@@ -59,7 +61,7 @@ class LikePicture:
         return f"{self.layer}:like-{self.name}"
 
 
-Target = Unit | Direction | LikePicture
+Target = Unit | Direction | LikePicture | Composite
 
 
 def checked_target(target: Target, net: Network) -> Target:
@@ -68,6 +70,8 @@ def checked_target(target: Target, net: Network) -> Target:
     if isinstance(target, Unit):
         unit = checked_unit(target, net.layers)
         return Unit(unit.layer, unit.channel, filled_place(unit.place, unit.layer, net))
+    if isinstance(target, Composite):
+        return target
     layer = net.layers[net.layers.canonical(target.layer)]
     if isinstance(target, LikePicture):
         return LikePicture(layer.name, target.picture, target.name)
@@ -89,6 +93,10 @@ def batch_key(target: Target) -> Hashable:
 def objective_of(targets: Sequence[Target], net: Network, settings: AscentSettings) -> Objective:
     """Return the objectives of a batch: checked targets with equal batch keys."""
     first, direction = targets[0], settings.push_dir
+    if isinstance(first, Composite):
+        return SumObjective(
+            [(term.factor, TermObjective(net.layers[term.layer], term, direction)) for term in first.terms]
+        )
     layer = net.layers[first.layer]
     if isinstance(first, LikePicture):
         code = net.record(net.preprocess(first.picture), [layer.name]).below_rectifier(layer.name)[0]
