@@ -25,6 +25,7 @@ _OTHER_BASE = re.compile(r"\b0[xXoObB]|\d_\d")
 """Python's numbers that are not written as people write them."""
 _SIZE = re.compile(r"(\d{1,9})(?:\s*[x×,]\s*(\d{1,9}))?")
 _PLACE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})")
+_END_OF_TERM = re.compile(r"\s*\d+(\s*-\s*\d+)?\s+[+-]\s")
 _PART = re.compile(r"(\d{1,9})/(\d{1,9})")
 
 
@@ -143,10 +144,13 @@ def seeds(text: str, flag: str) -> list[int]:
 
 
 def addresses(text: str, flag: str) -> list[str]:
-    """Return the addresses in a list with commas: `head:0-9,12,fc:1@2,3` holds `head:0-9,12` and `fc:1@2,3`."""
+    """Return the addresses in a list with commas: `head:0-9,12,fc:1@2,3` holds `head:0-9,12` and `fc:1@2,3`.
+
+    A part that ends a place before the next term of a sum, as `3 - fc:2` of `fc:1@2,3 - fc:2`, begins no address.
+    """
     found: list[str] = []
     for part in text.split(","):
-        if found and not (":" in part and ":" in found[-1]):
+        if found and (_END_OF_TERM.match(part) or not (":" in part and ":" in found[-1])):
             found[-1] += f",{part}"
         else:
             found.append(part.strip())

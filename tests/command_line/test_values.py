@@ -43,6 +43,7 @@ from deepvis_toolbox.command_line import values
         (values.device, "CUDA:1", "cuda:1"),
         (values.addresses, "conv1,x:3", ["conv1,x:3"]),
         (values.addresses, "a:all,b:0@1,2,c:3-4,7", ["a:all", "b:0@1,2", "c:3-4,7"]),
+        (values.addresses, "a:1@2,3 - b:0@0-1,2-5 + c@deepdream,d:1", ["a:1@2,3 - b:0@0-1,2-5 + c@deepdream", "d:1"]),
     ],
 )
 def test_a_value_is_read_as_people_write_it(reader: Callable[[str, str], Any], text: str, value: Any) -> None:
