@@ -22,6 +22,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli.comparison_judges import check_judges, judges_of
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
+from deepvis_toolbox.optimize.cli.statistics_flag import statistics_of, with_statistics
 from deepvis_toolbox.optimize.cli.target_flags import DEFAULT_CHANNEL, targets_of
 from deepvis_toolbox.optimize.files.ascent_film import filming
 from deepvis_toolbox.optimize.files.montages import write_comparison, write_montages
@@ -72,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
         check_judges(given, net, targets)
-        runs = _runs(given, net, targets, parameters, say)
+        statistics = statistics_of(given, net, say)
+        runs = [
+            run._replace(settings=with_statistics(run.settings, statistics))
+            for run in _runs(given, net, targets, parameters, say)
+        ]
         outputs = [_output(given, net, run.name, run.settings) for run in runs]
         with _alone(given, outputs[0]) as lock:
             outputs = [replace(output, lock=lock) for output in outputs]

@@ -16,6 +16,7 @@ from deepvis_toolbox.command_line.flags import (
 )
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.optimize.cli.statistics_flag import add_statistics_flag
 from deepvis_toolbox.optimize.files.picture_files import DEFAULT_TEMPLATE
 from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
 from deepvis_toolbox.optimize.method.ascent_settings import parameter_names
@@ -110,6 +111,7 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     )
     for parameter in LATER_PARAMETERS:
         _add_parameter(group, parameter)
+    add_statistics_flag(group)
 
 
 def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:

@@ -15,6 +15,7 @@ from deepvis_toolbox.optimize.method.coarse_to_fine import CoarseToFine
 from deepvis_toolbox.optimize.method.gradient import ImageGradient, gradient_reader_for
 from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.later_parameters import GAIN_WINDOW
+from deepvis_toolbox.optimize.method.magnitudes import NaturalMagnitudes
 from deepvis_toolbox.optimize.method.norm_prior import norm_prior_for
 from deepvis_toolbox.optimize.method.objective import Objective, Reading
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
@@ -74,6 +75,11 @@ class Ascent:
         )
         self._coarse = CoarseToFine(settings.coarse, canvas.size, settings.max_iter) if settings.coarse else None
         self._views = Views(settings, seeds, net.preprocessing.size, net.device) if settings.views else None
+
+        amplitudes = settings.statistics.amplitudes if settings.statistics else None
+        self._magnitudes = (
+            NaturalMagnitudes(settings.magnitudes, canvas.size, amplitudes, net.device) if settings.magnitudes else None
+        )
 
     def run(self, start: torch.Tensor, watch: Watch | None = None) -> Journal:
         """Climb from `start` (N, C, H, W), zero-centred pixels, on the network's device; it is left as it is."""
@@ -159,7 +165,7 @@ class Ascent:
     def _regularized(self, x: torch.Tensor, seen: _Seen, step: int) -> torch.Tensor:
         for regularizer in self._regularizers:
             x = regularizer.apply(x, seen.gradient.whole, step)
-        return x
+        return x if self._magnitudes is None else self._magnitudes.applied(x)
 
 
 def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:

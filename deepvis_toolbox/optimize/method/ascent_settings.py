@@ -15,6 +15,7 @@ from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.optimize.method.later_parameters import LATER_PARAMETERS, later_values, recorded
 from deepvis_toolbox.optimize.method.parameters import Parameter
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
+from deepvis_toolbox.optimize.method.photographs import PhotographStatistics
 from deepvis_toolbox.optimize.method.regularizers.registry import (
     OTHER_PARAMETERS,
     REGULARIZERS,
@@ -58,6 +59,8 @@ class AscentSettings:
     """Strength of the random shift, scaling and rotation before each forward pass; 0 is off, 1 usual."""
     regularizers: Mapping[str, float]
     """The regularizers' parameters by name, all of them, in the order of one step."""
+    statistics: PhotographStatistics | None
+    """Of photographs at hand, for `norm_prior` and `magnitudes`; None: what batch norms learnt, and general ones."""
     later: Mapping[str, float]
     """The `LATER_PARAMETERS` by name, all of them: `size`, `views`, `against`, …; these are attributes as well."""
 
@@ -72,6 +75,7 @@ class AscentSettings:
         parametrization: str = "pixels",
         robust: float = 0.0,
         regularizers: Mapping[str, float] | None = None,
+        statistics: PhotographStatistics | None = None,
         later: Mapping[str, float] | None = None,
         **more: float,
     ) -> None:
@@ -90,6 +94,7 @@ class AscentSettings:
             "parametrization": parametrization,
             "robust": _ROBUST.checked(robust),
             "regularizers": _regularizer_values({**(regularizers or {}), **more_regularizers}),
+            "statistics": statistics,
             "later": late,
         }
         step_policy(lr_policy, self._stored(chosen).lr_params)
@@ -118,6 +123,8 @@ class AscentSettings:
         record: dict[str, Any] = {name: self.regularizers[name] for name in self._recorded_regularizers()}
         record |= {name: getattr(self, name) for name in OTHER_PARAMETERS}
         record |= recorded(self.later)
+        if self.statistics is not None:
+            record["statistics"] = self.statistics.key
         record["lr_params"] = {name: float(value) for name, value in self.lr_params.items()}
         if not isinstance(self.start_at, str):
             record["start_at"] = f"array:{hashlib.sha256(_as_float32(self.start_at).tobytes()).hexdigest()}"

@@ -1,7 +1,8 @@
-"""Batch-norm statistics as a prior: an image shall cause the statistics in the layers that photographs caused before.
+"""Statistics as a prior: an image shall cause the statistics in the layers that photographs caused.
 
-Source: Yin et al., "Dreaming to distill" (DeepInversion), 2020; here of one picture instead of a batch, with each
-channel's mean and deviation in units of the deviation that was learnt.
+Those that batch norms learnt, or of photographs at hand. Source: Yin et al., "Dreaming to distill" (DeepInversion),
+2020; here of one picture instead of a batch, with each channel's mean and deviation in units of the deviation that was
+learnt.
 """
 
 from __future__ import annotations
@@ -75,10 +76,14 @@ def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings)
     """
     if not settings.norm_prior:
         return None
-    if not net.norm_statistics:
-        raise ToolboxError(f"norm_prior needs batch norms, and {net.name} shows none; leave it out")
+    statistics = net.norm_statistics if settings.statistics is None else settings.statistics.layers
+    if not statistics:
+        raise ToolboxError(
+            f"norm_prior needs batch norms, and {net.name} shows none; leave it out, or give --statistics FOLDER, "
+            "photographs whose statistics take their place"
+        )
     below = {name for layer in objective.layers for name in net.layers_below(layer)}
-    known = {name: each for name, each in net.norm_statistics.items() if name in below}
+    known = {name: each for name, each in statistics.items() if name in below}
     place = getattr(objective, "place", None)
     if not known or not (settings.views or sees_whole_image(net, objective.layers[-1], place)):
         return None
