@@ -15,7 +15,7 @@ from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
-from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch, climbed_batches
+from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch, climbed_batches, tasks_of
 from deepvis_toolbox.optimize.method.result import AscentResult, is_start
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, filled_place
 from deepvis_toolbox.progress import Progress
@@ -62,7 +62,7 @@ def pictures_to_make(
     output.check_store(net)
     wanted: list[AscentTask] = []
     named: dict[Path, AscentTask] = {}
-    for picture in (AscentTask(checked_target(target, net), seed) for target in targets for seed in seeds):
+    for picture in tasks_of((checked_target(target, net) for target in targets), seeds, settings):
         name = output.files.path(picture, INFO, RECORD_SUFFIX)
         if named.setdefault(name, picture) != picture:
             both = f"{named[name]} and {picture}"

@@ -7,6 +7,7 @@ climbed anew; what came back before is written already, so that a run that was s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -54,7 +55,7 @@ def climbed_on_ray(
     `open_network` is called in each worker. `ToolboxError` where Ray is missing or its workers fail.
     """
     size = PICTURES_A_PART if batch_size == "auto" else batch_size
-    parts = [pictures[begin : begin + size] for begin in range(0, len(pictures), size)]
+    parts = _parts(pictures, size)
     with ray_cluster(address, "the run") as ray:
         from ray.util import ActorPool
 
@@ -64,6 +65,16 @@ def climbed_on_ray(
             for batch, results in part:
                 progress.advance(len(batch))
                 yield batch, results
+
+
+def _parts(pictures: Sequence[AscentTask], size: int) -> list[list[AscentTask]]:
+    """Return the pictures in parts of this size; those that climb together are one part."""
+    together: dict[AscentTask, list[AscentTask]] = {}
+    for picture in pictures:
+        if picture.beside:
+            together.setdefault(replace(picture, seed=0), []).append(picture)
+    alone = [picture for picture in pictures if not picture.beside]
+    return [*together.values(), *(alone[begin : begin + size] for begin in range(0, len(alone), size))]
 
 
 def _climbers(ray: Any, open_network: Callable[[], Network], parts: int) -> list[Any]:

@@ -38,6 +38,8 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
         unit |= {"channel": target.channel}
     else:
         unit |= {"name": target.name, "values_sha256": target.key}
+    if picture.beside:
+        unit["beside"] = list(picture.beside)
     network = {"name": net.name, "weights_sha256": net.weights_hash}
     parameters = settings.as_record()
     if parameters["start_at"].startswith(IMAGE):

@@ -12,6 +12,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.coarse_to_fine import CoarseToFine
+from deepvis_toolbox.optimize.method.diversity import diversity_for
 from deepvis_toolbox.optimize.method.gradient import ImageGradient, gradient_reader_for
 from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.later_parameters import GAIN_WINDOW
@@ -66,7 +67,8 @@ class Ascent:
         self._objective, self._settings = objective, settings
         canvas = canvas_of(settings, net.preprocessing)
         self._space = PixelSpace(canvas, net.device)
-        self._look = gradient_reader_for(net, objective, self._space, norm_prior_for(net, objective, settings))
+        asked = (norm_prior_for(net, objective, settings), diversity_for(net, objective, settings))
+        self._look = gradient_reader_for(net, objective, self._space, [each for each in asked if each is not None])
         self._policy = step_policy(settings.lr_policy, settings.lr_params)
         self._regularizers = active(settings.regularizers)
         self._parametrization = PARAMETRIZATIONS[settings.parametrization](canvas, net.device)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.recording import Recording
-from deepvis_toolbox.optimize.method.norm_prior import NormPrior
 from deepvis_toolbox.optimize.method.objective import LayerObjective, Objective, Reading, UnitObjective
 from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
 from deepvis_toolbox.optimize.method.sum_objective import SumObjective, added
 from deepvis_toolbox.words.layer import Rect
+
+
+class Prior(Protocol):
+    """What is subtracted from what is climbed, as a function of layers' values."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers, in the network's order."""
+
+    def diffs(self, recording: Recording) -> dict[str, torch.Tensor]:
+        """Return, by layer, the derivative of what is added by the values below its rectifier, float32 (N, …)."""
 
 
 class ImageGradient(NamedTuple):
@@ -41,15 +51,15 @@ GradientReader = Callable[[torch.Tensor, Objective], tuple[Reading, ImageGradien
 
 
 def gradient_reader_for(
-    net: Network, objective: Objective, space: PixelSpace, prior: NormPrior | None = None
+    net: Network, objective: Objective, space: PixelSpace, priors: Sequence[Prior] = ()
 ) -> GradientReader:
     """Return the fastest way to look at images with objectives on the same layers and places as `objective`.
 
     A unit at a place (or of a flat layer) is computed on the part of image and network that it can see; all others, and
-    all with a `prior`, on the whole image, no further than their layer.
+    all with `priors`, on the whole image, no further than their layer.
     """
-    if prior is not None:
-        return _LookWithPrior(net, objective, space, prior)
+    if priors:
+        return _LookWithPriors(net, objective, space, priors)
     if isinstance(objective, UnitObjective) and objective.is_one_value:
         return _LookBelow(_UnitLook(net, objective, space), net, objective, space)
     if isinstance(objective, SumObjective):
@@ -124,18 +134,23 @@ class _LookAtSum:
         return reading, gradient
 
 
-class _LookWithPrior:
-    """Climbs the objective and the prior in one backward pass, but for pictures whose objective's own gradient is
+class _LookWithPriors:
+    """Climbs the objective and the priors in one backward pass, but for pictures whose objective's own gradient is
     exactly zero: these climb as without a prior, below the rectifiers that are off."""
 
-    def __init__(self, net: Network, objective: Objective, space: PixelSpace, prior: NormPrior) -> None:
-        self._net, self._space, self._prior = net, space, prior
+    def __init__(self, net: Network, objective: Objective, space: PixelSpace, priors: Sequence[Prior]) -> None:
+        self._net, self._space, self._priors = net, space, priors
+        order = list(net.layers)
+        self._highest = max((name for prior in priors for name in prior.layers), key=order.index)
         self._alone = gradient_reader_for(net, objective, space)
 
     def __call__(self, x: torch.Tensor, batch: Objective) -> tuple[Reading, ImageGradient]:
         recording = self._net.record(self._space.to_network(x), batch.layers)
         reading, diffs = batch.look(recording)
-        arrived = recording.gradient_of_sum(added(diffs, self._prior.diffs(recording)))
+        whole = diffs
+        for prior in self._priors:
+            whole = added(whole, prior.diffs(recording))
+        arrived = recording.gradient_of_sum(whole)
         gradient = self._space.gradient(arrived).contiguous()
         rows = (~self._climbs(recording, diffs)).nonzero()[:, 0]
         if len(rows):
@@ -144,13 +159,12 @@ class _LookWithPrior:
         return reading, ImageGradient(gradient)
 
     def _climbs(self, recording: Recording, diffs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return bool (N,): whether the objective's own gradient is not zero, of one layer where the prior's highest is
+        """Return bool (N,): whether the objective's own gradient is not zero, of one layer where the priors' highest is
         reached, of several at the image."""
         if len(diffs) > 1:
             return recording.gradient_of_sum(diffs).flatten(1).any(1)
         ((layer, diff),) = diffs.items()
-        highest = self._prior.layers[-1]
-        return recording.backward(layer, diff, "grad", [highest])[highest].flatten(1).any(1)
+        return recording.backward(layer, diff, "grad", [self._highest])[self._highest].flatten(1).any(1)
 
 
 def _full_look(net: Network, batch: Objective, space: PixelSpace, x: torch.Tensor) -> tuple[Reading, ImageGradient]:

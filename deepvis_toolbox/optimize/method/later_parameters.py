@@ -23,6 +23,8 @@ LATER_PARAMETERS: tuple[Parameter, ...] = (
               high=LARGEST),
     Parameter("norm_prior", 0.0, "hold the layers' statistics near those that batch norms learnt, with this weight",
               high=1e6),
+    Parameter("diversity", 0.0, "hold a unit's pictures apart from each other, with this weight; they climb together",
+              high=1e6),
     Parameter("magnitudes", 0.0, "after each step, bring the spectrum's amplitudes this far to photographs'",
               high=1),
     Parameter("min_gain", 0.0, "end where the objective has gained less than this in 50 steps"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
-from deepvis_toolbox.optimize.method.batch_size import automatic_batch_size
+from deepvis_toolbox.optimize.method.batch_size import automatic_batch_size, bytes_per_picture, free_bytes
 from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.given import given_seeds, given_settings, given_targets
 from deepvis_toolbox.optimize.method.result import AscentResult
@@ -30,9 +30,17 @@ class AscentTask:
 
     target: Target
     seed: int
+    beside: tuple[int, ...] = ()
+    """The seeds, its own among them, of the pictures that it climbs together with for `diversity`; empty without."""
 
     def __str__(self) -> str:
         return f"{self.target}, seed {self.seed}"
+
+
+def tasks_of(targets: Iterable[Target], seeds: Sequence[int], settings: AscentSettings) -> list[AscentTask]:
+    """Return a picture of each target and seed, all seeds of the first target first."""
+    beside = tuple(dict.fromkeys(seeds)) if settings.diversity else ()
+    return [AscentTask(target, seed, beside) for target in targets for seed in seeds]
 
 
 BatchWatch = Callable[[Sequence[AscentTask], int, torch.Tensor, torch.Tensor, torch.Tensor], None]
@@ -63,7 +71,7 @@ def preferred_images(
     """
     settings = given_settings(settings)
     targets, chosen = given_targets(units, net), given_seeds(seeds)
-    pictures = [AscentTask(target, seed) for target in targets for seed in chosen]
+    pictures = tasks_of(targets, chosen, settings)
     done = {
         picture: result
         for batch, results in climbed_batches(net, pictures, settings, batch_size, progress or Silence(), watch)
@@ -92,6 +100,9 @@ def climbed_batches(
         return start_image(settings.start_at, seed, canvas_of(settings, net.preprocessing))
 
     for group in _batchable(pictures):
+        if group[0].beside:
+            yield group, _climbed_together(net, group, settings, start_of, progress, watch)
+            continue
         size = automatic_batch_size(net, group[0].target, settings) if batch_size == "auto" else batch_size
         waiting = group
         while waiting:
@@ -104,6 +115,31 @@ def climbed_batches(
                 size, waiting = len(batch) // 2, [*batch, *waiting]
                 continue
             yield batch, results
+
+
+def _climbed_together(
+    net: Network,
+    wanted: Sequence[AscentTask],
+    settings: AscentSettings,
+    start_of: StartOf,
+    progress: Progress,
+    watch: BatchWatch | None,
+) -> list[AscentResult]:
+    """Return the pictures that are wanted of those of one target that climb together: all of them do, whichever are."""
+    whole = [replace(wanted[0], seed=seed) for seed in wanted[0].beside]
+    needed, free = bytes_per_picture(net, wanted[0].target, settings) * len(whole), free_bytes(net.device)
+    together = f"with diversity, {len(whole)} pictures of {wanted[0].target} climb together, which"
+    if needed > free:
+        raise ToolboxError(
+            f"{together} needs about {needed / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free; give fewer seeds"
+        )
+    try:
+        results = climb(net, whole, settings, start_of, progress, watch)
+    except torch.OutOfMemoryError as error:
+        raise ToolboxError(f"{together} does not fit the memory of {net.device}; give fewer seeds") from error
+    progress.advance(len(wanted) - len(whole))
+    found = dict(zip(whole, results, strict=True))
+    return [found[picture] for picture in wanted]
 
 
 def climb(
@@ -144,5 +180,6 @@ def _batchable(pictures: Sequence[AscentTask]) -> Iterator[list[AscentTask]]:
     """Yield the pictures without repetition, grouped by what can climb together, in the order of first appearance."""
     groups: dict[object, list[AscentTask]] = {}
     for picture in dict.fromkeys(pictures):
-        groups.setdefault(batch_key(picture.target), []).append(picture)
+        key = (picture.target, picture.beside) if picture.beside else batch_key(picture.target)
+        groups.setdefault(key, []).append(picture)
     yield from groups.values()
