@@ -114,8 +114,9 @@ def layer_page(network: str, page: LayerPage, pages: Mapping[str, LayerPage], sc
         above=_links(contents.above, pages),
         before=_link(names[place - 1], pages) if place else None,
         after=_link(names[place + 1], pages) if place + 1 < len(names) else None,
-        sorts=SORTS if scanned else SORTS[:2],
+        sorts=_sorts(contents, scanned),
         scanned=scanned,
+        partners=contents.partners,
         hidden=bare if bare < len(units) else 0,
         units=units,
     )
@@ -138,6 +139,14 @@ def shape_of(layer: Layer) -> str:
 
 def _filled(template: str, root: str, network: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(template).render(root=root, network=network, **values)
+
+
+def _sorts(contents: LayerContents, scanned: int) -> tuple[tuple[str, str], ...]:
+    partners = contents.partners
+    agree = (
+        (("agrees", f"correlation with its unit in {partners.network}"),) if partners and partners.correlations else ()
+    )
+    return (*(SORTS if scanned else SORTS[:2]), *agree)
 
 
 def _strip(page: LayerPage) -> list[dict[str, Any]]:
@@ -165,6 +174,8 @@ def _unit(page: LayerPage, number: int, unit: Mapping[str, Any]) -> dict[str, An
     if "silent" in unit:
         largest, mean = unit["largest"] or 0.0, unit["mean"]
         data |= {"largest": largest, "sparse": unit["silent"], "selective": round(largest / mean, 3) if mean > 0 else 0}
+    if "correlation" in unit.get("other", {}):
+        data["agrees"] = unit["other"]["correlation"]
     return {
         "number": number,
         "label": unit.get("label", ""),
