@@ -1,4 +1,4 @@
-"""Behind nginx, as docs/web.md says it is set up, below a path: in a real browser."""
+"""Behind nginx, below a path, and as a service: as docs/web.md says that they are set up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -32,9 +33,10 @@ Proxy = Callable[[str, dict[str, str]], int]
 """Starts nginx with these locations and pages, {path: what it says}; its port."""
 
 
-def documented() -> str:
-    """The block of nginx's configuration in the documentation."""
-    return re.findall(r"```text\n(location .*?)```", (ROOT / "docs" / "web.md").read_text("utf-8"), re.DOTALL)[0]
+def documented(begins: str = "location ") -> str:
+    """The block in the documentation that begins so; nginx's by default."""
+    text = (ROOT / "docs" / "web.md").read_text("utf-8")
+    return re.findall(rf"```text\n({re.escape(begins)}.*?)```", text, re.DOTALL)[0]
 
 
 def free_port() -> int:
@@ -147,3 +149,14 @@ def test_a_cell_on_a_hub_shows_the_window_through_its_proxy(
         frame.locator("#unit", has_text="relu:0").wait_for(timeout=1000 * SECONDS)
         assert problems == []
         page.close()
+
+
+def test_the_unit_for_systemd_is_valid_and_takes_an_end_by_sigterm_as_a_success(tmp_path: Path) -> None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd is missing")
+    unit = documented("[Unit]")
+    assert "SuccessExitStatus=143" in unit.splitlines(), "this is what SIGTERM ends it with (tests/faults/test_signals.py)"
+    (tmp_path / "deepvis.service").write_text(unit.replace("/opt/deepvis/bin/deepvis", sys.executable))
+    done = subprocess.run([program, "verify", str(tmp_path / "deepvis.service")], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
