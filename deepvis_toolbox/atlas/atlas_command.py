@@ -54,6 +54,8 @@ def parser() -> CommandParser:
     results.add_argument("--out", required=True, metavar="DIR", help="the site's folder")
     add_flag(results, "--tile", reader=partial(values.whole_number, least=SMALLEST_TILE), default=160, metavar="N",
              help="pixels of one of a unit's nine pictures (default: 160)")  # fmt: skip
+    results.add_argument("--live", action="store_true",
+                         help="also a page that computes in the visitor's own browser, of their camera")  # fmt: skip
     add_talk_flags(parser, json="what was written")
     return parser
 
@@ -63,11 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     begin_talking(given)
     from deepvis_toolbox.atlas.building import Atlas
+    from deepvis_toolbox.atlas.live_runtime import runtime_files
     from deepvis_toolbox.atlas.site import built_site
     from deepvis_toolbox.unit_images.claim import NetworkIdentity
     from deepvis_toolbox.unit_images.store import UnitImageStore
 
-    named = _compared(given)
+    named, runtime = _compared(given), runtime_files(note) if given.live else None
     with opened_network(given) as net, ExitStack() as stack:
         wanted = net.layers.matching(given.layers) if given.layers else ()
         store = UnitImageStore.for_network(net.description, given.store, lambda: NetworkIdentity.of(net))
@@ -79,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with progress_of(given, len(layers) if other.pictures else 0, "matching", "layers") as progress:
                 other.match(layers, progress.advance)
         with built_site(given.out) as site, progress_of(given, len(layers), "atlas", "layers") as progress:
-            atlas.build(site, layers, progress)
+            atlas.build(site, layers, progress, runtime)
     first = Path(given.out) / "index.html"
     if given.json:
         print_json({"page": str(first), "layers": layers, "written": site.written, "kept": site.kept})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from deepvis_toolbox.atlas.contents import Contents, LayerContents
+from deepvis_toolbox.atlas.live_page import write_live
 from deepvis_toolbox.atlas.other_network import KINDS, OtherNetwork
 from deepvis_toolbox.atlas.pages import LayerPage, assets, index_page, layer_page, quiz_page
 from deepvis_toolbox.atlas.sheets import NAMES, TILE, sheet_of, write_montage, write_sheet
@@ -54,8 +55,11 @@ class Atlas:
             )
         return found
 
-    def build(self, site: Site, layers: Sequence[str], progress: Progress) -> None:
-        """Write all pages; `progress` advances by 1 for each layer."""
+    def build(
+        self, site: Site, layers: Sequence[str], progress: Progress, runtime: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Write all pages; `progress` advances by 1 for each layer. `runtime`: the files of what computes in the
+        visitor's browser, for a page that does; None: without it."""
         pages: dict[str, LayerPage] = {}
         for name in layers:
             contents = self._contents.of(name)
@@ -67,7 +71,10 @@ class Atlas:
             self._data(site, page, feeds)
             site.text(f"layers/{page.file}.html", layer_page(self._network.name, page, pages, self._scanned))
         every = list(self._network.layers.values())
-        site.text("index.html", index_page(self._network.name, every, self._contents.graph, pages, self._scanned))
+        first = index_page(self._network.name, every, self._contents.graph, pages, self._scanned, bool(runtime))
+        site.text("index.html", first)
+        if runtime:
+            write_live(site, self._network, pages, runtime)
         site.data("data/index.js", "atlasIndex", _index(pages))
         site.text("quiz.html", quiz_page(self._network.name))
         site.data("data/quiz.js", "atlasQuiz", _quiz(self._network.name, pages))
@@ -102,12 +109,12 @@ class Atlas:
 
     def _montage(self, site: Site, path: str, store: UnitImageStore, kind: UnitImageKind, unit: Unit) -> None:
         write = partial(write_montage, store=store, kind=kind, unit=unit, longest=self._longest)
-        site.picture(path, store.files(kind, unit), self._longest, write)
+        site.made(path, store.files(kind, unit), self._longest, write)
 
     def _sheet(self, site: Site, path: str, kind: UnitImageKind, layer: str, units: list[int]) -> None:
         files = [file for number in units for file in self._store.files(kind, Unit(layer, number))]
         write = partial(write_sheet, store=self._store, kind=kind, layer=layer, units=units)
-        site.picture(path, files, (TILE, units), write)
+        site.made(path, files, (TILE, units), write)
 
     def _data(self, site: Site, page: LayerPage, feeds: Mapping[tuple[str, int], list[Any]]) -> None:
         name, units = page.contents.name, {}

@@ -80,8 +80,10 @@ def index_page(
     graph: Mapping[str, Sequence[str]],
     pages: Mapping[str, LayerPage],
     scanned: int,
+    is_live: bool = False,
 ) -> str:
-    """Return the first page: the network from its input on. `scanned`: pictures of the scan, 0 without one."""
+    """Return the first page: the network from its input on. `scanned`: pictures of the scan, 0 without one; `is_live`:
+    whether there is a page that computes in the browser."""
     rows = [
         {
             "name": layer.name,
@@ -94,7 +96,16 @@ def index_page(
         for layer in layers
     ]
     pictured = sum(page.pictured for page in pages.values())
-    return _filled("index.html", "", network, layers=rows, pages=pages, pictured=pictured, pictures_scanned=scanned)
+    return _filled(
+        "index.html",
+        "",
+        network,
+        layers=rows,
+        pages=pages,
+        pictured=pictured,
+        pictures_scanned=scanned,
+        is_live=is_live,
+    )
 
 
 def layer_page(network: str, page: LayerPage, pages: Mapping[str, LayerPage], scanned: int) -> str:
@@ -127,14 +138,28 @@ def quiz_page(network: str) -> str:
     return _filled("quiz.html", "", network)
 
 
+def live_page(network: str) -> str:
+    """Return the page that computes in the visitor's browser."""
+    return _filled("live.html", "", network)
+
+
 def assets() -> dict[str, str]:
     """Return the style and the script of all pages, by file name."""
-    return {path.name: path.read_text("utf-8") for path in sorted((_HERE / "assets").iterdir())}
+    return _texts("assets")
+
+
+def live_assets() -> dict[str, str]:
+    """Return the style and the scripts of the page that computes in the visitor's browser, by file name."""
+    return _texts("live")
 
 
 def shape_of(layer: Layer) -> str:
     """Return `96×56×56`."""
     return "×".join(map(str, layer.shape))
+
+
+def _texts(folder: str) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted((_HERE / folder).iterdir())}
 
 
 def _filled(template: str, root: str, network: str, **values: Any) -> str:

@@ -156,7 +156,9 @@ def test_the_unit_for_systemd_is_valid_and_takes_an_end_by_sigterm_as_a_success(
     if program is None:
         pytest.skip("systemd is missing")
     unit = documented("[Unit]")
-    assert "SuccessExitStatus=143" in unit.splitlines(), "this is what SIGTERM ends it with (tests/faults/test_signals.py)"
+    assert "SuccessExitStatus=143" in unit.splitlines(), (
+        "this is what SIGTERM ends it with (tests/faults/test_signals.py)"
+    )
     (tmp_path / "deepvis.service").write_text(unit.replace("/opt/deepvis/bin/deepvis", sys.executable))
     done = subprocess.run([program, "verify", str(tmp_path / "deepvis.service")], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
