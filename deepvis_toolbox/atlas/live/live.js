@@ -30,7 +30,9 @@ function lookAgain() {
 function endCamera() {
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = null;
+  times = [];
   at("camera").textContent = "Camera";
+  at("rate").textContent = "";
 }
 
 async function toggleCamera() {
@@ -62,11 +64,12 @@ async function choose(file) {
 
 // -- drawing ------------------------------------------------------------------------------------------------------------
 
-function shapeOf(layer) { return layer.shape.length === 3 ? layer.shape : [layer.shape[0], 1, 1]; }
-
-function columnsOf(layer) {
-  const [units, height, width] = shapeOf(layer);
-  return Math.max(1, Math.min(units, Math.round(Math.sqrt((units * aspect * (height + 1)) / (width + 1)))));
+/** Where the units' maps of a layer lie: in `columns`, `right` and `down` pixels from one to the next. */
+function sheetOf({ shape }) {
+  const [units, height, width] = shape.length === 3 ? shape : [shape[0], 1, 1], gap = height * width > 1 ? 1 : 0;
+  const right = width + gap, down = height + gap;
+  const columns = Math.max(1, Math.min(units, Math.round(Math.sqrt((units * aspect * down) / right))));
+  return { units, height, width, right, down, columns, wide: columns * right - gap, high: Math.ceil(units / columns) * down - gap };
 }
 
 function paint(image, left, top, values, from, [height, width], most) {
@@ -89,12 +92,11 @@ function largestOf(values) {
 }
 
 function drawMaps(layer, values) {
-  const [units, height, width] = shapeOf(layer), columns = columnsOf(layer), canvas = at("maps"), most = largestOf(values);
-  const size = { width: columns * (width + 1) - 1, height: Math.ceil(units / columns) * (height + 1) - 1 };
-  if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size);
-  const image = new ImageData(size.width, size.height);
+  const { units, height, width, right, down, columns, wide, high } = sheetOf(layer), canvas = at("maps"), most = largestOf(values);
+  if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
+  const image = new ImageData(wide, high);
   for (let each = 0; each < units; each++) {
-    paint(image, (each % columns) * (width + 1), Math.floor(each / columns) * (height + 1), values, each * height * width, [height, width], most);
+    paint(image, (each % columns) * right, Math.floor(each / columns) * down, values, each * height * width, [height, width], most);
   }
   canvas.getContext("2d").putImageData(image, 0, 0);
   const alone = at("selected").querySelector("canvas"), one = new ImageData(width, height);
@@ -135,19 +137,18 @@ function show(answer) {
   if (answer.layer === at("layer").value) drawMaps(layer, answer.values);
   drawSeen(answer.seen);
   if (answer.probabilities) drawClasses(answer.probabilities);
-  drawRate();
+  if (stream) drawRate();
   document.dispatchEvent(new CustomEvent("deepvis-live", { detail: answer }));
 }
 
 // -- units --------------------------------------------------------------------------------------------------------------
 
 function mark() {
-  const layer = layers.get(at("layer").value), [units, height, width] = shapeOf(layer), columns = columnsOf(layer);
-  const whole = { width: columns * (width + 1) - 1, height: Math.ceil(units / columns) * (height + 1) - 1 };
+  const layer = layers.get(at("layer").value), { height, width, right, down, columns, wide, high } = sheetOf(layer);
   const percent = (part, of) => `${(100 * part) / of}%`;
   Object.assign(at("mark").style, {
-    left: percent((unit % columns) * (width + 1), whole.width), top: percent(Math.floor(unit / columns) * (height + 1), whole.height),
-    width: percent(width, whole.width), height: percent(height, whole.height) });
+    left: percent((unit % columns) * right, wide), top: percent(Math.floor(unit / columns) * down, high),
+    width: percent(width, wide), height: percent(height, high) });
   at("mark").hidden = false;
   const heading = document.createElement("h2"), address = `${layer.name}:${unit}`, name = layer.names[unit];
   const link = Object.assign(document.createElement(layer.href ? "a" : "span"), { textContent: name ? `${address} · ${name}` : address });
@@ -180,16 +181,15 @@ function goTo(name) {
 }
 
 function click(event) {
-  const layer = layers.get(at("layer").value), [units, height, width] = shapeOf(layer), box = at("maps").getBoundingClientRect();
-  const column = Math.floor(((event.clientX - box.left) / box.width * at("maps").width) / (width + 1));
-  const row = Math.floor(((event.clientY - box.top) / box.height * at("maps").height) / (height + 1));
-  const found = row * columnsOf(layer) + column;
+  const { units, right, down, columns, wide, high } = sheetOf(layers.get(at("layer").value)), box = at("maps").getBoundingClientRect();
+  const column = Math.floor(((event.clientX - box.left) / box.width) * wide / right);
+  const found = Math.floor(((event.clientY - box.top) / box.height) * high / down) * columns + column;
   if (found < units) select(found);
 }
 
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|BUTTON)$/.test(event.target.tagName)) return;
-  const columns = columnsOf(layers.get(at("layer").value)), names = [...layers.keys()], now = names.indexOf(at("layer").value);
+  const { columns } = sheetOf(layers.get(at("layer").value)), names = [...layers.keys()], now = names.indexOf(at("layer").value);
   const step = { ArrowLeft: -1, j: -1, ArrowRight: 1, l: 1, ArrowUp: -columns, i: -columns, ArrowDown: columns, k: columns }[event.key];
   if (step) { select(unit + step); event.preventDefault(); }
   const other = names[now + ({ u: -1, o: 1 }[event.key] ?? NaN)];
