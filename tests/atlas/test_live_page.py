@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -25,13 +26,17 @@ from torch import nn
 
 from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.atlas import live_runtime
+from deepvis_toolbox.atlas.atlas_command import parser
 from deepvis_toolbox.atlas.live_network import PIXELS, live_network, onnx_bytes
+from deepvis_toolbox.command_line.opened_network import opened_network
 from deepvis_toolbox.network.description import ModelDescription
+from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.opened_module import network_of_module
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.opening.model_file import FetchItem
 from deepvis_toolbox.sources.decode import decode_picture
 from tests.conftest import missing
+from tests.kinds_of_networks import KINDS, flags_of
 
 from .conftest import build, files_of
 from .test_atlas import data_of
@@ -74,7 +79,6 @@ class Mixed(nn.Module):
 
 @pytest.mark.parametrize("how", ["default network", "gray", "BGR+1", "mean image"])
 def test_the_exported_network_gives_the_values_of_ours(how: str) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
     channels, mean, size = "RGB", np.float32(100), (20, 24)
     if how == "gray":
         channels = how
@@ -88,8 +92,23 @@ def test_the_exported_network_gives_the_values_of_ours(how: str) -> None:
     preprocessing = Preprocessing(size, channels, mean=mean, std=50)
     described = ModelDescription("mixed", preprocessing, labels=tuple("abcde"))
     net = load_network() if how == "default network" else network_of_module(module, described, torch.device("cpu"))
+    with net:
+        assert set(exported(net)) == set(net.layers) - {net.input_name}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_of_every_kind_are_exported(kind: str, tmp_path: Path) -> None:
+    given = parser().parse_args(
+        [*flags_of(kind, tmp_path), "--out", "site", "--device", "cpu", "--trust", str(tmp_path)]
+    )
+    with opened_network(given) as net:
+        assert exported(net)
+
+
+def exported(net: Network) -> tuple[str, ...]:
+    """The layers that the file gives out, once ONNX Runtime has found the network's values for them."""
+    onnxruntime = pytest.importorskip("onnxruntime")
     live = live_network(net)
-    assert set(live.layers) == set(net.layers) - {net.input_name}
     frame = np.random.default_rng(0).integers(0, 256, (*net.preprocessing.size, 3)).astype(np.uint8)
     right = net.forward(torch.from_numpy(net.preprocessing.values_of(frame).copy())[None], live.layers)
     session = onnxruntime.InferenceSession(onnx_bytes(live, net.preprocessing.size))
@@ -99,7 +118,7 @@ def test_the_exported_network_gives_the_values_of_ours(how: str) -> None:
     if net.probability_layer:
         wanted = net.probabilities(right[net.probability_layer]).numpy()
         np.testing.assert_allclose(found[-1], wanted, atol=1e-5)
-    net.close()
+    return live.layers
 
 
 @pytest.mark.usefixtures("fake_runtime")
@@ -340,3 +359,17 @@ def test_pictures_are_fitted_as_by_the_program(browser: Any, live_site: Path, sh
             wanted = Preprocessing(size, crop=crop).fit(frame)
             assert np.abs(np.reshape(found, wanted.shape) - wanted).max() <= 1
         page.close()
+
+
+def test_another_engine_and_what_torch_cannot_write_are_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ToolboxError, match='the engine "caffe" exports nothing; use --engine torch'):
+        live_network(cast(Network, SimpleNamespace(engine="caffe")))
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operator\nand much more")
+
+    with opened_network(parser().parse_args(["--out", "site", "--device", "cpu"])) as net:
+        live = live_network(net)
+        monkeypatch.setattr(torch.onnx, "export", fails)
+        with pytest.raises(ToolboxError, match="torch cannot write the network as ONNX: no such operator"):
+            onnx_bytes(live, net.preprocessing.size)
