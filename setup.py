@@ -11,7 +11,7 @@ setup(
     package_data={
         "deepvis_toolbox": ["py.typed"],
         "deepvis_toolbox.caffe": ["*.proto"],
-        "deepvis_toolbox.atlas": ["templates/*.html", "assets/*"],
+        "deepvis_toolbox.atlas": ["templates/*.html", "assets/*", "live/*"],
         "deepvis_toolbox.web": ["assets/*"],
         MODELS: ["*/model.yaml", "*/*.prototxt", "*/*.txt", "*/unit_images/**/*.jpg", "*/unit_images/**/*.json"],
     },

@@ -17,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,39 @@ def told(values: np.ndarray) -> str:
     if not len(values):
         return "nothing was seen"
     return f"median {np.median(values):5.0f} ms, 95 % {np.percentile(values, 95):5.0f} ms ({len(values)} seen)"
+
+
+def processor_seconds() -> dict[str, float]:
+    """Processor seconds so far of this process's offspring: of the program, and of Chromium by the kind of process."""
+    parents, found = {}, Counter[str]()
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            parents[int(place.name)] = (int(fields[1]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+    for number, (parent, spent) in parents.items():
+        while parent not in (os.getpid(), 0, 1):
+            parent = parents.get(parent, (0, 0.0))[0]
+        if parent == os.getpid():
+            with suppress(OSError):
+                command = (Path("/proc") / str(number) / "cmdline").read_text()
+                kind = re.search(r"--type=([a-z-]+)", command)
+                known = "program" if "run_toolbox" in command else "browser" if "chrom" in command else "else"
+                found[kind[1] if kind else known] += spent
+    return dict(found)
+
+
+def frame_costs(browser: Any, seconds: float) -> dict[str, float]:
+    """Processor milliseconds that each kind of process takes for a frame that one page has drawn."""
+    with numbered(30) as flags, program(*flags) as address:
+        page = opened(browser, address)
+        page.wait_for_timeout(4000)
+        before = processor_seconds()
+        page.evaluate("() => { notes.frames = []; }")
+        page.wait_for_timeout(1000 * seconds)
+        shown = len({source for _, source in page.evaluate("() => notes.frames")})
+        after = processor_seconds()
+        page.context.close()
+    return {kind: 1000 * (spent - before.get(kind, 0.0)) / max(1, shown) for kind, spent in after.items()}
 
 
 def shown_rates(browser: Any, viewers: int, seconds: float) -> list[float]:
@@ -165,6 +199,10 @@ def main() -> None:
             share = f"{one / desktop:.2f} of it" if desktop else "nothing was seen there"
             print(f"  shown a second: desktop {desktop:4.1f}; browser {one:4.1f} ({share}); "
                   f"five viewers {sum(five) / 5:4.1f} each; load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+        costs = ", ".join(
+            f"{kind} {cost:.1f}" for kind, cost in frame_costs(browser, given.seconds).items() if cost > 0.5
+        )
+        print(f"  processor time of a shown frame, ms: {costs}", flush=True)
         still = str(ROOT / "docs" / "pictures" / "preferred-like.jpg")
         for what, source in (("still picture", [still]), ("running demo", ["demo"])):
             frames, units = key_times(browser, source, 40)

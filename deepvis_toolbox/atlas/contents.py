@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepvis_toolbox.atlas.other_network import OtherNetwork, Partners
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure import Session, UnitWeights
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX
@@ -50,6 +51,8 @@ class LayerContents:
     without_weights: str = ""
     """Why nothing is said of what feeds a unit by its weights; empty where it is."""
     pictured: dict[UnitImageKind, set[int]] = field(default_factory=dict)
+    partners: Partners | None = None
+    """Its units in another network; None without one."""
 
     @property
     def name(self) -> str:
@@ -58,10 +61,17 @@ class LayerContents:
 
 
 class Contents:
-    """Looks each layer up. `scan`: one of the same network, which is not asked here; None without one."""
+    """Looks each layer up. `scan`: one of the same network, which is not asked here; None without one. `other`: what it
+    is compared with."""
 
-    def __init__(self, network: Network, store: UnitImageStore, scan: TopImages | None = None) -> None:
-        self.network, self.store, self.scan = network, store, scan
+    def __init__(
+        self,
+        network: Network,
+        store: UnitImageStore,
+        scan: TopImages | None = None,
+        other: OtherNetwork | None = None,
+    ) -> None:
+        self.network, self.store, self.scan, self.other = network, store, scan, other
         self._labels = dict(enumerate(network.labels))
         self._session = Session(network)
         self.graph = {name: tuple(network.layers_feeding(name)) for name in network.layers}
@@ -86,6 +96,8 @@ class Contents:
         if self._is_scanned(name):
             self._add_scan(found)
         self._add_reached(found)
+        if self.other is not None:
+            _add_partners(found, self.other.partners(name))
         return found
 
     def _has_pictures(self, name: str) -> bool:
@@ -165,6 +177,13 @@ class Contents:
         for row in known:
             order = np.argsort(-row, kind="stable")[:COMPANIONS]
             yield [[int(other), _rounded(row[other])] for other in order if row[other] > 0]
+
+
+def _add_partners(found: LayerContents, partners: Partners) -> None:
+    found.partners = partners
+    for number, unit in enumerate(found.units):
+        if not partners.why_none:
+            unit["other"] = partners.said(number)
 
 
 def _judged(numbers: UnitNumbers) -> dict[str, Any]:

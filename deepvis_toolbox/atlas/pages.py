@@ -80,8 +80,10 @@ def index_page(
     graph: Mapping[str, Sequence[str]],
     pages: Mapping[str, LayerPage],
     scanned: int,
+    is_live: bool = False,
 ) -> str:
-    """Return the first page: the network from its input on. `scanned`: pictures of the scan, 0 without one."""
+    """Return the first page: the network from its input on. `scanned`: pictures of the scan, 0 without one; `is_live`:
+    whether there is a page that computes in the browser."""
     rows = [
         {
             "name": layer.name,
@@ -94,7 +96,16 @@ def index_page(
         for layer in layers
     ]
     pictured = sum(page.pictured for page in pages.values())
-    return _filled("index.html", "", network, layers=rows, pages=pages, pictured=pictured, pictures_scanned=scanned)
+    return _filled(
+        "index.html",
+        "",
+        network,
+        layers=rows,
+        pages=pages,
+        pictured=pictured,
+        pictures_scanned=scanned,
+        is_live=is_live,
+    )
 
 
 def layer_page(network: str, page: LayerPage, pages: Mapping[str, LayerPage], scanned: int) -> str:
@@ -114,8 +125,9 @@ def layer_page(network: str, page: LayerPage, pages: Mapping[str, LayerPage], sc
         above=_links(contents.above, pages),
         before=_link(names[place - 1], pages) if place else None,
         after=_link(names[place + 1], pages) if place + 1 < len(names) else None,
-        sorts=SORTS if scanned else SORTS[:2],
+        sorts=_sorts(contents, scanned),
         scanned=scanned,
+        partners=contents.partners,
         hidden=bare if bare < len(units) else 0,
         units=units,
     )
@@ -126,9 +138,19 @@ def quiz_page(network: str) -> str:
     return _filled("quiz.html", "", network)
 
 
+def live_page(network: str) -> str:
+    """Return the page that computes in the visitor's browser."""
+    return _filled("live.html", "", network)
+
+
 def assets() -> dict[str, str]:
     """Return the style and the script of all pages, by file name."""
-    return {path.name: path.read_text("utf-8") for path in sorted((_HERE / "assets").iterdir())}
+    return _texts("assets")
+
+
+def live_assets() -> dict[str, str]:
+    """Return the style and the scripts of the page that computes in the visitor's browser, by file name."""
+    return _texts("live")
 
 
 def shape_of(layer: Layer) -> str:
@@ -136,8 +158,20 @@ def shape_of(layer: Layer) -> str:
     return "×".join(map(str, layer.shape))
 
 
+def _texts(folder: str) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted((_HERE / folder).iterdir())}
+
+
 def _filled(template: str, root: str, network: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(template).render(root=root, network=network, **values)
+
+
+def _sorts(contents: LayerContents, scanned: int) -> tuple[tuple[str, str], ...]:
+    partners = contents.partners
+    agree = (
+        (("agrees", f"correlation with its unit in {partners.network}"),) if partners and partners.correlations else ()
+    )
+    return (*(SORTS if scanned else SORTS[:2]), *agree)
 
 
 def _strip(page: LayerPage) -> list[dict[str, Any]]:
@@ -165,6 +199,8 @@ def _unit(page: LayerPage, number: int, unit: Mapping[str, Any]) -> dict[str, An
     if "silent" in unit:
         largest, mean = unit["largest"] or 0.0, unit["mean"]
         data |= {"largest": largest, "sparse": unit["silent"], "selective": round(largest / mean, 3) if mean > 0 else 0}
+    if "correlation" in unit.get("other", {}):
+        data["agrees"] = unit["other"]["correlation"]
     return {
         "number": number,
         "label": unit.get("label", ""),

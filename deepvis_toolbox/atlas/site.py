@@ -33,8 +33,8 @@ class Site:
         self._now[path] = hashlib.sha256(text.encode()).hexdigest()
         self._write(path, lambda target: write_text(target, text))
 
-    def picture(self, path: str, sources: Iterable[Path], how: object, write: Callable[[Path], None]) -> None:
-        """Let `write` make a picture out of files, `how` being all else that it depends on."""
+    def made(self, path: str, sources: Iterable[Path], how: object, write: Callable[[Path], None]) -> None:
+        """Let `write` make a picture, or another file, out of files, `how` being all else that it depends on."""
         self._now[path] = _signature(sources, how)
         self._write(path, write)
 
@@ -51,7 +51,8 @@ class Site:
             target = self.folder / path
             with suppress(OSError):
                 target.unlink()
-                target.parent.rmdir()  # where it was the last
+                for folder in PurePosixPath(path).parents[:-1]:
+                    (self.folder / folder).rmdir()  # where it was the last
         write_json(self.folder / BUILT, self._now)
 
     def _write(self, path: str, write: Callable[[Path], None]) -> None:

@@ -23,6 +23,7 @@ from deepvis_toolbox.command_line.flags import (  # noqa: E402
 from deepvis_toolbox.command_line.opened_network import loading_options, written_flags  # noqa: E402
 from deepvis_toolbox.command_line.parser import CommandParser, add_flag  # noqa: E402
 from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
+from deepvis_toolbox.counterpart.flags import add_comparison_flags  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path  # noqa: E402
 from deepvis_toolbox.live.web_flags import WebOptions, add_web_flags, web_options  # noqa: E402
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS, CONTRIBUTION_VIEWS  # noqa: E402
@@ -73,11 +74,7 @@ def parser() -> CommandParser:
     network.add_argument("--watch", metavar="FILE_OR_FOLDER",
                          help="open the network's newest weights whenever a training writes some; localhost:PORT: "
                          "those of a script that uses deepvis_toolbox.watch")  # fmt: skip
-    network.add_argument("--compare", metavar="NAME_OR_WEIGHTS",
-                         help="open another network beside it, as --model names one, or the same one with other "
-                         "weights, and show the difference")  # fmt: skip
-    network.add_argument("--probe", metavar="DIR",
-                         help="match the units of both by how they go together over a folder of pictures")  # fmt: skip
+    add_comparison_flags(network, "show the difference")
     _add_units_and_pictures(parser)
     _add_window(parser)
     add_web_flags(parser)

@@ -17,12 +17,9 @@ import numpy as np
 import pytest
 
 from deepvis_toolbox import Unit, load_network
-from deepvis_toolbox.atlas.atlas_command import main
 from deepvis_toolbox.atlas.contents import Contents
 from deepvis_toolbox.atlas.pages import assets
-from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.optimize import AscentSettings, preferred_images
-from deepvis_toolbox.pipeline.pipeline_command import main as make_pictures
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import GAP
 from deepvis_toolbox.unit_images.numbers import JudgeNumbers, UnitNumbers, add_numbers, natural_of, picture_hash
@@ -30,51 +27,7 @@ from deepvis_toolbox.unit_images.store import UnitImageStore
 from tests.conftest import ROOT, missing
 from tests.pipeline import pipeline_convnet
 
-UNITS = ["4:0-1", "6:0-3"]
-PICTURED = {"4": {0, 1}, "6": {0, 1, 2, 3}}
-LABELS = ["one", "two & three", "</script><b>four", "'five\"", "six\u2028seven"]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model, its store and a scan of it."""
-    folder = tmp_path_factory.mktemp("atlas")
-    (folder / "model").mkdir()
-    (folder / "model" / "labels.txt").write_text("\n".join(LABELS) + "\n", "utf-8")
-    (folder / "model" / "model.yaml").write_text(
-        "name: tiny\nframework: torch\nfactory: tests.pipeline.pipeline_convnet:make\n"
-        "input: {size: 16, mean: 127, std: 64}\nlabels: labels.txt\n"
-        "presets: {default: {max_iter: 2, lr_policy: constant, lr_params: {lr: 10.0}}}\n"
-    )
-    (folder / "images").mkdir()
-    random = np.random.default_rng(0)
-    for number in range(12):
-        cv2.imwrite(str(folder / "images" / f"{number}.png"), random.integers(0, 256, (20, 20, 3)).astype(np.uint8))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DEEPVIS_MODELS", str(folder))
-        given = [
-            "--model",
-            str(folder / "model"),
-            "--device",
-            "cpu",
-            "--images",
-            str(folder / "images"),
-            "--units",
-            *UNITS,
-        ]
-        given += ["--maxes", str(folder / "maxes"), "--store", str(folder / "store"), "--workers", "0", "-q"]
-        assert make_pictures(given) == 0
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def trusted(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEEPVIS_MODELS", str(made))
-
-
-def build(made: Path, out: Path, *more: str, store: str = "store") -> int:
-    given = ["--model", str(made / "model"), "--device", "cpu", "--store", str(made / store), "--out", str(out), "-q"]
-    return run_command(lambda: main([*given, *more]))
+from .conftest import LABELS, PICTURED, build, files_of
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +77,6 @@ class Page(HTMLParser):
 
 def pages_of(site: Path) -> list[Page]:
     return [Page(path) for path in sorted(site.rglob("*.html"))]
-
-
-def files_of(site: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(site)): path.read_bytes() for path in site.rglob("*") if path.is_file()}
 
 
 def test_all_that_pages_lead_to_is_there_and_nothing_lies_elsewhere(site: Path) -> None:

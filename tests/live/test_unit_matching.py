@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from deepvis_toolbox.counterpart import probe, unit_matching
+from deepvis_toolbox.counterpart.probe import probe_pictures
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.actions import go_to
 from deepvis_toolbox.live.layout import make_request
@@ -17,9 +19,7 @@ from deepvis_toolbox.live.panes.maps import no_maps_note
 from deepvis_toolbox.live.panes.status_line import _class
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.toolbox_command import main
-from deepvis_toolbox.live.work import counterpart as counterpart_module
-from deepvis_toolbox.live.work import unit_matching
-from deepvis_toolbox.live.work.counterpart import Counterpart, probe_pictures
+from deepvis_toolbox.live.work.counterpart import Counterpart
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.request import MatchedUnits
@@ -199,7 +199,7 @@ def test_pictures_that_cannot_be_read_are_left_out(small, folder: Path, caplog: 
 
 
 def test_a_large_folder_is_looked_at_evenly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counterpart_module, "PICTURES", 2)
+    monkeypatch.setattr(probe, "PICTURES", 2)
     assert [path.name for path in probe_pictures(folder)] == ["0.png", "2.png"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 import time
 import urllib.error
@@ -31,9 +32,11 @@ from deepvis_toolbox.web.one_network import OneNetwork
 from deepvis_toolbox.web.server import Server
 from deepvis_toolbox.web.start import opened_server, opened_sources
 from deepvis_toolbox.web.viewing import Stage, Viewing
+from tests.conftest import missing
 from tests.nets import opened
 
 SECONDS = 20.0
+FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 LABELS = ("apple", "bread", "cat", "dog", "egg", "fish", "goat", "house", "ink", "jug")
 
 
@@ -177,6 +180,22 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture[:, :, 2 - number] = 255
         cv2.imwrite(str(folder / f"{name}.png"), picture)
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, with its own made-up camera."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        missing("Chromium (Debian's package chromium)")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("playwright")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from PIL import Image
 
 from deepvis_toolbox.web.viewers import Viewer
 from deepvis_toolbox.words.unit import Unit
-from tests.conftest import missing
 
 from .conftest import Served, serving
 
@@ -27,28 +25,13 @@ window.frames_seen = []; window.camera_taken = [];
 document.addEventListener("deepvis-frame", (event) => window.frames_seen.push(event.detail));
 document.addEventListener("deepvis-camera", (event) => window.camera_taken.push(event.detail.number));
 """
-FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        missing("Chromium (Debian's package chromium)")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing("playwright")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Tab:
     """A page in the browser, and what went wrong in it."""
 
-    def __init__(self, context: Any, served: Served) -> None:
+    def __init__(self, context: Any, served: Served, address: str = "") -> None:
+        """`address`: where the browser finds it; empty: the server's own."""
         self.served = served
         self.page = context.new_page()
         self.problems: list[str] = []
@@ -60,7 +43,7 @@ class Tab:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("websocket", lambda socket: self.asked.append(socket.url.replace("ws:", "http:")))
         self.page.add_init_script(WATCHING)
-        self.page.goto(served.server.address(served.access.token))
+        self.page.goto(address or served.server.address(served.access.token))
         self.wait(lambda: self.frames > 0)
 
     def _note(self, message: Any) -> None:

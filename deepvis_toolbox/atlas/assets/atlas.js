@@ -124,6 +124,16 @@ function histogramOf(histogram) {
     element("p", { class: "quiet" }, `${histogram.edges[0]} to ${histogram.edges.at(-1)}, two bars an octave; heights go with the logarithm of the count`)];
 }
 
+function partnerOf(unit, data) {
+  const { name, why_none: why } = data.other, partner = unit.other;
+  if (!partner) return [element("h2", {}, `In ${name}`), element("p", { class: "quiet" }, `nothing stands for it: ${why}`)];
+  const called = `${data.name}:${partner.unit}${partner.label ? ` · ${partner.label}` : ""}`;
+  const how = partner.correlation === undefined ? "the same number" : `correlation ${partner.correlation.toFixed(2)}`;
+  const pictures = [["preferred", "preferred images"], ["top", "top images"]].filter(([kind]) => partner[kind]).map(([kind, title]) =>
+    element("figure", {}, element("figcaption", {}, title), element("img", { src: `${root}${partner[kind]}`, alt: `${title} of ${called} in ${name}`, loading: "lazy" })));
+  return [...rowsOf(`Matched in ${name}`, [[called, how]]), ...(pictures.length ? [element("div", { class: "partner" }, ...pictures)] : [])];
+}
+
 function showUnit() {
   const data = window.atlasLayer, number = /^#(\d+)$/.exec(location.hash)?.[1];
   for (const tile of sheet.children) tile.removeAttribute("aria-current");
@@ -140,6 +150,7 @@ function showUnit() {
       parts.push(element("h2", {}, title), element("img", { src: `${root}${unit[kind]}`, alt: `${title.toLowerCase()} of ${unit.label || address}`, loading: "lazy" }));
     }
   }
+  if (data.other) parts.push(...partnerOf(unit, data));
   if (unit.reached) parts.push(...rowsOf(`The preferred images' values${unit.reached.some(([, , share]) => share !== null) ? " (over the largest of the data set)" : ""}`,
     unit.reached.map(([seed, value, share]) => [`start ${seed}`, share === null ? value : `${value} (${Math.round(100 * share)} %)`])));
   const trust = (unit.judged ?? []).map(([judge, rank, share, said]) => [`${judge}: ${rank === 1 ? "this class" : `${said}; this class at rank ${rank}`}`, `${Math.round(100 * share)} %`]);

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ENDINGS = (".pt", ".pth", ".ckpt", ".bin", ".caffemodel", ".h5")
-"""What files with weights are called."""
+from deepvis_toolbox.words.weights_files import ENDINGS
+
 POLL_SECONDS = 0.5
 """A file that has not changed from one look to the next counts as written."""
 

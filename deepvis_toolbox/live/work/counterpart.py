@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepvis_toolbox.errors import ToolboxError, shown_path
 from deepvis_toolbox.live.other_network import OtherNetworkFacts
 from deepvis_toolbox.measure.comparison import why_not_compared
-from deepvis_toolbox.sources.listing import folder_pictures
 
 if TYPE_CHECKING:
     from deepvis_toolbox.live.work.frame_processor import FrameProcessor
     from deepvis_toolbox.live.work.lower_rate import LowerRate
     from deepvis_toolbox.network.interface import Network
-
-PICTURES = 200
-"""So many of a folder are looked at, spread evenly over it."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +60,3 @@ OpenCounterpart = Callable[["Network"], Counterpart]
 def _class_count(network: Network) -> int:
     name = network.probability_layer
     return network.layers[name].channels if name else 0
-
-
-def probe_pictures(folder: Path) -> list[Path]:
-    """Return the pictures of a folder that are looked at; `ToolboxError` where it has fewer than two."""
-    found = [picture.path for picture in folder_pictures(folder)]
-    if len(found) < 2:
-        raise ToolboxError(f"--probe {shown_path(folder)}: units are matched over pictures, and it has {len(found)}")
-    return found if len(found) <= PICTURES else [found[len(found) * place // PICTURES] for place in range(PICTURES)]

@@ -1,0 +1,3 @@
+"""What files with weights are called."""
+
+ENDINGS = (".pt", ".pth", ".ckpt", ".bin", ".caffemodel", ".h5")
