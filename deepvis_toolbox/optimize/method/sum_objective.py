@@ -76,7 +76,7 @@ class SumObjective(Objective):
 
 
 def added(diffs: Mapping[str, torch.Tensor], more: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the derivatives of both by layer, their sum where both have a layer."""
+    """Return the derivatives of both by layer, float32 (N, …), their sum where both have a layer."""
     return {**diffs, **{name: diffs[name] + diff if name in diffs else diff for name, diff in more.items()}}
 
 
