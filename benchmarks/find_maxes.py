@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -33,6 +34,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import calibrate
+from deepvis_toolbox.scan.numbers.held_out import held_out_pictures
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatch, PictureBatches
 from deepvis_toolbox.scan.pictures.picture_list import list_pictures
@@ -46,12 +48,21 @@ MIDDLES = 28
 Take = Callable[[PictureBatch], None]
 
 
-def scanner(net: Network, layers: list[str] | None, first: PictureBatch, count: int, statistics: bool) -> BatchScanner:
-    """A scanner at the beginning of a scan of `count` pictures."""
+def scanner(
+    net: Network,
+    layers: list[str] | None,
+    first: PictureBatch,
+    count: int,
+    statistics: bool = False,
+    is_labelled: bool = False,
+) -> BatchScanner:
+    """A scanner at the beginning of a scan of `count` pictures, which holds some of them out where they have labels."""
     index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
-    settings = ScanSettings(index, statistics=statistics, batch_size=len(first.inputs))
+    labels = np.zeros(count if is_labelled else 0, np.int64)
+    settings = ScanSettings(index, statistics=statistics, batch_size=len(first.inputs)).holding_out(labels, None)
     calibration = calibrate(net, index, first.inputs[torch.from_numpy(first.readable)])
-    return BatchScanner(net, Tally(settings, calibration, count, statistics_device(net)))
+    held_out = held_out_pictures(labels, settings.held_out or 0)
+    return BatchScanner(net, Tally(settings, calibration, count, statistics_device(net), held_out))
 
 
 def more_pictures(batches: list[PictureBatch], count: int) -> list[PictureBatch]:
@@ -187,9 +198,10 @@ def main() -> None:
     batches = more_pictures(own, count)
     size, all_layers = count * batch_size, chosen_layers(net.layers, None)
     scanners = {
-        "scan, all layers": scanner(net, None, batches[0], size, False),
-        "scan, with statistics": scanner(net, None, batches[0], size, True),
-        "scan, one layer a block": scanner(net, one_layer_a_block(net), batches[0], size, False),
+        "scan, all layers": scanner(net, None, batches[0], size),
+        "scan, with labels": scanner(net, None, batches[0], size, is_labelled=True),
+        "scan, with statistics": scanner(net, None, batches[0], size, statistics=True),
+        "scan, one layer a block": scanner(net, one_layer_a_block(net), batches[0], size),
     }
     sizes = (4, 8, batch_size, 32) if net.device.type == "cpu" else (batch_size, 4 * batch_size)
     of_modules = {f"PyTorch's modules, {at_once} at once": together(bare(net), at_once) for at_once in sizes}

@@ -24,6 +24,8 @@ from deepvis_toolbox.regular_file import open_regular
 WHOLE = "whole numbers"
 _MOST_HEADER = 10_000
 _MOST_MEMBERS = 100_000
+_MOST_REASON = 200
+"""Characters: Python's own may repeat a damaged name."""
 _DAMAGE = (
     *(OSError, ValueError, TypeError, EOFError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, tokenize.TokenError),
@@ -84,7 +86,7 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, int]]:
                 raise ValueError(f"it holds more than {_MOST_MEMBERS} arrays")
             yield archive, os.fstat(file.fileno()).st_size
     except _DAMAGE as error:
-        raise ToolboxError(f'"{path}" is damaged or missing ({os_reason_of(error)})') from error
+        raise ToolboxError(f'"{path}" is damaged or missing ({os_reason_of(error)[:_MOST_REASON]})') from error
     except MemoryError:
         raise ToolboxError(f'there is no memory for the arrays in "{path}"') from None
 

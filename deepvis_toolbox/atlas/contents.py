@@ -141,7 +141,12 @@ class Contents:
             unit["histogram"] = _shown_bins(statistics.histogram[number], statistics.edges)
         for unit, classes in zip(found.units, unit_classes(scan, name), strict=True):
             unit["classes"] = [
-                [self._labels.get(one.label, f"class {one.label}"), _rounded(one.share)] for one in classes
+                [
+                    self._labels.get(one.label, f"class {one.label}"),
+                    _rounded(one.score),
+                    None if one.expected_auprc is None else _rounded(one.expected_auprc),
+                ]
+                for one in classes
             ]
         for unit, companions in zip(found.units, self._companions(name), strict=False):
             unit["with"] = companions

@@ -26,7 +26,7 @@ class Found:
     """Something whose name is near to what was typed."""
 
     name: str
-    """As it is listed: a layer's name, an address, a class's name, what a unit stands for with its share."""
+    """As it is listed: a layer's name, an address, a class's name, what a unit stands for with its score."""
     what: str
     """`layer`, `unit`, or for a class, and for what a unit stands for, the unit's address."""
     layer: str
@@ -76,7 +76,7 @@ def _named(
 
 
 def _scanned(wanted: str, unit_names: UnitNames) -> Iterator[tuple[tuple[int, int, int], Found]]:
-    """Yield the units that stand for a class of such a name; of equally near ones those with the largest share first,
+    """Yield the units that stand for a class of such a name; of equally near ones those with the highest score first,
     behind classes and layers."""
     ranks: dict[str, int | None] = {}
     for unit, names in unit_names.by_unit.items():
@@ -84,7 +84,7 @@ def _scanned(wanted: str, unit_names: UnitNames) -> Iterator[tuple[tuple[int, in
             if name.name not in ranks:
                 ranks[name.name] = _rank(wanted, name.name)
             if (rank := ranks[name.name]) is not None:
-                place = _BEHIND + round(1000 * (1 - name.share))
+                place = _BEHIND + round(1000 * (1 - name.score))
                 yield (rank, len(name.name), place), Found(str(name), str(unit), unit.layer, unit.channel)
 
 

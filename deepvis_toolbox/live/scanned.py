@@ -18,11 +18,20 @@ class UnitName(NamedTuple):
     """A class that a unit stands for."""
 
     name: str
-    share: float
-    """Of the unit's top pictures, how many are of this class, 0 to 1."""
+    score: float
+    """How well the unit ranks the class's pictures before others (AUPRC), 0 to 1; of a scan that held no pictures out,
+    how many of its top pictures are of this class."""
+    by_chance: float | None = None
+    """The AUPRC of an order by lot; None where the score is a share."""
 
     def __str__(self) -> str:
-        return f"{self.name} {100 * self.share:.0f} %"
+        return f"{self.name} {100 * self.score:.0f} %"
+
+    @property
+    def explained(self) -> str:
+        """The name with what its score is."""
+        chance = "" if self.by_chance is None else f"{100 * self.by_chance:.2g}"
+        return f"{self} of its top pictures" if self.by_chance is None else f"{self} (chance {chance} %)"
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,6 +70,8 @@ class BatchScanner:
         self._net.visit(inputs, self._index.names, visit, below_only=self._clips.of_layer)
         for name, found in extremes.items():
             self.tally.tables[name].insert(found.candidates(), batch.first)
+        if self.tally.held_out is not None:
+            self.tally.held_out.add(batch.first, batch.readable, extremes["top"].ranked)
         maxima = extremes["top"].extremes[readable]
         if not self._maxima.has_room_for(len(maxima)):
             self._flush_maxima()

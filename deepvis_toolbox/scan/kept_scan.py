@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from deepvis_toolbox.npz_file import WHOLE, ArrayForm
 from deepvis_toolbox.scan.numbers.channel_statistics import BINS, ChannelStatistics
 from deepvis_toolbox.scan.numbers.correlation_sums import MOST_UNITS
+from deepvis_toolbox.scan.numbers.held_out import MOST_HELD_OUT
 from deepvis_toolbox.scan.numbers.place_sample import PLACES_A_SIDE
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
 from deepvis_toolbox.scan.scan_settings import MOST_BATCH, MOST_PICTURES, MOST_TOP
@@ -68,6 +69,7 @@ class _Identity(_Kept):
     correlations: bool
     batch_size: Annotated[int, Field(ge=1, le=MOST_BATCH)]
     bits: Annotated[int, Field(ge=1, le=_MOST_BITS)]
+    held_out: Annotated[int, Field(ge=0, le=MOST_HELD_OUT)] = 0
     versions: dict[str, str] | None = None
     later_versions: list[dict[str, str]] = []
 
@@ -82,6 +84,7 @@ class _Record(_Kept):
     calibration: _Calibration
     batches_done: list[_Pair]
     skipped: dict[str, str]
+    held_out: Annotated[int, Field(ge=0)] = 0
     root: str = ""
     arrays: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+\.npz$")]
 
@@ -95,6 +98,8 @@ class _Record(_Kept):
         for low, high in self.calibration.clips.values():
             if low is None or (high is not None and high < low):
                 raise ValueError("a clip of the calibration has no beginning, or ends before it")
+        if self.held_out > self.identity.held_out:
+            raise ValueError("more pictures are held out than the scan says")
         count, size = self.identity.pictures.count, self.identity.batch_size
         ends = [0, *(end for pair in self.batches_done for end in pair), -(-count // size)]
         if any(second < first for first, second in pairwise(ends)) or any(one == end for one, end in self.batches_done):
@@ -120,8 +125,9 @@ def check_record(record: Any) -> None:
         raise ValueError(f'"{place}": {words}' if place else words) from None
 
 
-def forms_of(identity: Mapping[str, Any]) -> dict[str, ArrayForm]:
+def forms_of(record: Mapping[str, Any]) -> dict[str, ArrayForm]:
     """Return what the arrays of a checked record's scan have to be, by name."""
+    identity = record["identity"]
     index = UnitIndex.from_record(identity["layers"])
     ranked, of_units = (index.total, identity["top"]), (index.total,)
     forms: dict[str, ArrayForm] = {}
@@ -134,6 +140,10 @@ def forms_of(identity: Mapping[str, Any]) -> dict[str, ArrayForm]:
     for number, layer in enumerate(index.layers if identity["correlations"] else ()):
         if layer.channels <= MOST_UNITS:
             forms[f"correlation.{number}"] = ArrayForm(WHOLE, (layer.channels * (layer.channels + 1) // 2,))
+    if identity.get("held_out"):
+        rows = record.get("held_out", 0)
+        forms |= {"held_out.images": ArrayForm("int32", (rows,)),
+                  "held_out.values": ArrayForm("float16", (rows, index.total))}  # fmt: skip
     return forms
 
 
@@ -156,6 +166,11 @@ def check_arrays(record: Mapping[str, Any], arrays: Mapping[str, NDArray]) -> No
         if triangle is not None:
             diagonal = np.cumsum(np.arange(1, units.stop - units.start + 1)) - 1
             _agree(np.array_equal(triangle[diagonal], arrays["maxima.squares"][units]), f'the correlations of "{name}"')
+
+    if "held_out.images" in arrays:
+        images = arrays["held_out.images"]
+        inside = bool((np.diff(images) > 0).all()) and 0 <= images.min(initial=0) <= images.max(initial=0) < count
+        _agree(inside, "the pictures held out")
 
 
 _TABLE = ("values", "below", "images", "places")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.extensions import extended
@@ -91,7 +92,13 @@ class PartScanner:
     """Scans decoded parts; one lives in each actor, with a network of its own."""
 
     def __init__(
-        self, open_network: Callable[[], Network], identity: Row, calibration: Row, threads: int, model: str
+        self,
+        open_network: Callable[[], Network],
+        identity: Row,
+        calibration: Row,
+        held_out: NDArray[np.int32],
+        threads: int,
+        model: str,
     ) -> None:
         tune_process()
         torch.set_num_threads(threads)  # the same everywhere: how a sum is split can change its last bit
@@ -99,11 +106,13 @@ class PartScanner:
         if self._net.weights_hash != identity["network"]["weights_hash"]:
             raise ToolboxError(f"a worker found other weights for {model}; all machines need the same files")
         self._identity, self._calibration = identity, Calibration.from_record(calibration)
+        self._held_out = held_out
 
     def __call__(self, row: Row) -> Row:
         """Return a part's tally, as bytes."""
         settings = settings_of(self._identity)
-        tally = Tally(settings, self._calibration, self._identity["pictures"]["count"])
+        count = self._identity["pictures"]["count"]
+        tally = Tally(settings, self._calibration, count, held_out=self._held_out)
         scanner = BatchScanner(self._net, tally)
         for batch in self._part(row, settings.batch_size):
             scanner.take(batch)
@@ -133,7 +142,8 @@ def _scanned(ray: Any, run: ScanRun, model: str, loading: Row, preprocessing: Ro
     gpus = min(1.0, gpus_of(ray) / actors)
     decoder = (run.pictures, preprocessing, run.settings.batch_size)
     opening = extended(partial(load_network, model, **loading))
-    scanner = (opening, run.identity, run.tally.calibration.record(), torch.get_num_threads(), model)
+    calibration = run.tally.calibration.record()
+    scanner = (opening, run.identity, calibration, run.held_out, torch.get_num_threads(), model)
     rows = ray.data.from_items(parts, override_num_blocks=len(parts))
     decoded = rows.map(PartDecoder, fn_constructor_args=decoder, concurrency=(1, max(1, cpus - 1)), num_cpus=0.5)
     scanned = decoded.map(PartScanner, fn_constructor_args=scanner, concurrency=actors, num_cpus=0.5, num_gpus=gpus)
@@ -158,7 +168,7 @@ def _collect(run: ScanRun, rows: Iterator[Row], checkpoint_every: int, progress:
     tally, size, since = run.tally, run.settings.batch_size, 0
     progress.advance(tally.batches_done * size)
     for row in rows:
-        part = Tally(run.settings, tally.calibration, len(run.pictures))
+        part = tally.another()
         with np.load(io.BytesIO(row["tally"]), allow_pickle=False) as arrays:
             part.load(arrays)
         part.done = [(int(row["first"]), int(row["last"]))]

@@ -45,6 +45,7 @@ def manifest_of(identity: dict[str, Any], tally: Tally) -> dict[str, Any]:
         "calibration": tally.calibration.record(),
         "batches_done": [list(part) for part in tally.done],
         "skipped": {str(index): tally.skipped[index] for index in sorted(tally.skipped)},
+        **({"held_out": len(tally.held_out)} if tally.held_out is not None else {}),
     }
 
 
@@ -83,6 +84,11 @@ class ResultFolder:
                     f'"{self.folder}" holds another scan (its {other} differs); choose another folder or remove it'
                 )
 
+    def identity(self) -> dict[str, Any] | None:
+        """Return what the scan here, finished or begun, says of itself; None where there is none."""
+        record = self.record()
+        return None if record is None else dict(record["identity"])
+
     def finished(self) -> dict[str, Any] | None:
         """Return the manifest of the scan, or of the shards of one, that came to an end here; None where none did."""
         return self._record(MANIFEST)
@@ -95,12 +101,19 @@ class ResultFolder:
         kept = [record for record in (self._record(MANIFEST), self._record(CHECKPOINT)) if record is not None]
         return max(kept, key=_batches_in, default=None)
 
-    def tally(self, record: dict[str, Any], device: torch.device | None = None) -> Tally:
-        """Return what `finished` or `record` gave, with its arrays. `ToolboxError` where they are damaged."""
+    def tally(
+        self,
+        record: dict[str, Any],
+        device: torch.device | None = None,
+        held_out: NDArray[np.int32] | None = None,
+    ) -> Tally:
+        """Return what `finished` or `record` gave, with its arrays; `held_out` for whoever goes on with it.
+
+        `ToolboxError` where they are damaged.
+        """
         identity, arrays = record["identity"], self._arrays(record)
-        tally = Tally(
-            settings_of(identity), Calibration.from_record(record["calibration"]), identity["pictures"]["count"], device
-        )
+        calibration = Calibration.from_record(record["calibration"])
+        tally = Tally(settings_of(identity), calibration, identity["pictures"]["count"], device, held_out)
         tally.load(arrays)
         tally.skipped = {int(index): reason for index, reason in record["skipped"].items()}
         for first, last in record["batches_done"]:
@@ -242,7 +255,7 @@ class ResultFolder:
     def _arrays(self, record: dict[str, Any]) -> dict[str, NDArray]:
         path = self.folder / record["arrays"]
         try:
-            arrays = read_arrays(path, forms_of(record["identity"]))
+            arrays = read_arrays(path, forms_of(record))
             check_arrays(record, arrays)
         except ToolboxError as error:
             raise ToolboxError(f"{error}; remove the folder and scan again") from error

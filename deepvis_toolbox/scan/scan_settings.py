@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import operator
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.numbers.channel_statistics import summable_bits
+from deepvis_toolbox.scan.numbers.held_out import MOST_HELD_OUT, held_out_count
 from deepvis_toolbox.scan.numbers.place_sample import PLACES_A_SIDE
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
@@ -29,7 +31,7 @@ MOST_TOP, MOST_BATCH = 1000, 4096
 
 
 OPTIONS = ("top", "bottom", "statistics", "correlations", "batch_size")
-"""The settings beside the layers, as an identity records them."""
+"""The settings beside the layers, as every identity records them."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,28 @@ class ScanSettings:
     statistics: bool = False
     correlations: bool = True
     batch_size: int = BATCH_SIZE
+    held_out: int | None = None
+    """On how many labelled pictures all values are kept; None: as many as usual, or as a scan that was begun."""
 
     def __post_init__(self) -> None:
         for name in ("top", "batch_size"):
             object.__setattr__(self, name, whole_number(getattr(self, name), f"the {name.replace('_', ' ')}"))
+        if self.held_out is not None:
+            object.__setattr__(self, "held_out", whole_number(self.held_out, "the number of pictures held out"))
+            if not 0 <= self.held_out <= MOST_HELD_OUT:
+                raise ToolboxError(f"{self.held_out} pictures are to be held out; it must be 0 to {MOST_HELD_OUT}")
         for name in ("bottom", "statistics", "correlations"):
             object.__setattr__(self, name, bool(getattr(self, name)))
         if not 1 <= self.top <= MOST_TOP:
             raise ToolboxError(f"top is {self.top}; it must be 1 to {MOST_TOP} pictures a unit")
         if not 1 <= self.batch_size <= MOST_BATCH:
             raise ToolboxError(f"the batch size is {self.batch_size}; it must be 1 to {MOST_BATCH} pictures")
+
+    def holding_out(self, labels: NDArray[np.int64], begun: dict[str, Any] | None) -> ScanSettings:
+        """Return the settings with the number of pictures that are held out of a list with these labels, int64
+        (pictures,); where it was not said, that of the scan that was `begun`."""
+        asked = begun.get("held_out", 0) if begun is not None and self.held_out is None else self.held_out
+        return replace(self, held_out=held_out_count(labels, self.index.total, asked))
 
     def identity(self, net: Network, pictures: PictureList) -> dict[str, Any]:
         """Return what the result depends on, as plain data: equal for all shards and restarts of one scan."""
@@ -67,6 +81,7 @@ class ScanSettings:
             "pictures": {"count": len(pictures), "hash": pictures.hash},
             "layers": self.index.record(),
             **{name: getattr(self, name) for name in OPTIONS},
+            **({"held_out": self.held_out} if self.held_out else {}),
             "bits": summable_bits(len(pictures) * PLACES_A_SIDE**2),
             "versions": versions(),
             "answer": {name: net.answer[name] for name in self.index.names if name in net.answer},
@@ -91,7 +106,8 @@ def default_batch_size(net: Network) -> int:
 
 def settings_of(identity: dict[str, Any]) -> ScanSettings:
     """Return the settings that an identity was made from."""
-    return ScanSettings(UnitIndex.from_record(identity["layers"]), **{name: identity[name] for name in OPTIONS})
+    options = {name: identity[name] for name in OPTIONS}
+    return ScanSettings(UnitIndex.from_record(identity["layers"]), **options, held_out=identity.get("held_out", 0))
 
 
 def versions() -> dict[str, str]:
@@ -111,7 +127,8 @@ makes of fixed images, which is compared up to rounding."""
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
     """Return the first thing in which two identities differ, in words, versions left aside; empty if there is none."""
-    found = first_difference(other, {key: value for key, value in one.items() if key not in _NOT_ASKED_FOR})
+    wanted = {"held_out": 0} | {key: value for key, value in one.items() if key not in _NOT_ASKED_FOR}
+    found = first_difference({"held_out": 0} | other, wanted)
     if found:
         return found.key.replace("_", " ")
     layer = first_other(other.get("answer"), one.get("answer") or {})

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
@@ -18,6 +19,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.batch_scanner import BatchScanner
 from deepvis_toolbox.scan.numbers.calibration import Calibration, calibrate
+from deepvis_toolbox.scan.numbers.held_out import held_out_pictures
 from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, chosen_layers
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList, given_list
@@ -53,6 +55,7 @@ def scan(
     bottom: bool = False,
     statistics: bool = False,
     correlations: bool = True,
+    held_out: int | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     checkpoint_every: int = CHECKPOINT_EVERY,
@@ -65,16 +68,19 @@ def scan(
     `paths`: picture files, `archive.tar::member` among them, a `PictureList`, or the name of a folder, an archive or a
     list file; `labels`: a class index each.
     `layers`: names, groups or patterns, by default all but the input. `out`: a folder; a scan that was killed goes on
-    from its last checkpoint there. `bottom`: also the smallest. `statistics`: also over places. `batch_size`: 12 on
-    a CPU, 128 elsewhere. `workers`: decoding processes. `shard` (i, n): only the i-th of n parts (from 0), to be
-    merged. `accept_versions`: go on with a scan that was begun with other versions of PyTorch or NumPy also where these
-    give other numbers. Pictures that cannot be read are listed in `skipped`. `ToolboxError` where nothing can be read,
-    `out` holds another scan or another run is writing there, or a batch does not fit the device's memory.
+    from its last checkpoint there. `bottom`: also the smallest. `statistics`: also over places. `held_out`: on
+    how many labelled pictures all values are kept, to tell units' classes by; 2000 by default, at most half of them.
+    `batch_size`: 12 on a CPU, 128 elsewhere. `workers`: decoding processes. `shard` (i, n): only the i-th of n parts
+    (from 0), to be merged. `accept_versions`: go on with a scan that was begun with other versions of PyTorch or NumPy
+    also where these give other numbers. Pictures that cannot be read are listed in `skipped`. `ToolboxError` where
+    nothing can be read, `out` holds another scan or another run is writing there, or a batch does not fit the device's
+    memory.
     """
     pictures = given_list(paths, labels)
     names = chosen_layers(net.layers, layers)
     index = UnitIndex(tuple(net.layers[name] for name in names))
-    settings = ScanSettings(index, top, bottom, statistics, correlations, batch_size or default_batch_size(net))
+    size = batch_size or default_batch_size(net)
+    settings = ScanSettings(index, top, bottom, statistics, correlations, size, held_out)
     workers = default_workers(pictures) if workers is None else workers
     with ScanRun(net, pictures, settings, out, shard, accept_versions, workers) as run:
         run.go_on(checkpoint_every, progress or Silence())
@@ -98,10 +104,14 @@ class ScanRun:
         accept_versions: bool = False,
         workers: int = 0,
     ) -> None:
-        self.net, self.pictures, self.settings = net, pictures, settings
-        self.identity: dict[str, Any] = settings.identity(net, pictures)
-        self.extent = shard_extent(-(-len(pictures) // settings.batch_size), shard)
+        self.net, self.pictures = net, pictures
         self.folder = ResultFolder(out) if out is not None else None
+        begun = self.folder.identity() if self.folder is not None else None
+        labels = np.array(pictures.labels, np.int64)
+        self.settings = settings.holding_out(labels, begun)
+        self.identity: dict[str, Any] = self.settings.identity(net, pictures)
+        self.held_out = held_out_pictures(labels, self.settings.held_out or 0)
+        self.extent = shard_extent(-(-len(pictures) // settings.batch_size), shard)
         self.tally: Tally | None = None
         self._came_later: list[int] = []
         self._lock: FolderLock | None = None
@@ -134,7 +144,8 @@ class ScanRun:
     def begin(self) -> Tally:
         """Return the tally to go on with: the one that was kept, or a new one."""
         if self.tally is None:
-            self.tally = Tally(self.settings, self._calibration(), len(self.pictures), statistics_device(self.net))
+            device = statistics_device(self.net)
+            self.tally = Tally(self.settings, self._calibration(), len(self.pictures), device, self.held_out)
         return self.tally
 
     def go_on(self, checkpoint_every: int, progress: Progress) -> None:
@@ -170,7 +181,7 @@ class ScanRun:
         left = tally.left_of(*self.extent)
         if not left or not tally.done or tally.done[-1][1] <= left[0].start:
             return tally
-        return Tally(self.settings, tally.calibration, len(self.pictures), statistics_device(self.net))
+        return tally.another()
 
     def _added(self, part: Tally, scanner: BatchScanner) -> Tally:
         """Bring what was scanned into the tally; what the scanner adds to next."""
@@ -214,7 +225,7 @@ class ScanRun:
         self.tally = None
         if record is None:
             return
-        self.tally = folder.tally(record, statistics_device(self.net))
+        self.tally = folder.tally(record, statistics_device(self.net), self.held_out)
         kept = ("versions", "later_versions")
         self.identity |= {key: record["identity"][key] for key in kept if key in record["identity"]}
         self._check_pictures(self.tally, record.get("root", self.pictures.kept_root))
@@ -254,7 +265,7 @@ class ScanRun:
         """Write the result and hand it back."""
         assert self.tally is not None
         if self.folder is not None and self._lock is not None:  # without it, all was there
-            add_skipped(self.net, self.tally, self._batches, len(self.pictures), self._came_later)
+            add_skipped(self.net, self.tally, self._batches, self._came_later)
             arrays = self.folder.write_result(self.identity, self.tally)
         else:
             arrays = self.tally.arrays()

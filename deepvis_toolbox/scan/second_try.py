@@ -23,11 +23,11 @@ def readable_by_now(batches: PictureBatches, skipped: Mapping[int, str]) -> list
         return list(compress(tried, readable))
 
 
-def add_skipped(net: Network, tally: Tally, batches: PictureBatches, pictures: int, indices: Iterable[int]) -> None:
-    """Add pictures that were skipped, out of a list of `pictures`: computed in the batches that they belong to, so that
-    no bit depends on when they came."""
+def add_skipped(net: Network, tally: Tally, batches: PictureBatches, indices: Iterable[int]) -> None:
+    """Add pictures that were skipped: computed in the batches that they belong to, so that no bit depends on when they
+    came."""
     wanted, size = set(indices), tally.settings.batch_size
-    part = Tally(tally.settings, tally.calibration, pictures, tally.device)
+    part = tally.another()
     scanner = BatchScanner(net, part)
     for number in sorted({index // size for index in wanted}):
         batch = batches.read(number)

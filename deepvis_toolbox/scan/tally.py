@@ -12,6 +12,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.scan.numbers.calibration import Calibration
 from deepvis_toolbox.scan.numbers.channel_statistics import ChannelStatistics, summable_bits
 from deepvis_toolbox.scan.numbers.correlation_sums import CorrelationSums
+from deepvis_toolbox.scan.numbers.held_out import HeldOut
 from deepvis_toolbox.scan.numbers.place_sample import PLACES_A_SIDE
 from deepvis_toolbox.scan.numbers.top_table import TopTable
 from deepvis_toolbox.scan.scan_settings import ScanSettings
@@ -20,25 +21,37 @@ Arrays = dict[str, NDArray]
 
 
 class Tally:
-    """Top and bottom tables, statistics, skipped pictures, and which batches they come from."""
+    """Top and bottom tables, statistics, pictures held out, those skipped, and which batches they come from."""
 
     def __init__(
-        self, settings: ScanSettings, calibration: Calibration, pictures: int, device: torch.device | None = None
+        self,
+        settings: ScanSettings,
+        calibration: Calibration,
+        pictures: int,
+        device: torch.device | None = None,
+        held_out: NDArray[np.int32] | None = None,
     ) -> None:
-        """Take `device`: where the statistics are kept, by default the CPU."""
+        """Take `device`: where the statistics are kept, by default the CPU; `held_out`: the pictures chosen for it."""
         index = settings.index
         self.device = device or torch.device("cpu")
         limits = torch.from_numpy(index.spread([calibration.limits[name] for name in index.names])).to(self.device)
         bits = summable_bits(pictures * PLACES_A_SIDE**2)
-        self.settings, self.calibration = settings, calibration
+        self.settings, self.calibration, self.pictures = settings, calibration, pictures
         self.tables = {"top": TopTable.empty(index.total, settings.top)}
         if settings.bottom:
             self.tables["bottom"] = TopTable.empty(index.total, settings.top, largest=False)
         self.maxima = ChannelStatistics(limits, bits)
         self.places = ChannelStatistics(limits, bits) if settings.statistics else None
         self.correlations = CorrelationSums(index, limits, bits) if settings.correlations else None
+        chosen = np.empty(0, np.int32) if held_out is None else held_out
+        self.held_out = HeldOut(chosen, limits) if settings.held_out else None
         self.skipped: dict[int, str] = {}
         self.done: list[tuple[int, int]] = []
+
+    def another(self) -> Tally:
+        """Return an empty one, for another part of the same scan."""
+        chosen = self.held_out.chosen if self.held_out else None
+        return Tally(self.settings, self.calibration, self.pictures, self.device, chosen)
 
     def mark_done(self, first: int, last: int) -> None:
         """Note that batches `first` … `last` - 1 are in. `ToolboxError` where one of them was in already."""
@@ -77,6 +90,8 @@ class Tally:
             self.places.merge(other.places)
         if self.correlations is not None and other.correlations is not None:
             self.correlations.merge(other.correlations)
+        if self.held_out is not None and other.held_out is not None:
+            self.held_out.merge(other.held_out)
         self.skipped |= other.skipped
 
     def arrays(self) -> Arrays:
@@ -94,6 +109,8 @@ class Tally:
             numbers = {name: number for number, name in enumerate(self.settings.index.names)}
             triangles = self.correlations.arrays()
             found |= {f"correlation.{numbers[name]}": array for name, array in triangles.items()}
+        if self.held_out is not None:
+            found |= {f"held_out.{name}": array for name, array in self.held_out.arrays().items()}
         return found
 
     def load(self, arrays: Mapping[str, NDArray]) -> None:
@@ -107,6 +124,8 @@ class Tally:
             names = self.settings.index.names
             triangles = _part(arrays, "correlation")
             self.correlations.load({names[int(number)]: array for number, array in triangles.items()})
+        if self.held_out is not None:
+            self.held_out.load(_part(arrays, "held_out"))
 
 
 def _part(arrays: Mapping[str, NDArray], name: str) -> Arrays:

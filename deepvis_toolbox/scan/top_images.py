@@ -118,7 +118,7 @@ class TopImages(RankedImages):
         """Where the pictures are, in the list's order."""
         return self.pictures.paths
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The pictures' class indices, int64 (pictures,); -1 where unknown."""
         return np.array(self.pictures.labels, np.int64)
@@ -194,6 +194,18 @@ class TopImages(RankedImages):
         if triangle is None:
             raise ToolboxError(f'the scan holds no correlations of layer "{layer}" ({units.stop - units.start} units)')
         return triangle, self._arrays["maxima.sum"][units], self._arrays["maxima.count"][units] < self.pictures_read
+
+    @property
+    def held_out(self) -> NDArray[np.int32]:
+        """The labelled pictures on which all values were kept, ascending indices, int32 (S,); none where the scan was
+        made without them."""
+        return self._arrays.get("held_out.images", np.empty(0, np.int32))
+
+    def held_out_values(self, layer: str) -> NDArray[np.float16]:
+        """Return the units' largest values on the pictures of `held_out`, float16 (S, units), in an order's numbers:
+        the largest in the first batch is 1024 to 2048; below the rectifier where that only clips."""
+        values = self._arrays.get("held_out.values", np.empty((0, self.index.total), np.float16))
+        return values[:, self._units(layer)]
 
     def largest(self, layer: str) -> NDArray[np.float32]:
         """Return each unit's largest activation in the data set, float32 (units,); NaN where no picture was read."""

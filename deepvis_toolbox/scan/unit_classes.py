@@ -1,114 +1,92 @@
-"""Which classes a unit stands for, by the labels of its top pictures: what half of them propose and the others confirm.
+"""Which classes a unit stands for: its top pictures propose them, and pictures that the scan held out test them.
 
-A scan does not keep a unit's value for every picture, so that a ranking of the whole data set (AUPRC) cannot be made
-from it. It keeps which pictures are a unit's top ones, and how often each class occurs among all. If a unit cared for
-no class, its top pictures would be drawn from the data set by lot. So every other one of them proposes classes, and
-those in between confirm: how likely are so many of the class among them by chance (the hypergeometric distribution)?
-The confirming half has no part in the choice of what it is asked to confirm, however many classes there are. Over all
-proposals in a layer, Benjamini and Hochberg's procedure keeps the share of those that chance confirms at `FALSE_SHARE`.
+On the pictures held out every unit's value was kept. There a class's average precision (AUPRC) says how well the unit
+ranks its pictures before all others, and how likely an order by lot does so as well is known without assumptions: the
+proposals come from other pictures. Over all proposals in a layer, Benjamini and Hochberg's procedure keeps the share of
+those that chance confirms at `FALSE_SHARE`. Of scans without such pictures, half of the top pictures test what the
+others propose (`top_image_classes`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control, hypergeom
 
+from deepvis_toolbox.scan import top_image_classes
+from deepvis_toolbox.scan.numbers.average_precision import Indices, Ranking, expected_average_precision
+from deepvis_toolbox.scan.numbers.held_out import scattered
+from deepvis_toolbox.scan.proposals import FALSE_SHARE, PROPOSED_BY, UnitClass, corrected, labels_that_count
 from deepvis_toolbox.scan.top_images import TopImages
 
-FALSE_SHARE = 0.05
-"""Of the classes given to the units of a layer, the share that is there by chance: expected, at most."""
-PROPOSED_BY = 2
-"""So many pictures of the proposing half are of a class that is proposed: one says nothing."""
+__all__ = ["FALSE_SHARE", "UnitClass", "unit_classes", "why_no_classes"]
 
 
-@dataclass(frozen=True)
-class UnitClass:
-    """A class that a unit stands for."""
-
-    label: int
-    share: float
-    """Of the unit's top pictures that count, how many are of this class, 0 to 1."""
-    chance: float
-    """How likely the confirming half would say so by chance, corrected for the number of the layer's proposals."""
-
-
-class _Proposal(NamedTuple):
+class _Tested(NamedTuple):
     unit: int
     label: int
     share: float
-    confirmed: int
-    """How many pictures of the confirming half are of this class."""
-    rest: int
-    """How many labelled pictures there are beside the proposing half."""
-    rest_of_class: int
-    confirming: int
-    """How many pictures confirm."""
+    auprc: float
+    expected: float
+    chance: float
 
 
 def unit_classes(top: TopImages, layer: str) -> list[tuple[UnitClass, ...]]:
-    """Return for each unit of a scanned layer its classes, the largest share first; empty where none beats chance.
+    """Return for each unit of a scanned layer its classes, the highest score first; empty where none beats chance.
 
-    A top picture counts where its label is known, its activation is above zero, and no better one has the same values:
-    equal ones are in the order of the list, or the same picture twice.
+    A class is proposed by at least two of the unit's top pictures that were not held out. A top picture counts where
+    its label is known, its activation is above zero, and no better one has the same values: equal ones are in the
+    order of the list, or the same picture twice.
     """
-    labels = np.where(top.was_read, top.labels, -1)
-    known = Counter(labels[labels >= 0].tolist())
-    images = top.images[layer]
-    counts = _counts(top.values[layer], top.below[layer]) & (images >= 0)
-    ranked = np.where(counts, labels[images], -1)
-    proposals = [one for unit, row in enumerate(ranked) for one in _proposals(unit, row[row >= 0], known)]
-    found: list[list[UnitClass]] = [[] for _ in images]
-    for proposal, chance in zip(proposals, _corrected(proposals), strict=True):
+    if not len(top.held_out):
+        return top_image_classes.unit_classes(top, layer)
+    tested = list(_tested(top, layer))
+    found: list[list[UnitClass]] = [[] for _ in top.images[layer]]
+    for one, chance in zip(tested, corrected([each.chance for each in tested]), strict=True):
         if chance <= FALSE_SHARE:
-            found[proposal.unit].append(UnitClass(proposal.label, proposal.share, chance))
-    return [tuple(sorted(each, key=lambda one: (-one.share, one.label))) for each in found]
+            found[one.unit].append(UnitClass(one.label, one.share, chance, one.auprc, one.expected))
+    return [tuple(sorted(each, key=lambda one: (-one.score, one.label))) for each in found]
 
 
 def why_no_classes(top: TopImages) -> str:
     """Return why no unit of the scan can have a class, a sentence; empty where some can."""
-    labels = top.labels[top.was_read]
-    known = np.unique(labels[labels >= 0], return_counts=True)[1]
-    if not known.size:
-        return "the scan's pictures have no labels; a list of pictures (--images FILE.txt) may say their classes"
+    if not len(top.held_out):
+        return top_image_classes.why_no_classes(top)
+    known = np.unique(top.labels[top.held_out], return_counts=True)[1]
     if known.size == 1:
-        return "all labelled pictures of the scan are of one class"
+        return "all pictures that the scan held out are of one class"
     count = top.manifest["identity"]["top"]
-    confirming = count // 2
-    chances = np.asarray(hypergeom.sf(np.minimum(known, confirming) - 1, known.sum(), known, confirming))
-    if count // 2 + count % 2 < PROPOSED_BY or chances.min() > FALSE_SHARE:
-        return f"{count} top pictures a unit are too few to tell classes from chance; scan with a larger --count"
+    if count < PROPOSED_BY:
+        return f"{count} top pictures a unit propose no class; scan with a larger --count"
+    pictures = int(known.sum())
+    best = Ranking(-np.arange(pictures, dtype=np.float32))
+    if all(best.chance(np.arange(count)) > FALSE_SHARE for count in {*known.tolist()}):
+        return f"{pictures} pictures held out are too few to tell classes from chance; scan more labelled pictures"
     return ""
 
 
-def _counts(values: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which entries count as far as their values go, bool (units, N)."""
-    counts = values > 0
-    counts[:, 1:] &= (values[:, 1:] != values[:, :-1]) | (below[:, 1:] != below[:, :-1])
-    return counts
+def _tested(top: TopImages, layer: str) -> Iterator[_Tested]:
+    """Give what each unit's top pictures propose, with what the pictures held out say of it."""
+    order = np.argsort(scattered(top.held_out))  # equal values are told apart by lot
+    labels, values = top.labels[top.held_out][order], top.held_out_values(layer)[order].T
+    of_class: dict[int, Indices] = {int(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
+    counted = labels_that_count(top, layer)
+    is_held_out = np.isin(top.images[layer], top.held_out)
+    for unit, row in enumerate(counted):
+        proposed = [label for label in _proposed(row[~is_held_out[unit]]) if label in of_class]
+        if not proposed:
+            continue
+        ranking = Ranking(values[unit])
+        for label in proposed:
+            positives = of_class[label]
+            expected = expected_average_precision(len(labels), len(positives))
+            reached, chance = ranking.average_precision(positives), ranking.chance(positives)
+            yield _Tested(unit, label, float(np.mean(row[row >= 0] == label)), reached, expected, chance)
 
 
-def _proposals(unit: int, labels: NDArray[np.int64], known: Counter[int]) -> Iterator[_Proposal]:
-    """Give what one half of a unit's top pictures proposes: `labels`, best first."""
-    proposing, confirming = Counter(labels[::2].tolist()), Counter(labels[1::2].tolist())
-    for label, count in proposing.items() if confirming else ():
-        if count >= PROPOSED_BY:
-            seen = confirming[label]
-            rest = known.total() - proposing.total()
-            share = (count + seen) / len(labels)
-            yield _Proposal(unit, label, share, seen, rest, known[label] - count, confirming.total())
-
-
-def _corrected(proposals: list[_Proposal]) -> list[float]:
-    """Return how likely each is confirmed so well by chance, corrected for how many proposals there are."""
-    if not proposals:
-        return []
-    confirmed, rest, rest_of_class, confirming = np.array([each[3:] for each in proposals]).T
-    chances = hypergeom.sf(confirmed - 1, rest, rest_of_class, confirming)
-    known = np.nan_to_num(chances, nan=1.0)  # not a number where a result lists a picture twice
-    return [float(chance) for chance in false_discovery_control(np.clip(known, 0, 1))]
+def _proposed(labels: NDArray[np.int64]) -> list[int]:
+    """Return the classes that enough of these pictures have; -1 is none."""
+    return [label for label, count in Counter(labels[labels >= 0].tolist()).items() if count >= PROPOSED_BY]

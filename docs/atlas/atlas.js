@@ -158,7 +158,8 @@ function showUnit() {
   if (unit.path !== undefined) trust.push(["path similarity (1: as its top photographs, 0: as random ones)", unit.path.toFixed(2)]);
   if (trust.length) parts.push(...rowsOf("How far to trust the preferred image", trust));
   if (unit.top_labels) parts.push(...rowsOf("The top images' values and labels", unit.top_labels.map(([value, label]) => [label || "no label", value])));
-  if (unit.classes?.length) parts.push(...rowsOf("Stands for (share of its top images)", unit.classes.map(([label, share]) => [label, `${Math.round(100 * share)} %`])));
+  if (unit.classes?.length) parts.push(...rowsOf(unit.classes[0][2] === null ? "Stands for (share of its top images)" : "Stands for (AUPRC on pictures held out)",
+    unit.classes.map(([label, score, chance]) => [label, `${Math.round(100 * score)} %${chance === null ? "" : ` (chance ${Number((100 * chance).toPrecision(2))} %)`}`])));
   if (unit.silent !== undefined) parts.push(...rowsOf("Over the data set", [["mean of the largest values", unit.mean], ["pictures without any response", `${(100 * unit.silent).toFixed(1)} %`]]));
   if (unit.histogram?.counts.length) parts.push(...histogramOf(unit.histogram));
   if (unit.fed) parts.push(...rowsOf("Fed by (sum of its weights)", unit.fed.map(([layer, other, sum]) => [linkTo(layer, other, `${layer}:${other}`), sum, sum])));

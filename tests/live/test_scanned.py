@@ -133,8 +133,11 @@ def test_without_correlations_that_is_said(load_small: Callable[[], Any], small_
 
 
 def test_the_unit_that_fires_for_a_class_has_its_name(units: ScannedUnits, small_scan: Scanned) -> None:
-    assert units.names.of(small_scan.unit) == (UnitName("dog", 1.0),)
-    assert str(units.names.of(small_scan.unit)[0]) == "dog 100 %"  # type: ignore[index]
+    (name,) = units.names.of(small_scan.unit) or ()
+    assert (name.name, name.score, str(name)) == ("dog", 1.0, "dog 100 %"), "all its pictures come before the others"
+    assert name.by_chance is not None
+    assert 0.1 < name.by_chance < 0.6, "about as many as the class has of the pictures held out"
+    assert name.explained == f"dog 100 % (chance {100 * name.by_chance:.2g} %)"
     assert units.names.of(Unit("elsewhere", 0)) is None
     assert units.names.of(Unit("conv2", 11 if small_scan.unit.channel != 11 else 10)) is not None
 
@@ -144,7 +147,17 @@ def test_names_that_are_not_those_of_the_scan_s_classes_are_not_used(
     small_scan: Scanned, names: tuple[str, ...]
 ) -> None:
     units = scanned_units(TopImages.load(small_scan.folder), names)
-    assert units.names.of(small_scan.unit) == (UnitName("class 1", 1.0),)
+    assert [name.name for name in units.names.of(small_scan.unit) or ()] == ["class 1"]
+
+
+def test_a_scan_that_held_no_pictures_out_names_units_by_their_top_pictures_and_says_so(
+    load_small: Callable[[], Any], small_scan: Scanned, tmp_path: Path
+) -> None:
+    former = TopImages.load(small_scan.folder).pictures
+    scan(load_small(), former, layers=["conv2"], top=TOP, held_out=0, out=tmp_path / "m", workers=0)
+    units = scanned_units(TopImages.load(tmp_path / "m"), NAMES)
+    assert units.names.of(small_scan.unit) == (UnitName("dog", 1.0),)
+    assert UnitName("dog", 0.78).explained == "dog 78 % of its top pictures"
 
 
 def reading(folder: Path, network: Any, is_asked_for: bool = True, labels: Path | None = None) -> State:
@@ -305,7 +318,7 @@ def test_an_outline_follows_the_tops_of_the_bars() -> None:
 def known(**changes: Any) -> ScannedUnits:
     """A scan of conv1 and block2.expand, not of fc."""
     names = {
-        Unit("conv1", 3): (UnitName("dog", 0.78), UnitName("wolf", 0.22)),
+        Unit("conv1", 3): (UnitName("dog", 0.78, 0.0123), UnitName("wolf", 0.22)),
         Unit("conv1", 5): (UnitName("dog", 0.9),),
         Unit("block2.expand", 7): (UnitName("dogsled", 0.5),),
     }
@@ -378,7 +391,7 @@ def test_the_tooltip_says_what_a_tile_s_unit_stands_for() -> None:
     state = state_at("conv1", scan=known(), hovered=Hovered(Unit("conv1", 3), False, 700, 300))
     pane = TooltipPane()
     assert [text for text, _ in _lines(scene_of(state, None), state.facts.hovered)] == [  # type: ignore[arg-type]
-        "conv1:3", "dog 78 %", "wolf 22 %",
+        "conv1:3", "dog 78 % (chance 1.2 %)", "wolf 22 % of its top pictures",
     ]  # fmt: skip
     assert pane.is_shown(state, None)
     pixels = drawn(state, snapshot_for(state))[0]
@@ -550,10 +563,9 @@ def test_the_mouse_over_a_tile_tells_what_its_unit_stands_for(driver: Driver, sm
     point_at(driver, "tiles", small_scan.unit)
     assert driver.state.facts.hovered
     assert driver.state.facts.hovered.unit == small_scan.unit
-    assert [text for text, _ in _lines(driver.loop.painter._scene(driver.state), driver.state.facts.hovered)] == [
-        str(small_scan.unit),
-        "class 1 100 %",
-    ]
+    address, words = (text for text, _ in _lines(driver.loop.painter._scene(driver.state), driver.state.facts.hovered))
+    assert address == str(small_scan.unit)
+    assert words.startswith("class 1 100 % (chance ")
     assert "tooltip" in driver.panes()
     driver.key("Down")
     assert driver.state.facts.hovered is None
@@ -598,7 +610,7 @@ def test_typing_what_a_unit_stands_for_goes_to_the_unit(driver: Driver, small_sc
     names = driver.state.facts.scan.names if driver.state.facts.scan else UnitNames()
     assert driver.state.address == first.what
     assert driver.state.selected
-    assert names.of(driver.state.selected) == (UnitName("class 1", 1.0),)
+    assert [name.name for name in names.of(driver.state.selected) or ()] == ["class 1"]
     assert small_scan.unit in names.by_unit
 
 

@@ -41,3 +41,12 @@ def picture_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def picture_paths(picture_folder: Path) -> list[Path]:
     return sorted(picture_folder.glob("*.png"))
+
+
+@pytest.fixture(scope="session")
+def labelled(picture_paths: list[Path]):
+    """The pictures as a list with labels, two of them without one, so that a scan of it holds pictures out."""
+    from deepvis_toolbox.scan.pictures.picture_list import PictureList
+
+    labels = [None if number in (3, 20) else number * 7 % 4 for number in range(len(picture_paths))]
+    return PictureList.of_paths(picture_paths, labels)

@@ -253,7 +253,8 @@ def test_pictures_that_came_later_are_looked_at_by_the_next_run(small_net, pictu
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / picture_paths[30].name).write_bytes(b"never a picture")
     copies = [folder / path.name for path in picture_paths]
-    options = {"bottom": True, "statistics": True, **OPTIONS}
+    labels = [number % 3 for number in range(len(copies))]
+    options = {"labels": labels, "bottom": True, "statistics": True, **OPTIONS}
     whole = scan(small_net, copies, out=tmp_path / "whole", **options)
     for index in away:
         copies[index].rename(copies[index].with_suffix(".away"))

@@ -51,10 +51,10 @@ def seen(small_net, picture_paths):
 
 
 @pytest.fixture(scope="module")
-def plain(small_net, picture_paths, tmp_path_factory):
+def plain(small_net, labelled, tmp_path_factory):
     """One plain scan with everything on, and its folder."""
     out = tmp_path_factory.mktemp("plain")
-    top = scan(small_net, picture_paths, out=out, batch_size=BATCH, bottom=True, statistics=True, workers=0)
+    top = scan(small_net, labelled, out=out, batch_size=BATCH, bottom=True, statistics=True, workers=0)
     return top, out
 
 
@@ -111,16 +111,16 @@ def test_values_and_places_are_those_of_forward(plain, small_net, picture_paths)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_decoding_processes_do_not_change_a_byte(plain, small_net, picture_paths, tmp_path, workers):
-    scan(small_net, picture_paths, out=tmp_path, batch_size=BATCH, bottom=True, statistics=True, workers=workers)
+def test_decoding_processes_do_not_change_a_byte(plain, small_net, labelled, tmp_path, workers):
+    scan(small_net, labelled, out=tmp_path, batch_size=BATCH, bottom=True, statistics=True, workers=workers)
     same_files(plain[1], tmp_path)
 
 
-def test_three_shards_merged_in_any_order_are_the_same_bytes(plain, small_net, picture_paths, tmp_path):
+def test_three_shards_merged_in_any_order_are_the_same_bytes(plain, small_net, labelled, tmp_path):
     for number in range(3):
         shard = scan(
             small_net,
-            picture_paths,
+            labelled,
             out=tmp_path / f"part{number}",
             batch_size=BATCH,
             bottom=True,
@@ -139,12 +139,12 @@ def test_three_shards_merged_in_any_order_are_the_same_bytes(plain, small_net, p
 
 
 def test_parts_scanned_one_after_the_other_into_one_folder_backwards_are_the_same_bytes(
-    plain, small_net, picture_paths, tmp_path
+    plain, small_net, labelled, tmp_path
 ):
     for number in (2, 0, 1):
         scan(
             small_net,
-            picture_paths,
+            labelled,
             out=tmp_path,
             batch_size=BATCH,
             bottom=True,
@@ -156,13 +156,16 @@ def test_parts_scanned_one_after_the_other_into_one_folder_backwards_are_the_sam
     same_files(plain[1], tmp_path)
 
 
-def test_a_scan_killed_in_the_middle_and_run_again_is_the_same_bytes(picture_folder, tmp_path):
+def test_a_scan_killed_in_the_middle_and_run_again_is_the_same_bytes(labelled, tmp_path):
     command = [sys.executable, str(ROOT / "find_maxes" / "find_max_acts.py"), "--model", str(tmp_path / "small")]
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "model.yaml").write_text(
         "name: small\nframework: torch\nfactory: small_convnet:make\ninput: {size: 16, mean: 127, std: 64}\n"
     )
-    command += ["--images", str(picture_folder), "--batch-size", "4", "--checkpoint-every", "4", "--device", "cpu"]
+    listed = tmp_path / "list.txt"
+    classes = ("" if label < 0 else f" {label}" for label in labelled.labels)
+    listed.write_text("".join(f"{name}{label}\n" for name, label in zip(labelled.names, classes, strict=True)))
+    command += ["--images", str(listed), "--batch-size", "4", "--checkpoint-every", "4", "--device", "cpu"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
     environment["DEEPVIS_MODELS"] = str(tmp_path)  # the user's own model, which may name code
     killed, whole = tmp_path / "killed", tmp_path / "whole"
@@ -178,7 +181,7 @@ def test_a_scan_killed_in_the_middle_and_run_again_is_the_same_bytes(picture_fol
     assert not (killed / "manifest.json").exists()
     subprocess.run([*command, "--out", str(killed)], env=environment, check=True, capture_output=True)
     net = load_network(tmp_path / "small", device="cpu", trust=True)
-    scan(net, list_pictures(picture_folder), out=whole, batch_size=4)
+    assert len(scan(net, listed, out=whole, batch_size=4).held_out)
     same_files(whole, killed)
 
 
@@ -302,9 +305,9 @@ def test_a_folder_with_another_scan_is_left_alone(plain, small_net, picture_path
     assert (plain[1] / "top_images.npz").read_bytes() == before
 
 
-def test_a_finished_scan_run_again_computes_nothing(plain, small_net, picture_paths, monkeypatch):
+def test_a_finished_scan_run_again_computes_nothing(plain, small_net, labelled, monkeypatch):
     monkeypatch.setattr(type(small_net), "visit", lambda *_: pytest.fail("the network was run"))
-    again = scan(small_net, picture_paths, out=plain[1], batch_size=BATCH, bottom=True, statistics=True, workers=0)
+    again = scan(small_net, labelled, out=plain[1], batch_size=BATCH, bottom=True, statistics=True, workers=0)
     np.testing.assert_array_equal(again.values["fc"], plain[0].values["fc"])
 
 

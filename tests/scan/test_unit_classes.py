@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deepvis_toolbox.scan.numbers.held_out import held_out_pictures
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.scan.unit_classes import FALSE_SHARE, unit_classes, why_no_classes
@@ -149,3 +150,109 @@ def test_why_no_unit_can_have_a_name_is_said(labels: np.ndarray, count: int, sai
     if said:
         best = np.flatnonzero(labels == labels[0])[:count][None]
         assert unit_classes(scanned(best, labels), "conv") == [()]
+
+
+# -- with pictures held out --------------------------------------------------------------------------------------------
+
+ALL, HELD = 600, 300
+
+
+def ranked(values: np.ndarray, labels: np.ndarray, count: int = 9) -> TopImages:
+    """A scan's result of one layer "conv", whose units have these values (pictures, units), with half held out."""
+    images = np.argsort(-values, axis=0, kind="stable")[:count].T.astype(np.int32)
+    tops = np.take_along_axis(values.T, images, axis=1).astype(np.float32)
+    table = {"values": tops, "below": tops, "images": images, "places": np.zeros_like(images)}
+    chosen = held_out_pictures(labels, HELD)
+    arrays = {f"top.{name}": array for name, array in table.items()}
+    arrays |= {"held_out.images": chosen, "held_out.values": values[chosen].astype(np.float16)}
+    layer = {"name": "conv", "kind": "conv", "shape": [values.shape[1], 4, 4], "rectifier": ""}
+    identity = {"layers": [layer], "bottom": False, "top": count, "batch_size": EVERYTHING, "held_out": HELD}
+    pictures = PictureList.of_paths([f"{number}.png" for number in range(len(labels))], labels.tolist())
+    return TopImages({"identity": identity, "batches_done": [[0, 1]], "skipped": {}}, arrays, pictures)
+
+
+def twenty_classes(random: np.random.Generator) -> np.ndarray:
+    return random.permutation(np.arange(ALL) % 20)
+
+
+def test_planted_classes_have_their_average_precision_on_the_pictures_held_out() -> None:
+    metrics = pytest.importorskip("sklearn.metrics", reason="the optional extra is not installed")
+    random = np.random.default_rng(3)
+    labels, values = twenty_classes(random), random.normal(size=(ALL, 40)) + 5
+    for unit, (label, strength) in {3: (7, 3.0), 8: (2, 1.5), 9: (19, 20.0)}.items():
+        values[labels == label, unit] += strength
+    values[labels == 11, 9] += 15
+    top = ranked(values, labels)
+    found = unit_classes(top, "conv")
+    named = {unit: [one.label for one in classes] for unit, classes in enumerate(found) if classes}
+    assert named == {3: [7], 8: [2], 9: [19]}, "a ninth has no room for a second class of thirty pictures"
+    for unit, (label,) in named.items():
+        (one,), held = found[unit], top.held_out
+        wanted = metrics.average_precision_score(labels[held] == label, values[held, unit].astype(np.float16))
+        assert one.auprc == one.score == pytest.approx(wanted, abs=1e-9)
+        assert one.expected_auprc == pytest.approx((labels[held] == label).mean(), abs=0.02)
+        assert one.share == (labels[top.images["conv"][unit]] == label).mean()
+        assert one.chance <= FALSE_SHARE
+    assert found[9][0].auprc == pytest.approx(1, abs=1e-9)
+    values[labels == 11, 9] += 5
+    first, second = unit_classes(ranked(values, labels, 60), "conv")[9]
+    assert {first.label, second.label} == {19, 11}
+    assert 1 > first.score > second.score > 0.3
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_labels_that_were_shuffled_name_a_unit_in_no_more_layers_than_is_promised(rectified: bool) -> None:
+    random, named = np.random.default_rng(4), []
+    for _ in range(120):
+        labels, values = twenty_classes(random), random.normal(size=(ALL, 25))
+        values[labels == 3, :5] += 4  # units that care for a class, until its label means nothing
+        top = ranked(np.maximum(values - 1, 0) if rectified else values + 9, random.permutation(labels), 30)
+        named.append(any(unit_classes(top, "conv")))
+    assert np.mean(named) <= FALSE_SHARE + 3 * np.sqrt(FALSE_SHARE * (1 - FALSE_SHARE) / len(named))
+
+
+def test_pictures_held_out_do_not_propose_what_they_are_asked_to_confirm() -> None:
+    random = np.random.default_rng(5)
+    labels = np.repeat([0, 1], [580, 20])
+    chosen = np.isin(np.arange(ALL), held_out_pictures(labels, HELD))
+    assert 5 < chosen[580:].sum() < 15
+    values = random.normal(size=(ALL, 2)) + 5
+    values[580:, 0] += 20 * chosen[580:]
+    values[580:, 1] += 20
+    found = unit_classes(ranked(values, labels, 9), "conv")
+    assert found[0] == (), "its top pictures are all held out"
+    assert [one.label for one in found[1]] == [1]
+
+
+def test_a_class_that_the_pictures_held_out_do_not_have_is_no_name() -> None:
+    labels = np.zeros(ALL, np.int64)
+    chosen = held_out_pictures(labels, HELD)
+    others = np.setdiff1d(np.arange(ALL), chosen)[:9]
+    labels[others] = 1
+    labels[chosen[:40]] = 2
+    values = np.random.default_rng(6).normal(size=(ALL, 1)) + 5
+    values[others] += 20
+    top = ranked(values, labels)
+    np.testing.assert_array_equal(top.held_out, chosen)
+    assert unit_classes(top, "conv") == [()]
+
+
+@pytest.mark.parametrize(
+    ("labels", "count", "said"),
+    [
+        (np.zeros(ALL, np.int64), 9, "all pictures that the scan held out are of one class"),
+        (np.arange(ALL) % 2, 1, "1 top pictures a unit propose no class"),
+        (np.arange(ALL) % 2, 2, ""),
+        (np.arange(ALL), 9, ""),
+        (np.arange(6) % 2, 9, "3 pictures held out are too few"),
+    ],
+)
+def test_why_no_unit_can_have_a_name_by_them_is_said(labels: np.ndarray, count: int, said: str) -> None:
+    values = np.random.default_rng(7).normal(size=(len(labels), 3)) + 5
+    top = ranked(values, labels, min(count, len(labels)))
+    if len(labels) < ALL:
+        kept = held_out_pictures(labels, len(labels) // 2)
+        top._arrays |= {"held_out.images": kept, "held_out.values": values[kept].astype(np.float16)}  # type: ignore[operator]
+    assert (said in why_no_classes(top)) if said else not why_no_classes(top)
+    if said:
+        assert not any(unit_classes(top, "conv"))

@@ -28,13 +28,13 @@ def unit_name(state: State, layer: str, unit: int) -> str:
     return given_name(state, layer, unit) or f"channel {unit}"
 
 
-def words_of(state: State, unit: Unit | None) -> tuple[str, ...] | None:
+def words_of(state: State, unit: Unit | None, with_chance: bool = False) -> tuple[str, ...] | None:
     """Return the classes that a unit stands for by the scan, each as `dog 78 %`; none where it has none. None where no
-    scan tells, or labels are not shown."""
+    scan tells, or labels are not shown. `with_chance`: also what the score of chance is."""
     if unit is None or state.facts.scan is None or not state.view.show_labels:
         return None
     names = state.facts.scan.names.of(Unit(unit.layer, unit.channel))
-    return None if names is None else tuple(map(str, names))
+    return None if names is None else tuple(name.explained if with_chance else str(name) for name in names)
 
 
 NO_NAME = "no name"

@@ -59,7 +59,7 @@ def _lines(scene: Scene, hovered: Hovered) -> list[tuple[str, Colour]]:
     given = given_name(state, unit.layer, unit.channel) if state.view.show_labels else ""
     if given:
         lines.append((given, look.text))
-    words = words_of(state, unit)
+    words = words_of(state, unit, with_chance=True)
     if words is not None:
         lines += [(word, look.text) for word in words[:NAMES]] or [(NO_NAME, look.dim)]
     if hovered.with_pictures:

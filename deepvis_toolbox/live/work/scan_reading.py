@@ -127,7 +127,7 @@ def _names(top: TopImages, class_names: tuple[str, ...]) -> UnitNames:
         return class_names[label] if has_names else f"class {label}"
 
     by_unit = {
-        Unit(layer, unit): tuple(UnitName(name(one.label), one.share) for one in classes)
+        Unit(layer, unit): tuple(UnitName(name(one.label), one.score, one.expected_auprc) for one in classes)
         for layer in top.layers
         for unit, classes in enumerate(unit_classes(top, layer))
         if classes

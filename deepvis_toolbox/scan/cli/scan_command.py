@@ -52,6 +52,8 @@ def _add_method(parser: CommandParser) -> None:
     group.add_argument("--bottom", action="store_true", help="also the pictures with the smallest activations")
     group.add_argument("--statistics", action="store_true", help="also statistics over places")
     group.add_argument("--no-correlations", action="store_true", help="no correlation matrices of the units")
+    add_flag(group, "--held-out", reader=values.whole_number, metavar="N",
+             help="labelled pictures on which all values are kept, to name units by (default: 2000)")  # fmt: skip
     add_flag(group, "--batch-size", reader=values.positive, metavar="N", help="(default: 12, on an accelerator 128)")
     add_flag(group, "--workers", reader=values.whole_number, metavar="N",
              help="decoding processes (default: half of the cores)")  # fmt: skip
@@ -89,6 +91,7 @@ def _scanned(given: argparse.Namespace, pictures: PictureList) -> TopImages:
         "bottom": given.bottom,
         "statistics": given.statistics,
         "correlations": not given.no_correlations,
+        "held_out": given.held_out,
         "batch_size": given.batch_size,
         "checkpoint_every": given.checkpoint_every,
         "out": given.out,

@@ -104,6 +104,11 @@ class ChannelExtremes:
         self._found.append(_Found(units.start, width, picture, channel, row, column, minor))
 
     @property
+    def ranked(self) -> torch.Tensor:
+        """What activations are ordered by, float32 (B, units): where a rectifier only clips, the values below it."""
+        return self._ranked
+
+    @property
     def extremes(self) -> torch.Tensor:
         """The activations, float32 (B, units); once all layers are in."""
         return torch.clamp(self._ranked, self._clips.low, self._clips.high)
