@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.production import store_files
 from deepvis_toolbox.pipeline.on_demand import SEEDS
-from deepvis_toolbox.scan.unit_classes import unit_classes
+from deepvis_toolbox.scan.unit_classes import Classes, unit_classes_of
 from deepvis_toolbox.unit_images.numbers import UnitNumbers, numbers_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.layer import Layer
@@ -139,7 +140,7 @@ class Contents:
             unit["mean"] = _rounded(statistics.mean[number])
             unit["silent"] = _rounded(statistics.silent_share[number])
             unit["histogram"] = _shown_bins(statistics.histogram[number], statistics.edges)
-        for unit, classes in zip(found.units, unit_classes(scan, name), strict=True):
+        for unit, classes in zip(found.units, self._classes[name], strict=True):
             unit["classes"] = [
                 [
                     self._labels.get(one.label, f"class {one.label}"),
@@ -150,6 +151,12 @@ class Contents:
             ]
         for unit, companions in zip(found.units, self._companions(name), strict=False):
             unit["with"] = companions
+
+    @cached_property
+    def _classes(self) -> dict[str, Classes]:
+        """What the units of all layers of the scan stand for."""
+        assert self.scan is not None
+        return unit_classes_of(self.scan, self.scan.layers)
 
     def _add_reached(self, found: LayerContents) -> None:
         """Add what the unit's value is on each preferred image that has a record, and that over its largest in the

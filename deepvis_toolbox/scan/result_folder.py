@@ -107,9 +107,9 @@ class ResultFolder:
         device: torch.device | None = None,
         held_out: NDArray[np.int32] | None = None,
     ) -> Tally:
-        """Return what `finished` or `record` gave, with its arrays; `held_out` for whoever goes on with it.
+        """Return what `finished` or `record` gave, with its arrays. `ToolboxError` where they are damaged.
 
-        `ToolboxError` where they are damaged.
+        `held_out`: int32 (S,), the pictures that are held out, for whoever goes on with it.
         """
         identity, arrays = record["identity"], self._arrays(record)
         calibration = Calibration.from_record(record["calibration"])

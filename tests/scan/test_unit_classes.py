@@ -11,7 +11,7 @@ import pytest
 from deepvis_toolbox.scan.numbers.held_out import held_out_pictures
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.top_images import TopImages
-from deepvis_toolbox.scan.unit_classes import FALSE_SHARE, unit_classes, why_no_classes
+from deepvis_toolbox.scan.unit_classes import FALSE_SHARE, unit_classes, unit_classes_of, why_no_classes
 
 EVERYTHING = 10**6
 """More pictures than any test has, in one batch."""
@@ -157,16 +157,17 @@ def test_why_no_unit_can_have_a_name_is_said(labels: np.ndarray, count: int, sai
 ALL, HELD = 600, 300
 
 
-def ranked(values: np.ndarray, labels: np.ndarray, count: int = 9) -> TopImages:
-    """A scan's result of one layer "conv", whose units have these values (pictures, units), with half held out."""
+def ranked(values: np.ndarray, labels: np.ndarray, count: int = 9, layers: int = 1) -> TopImages:
+    """A scan's result of layers ("conv", "conv1", …) whose units have these values (pictures, units), half held out."""
     images = np.argsort(-values, axis=0, kind="stable")[:count].T.astype(np.int32)
     tops = np.take_along_axis(values.T, images, axis=1).astype(np.float32)
     table = {"values": tops, "below": tops, "images": images, "places": np.zeros_like(images)}
     chosen = held_out_pictures(labels, HELD)
     arrays = {f"top.{name}": array for name, array in table.items()}
     arrays |= {"held_out.images": chosen, "held_out.values": values[chosen].astype(np.float16)}
-    layer = {"name": "conv", "kind": "conv", "shape": [values.shape[1], 4, 4], "rectifier": ""}
-    identity = {"layers": [layer], "bottom": False, "top": count, "batch_size": EVERYTHING, "held_out": HELD}
+    layer = {"kind": "conv", "shape": [values.shape[1] // layers, 4, 4], "rectifier": ""}
+    listed = [{"name": f"conv{number or ''}", **layer} for number in range(layers)]
+    identity = {"layers": listed, "bottom": False, "top": count, "batch_size": EVERYTHING, "held_out": HELD}
     pictures = PictureList.of_paths([f"{number}.png" for number in range(len(labels))], labels.tolist())
     return TopImages({"identity": identity, "batches_done": [[0, 1]], "skipped": {}}, arrays, pictures)
 
@@ -209,6 +210,30 @@ def test_labels_that_were_shuffled_name_a_unit_in_no_more_layers_than_is_promise
         top = ranked(np.maximum(values - 1, 0) if rectified else values + 9, random.permutation(labels), 30)
         named.append(any(unit_classes(top, "conv")))
     assert np.mean(named) <= FALSE_SHARE + 3 * np.sqrt(FALSE_SHARE * (1 - FALSE_SHARE) / len(named))
+
+
+def test_of_many_layers_with_shuffled_labels_none_has_a_name() -> None:
+    random, named = np.random.default_rng(8), []
+    for _ in range(50):
+        labels, values = twenty_classes(random), random.normal(size=(ALL, 120)) + 9
+        top = ranked(values, labels, 20, layers=20)
+        named.append(sum(any(units) for units in unit_classes_of(top, top.layers).values()))
+    by_layer = [any(unit_classes(top, layer)) for layer in top.layers]
+    assert len(by_layer) == 20
+    assert np.mean(np.array(named) > 0) <= FALSE_SHARE + 3 * np.sqrt(FALSE_SHARE * (1 - FALSE_SHARE) / len(named))
+
+
+def test_where_many_layers_have_names_each_has_those_that_it_has_by_itself() -> None:
+    random = np.random.default_rng(9)
+    labels, values = twenty_classes(random), random.normal(size=(ALL, 24)) + 9
+    values += 20 * (labels[:, None] == np.arange(24) % 20)
+    top = ranked(values, labels, 9, layers=4)
+    found = unit_classes_of(top, top.layers)
+    assert list(found) == top.layers
+    assert [[[one.label for one in classes] for classes in units] for units in found.values()] == [
+        [[(6 * layer + unit) % 20] for unit in range(6)] for layer in range(4)
+    ]
+    assert all(found[layer] == unit_classes(top, layer) for layer in top.layers)
 
 
 def test_pictures_held_out_do_not_propose_what_they_are_asked_to_confirm() -> None:

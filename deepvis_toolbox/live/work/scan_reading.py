@@ -116,7 +116,7 @@ def scanned_units(top: TopImages, class_names: tuple[str, ...]) -> ScannedUnits:
 
 
 def _names(top: TopImages, class_names: tuple[str, ...]) -> UnitNames:
-    from deepvis_toolbox.scan.unit_classes import unit_classes, why_no_classes
+    from deepvis_toolbox.scan.unit_classes import unit_classes_of, why_no_classes
 
     if why_none := why_no_classes(top):
         return UnitNames(why_none=why_none)
@@ -128,8 +128,8 @@ def _names(top: TopImages, class_names: tuple[str, ...]) -> UnitNames:
 
     by_unit = {
         Unit(layer, unit): tuple(UnitName(name(one.label), one.score, one.expected_auprc) for one in classes)
-        for layer in top.layers
-        for unit, classes in enumerate(unit_classes(top, layer))
+        for layer, units in unit_classes_of(top, top.layers).items()
+        for unit, classes in enumerate(units)
         if classes
     }
     return UnitNames(by_unit, frozenset(top.layers))

@@ -36,11 +36,11 @@ class Ranking:
         `positives`: int64 (m,), the indices of the class's pictures.
         """
         ends = np.sort(self._ends[positives])
-        return float(np.mean(np.searchsorted(ends, ends, side="right") / ends))
+        return float((ends.searchsorted(ends, side="right") / ends).sum() / len(ends))
 
     def chance(self, positives: Indices) -> float:
-        """Return how likely an order by lot has an average precision as high, equal values being taken in their
-        order."""
+        """Return how likely an order by lot has an average precision as high, equal values being taken in their order;
+        0 to 1. `positives`: int64 (m,), the indices of the class's pictures."""
         drawn = _drawn(len(self._ranks), len(positives))
         reached = _mean_precision(np.sort(self._ranks[positives])[None])[0] * (1 - 1e-12)
         return float((len(drawn) - np.searchsorted(drawn, reached) + 1) / (len(drawn) + 1))
@@ -76,4 +76,4 @@ def _ranks_by_lot(pictures: int, positives: int, count: int) -> Iterator[Indices
 
 def _mean_precision(ranks: Indices) -> NDArray[np.float64]:
     """Return the average precision of ascending ranks of the positives (rows, m), float64 (rows,)."""
-    return np.asarray((np.arange(1, ranks.shape[1] + 1) / ranks).mean(axis=1), np.float64)
+    return np.asarray((np.arange(1, ranks.shape[1] + 1) / ranks).sum(axis=1) / ranks.shape[1], np.float64)
