@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -35,6 +35,8 @@ class InputGradient:
 @dataclass(frozen=True)
 class BackwardImage(Measurement[InputGradient]):
     """Where in the picture does a unit's activation come from? The pass starts with the unit's own activation map."""
+
+    belongs_to_picture: ClassVar[bool] = True
 
     layer: str
     unit: int

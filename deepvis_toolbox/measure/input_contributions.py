@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -52,6 +52,8 @@ class InputContributions(Measurement[ContributionMap]):
     The gradient of `BackwardImage` times the picture as network input (whose zero is the model's mean), summed over
     channels: positive where the picture, as it is there, speaks for the unit.
     """
+
+    belongs_to_picture: ClassVar[bool] = True
 
     layer: str
     unit: int

@@ -31,6 +31,10 @@ class Measurement(Question[Answer], ABC):
     """Whether a live view may take it more seldom than it shows frames: a list or bars that a person reads, not what
     belongs to one picture's places. It does so where it costs much."""
 
+    belongs_to_picture: ClassVar[bool] = False
+    """Whether it is a picture of the picture that it was taken of. Where it costs more than a forward pass, a live view
+    takes it of every k-th frame, and lays it over that one's picture alone."""
+
     def needs(self, network: Network) -> Needs:  # noqa: ARG002
         """Return what `take` will read. What is left out is computed all the same, but in a pass of its own."""
         return Needs()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.alignment import PlacesInPicture, places_in_picture
@@ -75,6 +75,8 @@ class GradCAM(Measurement[Heat]):
     kept. The derivative is of the unit's value below its rectifier; of a unit with places, of their mean; of a class's
     probability, of what goes into the softmax, as in the paper.
     """
+
+    belongs_to_picture: ClassVar[bool] = True
 
     layer: str
     unit: int

@@ -68,7 +68,8 @@ class OneNetwork:
                 self.shared_answers += 1
                 return snapshot
         snapshot = processor.process(work.frame, work.request)
-        if self.counterpart is None and all(_is_of_the_frame(one) for one in work.request.questions):
+        is_whole = self.counterpart is None and not snapshot.pictures
+        if is_whole and all(_is_of_the_frame(one) for one in work.request.questions):
             self._answers.append((work, snapshot))
         return snapshot
 

@@ -66,7 +66,7 @@ class InputPane(Pane):
             clear(body, look.panel)
             draw_note(body, look, waiting_for(state))
             return
-        box = paint_picture(body, snapshot.input_image)
+        box = paint_picture(body, snapshot.picture_of(overlay_question(state)))
         place = body[box.top : box.bottom, box.left : box.right]
         draw_overlay(place, scene)
         draw_over_picture(place, scene)

@@ -57,6 +57,11 @@ def overlay_question(state: State) -> UnitHeat | GradCAM | BackwardImage | Class
     return UnitHeat(unit.layer, unit.channel)
 
 
+def overlay_name(state: State) -> str:
+    """Return what the overlay that is on is called."""
+    return TITLES.get(state.view.overlay, state.view.overlay)
+
+
 def overlay_title(scene: Scene) -> str:
     """Return what the caption says of the overlay; nothing where there is none."""
     question = overlay_question(scene.state)
@@ -64,7 +69,7 @@ def overlay_title(scene: Scene) -> str:
         return ""
     if isinstance(question, AttentionQuestion):
         return attention_title(scene.state, question)
-    title = TITLES[scene.state.view.overlay]
+    title = overlay_name(scene.state)
     if isinstance(question, BackwardImage):
         return title if question.mode == "grad" else f"{title}, {question.mode}"
     found = scene.answer(question) if isinstance(question, GradCAM) else None

@@ -12,11 +12,13 @@ from deepvis_toolbox.drawing.shapes import fill
 from deepvis_toolbox.drawing.text import Align, Elide, draw_text
 from deepvis_toolbox.live.look import Look
 from deepvis_toolbox.live.panes.naming import unit_name
+from deepvis_toolbox.live.panes.overlays import overlay_name, overlay_question
 from deepvis_toolbox.live.panes.pane import Pane, Slot
 from deepvis_toolbox.live.panes.pinned import compared_text
-from deepvis_toolbox.live.panes.questions import matched_question
+from deepvis_toolbox.live.panes.questions import backward_question, matched_question
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.request import GrowingAverage
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.measure.measurement import Question
 
@@ -86,13 +88,17 @@ CHANGED = Column("changed", lambda state, _: _changed(state), 110, stretch=2, ra
 """Stands behind the unit while the network is edited or its input perturbed."""
 
 
+LESS_OFTEN = Column("less often", lambda state, snapshot: _less_often(state, snapshot), 190, stretch=1, rank=1)
+"""Stands there, too, while what costs more than a forward pass is not taken of every picture."""
+
+
 COMPARED = Column("compared", lambda state, _: compared_text(state), 150, stretch=3, rank=1)
 """Stands there, too, while panes show a difference, or one of two networks."""
 
 
 def status_values(state: State, snapshot: Snapshot | None) -> list[tuple[str, str]]:
     """Return every column's label and value, for who writes them elsewhere."""
-    columns = [*COLUMNS[:2], *_more_columns(state), *COLUMNS[2:]]
+    columns = [*COLUMNS[:2], *_more_columns(state, snapshot), *COLUMNS[2:]]
     return [(column.label, column.value(state, snapshot)) for column in columns]
 
 
@@ -120,7 +126,7 @@ class StatusPane(Pane):
         fill(pixels, Box(0, 0, look.px(1), width), look.line)
         value_baseline = height - look.px(10)
         label_baseline = value_baseline - look.px(17)
-        for column, left, room in _places(width, look, _more_columns(scene.state)):
+        for column, left, room in _places(width, look, _more_columns(scene.state, scene.snapshot)):
             align: Align = "right" if column.is_number else "left"
             x = left + room if column.is_number else left
             draw_text(pixels, column.label, x, label_baseline, look.small, look.dim, align, room)
@@ -129,9 +135,24 @@ class StatusPane(Pane):
             draw_text(pixels, value, x, value_baseline, look.font, colour, align, room, column.elide)
 
 
-def _more_columns(state: State) -> list[Column]:
+def _less_often(state: State, snapshot: Snapshot | None) -> str:
+    """Return what is taken of every k-th picture, as `Grad-CAM every 2nd picture`; empty where nothing is."""
+    backward, overlay = backward_question(state), overlay_question(state)
+    backward = backward.of if isinstance(backward, GrowingAverage) else backward
+    named = ((overlay, overlay_name(state)), (backward, "backward"))
+    names = [name for question, name in named if question is not None and question.belongs_to_picture]
+    every = snapshot.every if snapshot else 1
+    ordinal = {2: "2nd", 3: "3rd"}.get(every, f"{every}th")
+    return f"{' and '.join(names)} every {ordinal} picture" if names and every > 1 else ""
+
+
+def _more_columns(state: State, snapshot: Snapshot | None) -> list[Column]:
     """Return what stands behind the unit only at times."""
-    is_on = {COMPARED: bool(compared_text(state)), CHANGED: state.view.is_changed}
+    is_on = {
+        COMPARED: bool(compared_text(state)),
+        CHANGED: state.view.is_changed,
+        LESS_OFTEN: bool(_less_often(state, snapshot)),
+    }
     return [column for column, shown in is_on.items() if shown]
 
 

@@ -29,7 +29,7 @@ class LowerRate:
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
+        self.clock = clock
         self._asked: tuple[frozenset[Measurement[Any]], object] = frozenset(), None
         self._kept: dict[Measurement[Any], Any] = {}
         self._refused: dict[Measurement[Any], Any] = {}
@@ -46,6 +46,11 @@ class LowerRate:
     def is_behind(self) -> bool:
         """Whether something was left out of the last frame."""
         return self._is_behind
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anything is asked that may be left out."""
+        return bool(self._asked[0])
 
     @property
     def rate(self) -> float:
@@ -66,16 +71,19 @@ class LowerRate:
         if (lagging, changes) != self._asked:
             self._asked, self._kept, self._refused, self._rest = (lagging, changes), {}, {}, 0.0
             self._meter.reset()
-        self._began, self._is_still = self._clock(), is_still
+        self._began, self._is_still = self.clock(), is_still
         is_known = self._began - self._known_at < SECONDS_KNOWN
         is_due = is_known and self._began + min(self._without) - self._ended >= self._rest
         self._is_behind = bool(self._kept or self._refused) and not is_still and not is_due
         return lagging if self._is_behind else frozenset()
 
-    def follow(self, taken: Taken) -> None:
-        """Add to what was taken of the frame the last answers to what was left out of it, or keep the new ones."""
-        now, lagging = self._clock(), self._asked[0]
-        seconds = now - self._began
+    def follow(self, taken: Taken, besides: float = 0.0) -> None:
+        """Add to what was taken of the frame the last answers to what was left out of it, or keep the new ones.
+
+        `besides`: seconds of the frame that went to what is not taken of every frame either.
+        """
+        now, lagging = self.clock(), self._asked[0]
+        seconds = now - self._began - besides
         if self._is_behind:
             taken.answers.update(self._kept)
             taken.refused.update(self._refused)

@@ -34,6 +34,11 @@ class Snapshot:
     list_rate: float = 0.0
     """Answers a second to the questions that are asked more seldom than frames come (`Measurement.may_lag`), since they
     cost much; 0 where they are asked of every frame."""
+    pictures: Mapping[Question[Any], RGBImage] = field(default_factory=dict)
+    """Of the answers that are a former frame's, since they are asked of every k-th one: the picture that they are of,
+    as `input_image`."""
+    every: int = 1
+    """The k of those that are asked so (`Measurement.belongs_to_picture`); 1: every frame."""
     source_rate: float = 0.0
     dropped_frames: int = 0
     device: str = ""
@@ -44,6 +49,10 @@ class Snapshot:
         """Return the answer to exactly this question; None where it is none of this snapshot's."""
         found: Answer | None = self.answers.get(question)
         return found
+
+    def picture_of(self, question: Question[Any] | None) -> RGBImage:
+        """Return the picture that the answer to a question is of, RGB uint8 H×W×3: this frame's, or a former one's."""
+        return self.input_image if question is None else self.pictures.get(question, self.input_image)
 
     def newest(self, wanted: Question[Any] | None, kinds: tuple[type, ...]) -> tuple[Any, Any] | None:
         """Return (question, answer) of the wanted question; before it has come, of another one of these kinds."""
