@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deepvis_toolbox.drawing.colours import Pixels
@@ -88,8 +88,8 @@ CHANGED = Column("changed", lambda state, _: _changed(state), 110, stretch=2, ra
 """Stands behind the unit while the network is edited or its input perturbed."""
 
 
-LESS_OFTEN = Column("less often", lambda state, snapshot: _less_often(state, snapshot), 190, stretch=1, rank=1)
-"""Stands there, too, while what costs more than a forward pass is not taken of every picture."""
+LESS_OFTEN = Column("every k-th picture", lambda state, _: _less_often(state), 160, stretch=1, rank=1)
+"""Stands there, too, while what costs more than a forward pass is not taken of every picture; its label says the k."""
 
 
 COMPARED = Column("compared", lambda state, _: compared_text(state), 150, stretch=3, rank=1)
@@ -135,23 +135,22 @@ class StatusPane(Pane):
             draw_text(pixels, value, x, value_baseline, look.font, colour, align, room, column.elide)
 
 
-def _less_often(state: State, snapshot: Snapshot | None) -> str:
-    """Return what is taken of every k-th picture, as `Grad-CAM every 2nd picture`; empty where nothing is."""
+def _less_often(state: State) -> str:
+    """Return what is taken of every k-th picture, where that is not of every one; empty where nothing is."""
     backward, overlay = backward_question(state), overlay_question(state)
     backward = backward.of if isinstance(backward, GrowingAverage) else backward
     named = ((overlay, overlay_name(state)), (backward, "backward"))
-    names = [name for question, name in named if question is not None and question.belongs_to_picture]
-    every = snapshot.every if snapshot else 1
-    ordinal = {2: "2nd", 3: "3rd"}.get(every, f"{every}th")
-    return f"{' and '.join(names)} every {ordinal} picture" if names and every > 1 else ""
+    return ", ".join(name for question, name in named if question is not None and question.belongs_to_picture)
 
 
-def _more_columns(state: State, snapshot: Snapshot | None) -> list[Column]:
+def _more_columns(state: State, snapshot: Snapshot | None = None) -> list[Column]:
     """Return what stands behind the unit only at times."""
+    every = snapshot.every if snapshot else 1
+    less_often = replace(LESS_OFTEN, label=f"every {({2: '2nd', 3: '3rd'}).get(every, f'{every}th')} picture")
     is_on = {
         COMPARED: bool(compared_text(state)),
         CHANGED: state.view.is_changed,
-        LESS_OFTEN: bool(_less_often(state, snapshot)),
+        less_often: every > 1 and bool(_less_often(state)),
     }
     return [column for column, shown in is_on.items() if shown]
 
