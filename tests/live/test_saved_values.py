@@ -52,6 +52,20 @@ def test_arrays_and_what_they_are_come_back(tmp_path: Path) -> None:
     assert again != path
 
 
+def test_a_backward_image_of_a_former_picture_comes_with_that_one(tmp_path: Path) -> None:
+    state, snapshot = shown()
+    former = np.full((8, 8, 3), 5, np.uint8)
+    path = save_values(
+        tmp_path, NOW, state, replace(snapshot, pictures={BackwardImage("conv", 1, "deconv"): former}, every=2), {}
+    )
+    with np.load(path) as saved:
+        assert set(saved) == {"input", "activations", "backward", "backward_input"}
+        np.testing.assert_array_equal(saved["backward_input"], former)
+        np.testing.assert_array_equal(saved["input"], snapshot.input_image)
+    meaning = json.loads(path.with_suffix(".json").read_text("utf-8"))["arrays"]["backward_input"]["meaning"]
+    assert "former picture" in meaning
+
+
 def test_values_of_a_changed_network_say_so(tmp_path: Path) -> None:
     state, snapshot = shown()
     edits, noise = (Edit("conv", [1], "zero"),), Perturbation(noise=10)

@@ -35,7 +35,8 @@ def save_values(
 
     Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations`, `gradients`, `changes`,
     `differences` or `activations_of_b` (float32 (C, H, W) or (C,)), `backward` (float32 (H, W, channels)),
-    `probabilities` (float32 (classes,)). `ToolboxError` where there is nothing to save yet, or it cannot be written.
+    `probabilities` (float32 (classes,)); `backward_input` (as `input`) where `backward` is of a former picture.
+    `ToolboxError` where there is nothing to save yet, or it cannot be written.
     """
     if snapshot is None or not snapshot.answers:
         raise ToolboxError("there are no values yet")
@@ -44,6 +45,9 @@ def save_values(
         for kind, (name, meaning) in _SAVED.items():
             if type(question) is kind:
                 arrays[name], meanings[name] = np.asarray(answer), f"{meaning}; {question}{_changed(snapshot)}"
+                if question in snapshot.pictures:
+                    arrays[f"{name}_input"] = snapshot.pictures[question]
+                    meanings[f"{name}_input"] = f"the former picture that `{name}` is of, as `input`"
     path = free_path(folder, now, "npz")
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
