@@ -66,6 +66,7 @@ GENERAL_PRESETS: dict[str, dict[str, Any]] = {
         "view_turn": 5.0,
         "view_noise": 15.0,
         "against": 0.1,
+        "spread": 0.03,
         "coarse": 20.0,
     },
     PARTS: {**_GENERAL_STEPS, "decay": 0.01, "robust": 1.0, "spread": 0.03},
