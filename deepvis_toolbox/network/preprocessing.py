@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.words.images import Floats
+from deepvis_toolbox.words.images import Floats, Frame
 from deepvis_toolbox.words.input_channels import InputChannels, parsed_channels
 
 if TYPE_CHECKING:  # the processes that only decode pictures start without it
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the processes that only decode pictures start without it
 PerChannel = float | Sequence[float] | Floats
 Pixelwise = TypeVar("Pixelwise", Floats, "torch.Tensor")
 AnyArray = TypeVar("AnyArray", bound=NDArray)
+AnyFrame = TypeVar("AnyFrame", bound=Frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,19 +117,24 @@ class Preprocessing:
             "mean_scale_std": digest.hexdigest(),
         }
 
-    def to_input(self, frame: NDArray[np.uint8]) -> Floats:
-        """Return an RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
+    def takes(self, bands: int) -> bool:
+        """Return whether frames of so many bands can be made the input: one picture's three, those of as many pictures
+        as fill its channels, or one for each channel."""
+        return bands in (3, 3 * len(self._order.pictures), self.channel_count)
+
+    def to_input(self, frame: Frame) -> Floats:
+        """Return a frame as network values, float32 (C, H, W); see `fit`."""
         return np.ascontiguousarray(self.values_of(self.fit(frame)))
 
-    def values_of(self, fitted: NDArray[np.uint8]) -> Floats:
-        """Return an RGB picture that has the input's size already, uint8 H×W×3, as network values, float32 (C, H, W).
+    def values_of(self, fitted: Frame) -> Floats:
+        """Return a frame that has the input's size already, H×W×bands, as network values, float32 (C, H, W).
 
         The result's memory is laid out channels last, as the picture's is.
         """
         values = self._in_channel_order(fitted).astype(np.float32, order="C")
         values -= self._mean_of_each_pixel
         values *= self._gain_of_each_pixel
-        if self._order.empty:
+        if self._order.empty and not self._fills_all(fitted):
             values[..., self._order.empty] = 0
         return values.transpose(2, 0, 1)
 
@@ -144,20 +150,34 @@ class Preprocessing:
     def _for_each_pixel(self, values: Floats) -> Floats:
         return np.ascontiguousarray(np.broadcast_to(values, self.input_shape).transpose(1, 2, 0))
 
-    def fit(self, frame: NDArray[np.uint8], stretch: bool = False) -> NDArray[np.uint8]:
-        """Return the part of an RGB frame that the network sees, resized to the input's size, H×W×3.
+    def fit(self, frame: AnyFrame, stretch: bool = False) -> AnyFrame:
+        """Return the part of a frame that the network sees, resized to the input's size, H×W×bands.
 
-        With `stretch` all of the frame is seen, whatever its aspect. `ToolboxError` where it is no such frame.
+        A frame is RGB uint8 H×W×3. Where several pictures fill the channels (`RGB+RGB`), it may be as many, one behind
+        the other, H×W×6; where the input has more than three channels, one band for each, in their order, uint8 or
+        float32 on the scale of 0 to 255. With `stretch` all of it is seen, whatever its aspect. `ToolboxError` where it
+        is no such frame.
         """
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
-            raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
+        self._check_frame(frame)
         cropped = frame if stretch else centre_crop(frame, self.size, self.crop)
         if cropped.shape[:2] == self.size:
             return cropped
         factor = max(cropped.shape[0] / self.size[0], cropped.shape[1] / self.size[1])
         # Linear interpolation reads two pixels a side: enough below a factor of two, in a ninth of the time of areas.
         method = cv2.INTER_CUBIC if factor < 1 else cv2.INTER_LINEAR if factor < 2 else cv2.INTER_AREA
-        return cast(NDArray[np.uint8], cv2.resize(cropped, self.size[::-1], interpolation=method))
+        return _resized(cropped, self.size, method)
+
+    def _check_frame(self, frame: Frame) -> None:
+        bands = frame.shape[2] if frame.ndim == 3 else 0
+        kinds = (np.uint8,) if bands == 3 else (np.uint8, np.float32)
+        if bands < 2 or frame.dtype not in kinds or frame.size == 0:
+            raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
+        if not self.takes(bands):
+            pictures = len(self._order.pictures)
+            some = "one picture" if pictures == 1 else f"{pictures} pictures (or one, for all of them)"
+            own = f", or bands for its {self.channel_count} channels" if self.channel_count > 3 else ""
+            what = "a pair of pictures, or six bands" if bands == 6 else f"{bands} bands"
+            raise ToolboxError(f"the frame is {what}; the network takes {some}{own} (channels {self.channels})")
 
     def to_rgb(self, values: Floats) -> NDArray[np.uint8]:
         """Return network values (N, C, H, W) as RGB uint8 N×H×W×3, clipped to 0-255."""
@@ -202,15 +222,24 @@ class Preprocessing:
         others = [number for number in range(self.channel_count) if number not in self.shown]
         return [*self.shown, *others]
 
-    def _in_channel_order(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _fills_all(self, fitted: Frame) -> bool:
+        """Return whether a frame has a band for each channel, rather than pictures that fill them."""
+        bands = fitted.shape[2]
+        return bands == self.channel_count and bands not in (3, 3 * len(self._order.pictures))
+
+    def _in_channel_order(self, rgb: Frame) -> Frame:
         if self.channels == "gray":
-            return cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))[..., None]
+            return _grey(rgb)
         if self.channels in ("RGB", "BGR"):
             return self.in_rgb_order(rgb)  # the same exchange leads there
-        planes = {"R": rgb[..., 0], "G": rgb[..., 1], "B": rgb[..., 2], "-": np.zeros_like(rgb[..., 0])}
-        if "Y" in self.fills:
-            planes["Y"] = cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
-        return np.stack([planes[fill] for fill in self.fills], axis=-1)
+        if self._fills_all(rgb):
+            return rgb
+        found = np.zeros((*rgb.shape[:2], self.channel_count), rgb.dtype)
+        for number, channels in enumerate(self._order.pictures):
+            own = rgb[..., 3 * number : 3 * number + 3] if rgb.shape[2] > 3 else rgb
+            fills = self.fills[channels]
+            found[..., channels] = _grey(own) if fills == "Y" else own[..., ["RGB".index(fill) for fill in fills]]
+        return found
 
     def _check_view(self, count: int) -> None:
         view = self.view_channels
@@ -223,6 +252,8 @@ class Preprocessing:
 
     def _per_channel(self, name: str, value: PerChannel) -> Floats:
         numbers = np.array(value, np.float32).reshape(-1)
+        if numbers.size > 1 and all(len(part) == numbers.size for part in self._order.parts):
+            numbers = np.tile(numbers, len(self._order.parts))  # the same for each picture
         if numbers.size not in (1, self.channel_count) or not np.isfinite(numbers).all():
             raise ToolboxError(f"{name} must be one finite number or {self.channel_count} of them, not {value}")
         return np.repeat(numbers, self.channel_count) if numbers.size == 1 else numbers
@@ -240,11 +271,22 @@ class Preprocessing:
         return np.ascontiguousarray(mean[:, top : top + self.size[0], left : left + self.size[1]])
 
 
-def centre_crop(frame: NDArray[np.uint8], size: tuple[int, int], fraction: float = 1.0) -> NDArray[np.uint8]:
-    """Return a view of a frame's centre, uint8 H×W×3: `fraction` of the largest rectangle with the aspect of `size`
+def _resized(frame: AnyFrame, size: tuple[int, int], method: int) -> AnyFrame:
+    """Return a frame in another size (H, W); OpenCV averages areas of four bands at most."""
+    bands = [frame[..., first : first + 3] for first in range(0, frame.shape[2], 3)]
+    parts = [cv2.resize(part, size[::-1], interpolation=method).reshape(*size, -1) for part in bands]
+    return cast(AnyFrame, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2))
+
+
+def _grey(rgb: Frame) -> Frame:
+    return cast(Frame, cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY))[..., None]
+
+
+def centre_crop(frame: AnyFrame, size: tuple[int, int], fraction: float = 1.0) -> AnyFrame:
+    """Return a view of a frame's centre, H×W×bands: `fraction` of the largest rectangle with the aspect of `size`
     (H, W)."""
     height, width = frame.shape[:2]
     unit = min(height / size[0], width / size[1]) * fraction
     rows, columns = max(1, round(size[0] * unit)), max(1, round(size[1] * unit))
     top, left = (height - rows) // 2, (width - columns) // 2
-    return frame[top : top + rows, left : left + columns]
+    return cast(AnyFrame, frame[top : top + rows, left : left + columns])

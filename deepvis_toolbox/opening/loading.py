@@ -20,7 +20,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.opened_module import network_of_module
 from deepvis_toolbox.network.own_copy import own_copy, told_of_numbers, told_of_weights
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from deepvis_toolbox.opening.described import check_channels, describe
+from deepvis_toolbox.opening.described import check_channels, describe, with_pictures, with_pictures_of
 from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
 from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, is_onnx, is_program, model_path, name_by_place
@@ -72,9 +72,9 @@ def load_network(
     no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
     module of `package.module:factory` is looked for, behind what is installed; the working directory is one. `trace`:
     how a module becomes a graph, by `fx`, by `export` (torch.export), or by `auto`: the second where the first refuses.
-    `inputs`: what `forward` takes besides the image, by name: numbers, lists of numbers (a tensor), or "image", the
-    image again. `added_layers`: layers of one's own, besides those of the model.yaml: files of directions (`FILE`,
-    `LAYER=FILE` or `LAYER/NAME=FILE`), or `AddedLayer`s.
+    `inputs`: what `forward` takes besides the image, by name: numbers, lists of numbers (a tensor), "image", the image
+    again, or "image 2", the second of a pair. `added_layers`: layers of one's own, besides those of the model.yaml:
+    files of directions (`FILE`, `LAYER=FILE` or `LAYER/NAME=FILE`), or `AddedLayer`s.
     `until`: the layer of an ONNX file that is the last.
 
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
@@ -166,7 +166,9 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
         told = [*told_of_numbers(state.values()), *fill(made.module, state, str(file))]
     if model.inputs:
         try:
-            made = replace(made, module=with_inputs(own_copy(made.module), model.inputs))
+            model = with_pictures_of(model)
+            channels = parsed_channels(model.input.channels or "RGB")
+            made = replace(made, module=with_inputs(own_copy(made.module), model.inputs, channels))
         except ToolboxError as error:
             raise ToolboxError(f"{model.where('inputs')}: {error}") from None
     no_numbers = weights_without_numbers(made.module)
@@ -188,10 +190,11 @@ def _program_network(model: ModelFile, written: str, device: torch.device) -> Ne
     size = None if None in sides else (int(str(sides[0])), int(str(sides[1])))
     if size is not None and model.input.size not in (None, size):
         raise ToolboxError(f"{model.where('input', 'size')}: {file} was exported for images of {size[0]}×{size[1]}")
+    model, told = with_pictures(model, [*program.pictures.values()], [*program.pictures])
     check_channels(model, file, channel_count)
     description = describe(model, size, channel_count)
     graph = graph_of_loose_program(program.module, description.preprocessing.input_shape, images)
-    graph.meta["not_followed"] = [*program.told, *graph.meta.get("not_followed", ())]
+    graph.meta["not_followed"] = [*told, *program.told, *graph.meta.get("not_followed", ())]
     return _labelled(_noted(TorchNetwork(graph, description, device)), model)
 
 

@@ -99,7 +99,7 @@ class ModelFile(Section):
     input: InputSection = Field(default_factory=lambda: InputSection.model_validate({}))
     inputs: dict[str, ConstantInput] = Field(
         default_factory=dict,
-        description="PyTorch: what forward takes besides the image: numbers, lists (a tensor), or image",
+        description="PyTorch: what forward takes besides the image: numbers, lists (a tensor), image, or image 2",
     )
     labels: str | None = Field(None, description="Text file with one class name a line")
     label_layers: tuple[str, ...] = Field((), description="Layers whose units are the classes, probabilities last")

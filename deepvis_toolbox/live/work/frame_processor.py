@@ -73,8 +73,8 @@ class FrameProcessor:
                 answers[one] = self._history.follow(one, answers[one.of])
         is_still = frame.info.is_still or taken.image is self._last
         self._last = taken.image
-        answers |= self._occlusion.follow(request, taken.image, is_still)
-        answers |= self._accentuation.follow(request, taken.image, is_still)
+        answers |= self._occlusion.follow(request, taken.fitted, is_still)
+        answers |= self._accentuation.follow(request, taken.fitted, is_still)
         return Snapshot(
             request,
             frame.info,
@@ -82,6 +82,7 @@ class FrameProcessor:
             self._with_average(request, answers, average),
             {asked[one]: str(refusal) for one, refusal in taken.refused.items()},
             weakref.ref(self.network),
+            taken.bands,
             device=str(self.network.device),
             timings=taken.milliseconds,
             list_rate=self._lower_rate.rate if self._lower_rate else 0.0,
