@@ -238,6 +238,11 @@ def _inputs(folder: Path) -> Flags:
     return made(folder, "stepped", "inputs: {timestep: [500], other: image}")
 
 
+@kind("a pair in two inputs", "relu:1", "fc:1")
+def _two_pictures(folder: Path) -> Flags:
+    return made(folder, "stepped", "inputs: {timestep: [500], other: image 2}")
+
+
 @kind("an added layer", "relu_1/own:1", "fc/more:1")
 def _added(folder: Path) -> Flags:
     random = np.random.RandomState(0)

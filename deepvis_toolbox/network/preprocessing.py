@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.frames import AnyFrame, centre_crop, grey, resized
 from deepvis_toolbox.words.images import Floats, Frame
 from deepvis_toolbox.words.input_channels import InputChannels, parsed_channels
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # the processes that only decode pictures start without it
 PerChannel = float | Sequence[float] | Floats
 Pixelwise = TypeVar("Pixelwise", Floats, "torch.Tensor")
 AnyArray = TypeVar("AnyArray", bound=NDArray)
-AnyFrame = TypeVar("AnyFrame", bound=Frame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,8 @@ class Preprocessing:
     """How much of the largest centred rectangle with the input's aspect is seen, 0 (exclusive) to 1."""
     view_channels: tuple[int, ...] | None = None
     """The three of more channels that are shown as red, green and blue; None: those that hold them, or the first."""
+    white: float | None = None
+    """Which value of bands of 16 bits or floats is white (255); None: 65535 of 16 bits, and floats are refused."""
     gain: Floats = field(init=False)
     """scale / std, float32 (C,): network value = (pixel - mean) * gain."""
 
@@ -56,6 +58,8 @@ class Preprocessing:
         self._check_view(self._order.count)
         if len(self.size) != 2 or min(self.size) < 1:
             raise ToolboxError(f"the input size {self.size} must be two positive numbers, height and width")
+        if self.white is not None and not 0 < self.white < float("inf"):
+            raise ToolboxError(f"white is {self.white}; it must be a number above 0")
         if not 0 < self.crop <= 1:
             raise ToolboxError(f"crop is {self.crop}; it must be a fraction above 0 and at most 1")
         scale, std = self._per_channel("scale", self.scale), self._per_channel("std", self.std)
@@ -115,6 +119,7 @@ class Preprocessing:
             "channels": self.channels,
             "crop": self.crop,
             "mean_scale_std": digest.hexdigest(),
+            **({"white": self.white} if self.white is not None else {}),
         }
 
     def takes(self, bands: int) -> bool:
@@ -154,22 +159,24 @@ class Preprocessing:
         """Return the part of a frame that the network sees, resized to the input's size, H×W×bands.
 
         A frame is RGB uint8 H×W×3. Where several pictures fill the channels (`RGB+RGB`), it may be as many, one behind
-        the other, H×W×6; where the input has more than three channels, one band for each, in their order, uint8 or
-        float32 on the scale of 0 to 255. With `stretch` all of it is seen, whatever its aspect. `ToolboxError` where it
-        is no such frame.
+        the other, H×W×6; where the input has more than three channels, one band for each, in their order: uint8, or
+        uint16 or float32, which become float32 on the scale of 0 to 255 (`white`). With `stretch` all of it is seen,
+        whatever its aspect. `ToolboxError` where it is no such frame.
         """
         self._check_frame(frame)
+        if frame.dtype != np.uint8:
+            frame = cast(AnyFrame, frame * np.float32(255 / (self.white or 65535)))
         cropped = frame if stretch else centre_crop(frame, self.size, self.crop)
         if cropped.shape[:2] == self.size:
             return cropped
         factor = max(cropped.shape[0] / self.size[0], cropped.shape[1] / self.size[1])
         # Linear interpolation reads two pixels a side: enough below a factor of two, in a ninth of the time of areas.
         method = cv2.INTER_CUBIC if factor < 1 else cv2.INTER_LINEAR if factor < 2 else cv2.INTER_AREA
-        return _resized(cropped, self.size, method)
+        return resized(cropped, self.size, method)
 
     def _check_frame(self, frame: Frame) -> None:
         bands = frame.shape[2] if frame.ndim == 3 else 0
-        kinds = (np.uint8,) if bands == 3 else (np.uint8, np.float32)
+        kinds = (np.uint8,) if bands == 3 else (np.uint8, np.uint16, np.float32)
         if bands < 2 or frame.dtype not in kinds or frame.size == 0:
             raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
         if not self.takes(bands):
@@ -178,6 +185,8 @@ class Preprocessing:
             own = f", or bands for its {self.channel_count} channels" if self.channel_count > 3 else ""
             what = "a pair of pictures, or six bands" if bands == 6 else f"{bands} bands"
             raise ToolboxError(f"the frame is {what}; the network takes {some}{own} (channels {self.channels})")
+        if frame.dtype == np.float32 and self.white is None:
+            raise ToolboxError("its bands are floats: say which value is white, as in white: 1 (--white 1)")
 
     def to_rgb(self, values: Floats) -> NDArray[np.uint8]:
         """Return network values (N, C, H, W) as RGB uint8 N×H×W×3, clipped to 0-255."""
@@ -229,7 +238,7 @@ class Preprocessing:
 
     def _in_channel_order(self, rgb: Frame) -> Frame:
         if self.channels == "gray":
-            return _grey(rgb)
+            return grey(rgb)
         if self.channels in ("RGB", "BGR"):
             return self.in_rgb_order(rgb)  # the same exchange leads there
         if self._fills_all(rgb):
@@ -238,7 +247,7 @@ class Preprocessing:
         for number, channels in enumerate(self._order.pictures):
             own = rgb[..., 3 * number : 3 * number + 3] if rgb.shape[2] > 3 else rgb
             fills = self.fills[channels]
-            found[..., channels] = _grey(own) if fills == "Y" else own[..., ["RGB".index(fill) for fill in fills]]
+            found[..., channels] = grey(own) if fills == "Y" else own[..., ["RGB".index(fill) for fill in fills]]
         return found
 
     def _check_view(self, count: int) -> None:
@@ -269,24 +278,3 @@ class Preprocessing:
                 f"{'×'.join(map(str, self.input_shape))}, the network's input"
             )
         return np.ascontiguousarray(mean[:, top : top + self.size[0], left : left + self.size[1]])
-
-
-def _resized(frame: AnyFrame, size: tuple[int, int], method: int) -> AnyFrame:
-    """Return a frame in another size (H, W); OpenCV averages areas of four bands at most."""
-    bands = [frame[..., first : first + 3] for first in range(0, frame.shape[2], 3)]
-    parts = [cv2.resize(part, size[::-1], interpolation=method).reshape(*size, -1) for part in bands]
-    return cast(AnyFrame, parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2))
-
-
-def _grey(rgb: Frame) -> Frame:
-    return cast(Frame, cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY))[..., None]
-
-
-def centre_crop(frame: AnyFrame, size: tuple[int, int], fraction: float = 1.0) -> AnyFrame:
-    """Return a view of a frame's centre, H×W×bands: `fraction` of the largest rectangle with the aspect of `size`
-    (H, W)."""
-    height, width = frame.shape[:2]
-    unit = min(height / size[0], width / size[1]) * fraction
-    rows, columns = max(1, round(size[0] * unit)), max(1, round(size[1] * unit))
-    top, left = (height - rows) // 2, (width - columns) // 2
-    return cast(AnyFrame, frame[top : top + rows, left : left + columns])

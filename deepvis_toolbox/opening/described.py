@@ -56,7 +56,9 @@ def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_cou
     mean = read_mean(model.existing("mean", written, "input", "mean")) if isinstance(written, str) else written
     _check_units(model, mean)
     try:
-        return Preprocessing(size, channels, mean, section.scale, section.std, section.crop, section.view_channels)
+        return Preprocessing(
+            size, channels, mean, section.scale, section.std, section.crop, section.view_channels, section.white
+        )
     except ToolboxError as error:
         raise ToolboxError(f"{model.where('input')}: {error}") from None
 

@@ -14,7 +14,7 @@ import torch
 from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path, user_path
 from deepvis_toolbox.network.added_layers import AddedLayer
 from deepvis_toolbox.network.constant_inputs import with_inputs
-from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
+from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.opened_module import network_of_module
@@ -49,6 +49,7 @@ def load_network(
     std: NumberOrNumbers | None = None,
     crop: float | None = None,
     view_channels: Sequence[int] | None = None,
+    white: float | None = None,
     trust: bool = False,
     path: Sequence[str | Path] = (),
     trace: str | None = None,
@@ -66,7 +67,7 @@ def load_network(
     The others overrule the model.yaml: network value = (pixel - mean) * scale / std, pixels 0-255, means in the
     network's channel order (`channels`: RGB, BGR, gray, or what fills more than three: RGB+RGB, RGB+1); `input_size`:
     (H, W) or one number; `crop`: the fraction of the picture's centre that is seen; `view_channels`: which three of
-    more are shown. Paths given here start from the working directory.
+    more are shown; `white`: which value of bands of 16 bits or floats is white. Paths start from the working directory.
 
     A model.yaml that is not one of the program's or the user's own models is data: it may name no code (`factory`) and
     no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
@@ -86,7 +87,8 @@ def load_network(
     files = {"prototxt": prototxt, "weights": weights, "labels": labels}
     others = {"trace": trace, "until": until, "inputs": inputs}
     how = {"channels": channels, "view_channels": view_channels, "scale": scale, "std": std, "crop": crop}
-    how |= {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean, "size": input_size}
+    mean = _absolute(mean) if isinstance(mean, (str, Path)) else mean
+    how |= {"mean": mean, "size": input_size, "white": white}
     paths = {name: _absolute(path) for name, path in files.items()}
     described = _described(model, _given({**paths, **others}), _given(how), trust)
     network = _opened(described, engine, device, [user_path(folder).resolve() for folder in path])
@@ -95,7 +97,9 @@ def load_network(
 
 def _opened(described: ModelFile, engine: str, device: str, path: Sequence[Path]) -> Network:
     if described.framework == "caffe":
-        return _caffe_network(described, engine, device)
+        from deepvis_toolbox.opening.caffe_network import caffe_network  # with the formats, which others do without
+
+        return _labelled(caffe_network(described, engine, device), described)
     if engine == "caffe":
         raise ToolboxError(f"{described.title} is no network of Caffe; the engine caffe runs Caffe's own files only")
     if described.onnx is not None:
@@ -215,61 +219,6 @@ def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescripti
     written = model.input.model_dump(exclude_unset=True)
     description = describe(model.changed({}, {key: value for key, value in made.input.items() if key not in written}))
     return description if description.labels else replace(description, labels=made.labels)
-
-
-def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
-    from deepvis_toolbox.caffe.graph import graph_of  # with the formats, which other networks do without
-    from deepvis_toolbox.caffe.prototxt import read_prototxt
-
-    prototxt = model.existing("prototxt", str(model.prototxt))
-    if model.weights is None:
-        raise ToolboxError(f"{model.where()}: the Caffe network {model.title} needs its weights (a .caffemodel)")
-    weights = model.existing("weights", model.weights)
-    definition = read_prototxt(prototxt)
-    graph = graph_of(definition, weights, _wanted_shape(model), hollow=engine == "caffe")
-    channel_count, height, width = graph.meta["input_shape"]
-    check_channels(model, prototxt, channel_count)
-    model, told = _prepared_as_in(model, graph.meta["prepares"])
-    description = replace(
-        describe(model, (height, width), channel_count),
-        files=_files(model, prototxt, weights),
-        notes=(*graph.meta["notes"], *told),
-    )
-    if engine == "caffe":
-        from deepvis_toolbox.caffe.engine import CaffeNetwork
-
-        # Whether real Caffe can use a GPU is for Caffe to say, not for PyTorch.
-        named = torch.device("cpu" if device == "auto" else device)
-        return _labelled(CaffeNetwork(definition, weights, graph, description, named), model)
-    return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
-
-
-def _prepared_as_in(model: ModelFile, prepares: Mapping[str, Any]) -> tuple[ModelFile, list[str]]:
-    """Return the model with the mean and scale of the prototxt's data layer, where it says none, and what is told of
-    it."""
-    taken = {key: value for key, value in prepares.items() if key not in model.input.model_fields_set}
-    notes = []
-    if isinstance(file := taken.get("mean"), str):
-        del taken["mean"]
-        notes = [f"the prototxt's data layer subtracts the mean of {file}, which is not looked for: give it by --mean"]
-    if not taken:
-        return model, notes
-    told = ", ".join(f"{key} {value}" for key, value in taken.items())
-    return model.changed({}, taken), [*notes, f"pictures are prepared as the prototxt's data layer does it: {told}"]
-
-
-def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
-    """Return (C, H, W) where the model.yaml or a flag gives a size; C is 0 where it is for the weights to tell."""
-    if model.input.size is None:
-        return None
-    channel_count = parsed_channels(model.input.channels).count if model.input.channels else 0
-    return (channel_count, *model.input.size)
-
-
-def _files(model: ModelFile, prototxt: Path, weights: Path) -> NetworkFiles:
-    """Return where the files of a Caffe network are."""
-    mean = model.path(model.input.mean) if isinstance(model.input.mean, str) else None
-    return NetworkFiles(prototxt, weights, mean, model.path(model.labels) if model.labels else None)
 
 
 def _labelled(network: Network, model: ModelFile) -> Network:

@@ -133,9 +133,14 @@ def test_frames_that_a_network_does_not_take_are_told(channels: str, bands: int,
 
 def test_bands_of_any_depth_are_taken_as_they_are_and_cut_and_resized_as_pictures_are() -> None:
     mean, std = np.arange(13.0) * 10, np.arange(13.0) + 1
-    how = Preprocessing(SIZE, "1+BGR+9", mean, std=std)
+    how = Preprocessing(SIZE, "1+BGR+9", mean, std=std, white=510)
     bands = np.random.default_rng(3).uniform(0, 300, (30, 30, 13)).astype(np.float32)
+    deep = np.round(bands).astype(np.uint16)
+    half = Preprocessing(SIZE, "1+BGR+9", mean, std=std).to_input(deep)
+    np.testing.assert_allclose(
+        half * std[:, None, None] + mean[:, None, None], how.fit(deep).transpose(2, 0, 1) * 510 / 65535, atol=1e-3
+    )
     found = how.to_input(bands)
     for number in range(13):
         cut = cv2.resize(bands[4:26, :, number], SIZE[::-1], interpolation=cv2.INTER_LINEAR)
-        np.testing.assert_allclose(found[number], (cut - mean[number]) / std[number], rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(found[number], (cut / 2 - mean[number]) / std[number], rtol=1e-4, atol=1e-3)

@@ -95,7 +95,7 @@ class FrameProcessor:
         changes = request.stretch, request.perturbation
         left_out = pace.left_out(asked, changes, frame.info.is_still or is_again) if pace else frozenset()
         taken = self._session.take_all(
-            frame.image,
+            frame.given_to(self.network.preprocessing.takes),
             [one for one in asked if one not in left_out],
             stretch=request.stretch,
             is_still=frame.info.is_still,
