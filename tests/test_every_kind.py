@@ -48,7 +48,8 @@ def _check_no_false_alarm(network: Network, pictures: Path) -> None:
     watch, state, session = SaturatedLayer(), State(), measure.Session(network)
     state.facts.layers = tuple(network.layers.values())
     for path in sorted(pictures.iterdir()):
-        for question in watch.asking(Request(), state).questions:
+        watch.ask(state)
+        for question in state.facts.noticing:
             answers = {question: session.take(decode_picture(path), question)}
             frame = FrameInfo(path.name, 0, is_still=True)
             assert not watch.follow(state, Snapshot(Request(), frame, np.zeros((1, 1, 3), np.uint8), answers))

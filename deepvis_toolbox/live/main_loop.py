@@ -102,7 +102,8 @@ class MainLoop:
         self._take_keys()
         self._take_clicks()
         self._meet_network()
-        self.work.inbox.ask(self._saturated.asking(make_request(self.state), self.state))
+        self._saturated.ask(self.state)
+        self.work.inbox.ask(make_request(self.state))
         self._take_snapshot()
         self._changed |= self._source_control.follow(self.state)
         if self._shelf:

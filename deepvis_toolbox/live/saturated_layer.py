@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.measure import AtTheEnds, Ends
 from deepvis_toolbox.words.layer import Layer
@@ -26,19 +23,17 @@ class SaturatedLayer:
     def __init__(self) -> None:
         self._found: dict[tuple[str, int], Ends] = {}
 
-    def asking(self, request: Request, state: State) -> Request:
-        """Return the request with the question that is still open."""
+    def ask(self, state: State) -> None:
+        """Let the window ask about the layer, or about nothing any more."""
         question = self._question(state)
-        is_changed = bool(request.edits or request.perturbation)
-        if question is None or is_changed:
-            return request
-        return replace(request, questions=request.questions | {question})
+        state.facts.noticing = frozenset() if question is None else frozenset({question})
 
     def follow(self, state: State, snapshot: Snapshot) -> str:
         """Return what to tell people with the last of the pictures, if the layer is saturated; empty else."""
         question = self._question(state)
         ends = snapshot.answer(question) if question else None
-        if question is None or ends is None:
+        is_changed = bool(snapshot.request.edits or snapshot.request.perturbation)
+        if question is None or ends is None or is_changed:
             return ""
         frame = snapshot.frame
         self._found[frame.source, 0 if frame.is_still else frame.number] = ends

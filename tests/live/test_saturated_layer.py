@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from deepvis_toolbox import load_network, measure
+from deepvis_toolbox.live.layout import make_request
 from deepvis_toolbox.live.saturated_layer import PICTURES, SaturatedLayer
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.request import Request
@@ -80,19 +81,25 @@ def test_nothing_is_said_of_others(state: State, ends: Ends) -> None:
 
 
 def test_the_layer_is_asked_for_until_that_is_known_and_not_while_things_are_changed(state: State) -> None:
-    watch, asked = SaturatedLayer(), Request(frozenset({measure.LayerMaps("fc")}))
-    assert watch.asking(asked, state).questions == asked.questions | {ASKED}
+    def asked(watch: SaturatedLayer, state: State) -> bool:
+        without = make_request(state).questions - {ASKED}
+        watch.ask(state)
+        assert make_request(state).questions - {ASKED} == without
+        return ASKED in make_request(state).questions
+
+    watch, bad = SaturatedLayer(), Ends(0.6, 0.4)
+    assert asked(watch, state)
     for changed in (Request(perturbation=Perturbation(noise=0.5)), Request(edits=(Edit("conv", (0,), "zero"),))):
-        assert watch.asking(changed, state) is changed
+        for number in range(2 * PICTURES):
+            assert not watch.follow(state, replace(seen(bad, number), request=changed))
     for number in range(PICTURES):
         watch.follow(state, seen(Ends(0.2, 0.0), number))
-    assert watch.asking(asked, state) is asked
+    assert not asked(watch, state)
     training = State()
     training.facts = replace(state.facts, is_training=True)
-    assert SaturatedLayer().asking(asked, training) is asked
-    assert SaturatedLayer().asking(asked, State()) is asked
     linear = state_of(opened(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 3)).eval(), (8, 8)))
-    assert SaturatedLayer().asking(asked, linear) is asked
+    for other in (training, State(), linear):
+        assert not asked(SaturatedLayer(), other)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +134,8 @@ def test_the_default_network_is_noticed_where_pixels_go_in_as_they_are(how: dict
         pictures = [*photographs, *(picture[:, ::-1] for picture in photographs)][:PICTURES]
         sentences = []
         for number, picture in enumerate(pictures):
-            (question,) = watch.asking(Request(), state).questions
+            watch.ask(state)
+            (question,) = state.facts.noticing
             assert question == AtTheEnds("stem")
             answers = {question: session.take(picture, question)}
             snapshot = Snapshot(Request(), FrameInfo(f"{number}.jpg", 0, True), np.zeros((1, 1, 3), np.uint8), answers)
