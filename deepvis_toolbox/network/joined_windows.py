@@ -144,7 +144,7 @@ def _arranged(
 
 
 def joined(value: torch.Tensor, order: torch.Tensor, lying: Lying, grid: tuple[int, int] | None) -> torch.Tensor:
-    """Return windows as maps (N, D, rows, columns), or heads as tokens (N, T, heads·d)."""
+    """Return windows as maps, float32 (N, D, rows, columns), or heads as tokens, float32 (N, T, heads·d)."""
     flat = _flat(value, lying)
     if grid is None:
         return flat
@@ -154,8 +154,8 @@ def joined(value: torch.Tensor, order: torch.Tensor, lying: Lying, grid: tuple[i
 def parted(
     whole: torch.Tensor, value: torch.Tensor, order: torch.Tensor, lying: Lying, grid: tuple[int, int] | None
 ) -> torch.Tensor:
-    """Return what `joined` has made of `value`, or what has become of it since, as `value` lies; what lies at no place
-    is taken from there."""
+    """Return what `joined` has made of `value`, or what has become of it since, as `value` lies, float32 (N·windows,
+    …); what lies at no place is taken from there."""
     _, place_axes, unit_axes, sizes = lying
     flat = whole if grid is None else _flat(value, lying).index_copy(1, order, whole.flatten(2).transpose(1, 2))
     axes = (0, *place_axes, *unit_axes)

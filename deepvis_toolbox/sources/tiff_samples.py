@@ -125,7 +125,7 @@ def _colours(samples: Samples, layout: _Layout) -> TiffColours:
 
 
 def tiff_bands(data: bytes, tags: Any) -> Samples | None:
-    """Return all samples of a TIFF, (H, W, C) of 8 or 16 bits, whose samples beyond grey, or beyond red, green and
+    """Return all samples of a TIFF, uint8 or uint16 (H, W, C), whose samples beyond grey, or beyond red, green and
     blue, are no transparency; None for the others, and for arrangements that are not known here."""
     layout = _layout(data, tags, _MOST_BANDS)
     if layout is None or layout.photometric not in (_BLACK_IS_ZERO, _RGB) or layout.samples in (1, 3):
