@@ -156,21 +156,23 @@ def _mixed_place_by_place(block: SwinBlock, qkv: torch.Tensor) -> torch.Tensor:
     whole = empty.expand(n, *padded, -1).clone()  # a place of padding holds zeros, so its linear layer gives the bias
     whole[:, :rows, :columns] = qkv
     q, k, v = (part.reshape(n, *padded, heads, -1) for part in whole.chunk(3, -1))
-    at = [(torch.arange(size) - shift) % size for size in padded]  # where each place lies in the shifted picture
-    result = torch.zeros(n, rows, columns, heads, q.shape[-1])
-    for row in range(rows):
-        for column in range(columns):
-            top, left = int(at[0][row]), int(at[1][column])
-            window_rows = ((torch.arange(side) + top // side * side) + shift) % padded[0]
-            window_columns = ((torch.arange(side) + left // side * side) + shift) % padded[1]
-            keys = k[:, window_rows][:, :, window_columns].flatten(1, 2)
-            values = v[:, window_rows][:, :, window_columns].flatten(1, 2)
-            scores = (q[:, row, column, None] * keys).sum(-1) * q.shape[-1] ** -0.5
-            own = top % side * side + left % side
-            if not block.attn.fused:
-                scores = scores + block.attn.bias[0, :, own].T
-                if shift:
-                    window = top // side * (padded[1] // side) + left // side
-                    scores = scores + block.mask[window, own][:, None]
-            result[:, row, column] = (scores.softmax(1)[..., None] * values).sum(1)
-    return result.flatten(3)
+    # Where each place lies in the shifted picture, and which places lie in the same window there.
+    top, left = (
+        each.flatten()
+        for each in torch.meshgrid(
+            (torch.arange(rows) - shift) % padded[0], (torch.arange(columns) - shift) % padded[1], indexing="ij"
+        )
+    )
+    window_rows = (torch.arange(side) + (top // side * side)[:, None] + shift) % padded[0]
+    window_columns = (torch.arange(side) + (left // side * side)[:, None] + shift) % padded[1]
+    beside = (window_rows[:, :, None] * padded[1] + window_columns[:, None]).flatten(1)
+    keys, values = (part.flatten(1, 2)[:, beside] for part in (k, v))
+    scores = (q[:, :rows, :columns].flatten(1, 2)[:, :, None] * keys).sum(-1) * q.shape[-1] ** -0.5
+    own = top % side * side + left % side
+    if not block.attn.fused:
+        scores = scores + block.attn.bias[0][:, own].permute(1, 2, 0)
+        if shift:
+            window = top // side * (padded[1] // side) + left // side
+            scores = scores + block.mask[window, own][..., None]
+    mixed = (scores.softmax(2)[..., None] * values).sum(2)
+    return mixed.reshape(n, rows, columns, -1)

@@ -26,8 +26,9 @@ def _swin(**how: bool) -> Swin:
     return Swin(SIZE, **how).eval()
 
 
-@pytest.mark.parametrize("way", ["fx", "export"])
-@pytest.mark.parametrize("how", [{}, {"in_a_row": True}, {"fused": True}], ids=["maps", "in a row", "fused"])
+@pytest.mark.parametrize(
+    ("way", "how"), [("fx", {}), ("export", {}), ("fx", {"in_a_row": True}), ("fx", {"fused": True})], ids=str
+)
 def test_joined_maps_are_those_computed_place_by_place(way: TraceWay, how: dict[str, bool]) -> None:
     """Windows of 4×4 on 8×12 and, padded, on 4×6 places; every second block shifted."""
     module, x = _swin(**how), torch.randn(2, 3, *SIZE)
@@ -96,7 +97,7 @@ def test_units_have_places_preferred_images_and_top_images(tmp_path: Path) -> No
     for number, frame in enumerate(frames):
         cv2.imwrite(str(tmp_path / f"{number}.png"), frame[..., ::-1])
     top = scan(net, str(tmp_path), layers=[layer], top=2)
-    wanted = torch.cat([maps_without_windows(module, net.preprocess(frame))[layer] for frame in frames])
+    wanted = torch.cat([maps_without_windows(module, net.preprocess(frame))[layer] for frame in frames]).detach()
     best = wanted.flatten(2).amax(2)
     assert np.array_equal(top.images[layer][:, 0], best.argmax(0).numpy())
     row, column = top.places[layer][5, 0]
@@ -105,8 +106,7 @@ def test_units_have_places_preferred_images_and_top_images(tmp_path: Path) -> No
     np.testing.assert_allclose(found, wanted[0].detach(), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("way", ["fx", "export"])
-@pytest.mark.parametrize("how", ["explicit", "fused"])
+@pytest.mark.parametrize(("way", "how"), [("fx", "explicit"), ("fx", "fused"), ("export", "explicit")])
 def test_the_heads_of_a_vision_transformer_are_tokens_that_lie_on_its_grid(how: str, way: TraceWay) -> None:
     torch.manual_seed(0)
     module = VisionTransformer((32, 64), how=how).eval()
