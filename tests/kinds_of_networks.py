@@ -17,6 +17,7 @@ from tests.nets import Branching, Residual
 from tests.network.exported_networks import EXPORTED
 from tests.network.test_channels_last import Block, Whole
 from tests.transformers import VisionTransformer
+from tests.windowed import Swin
 
 Flags = list[str]
 
@@ -74,6 +75,9 @@ exported_only = _seeded(EXPORTED["torch.zeros of the shape"])
 windows = _seeded(EXPORTED["windows counted by int()"])
 dictionary = _seeded(EXPORTED["a dict of outputs, with a mask in it"])
 convnext = _seeded(lambda: Whole([Block(8), Block(8)], nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 5)))
+
+
+swin = _seeded(Swin)
 
 
 class _Ending(nn.Module):
@@ -184,6 +188,8 @@ _plain("half precision", "halved", "relu_1:1", "fc:1")
 _plain("a transformer", "vit", "blocks.0.mlp.1:3", "head:1")
 _plain("channels last", "convnext", "blocks.0.act:2", "head:1")
 _plain("windows in the batch", "windows", "relu:1", "head:1", size="16")
+_plain("shifted windows", "swin", "stages.0.1.attn.proj:3", "head:1", size="[32, 48]")
+_plain("heads of attention", "vit", "blocks.0.attn.v:3", "head:1")
 _plain("one channel", "one_channel", "relu_1:1", "ending.2:1", how="mean: 127, std: 64, channels: gray")
 _plain("a pair in six channels", "pair", "relu_1:1", "ending.2:1", how="mean: 127, std: 64, channels: RGB+RGB")
 _plain("thirteen channels", "many_bands", "relu_1:1", "ending.2:1", how="mean: 99, std: 64, channels: 1+BGR+9")
@@ -236,6 +242,11 @@ def _caffe(folder: Path) -> Flags:
 @kind("another input, given once for all", "relu:1", "fc:1")
 def _inputs(folder: Path) -> Flags:
     return made(folder, "stepped", "inputs: {timestep: [500], other: image}")
+
+
+@kind("a pair in two inputs", "relu:1", "fc:1")
+def _two_pictures(folder: Path) -> Flags:
+    return made(folder, "stepped", "inputs: {timestep: [500], other: image 2}")
 
 
 @kind("an added layer", "relu_1/own:1", "fc/more:1")

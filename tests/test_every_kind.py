@@ -11,13 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepvis_toolbox import measure
 from deepvis_toolbox.atlas import atlas_command
 from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.live import toolbox_command
+from deepvis_toolbox.live.saturated_layer import SaturatedLayer
+from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.work.request import Request
+from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.opening import loading
 from deepvis_toolbox.optimize.cli import optimize_command
 from deepvis_toolbox.pipeline import pipeline_command, stages
 from deepvis_toolbox.scan.cli import crop_command, scan_command
+from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.sources.frame import FrameInfo
 from find_maxes import TopImages
 from tests.kinds_of_networks import KINDS, flags_of
 
@@ -35,6 +43,18 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _check_no_false_alarm(network: Network, pictures: Path) -> None:
+    """Show the pictures to what looks whether the first layer is saturated."""
+    watch, state, session = SaturatedLayer(), State(), measure.Session(network)
+    state.facts.layers = tuple(network.layers.values())
+    for path in sorted(pictures.iterdir()):
+        watch.ask(state)
+        for question in state.facts.noticing:
+            answers = {question: session.take(decode_picture(path), question)}
+            frame = FrameInfo(path.name, 0, is_still=True)
+            assert not watch.follow(state, Snapshot(Request(), frame, np.zeros((1, 1, 3), np.uint8), answers))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_goes_through_all(
     kind: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -50,6 +70,7 @@ def test_it_goes_through_all(
         status = run_command(lambda: main([*flags, *arguments]))
         assert status == 0, capsys.readouterr().err
 
+    _check_no_false_alarm(opened(flags[flags.index("--model") + 1]), pictures)
     units = [address for address in KINDS[kind][1:] if address]
     layers = [address.rpartition(":")[0] for address in units]
     for unit, keys in zip(units, (KEYS, "b H v"), strict=False):

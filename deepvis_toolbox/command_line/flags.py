@@ -42,6 +42,7 @@ def add_network_flags(parser: CommandParser) -> None:
     )
     add_flag(group, "--view-channels", reader=values.three_channels, metavar="R,G,B",
              help="of more than three channels: the numbers of those that are shown")  # fmt: skip
+    add_flag(group, "--white", reader=values.number, metavar="X", help="the value of bands of 16 bits that is white")
     add_flag(group, "--labels", metavar="FILE", help="class names, one a line")
     group.add_argument("--add-layer", action="append", default=[], metavar="[LAYER=]FILE",
                        help="directions (.npz, .safetensors) that become a layer of their own")  # fmt: skip

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
 _PATHS = ("prototxt", "weights", "labels")
-_VALUES = ("trace", "until", "input_size", "channels", "view_channels", "mean", "scale", "std", "crop")
+_VALUES = ("trace", "until", "input_size", "channels", "view_channels", "white", "mean", "scale", "std", "crop")
 
 
 def opened_network(given: argparse.Namespace) -> Network:

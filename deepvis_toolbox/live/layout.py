@@ -95,7 +95,7 @@ def make_request(state: State) -> Request:
     """Return what the worker must answer for the panes that are shown; nothing while the network is loading."""
     shown = (pane for pane in PANES.values() if pane.is_shown(state, None)) if state.facts.layers else ()
     questions = frozenset(question for pane in shown for question in pane.needs(state))
-    return Request(questions, state.view.stretch, state.view.edits, state.view.perturbation)
+    return Request(questions | state.facts.noticing, state.view.stretch, state.view.edits, state.view.perturbation)
 
 
 @dataclass(frozen=True)

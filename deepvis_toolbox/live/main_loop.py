@@ -18,6 +18,7 @@ from deepvis_toolbox.live.pictures.picture_shelf import OpenShelf, PictureShelf,
 from deepvis_toolbox.live.pictures.shooter import Shooter
 from deepvis_toolbox.live.pictures.window_film import WindowFilm
 from deepvis_toolbox.live.same_answer import SameAnswer
+from deepvis_toolbox.live.saturated_layer import SaturatedLayer
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
@@ -80,6 +81,7 @@ class MainLoop:
         self._pace = DrawingPace(self.options.window.max_fps)
         self._message_until = 0.0
         self._same_answer = SameAnswer()
+        self._saturated = SaturatedLayer()
         self._size = (0, 0)
 
     def run(self) -> None:
@@ -100,6 +102,7 @@ class MainLoop:
         self._take_keys()
         self._take_clicks()
         self._meet_network()
+        self._saturated.ask(self.state)
         self.work.inbox.ask(make_request(self.state))
         self._take_snapshot()
         self._changed |= self._source_control.follow(self.state)
@@ -212,7 +215,8 @@ class MainLoop:
             self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         if take_grown(self.state, snapshot, self._shelf):
             self._touched()
-        if told := self._same_answer.follow(self.state, snapshot):
+        notices = (self._same_answer.follow(self.state, snapshot), self._saturated.follow(self.state, snapshot))
+        if told := "; ".join(filter(None, notices)):
             self.state.facts.message = told
             self._touched()
         self.snapshots_seen += 1

@@ -59,7 +59,7 @@ class Facts:
     """What made a thread fail, for the window to show; empty while all run."""
     message: str = ""
     """One sentence above the status line: what the last key did, or why it did nothing."""
-
+    noticing: frozenset[Any] = frozenset()  # questions asked for no pane, to tell of what is wrong
     is_filming: bool = False
     """A key has begun a film of the window."""
     recording_stopped: bool = False

@@ -13,6 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from deepvis_toolbox.measure.at_ends import AtTheEnds, Ends
 from deepvis_toolbox.measure.attention import Attention, AttentionMaps, AttentionRollout, TokenNorms, TokenSizes
 from deepvis_toolbox.measure.backward_image import BackwardImage, InputGradient
 from deepvis_toolbox.measure.class_map import ClassesAtPlaces, ClassMap
@@ -51,6 +52,7 @@ __all__ = [
     "ActiveUnits",
     "Activity",
     "AsItIs",
+    "AtTheEnds",
     "Attention",
     "AttentionMaps",
     "AttentionRollout",
@@ -68,6 +70,7 @@ __all__ = [
     "Difference",
     "Edit",
     "Edited",
+    "Ends",
     "GradCAM",
     "GradientNeed",
     "Heat",

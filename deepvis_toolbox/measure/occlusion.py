@@ -11,7 +11,7 @@ import numpy as np
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.where_it_looks import check_unit
 from deepvis_toolbox.words.edit import Edit
-from deepvis_toolbox.words.images import Floats, RGBImage
+from deepvis_toolbox.words.images import Floats, Frame
 from deepvis_toolbox.words.perturbation import MIDDLE_GREY
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class OcclusionMap(Question[Occlusion]):
 class Occluder:
     """Tries the squares of one picture. Not for use by two threads at once."""
 
-    def __init__(self, network: Network, question: OcclusionMap, image: RGBImage, edits: Sequence[Edit] = ()) -> None:
-        """`image`: the picture as the network sees it, RGB uint8 H×W×3. `ToolboxError` for a unit that is not there."""
+    def __init__(self, network: Network, question: OcclusionMap, image: Frame, edits: Sequence[Edit] = ()) -> None:
+        """`image`: what the network is given, H×W×bands. `ToolboxError` for a unit that is not there."""
         check_unit(network, question.layer, question.unit)
         self._network, self._question, self._image, self._edits = network, question, image, tuple(edits)
         height, width = image.shape[:2]
@@ -75,7 +75,7 @@ class Occluder:
         for place, value in zip(now, covered, strict=True):
             self._drops[place] = self._value - value
 
-    def covered(self, row: int, column: int) -> RGBImage:
+    def covered(self, row: int, column: int) -> Frame:
         """Return the picture with the square whose centre lies in this row and column of the map."""
         image = self._image.copy()
         rows, columns = (
@@ -92,7 +92,7 @@ class Occluder:
         """Return what is known by now."""
         return Occlusion(_filled(self._drops), self._value, 1 - len(self._waiting) / self._drops.size)
 
-    def _values(self, images: Sequence[RGBImage]) -> list[float]:
+    def _values(self, images: Sequence[Frame]) -> list[float]:
         """Return the unit's largest activation in each picture."""
         import torch
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,14 +13,14 @@ from deepvis_toolbox.measure.perturbing import perturbed
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.words.comparison import Reference
 from deepvis_toolbox.words.edit import Edit
-from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.images import Frame, RGBImage
 from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 
 
 class Picture(NamedTuple):
     """A frame, and how it becomes what the network sees."""
 
-    frame: RGBImage
+    frame: Frame
     stretch: bool = False
     token: object = None
     """What stands for the frame where its array is not written to; the same token is not looked at again."""
@@ -43,7 +43,7 @@ class PassMaker:
         self._references, self._matched = references, matched
         self._pass: Pass | None = None
         self._seen: tuple[object, ...] | None = None
-        self._fitted: RGBImage | None = None
+        self._fitted: Frame | None = None
         self._changed: tuple[Pass, Perturbation, int, Pass] | None = None
 
     def over(self, picture: Picture) -> tuple[Pass, bool]:
@@ -55,7 +55,7 @@ class PassMaker:
             return passes, again
         key = (passes, picture.perturbation, picture.number)
         if self._changed is None or self._changed[:3] != key:
-            image = perturbed(passes.image, picture.perturbation, picture.number)
+            image = perturbed(passes.fitted, picture.perturbation, picture.number)
             self._changed = (*key, self._new_pass(image, passes))
         return self._changed[3], again
 
@@ -72,21 +72,23 @@ class PassMaker:
         self._seen = seen
         return self._pass, again
 
-    def _new_pass(self, fitted: RGBImage, came: Pass | None = None) -> Pass:
+    def _new_pass(self, fitted: Frame, came: Pass | None = None) -> Pass:
         return pass_over_fitted(self._network, fitted, came, self._references, matched=self._matched)
 
 
 def pass_over_fitted(
     network: Network,
-    fitted: RGBImage,
+    fitted: Frame,
     came: Pass | None = None,
     references: Callable[[Reference], Pass] | None = None,
     edits: tuple[Edit, ...] = (),
     matched: MatchedUnits | None = None,
 ) -> Pass:
-    """Return a new pass over an RGB picture that has the network's input's size, uint8 H×W×3; `came`, `references`,
-    `edits`, `matched`: see `Pass`."""
+    """Return a new pass over a frame that has the network's input's size, H×W×bands; `came`, `references`, `edits`,
+    `matched`: see `Pass`."""
     preprocessing = network.preprocessing
     values = torch.from_numpy(preprocessing.values_of(fitted))[None].to(network.device)
-    seen = fitted if preprocessing.shows_pictures else network.deprocess(values)[0]
-    return Pass(network, seen, values, edits=edits, came=came, references=references, matched=matched)
+    is_shown = preprocessing.shows_pictures and fitted.shape[2] == 3
+    seen = cast(RGBImage, fitted) if is_shown else network.deprocess(values)[0]
+    bands = None if is_shown else fitted
+    return Pass(network, seen, values, None, edits, came, references, matched, bands)

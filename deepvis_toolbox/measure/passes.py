@@ -17,7 +17,7 @@ from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.comparison import Reference
 from deepvis_toolbox.words.edit import Edit
-from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.images import Frame, RGBImage
 from deepvis_toolbox.words.unit import Unit
 
 MatchedUnits = Callable[[str], NDArray[np.int32] | None]
@@ -38,12 +38,15 @@ class Pass:
         came: Pass | None = None,
         references: Callable[[Reference], Pass] | None = None,
         matched: MatchedUnits | None = None,
+        bands: Frame | None = None,
     ) -> None:
         """Take `image`: the picture as the network sees it, RGB uint8 H×W×3; `values`: the same as network input,
         float32 (1, C, H, W); `base`: the pass without the edits, where there is one; `came`: that of the picture before
         its perturbation; `references`: gives what it may be compared with; `matched`: says which units stand for
-        those of the pass that is compared with this one."""
+        those of the pass that is compared with this one; `bands`: what `values` were made of, H×W×bands, where that is
+        more than the picture."""
         self.network, self.image, self.values = network, image, values
+        self.bands = bands
         self._edits, self._came, self._references, self._matched = edits, came, references, matched
         self._weak_base = weakref.ref(base) if base else None
         """The base keeps the edited pass; the other way round too, both would outlive the frame, recordings and all."""
@@ -53,6 +56,11 @@ class Pass:
         self._recorded: frozenset[str] | None = frozenset()
         """The layers that the recording reaches; None: all."""
         self._gradients: dict[GradientNeed, torch.Tensor] = {}
+
+    @property
+    def fitted(self) -> Frame:
+        """What the network was given, H×W×bands of its input's size."""
+        return self.image if self.bands is None else self.bands
 
     # -- planned beforehand, by the session ----------------------------------------------------------------------------
 
@@ -178,7 +186,7 @@ class Pass:
         return diff
 
     def _new_edited(self, edits: tuple[Edit, ...]) -> Pass:
-        return Pass(self.network, self.image, self.values, base=self, edits=edits, references=self._references)
+        return Pass(self.network, self.image, self.values, self, edits, references=self._references, bands=self.bands)
 
     @property
     def _own_edits(self) -> tuple[tuple[Edit, ...], ...]:

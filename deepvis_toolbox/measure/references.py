@@ -39,10 +39,10 @@ class References:
     def _of_pinned(self, pinned: Pinned) -> Pass:
         if pinned.computed_by is not None and pinned.computed_by() is not self._network:
             raise ToolboxError("the pinned frame was computed with other weights than the network has now")
-        if pinned.image.shape[:2] != self._network.preprocessing.size:
-            height, width = pinned.image.shape[:2]
+        if pinned.fitted.shape[:2] != self._network.preprocessing.size:
+            height, width = pinned.fitted.shape[:2]
             raise ToolboxError(f"the pinned picture has {width}×{height} pixels, which is not the input's size")
-        return pass_over_fitted(self._network, pinned.image, edits=pinned.edits)
+        return pass_over_fitted(self._network, pinned.fitted, edits=pinned.edits)
 
     def _of_other(self) -> Pass:
         if self._other is None or self._picture is None:

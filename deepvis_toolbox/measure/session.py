@@ -14,7 +14,7 @@ from deepvis_toolbox.measure.pass_maker import PassMaker, Picture
 from deepvis_toolbox.measure.passes import MatchedUnits, Pass
 from deepvis_toolbox.measure.references import References
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.images import Frame, RGBImage
 from deepvis_toolbox.words.perturbation import UNPERTURBED, Perturbation
 
 
@@ -29,6 +29,13 @@ class Taken:
     """What each step took: `preprocess`, `forward`, `backward`, `copy`."""
     refused: dict[Measurement[Any], ToolboxError] = field(default_factory=dict)
     """Questions that this network or picture has no answer to, and why."""
+    bands: Frame | None = None
+    """What the network was given, H×W×bands of its input's size, where that is more than the picture."""
+
+    @property
+    def fitted(self) -> Frame:
+        """What the network was given."""
+        return self.image if self.bands is None else self.bands
 
 
 class Session:
@@ -46,8 +53,8 @@ class Session:
         self._references = References(network, other, matched)
         self._passes = PassMaker(network, self._references.pass_of)
 
-    def take(self, frame: RGBImage, measurement: Measurement[Answer], stretch: bool = False) -> Answer:
-        """Return the answer for a picture: RGB uint8 H×W×3 of any size.
+    def take(self, frame: Frame, measurement: Measurement[Answer], stretch: bool = False) -> Answer:
+        """Return the answer for a picture: RGB uint8 H×W×3 of any size (or more bands: see `Preprocessing.fit`).
 
         `stretch`: the whole picture is stretched to the network's input, instead of its largest fitting centre cut
         out. Raises `ToolboxError` for a layer or unit that the network does not have, and what the network raises.
@@ -60,7 +67,7 @@ class Session:
 
     def take_all(
         self,
-        frame: RGBImage,
+        frame: Frame,
         measurements: Iterable[Measurement[Any]],
         *,
         stretch: bool = False,
@@ -87,7 +94,7 @@ class Session:
         for each, needs in plans.needs.items():
             each.run_backward(needs)
         laps.end("backward")
-        taken = Taken(passes.image, {}, laps.milliseconds, plans.refused)
+        taken = Taken(passes.image, {}, laps.milliseconds, plans.refused, passes.bands)
         for one in plans.asked:
             try:
                 taken.answers[one] = one.take(passes)

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import torch
 
 from deepvis_toolbox.network.recording import Recording
-from deepvis_toolbox.words.layer import Layers, Rect
+from deepvis_toolbox.words.layer import Layer, Layers, Rect
 
 
 class Recorder(Protocol):
@@ -44,7 +44,7 @@ class AscentPass:
     def __init__(self, network: Recorder, layer: str, place: tuple[int, int] | None) -> None:
         self._network = network
         self._layer = network.layers.canonical(layer)
-        self._place = place if network.layers[layer].is_spatial else None
+        self._place = _position(network.layers[layer], place)
 
     def __call__(self, x: torch.Tensor, channels: torch.Tensor) -> UnitGradients:
         """`x`: network values (N, C, H, W), the whole image. `channels`: int64 (N,), each picture's unit."""
@@ -75,14 +75,26 @@ class AscentPass:
         return UnitGradients(values, at_place(below, self._place), arrived[self._network.input_name])
 
 
-def at_place(layer_values: torch.Tensor, place: tuple[int, int] | None) -> torch.Tensor:
+Position = tuple[int, int] | int | None
+"""Row and column of a map; the number of a token; None: the only one."""
+
+
+def _position(layer: Layer, place: tuple[int, int] | None) -> Position:
+    if layer.is_tokens and place is not None:
+        return layer.flat_place(*place)
+    return place if layer.is_spatial else None
+
+
+def at_place(layer_values: torch.Tensor, place: Position) -> torch.Tensor:
     """Return a view of every channel's value at the place, float32 (N, channels)."""
+    if isinstance(place, int):
+        return layer_values[:, place]
     if place is not None:
         return layer_values[:, :, place[0], place[1]]
     return layer_values.flatten(1) if layer_values.ndim == 2 else layer_values[:, 0]
 
 
-def unit_diff(layer_values: torch.Tensor, place: tuple[int, int] | None, channels: torch.Tensor) -> torch.Tensor:
+def unit_diff(layer_values: torch.Tensor, place: Position, channels: torch.Tensor) -> torch.Tensor:
     """Return 1 at each picture's own unit (`channels`, int64 (N,)) at the place, else 0: float32, as the values."""
     diff = torch.zeros_like(layer_values)
     at_place(diff, place).scatter_(1, channels.to(diff.device)[:, None], 1)

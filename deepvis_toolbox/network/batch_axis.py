@@ -14,6 +14,7 @@ from torch import fx
 from deepvis_toolbox.errors import first_few
 from deepvis_toolbox.network.differing import agree
 from deepvis_toolbox.network.execution import Values
+from deepvis_toolbox.network.joined_windows import Arrangement, arrangements, join, may_hold_windows
 from deepvis_toolbox.network.operations import called_name
 
 _NAMED = 3
@@ -42,10 +43,14 @@ def lead_with_the_batch(graph_module: fx.GraphModule, two: Values | None, one: V
     values of nodes that are made here are added to it. `alone`: images will be run one at a time.
     """
     left_out: dict[str, list[str]] = {}
+    lying = _arranged(graph_module, two, one)
     tops = {node.meta["layer"]: node for node in graph_module.graph.nodes if "layer" in node.meta}
     for node in list(graph_module.graph.nodes):
         value = one.get(node)
         if "layer" not in node.meta or node.op == "placeholder" or not _has_units(value):
+            continue
+        if node in lying:
+            join(graph_module, node, lying[node], two, one)
             continue
         axis = _axis_by_shapes(two[node], value) if two is not None else None
         if axis is None and alone:
@@ -61,6 +66,13 @@ def lead_with_the_batch(graph_module: fx.GraphModule, two: Values | None, one: V
             del node.meta["layer"]
     graph_module.graph.lint()
     return [_left_out_note(why, names) for why, names in left_out.items()]
+
+
+def _arranged(graph_module: fx.GraphModule, two: Values | None, one: Values) -> dict[fx.Node, Arrangement]:
+    """Return how windows and heads lie, where a network may have such."""
+    values = (one.get(node) for node in graph_module.graph.nodes if "layer" in node.meta)
+    has_windows = any(_has_units(value) and len(value) > 1 for value in values)
+    return arrangements(graph_module, two, one) if has_windows or may_hold_windows(graph_module) else {}
 
 
 def _has_units(value: Any) -> TypeGuard[torch.Tensor]:

@@ -110,6 +110,7 @@ class Program:
         self._overwritable = overwritable
         self._overwrite = overwrite
         self._wrap = wrap
+        self._known = known
         needed = needed_for(self.wanted, known)
         order = [node for node in graph_module.graph.nodes if node in needed]
         self.constants: Values = {
@@ -152,13 +153,25 @@ class Program:
                 steps.append(_Step(norm, quickened(folded(node, norm)), node.args, {}))
                 done.add(norm)
                 continue
+            undone = self._undone(node)
+            if undone is not None:
+                steps += undone
+                continue
             steps.append(self._step(node, modules))
         return steps
+
+    def _undone(self, node: fx.Node) -> list[_Step] | None:
+        """Return the steps of a node that is one of a pair, there and back, behind a layer that nobody asks for: what
+        it was before is handed on. None for all others, and where the layer is asked for or known."""
+        front = node if node.meta.get("is_copy") else node.meta.get("moved_back")
+        if front is None or not front.meta.get("is_copy") or front in self.wanted or front in self._known:
+            return None
+        return [] if node is front else [_Step(node, lambda value: value, (front.meta["moved"],), {})]
 
     def _step(self, node: fx.Node, modules: Mapping[str, nn.Module]) -> _Step:
         if self._overwrite and self._may_overwrite_input(node, modules):
             return _Step(node, _OVERWRITING[operation(node).kind], node.args[:1], {})
-        call = with_settled_signals(node, _callable_of(node, modules))
+        call = with_settled_signals(node, callable_of(node, modules))
         if node.op == "call_module" and runs_users_code(modules[str(node.target)]):
             call = reading_contiguous(call)
         return _Step(node, self._wrap(node, call) if self._wrap else call, node.args, dict(node.kwargs))
@@ -184,7 +197,8 @@ class Program:
                 step.releases += (node,)
 
 
-def _callable_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Callable[..., Any]:
+def callable_of(node: fx.Node, modules: Mapping[str, nn.Module]) -> Callable[..., Any]:
+    """Return what a node calls: a function, a method as a function, or a module of those given by their paths."""
     if node.op == "call_module":
         return quickened(modules[str(node.target)])
     if node.op == "call_method":

@@ -75,4 +75,6 @@ def _says_nothing(node: fx.Node) -> bool:
 
 def _parents(node: fx.Node) -> list[fx.Node]:
     """Return the nodes read that hold values of the picture."""
+    if "moved_back" in node.meta:
+        return [node.meta["moved_back"]]
     return [parent for parent in node.all_input_nodes if parent.op != "get_attr" and "number" not in parent.meta]

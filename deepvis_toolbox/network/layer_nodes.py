@@ -97,7 +97,8 @@ def layer_table(
         rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
         added: dict[str, Any] = {key: top.meta[key] for key in ("added_to", "unit_names") if key in top.meta}
         kind, shape = _kind_of(computing), tuple(value.shape[1:])
-        added["tells_attention"] = tells_attention(top, kind, shape, modules)
+        attending = tells_attention(top.meta.get("moved", top), kind, shape, modules)
+        added["tells_attention"] = attending and not top.meta.get("is_windows")
         layers.append(Layer(name, kind, shape, rectifier, **added))
         nodes[name] = LayerNodes(top, below)
     return with_token_grids(layers), nodes

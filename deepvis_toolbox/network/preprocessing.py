@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.words.images import Floats
+from deepvis_toolbox.network.frames import AnyFrame, centre_crop, grey, resized
+from deepvis_toolbox.words.images import Floats, Frame
 from deepvis_toolbox.words.input_channels import InputChannels, parsed_channels
 
 if TYPE_CHECKING:  # the processes that only decode pictures start without it
@@ -48,6 +49,8 @@ class Preprocessing:
     """How much of the largest centred rectangle with the input's aspect is seen, 0 (exclusive) to 1."""
     view_channels: tuple[int, ...] | None = None
     """The three of more channels that are shown as red, green and blue; None: those that hold them, or the first."""
+    white: float | None = None
+    """Which value of bands of 16 bits or floats is white (255); None: 65535 of 16 bits, and floats are refused."""
     gain: Floats = field(init=False)
     """scale / std, float32 (C,): network value = (pixel - mean) * gain."""
 
@@ -55,6 +58,8 @@ class Preprocessing:
         self._check_view(self._order.count)
         if len(self.size) != 2 or min(self.size) < 1:
             raise ToolboxError(f"the input size {self.size} must be two positive numbers, height and width")
+        if self.white is not None and not 0 < self.white < float("inf"):
+            raise ToolboxError(f"white is {self.white}; it must be a number above 0")
         if not 0 < self.crop <= 1:
             raise ToolboxError(f"crop is {self.crop}; it must be a fraction above 0 and at most 1")
         scale, std = self._per_channel("scale", self.scale), self._per_channel("std", self.std)
@@ -114,21 +119,27 @@ class Preprocessing:
             "channels": self.channels,
             "crop": self.crop,
             "mean_scale_std": digest.hexdigest(),
+            **({"white": self.white} if self.white is not None else {}),
         }
 
-    def to_input(self, frame: NDArray[np.uint8]) -> Floats:
-        """Return an RGB uint8 frame H×W×3 as network values, float32 (C, H, W)."""
+    def takes(self, bands: int) -> bool:
+        """Return whether frames of so many bands can be made the input: one picture's three, those of as many pictures
+        as fill its channels, or one for each channel."""
+        return bands in (3, 3 * len(self._order.pictures), self.channel_count)
+
+    def to_input(self, frame: Frame) -> Floats:
+        """Return a frame as network values, float32 (C, H, W); see `fit`."""
         return np.ascontiguousarray(self.values_of(self.fit(frame)))
 
-    def values_of(self, fitted: NDArray[np.uint8]) -> Floats:
-        """Return an RGB picture that has the input's size already, uint8 H×W×3, as network values, float32 (C, H, W).
+    def values_of(self, fitted: Frame) -> Floats:
+        """Return a frame that has the input's size already, H×W×bands, as network values, float32 (C, H, W).
 
         The result's memory is laid out channels last, as the picture's is.
         """
         values = self._in_channel_order(fitted).astype(np.float32, order="C")
         values -= self._mean_of_each_pixel
         values *= self._gain_of_each_pixel
-        if self._order.empty:
+        if self._order.empty and not self._fills_all(fitted):
             values[..., self._order.empty] = 0
         return values.transpose(2, 0, 1)
 
@@ -144,20 +155,38 @@ class Preprocessing:
     def _for_each_pixel(self, values: Floats) -> Floats:
         return np.ascontiguousarray(np.broadcast_to(values, self.input_shape).transpose(1, 2, 0))
 
-    def fit(self, frame: NDArray[np.uint8], stretch: bool = False) -> NDArray[np.uint8]:
-        """Return the part of an RGB frame that the network sees, resized to the input's size, H×W×3.
+    def fit(self, frame: AnyFrame, stretch: bool = False) -> AnyFrame:
+        """Return the part of a frame that the network sees, resized to the input's size, H×W×bands.
 
-        With `stretch` all of the frame is seen, whatever its aspect. `ToolboxError` where it is no such frame.
+        A frame is RGB uint8 H×W×3. Where several pictures fill the channels (`RGB+RGB`), it may be as many, one behind
+        the other, H×W×6; where the input has more than three channels, one band for each, in their order: uint8, or
+        uint16 or float32, which become float32 on the scale of 0 to 255 (`white`). With `stretch` all of it is seen,
+        whatever its aspect. `ToolboxError` where it is no such frame.
         """
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or frame.size == 0:
-            raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
+        self._check_frame(frame)
+        if frame.dtype != np.uint8:
+            frame = cast(AnyFrame, frame * np.float32(255 / (self.white or 65535)))
         cropped = frame if stretch else centre_crop(frame, self.size, self.crop)
         if cropped.shape[:2] == self.size:
             return cropped
         factor = max(cropped.shape[0] / self.size[0], cropped.shape[1] / self.size[1])
         # Linear interpolation reads two pixels a side: enough below a factor of two, in a ninth of the time of areas.
         method = cv2.INTER_CUBIC if factor < 1 else cv2.INTER_LINEAR if factor < 2 else cv2.INTER_AREA
-        return cast(NDArray[np.uint8], cv2.resize(cropped, self.size[::-1], interpolation=method))
+        return resized(cropped, self.size, method)
+
+    def _check_frame(self, frame: Frame) -> None:
+        bands = frame.shape[2] if frame.ndim == 3 else 0
+        kinds = (np.uint8,) if bands == 3 else (np.uint8, np.uint16, np.float32)
+        if bands < 2 or frame.dtype not in kinds or frame.size == 0:
+            raise ToolboxError(f"a frame must be uint8 H×W×3; this one is {frame.dtype} {frame.shape}")
+        if not self.takes(bands):
+            pictures = len(self._order.pictures)
+            some = "one picture" if pictures == 1 else f"{pictures} pictures (or one, for all of them)"
+            own = f", or bands for its {self.channel_count} channels" if self.channel_count > 3 else ""
+            what = "a pair of pictures, or six bands" if bands == 6 else f"{bands} bands"
+            raise ToolboxError(f"the frame is {what}; the network takes {some}{own} (channels {self.channels})")
+        if frame.dtype == np.float32 and self.white is None:
+            raise ToolboxError("its bands are floats: say which value is white, as in white: 1 (--white 1)")
 
     def to_rgb(self, values: Floats) -> NDArray[np.uint8]:
         """Return network values (N, C, H, W) as RGB uint8 N×H×W×3, clipped to 0-255."""
@@ -202,15 +231,24 @@ class Preprocessing:
         others = [number for number in range(self.channel_count) if number not in self.shown]
         return [*self.shown, *others]
 
-    def _in_channel_order(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _fills_all(self, fitted: Frame) -> bool:
+        """Return whether a frame has a band for each channel, rather than pictures that fill them."""
+        bands = fitted.shape[2]
+        return bands == self.channel_count and bands not in (3, 3 * len(self._order.pictures))
+
+    def _in_channel_order(self, rgb: Frame) -> Frame:
         if self.channels == "gray":
-            return cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))[..., None]
+            return grey(rgb)
         if self.channels in ("RGB", "BGR"):
             return self.in_rgb_order(rgb)  # the same exchange leads there
-        planes = {"R": rgb[..., 0], "G": rgb[..., 1], "B": rgb[..., 2], "-": np.zeros_like(rgb[..., 0])}
-        if "Y" in self.fills:
-            planes["Y"] = cast(NDArray[np.uint8], cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
-        return np.stack([planes[fill] for fill in self.fills], axis=-1)
+        if self._fills_all(rgb):
+            return rgb
+        found = np.zeros((*rgb.shape[:2], self.channel_count), rgb.dtype)
+        for number, channels in enumerate(self._order.pictures):
+            own = rgb[..., 3 * number : 3 * number + 3] if rgb.shape[2] > 3 else rgb
+            fills = self.fills[channels]
+            found[..., channels] = grey(own) if fills == "Y" else own[..., ["RGB".index(fill) for fill in fills]]
+        return found
 
     def _check_view(self, count: int) -> None:
         view = self.view_channels
@@ -223,6 +261,8 @@ class Preprocessing:
 
     def _per_channel(self, name: str, value: PerChannel) -> Floats:
         numbers = np.array(value, np.float32).reshape(-1)
+        if numbers.size > 1 and all(len(part) == numbers.size for part in self._order.parts):
+            numbers = np.tile(numbers, len(self._order.parts))  # the same for each picture
         if numbers.size not in (1, self.channel_count) or not np.isfinite(numbers).all():
             raise ToolboxError(f"{name} must be one finite number or {self.channel_count} of them, not {value}")
         return np.repeat(numbers, self.channel_count) if numbers.size == 1 else numbers
@@ -238,13 +278,3 @@ class Preprocessing:
                 f"{'×'.join(map(str, self.input_shape))}, the network's input"
             )
         return np.ascontiguousarray(mean[:, top : top + self.size[0], left : left + self.size[1]])
-
-
-def centre_crop(frame: NDArray[np.uint8], size: tuple[int, int], fraction: float = 1.0) -> NDArray[np.uint8]:
-    """Return a view of a frame's centre, uint8 H×W×3: `fraction` of the largest rectangle with the aspect of `size`
-    (H, W)."""
-    height, width = frame.shape[:2]
-    unit = min(height / size[0], width / size[1]) * fraction
-    rows, columns = max(1, round(size[0] * unit)), max(1, round(size[1] * unit))
-    top, left = (height - rows) // 2, (width - columns) // 2
-    return frame[top : top + rows, left : left + columns]

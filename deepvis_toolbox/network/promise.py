@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,9 +89,16 @@ def why_it_does_not_run(own: nn.Module, input_shape: tuple[int, int, int]) -> st
         wanted = next((part.in_channels for part in own.modules() if isinstance(part, nn.Conv2d)), input_shape[0])
         takes_others = "channels" in reason and wanted != input_shape[0]
         hint = f"; its first convolution takes {wanted} channels: {filled_by(wanted)}" if takes_others else ""
+        hint = hint or (_OF_ANOTHER_PRECISION if _TYPES_DIFFER.search(reason) else "")
         return f"{type(own).__name__} does not run on a {shape} image: {reason}{hint}"
     return f"{type(own).__name__} does not run on a {shape} image"
 
+
+_OF_ANOTHER_PRECISION = (
+    "; weights are computed in float32 here, whatever they are kept in: in forward, cast to the type of the weights "
+    "(x.to(self.fc.weight.dtype)), or leave x.half(), x.to(torch.float16) and the like away"
+)
+_TYPES_DIFFER = re.compile(r"\b(Half|BFloat16|Double)\b.*\b[Ff]loat\b|\b[Ff]loat\b.*\b(Half|BFloat16|Double)\b")
 
 _GENERATORS = (np.random.Generator, np.random.RandomState, torch.Generator, random.Random)
 

@@ -105,6 +105,7 @@ class TorchRecording(Recording):
             raise ToolboxError(f'layer "{layer}" tells no attention; {_attending(self.layers)}')
         value, modules = self._nodes_of(layer).value, self._recorder.modules
         self._tensor(layer, value)
+        value = value.meta.get("moved", value)
         missing = [node for node in read_nodes(value, modules) if node not in self._values]
         values = self._values
         with torch.inference_mode(False), torch.no_grad():

@@ -68,18 +68,20 @@ class Conversion:
         return self.values.get(name)
 
     def enter_images(self, input_shape: tuple[int, int, int]) -> None:
-        """Let the file's images stand for the graph's input, (C, H, W)."""
-        image = self.file.image
-        value = self.builder.image(input_shape)
-        if image.has_channels_last:
-            self.builder.marks = {"is_inner_view": True}
-            given = Given(self.file.graph.node[0], [value], self.file.opset, self.builder, self.tensors)
-            value = permuted(given, value, [0, 2, 3, 1])
-        self.values[image.name] = value
+        """Let the file's images stand for the graph's input, (C, H, W): of several, each for its share of channels."""
+        images = self.file.images
+        whole, first = self.builder.image(input_shape), 0
+        self.builder.marks = {"is_inner_view": True}
+        given = Given(self.file.graph.node[0], [whole], self.file.opset, self.builder, self.tensors)
+        for image in images:
+            part = (whole, 1, first, first + image.channels)
+            value = whole if len(images) == 1 else self.builder.call(torch.ops.aten.slice.Tensor, *part)
+            self.values[image.name] = permuted(given, value, [0, 2, 3, 1]) if image.has_channels_last else value
+            first += image.channels
         for other in self.file.graph.input:
             self.values.setdefault(other.name, Unknown(f'its input "{other.name[:60]}" is no image'))
         filled = {tensor.name for tensor in self.file.graph.initializer}
-        for name in filled - {image.name}:
+        for name in filled - {image.name for image in images}:
             self.values.pop(name, None)
 
     def _convert(self, index: int, node: Any) -> None:

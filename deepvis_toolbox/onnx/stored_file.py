@@ -12,7 +12,6 @@ from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.installation import pip_install
 from deepvis_toolbox.onnx.stored_tensors import FLOATS
 from deepvis_toolbox.regular_file import open_regular
-from deepvis_toolbox.words.input_channels import ONE_OF_PAIR
 
 LARGEST_FILE = 2 << 30
 """More fits into no message of protobuf; weights lie in files beside it then."""
@@ -45,13 +44,19 @@ class OnnxFile:
     graph: Any
     """The GraphProto."""
     opset: int
-    image: ImageInput
+    images: tuple[ImageInput, ...]
+    """Of a network of pairs two, of which each takes one picture of a pair."""
     metadata: Mapping[str, str]
+
+    @property
+    def image(self) -> ImageInput:
+        """The first input of images; the others take as many, of its size."""
+        return self.images[0]
 
 
 def read_onnx(path: Path) -> OnnxFile:
     """Read the file; its weights stay where they are. Raises `ToolboxError` where the package onnx is missing, or the
-    file cannot be read, is none, is older than opset 7, or takes something else than one batch of images."""
+    file cannot be read, is none, is older than opset 7, or takes something else than images of one size."""
     model = _model(path, _content(path))
     opsets = {entry.domain: int(entry.version) for entry in model.opset_import}
     opset = opsets.get("", opsets.get("ai.onnx", 0))
@@ -67,7 +72,7 @@ def read_onnx(path: Path) -> OnnxFile:
     if len(model.graph.sparse_initializer):
         raise ToolboxError(f"{path} holds sparse weights, which are not read")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return OnnxFile(path, model.graph, opset, _image_input(path, model.graph), metadata)
+    return OnnxFile(path, model.graph, opset, _image_inputs(path, model.graph), metadata)
 
 
 def _content(path: Path) -> bytes:
@@ -98,17 +103,16 @@ def _model(path: Path, content: bytes) -> Any:
     return model
 
 
-def _image_input(path: Path, graph: Any) -> ImageInput:
-    """Return the one input of images; inputs that have a value already are none."""
+def _image_inputs(path: Path, graph: Any) -> tuple[ImageInput, ...]:
+    """Return the inputs of images; inputs that have a value already are none."""
     filled = {tensor.name for tensor in graph.initializer}
     inputs = [each for each in graph.input if each.name not in filled]
     images = [each for each in map(_as_images, inputs) if each is not None]
-    if len(images) == 1:
-        return images[0]
-    if len(images) > 1:
-        names = ", ".join(each.name for each in images)
-        told = f"{path} takes {len(images)} batches of images ({names}); a network takes one"
-        raise ToolboxError(f"{told}: {ONE_OF_PAIR}")
+    if len({(each.count, each.size) for each in images}) > 1:
+        sizes = "; ".join(f"{each.name}: {_told(each)}" for each in inputs[:5])
+        raise ToolboxError(f"{path} takes images of different sizes ({sizes}); a network takes pictures of one size")
+    if images:
+        return tuple(images)
     told = "; ".join(f"{each.name}: {_told(each)}" for each in inputs[:5]) or "nothing"
     raise ToolboxError(f"{path} takes {told}; a network takes images, N×C×H×W")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ def mapped_array(path: Path) -> NDArray[Any]:
     """
     name = shown_path(path)
     try:
-        _check_header(path)
+        with open_regular(path) as file:
+            _check_header(file, os.fstat(file.fileno()).st_size)
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except FileNotFoundError:
         raise ToolboxError(f"there is no file {name}") from None
@@ -34,17 +36,31 @@ def mapped_array(path: Path) -> NDArray[Any]:
         raise ToolboxError(f"{name} is not an array of NumPy: {reason_of(error)}") from None
 
 
-def _check_header(path: Path) -> None:
-    """Raise nearly anything where a header is broken, or claims what is not there, at which NumPy may crash."""
-    with open_regular(path) as file:
-        version = np.lib.format.read_magic(file)
-        if version not in _READERS:
-            raise ValueError(f"it is in the format {version} of NumPy, which is not known here")
-        try:
-            shape, _, dtype = _READERS[version](file)
-        except (MemoryError, RecursionError):  # what Python's parser says, of a few hundred brackets
-            raise ValueError("its header is nested too deeply") from None
-        left = os.fstat(file.fileno()).st_size - file.tell()
+def array_in(data: bytes) -> NDArray[Any]:
+    """Return the array that the bytes of a .npy file hold, of any shape and of any dtype but objects.
+
+    `ToolboxError`, without a name, where they are not one array of NumPy.
+    """
+    try:
+        _check_header(io.BytesIO(data), len(data))
+        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
+    except MemoryError:
+        raise
+    except Exception as error:  # a broken header makes NumPy fail in ways that it does not document
+        raise ToolboxError(f"it is not an array of NumPy: {reason_of(error)}") from None
+
+
+def _check_header(file: IO[bytes], size: int) -> None:
+    """Raise nearly anything where the header of a file of so many bytes is broken, or claims what is not there, at
+    which NumPy may crash."""
+    version = np.lib.format.read_magic(file)
+    if version not in _READERS:
+        raise ValueError(f"it is in the format {version} of NumPy, which is not known here")
+    try:
+        shape, _, dtype = _READERS[version](file)
+    except (MemoryError, RecursionError):  # what Python's parser says, of a few hundred brackets
+        raise ValueError("its header is nested too deeply") from None
+    left = size - file.tell()
     if dtype.hasobject or not dtype.itemsize or min(shape, default=1) < 0:
         raise ValueError(f"it cannot hold values of the type {dtype} in the shape {shape}")
     if math.prod(max(side, 1) for side in shape) * dtype.itemsize > max(left, dtype.itemsize):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path
 from deepvis_toolbox.opening.mean_file import read_mean
 from deepvis_toolbox.opening.model_file import ModelFile
 from deepvis_toolbox.regular_file import lines_of, read_regular
-from deepvis_toolbox.words.input_channels import filled_by, parsed_channels
+from deepvis_toolbox.words.input_channels import filled_by, parsed_channels, pictures_in, usual_channels
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.description import ModelDescription
@@ -55,7 +56,9 @@ def preprocessing_of(model: ModelFile, size: tuple[int, int] | None, channel_cou
     mean = read_mean(model.existing("mean", written, "input", "mean")) if isinstance(written, str) else written
     _check_units(model, mean)
     try:
-        return Preprocessing(size, channels, mean, section.scale, section.std, section.crop, section.view_channels)
+        return Preprocessing(
+            size, channels, mean, section.scale, section.std, section.crop, section.view_channels, section.white
+        )
     except ToolboxError as error:
         raise ToolboxError(f"{model.where('input')}: {error}") from None
 
@@ -73,6 +76,25 @@ def check_channels(model: ModelFile, prototxt: Path, channel_count: int) -> None
             f"{model.where('input', 'channels')}: channels is {asked}, but the network of {prototxt.name} takes "
             f"{channel_count}"
         )
+
+
+def with_pictures(model: ModelFile, counts: Sequence[int], names: Sequence[str]) -> tuple[ModelFile, list[str]]:
+    """Return the model with what fills the inputs of a file that takes several pictures, of so many channels each,
+    where nobody says it, and what is told of it."""
+    if len(counts) < 2 or model.input.channels is not None:
+        return model, []
+    channels = usual_channels(counts)
+    told = f"it takes {len(counts)} pictures ({', '.join(names)}): its input has the channels {channels}"
+    return model.changed({}, {"channels": channels}), [told]
+
+
+def with_pictures_of(model: ModelFile) -> ModelFile:
+    """Return the model, where its `inputs` ask for more than one picture and nobody says what fills the channels, with
+    a picture in colour for each."""
+    count = pictures_in(model.inputs)
+    if count < 2 or model.input.channels is not None:
+        return model
+    return model.changed({}, {"channels": usual_channels([3] * count)})
 
 
 def _check_units(model: ModelFile, mean: Any) -> None:

@@ -106,6 +106,8 @@ def _input_section(network: Network, mean: Path | None, folder: Path) -> dict[st
     section: dict[str, Any] = {"size": list(preprocessing.size), "channels": preprocessing.channels}
     if preprocessing.view_channels:
         section["view_channels"] = list(preprocessing.view_channels)
+    if preprocessing.white is not None:
+        section["white"] = preprocessing.white
     section["mean"] = _relative(mean, folder) if mean else _numbers(preprocessing.mean)
     for name in ("scale", "std", "crop"):
         if np.any(np.asarray(getattr(preprocessing, name)) != 1):

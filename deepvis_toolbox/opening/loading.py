@@ -14,13 +14,13 @@ import torch
 from deepvis_toolbox.errors import ToolboxError, nearest_name, shown_path, user_path
 from deepvis_toolbox.network.added_layers import AddedLayer
 from deepvis_toolbox.network.constant_inputs import with_inputs
-from deepvis_toolbox.network.description import ModelDescription, NetworkFiles
+from deepvis_toolbox.network.description import ModelDescription
 from deepvis_toolbox.network.device import resolve_device
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.opened_module import network_of_module
 from deepvis_toolbox.network.own_copy import own_copy, told_of_numbers, told_of_weights
 from deepvis_toolbox.network.torch_network import TorchNetwork
-from deepvis_toolbox.opening.described import check_channels, describe
+from deepvis_toolbox.opening.described import check_channels, describe, with_pictures, with_pictures_of
 from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
 from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, is_onnx, is_program, model_path, name_by_place
@@ -49,6 +49,7 @@ def load_network(
     std: NumberOrNumbers | None = None,
     crop: float | None = None,
     view_channels: Sequence[int] | None = None,
+    white: float | None = None,
     trust: bool = False,
     path: Sequence[str | Path] = (),
     trace: str | None = None,
@@ -66,15 +67,15 @@ def load_network(
     The others overrule the model.yaml: network value = (pixel - mean) * scale / std, pixels 0-255, means in the
     network's channel order (`channels`: RGB, BGR, gray, or what fills more than three: RGB+RGB, RGB+1); `input_size`:
     (H, W) or one number; `crop`: the fraction of the picture's centre that is seen; `view_channels`: which three of
-    more are shown. Paths given here start from the working directory.
+    more are shown; `white`: which value of bands of 16 bits or floats is white. Paths start from the working directory.
 
     A model.yaml that is not one of the program's or the user's own models is data: it may name no code (`factory`) and
     no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
     module of `package.module:factory` is looked for, behind what is installed; the working directory is one. `trace`:
     how a module becomes a graph, by `fx`, by `export` (torch.export), or by `auto`: the second where the first refuses.
-    `inputs`: what `forward` takes besides the image, by name: numbers, lists of numbers (a tensor), or "image", the
-    image again. `added_layers`: layers of one's own, besides those of the model.yaml: files of directions (`FILE`,
-    `LAYER=FILE` or `LAYER/NAME=FILE`), or `AddedLayer`s.
+    `inputs`: what `forward` takes besides the image, by name: numbers, lists of numbers (a tensor), "image", the image
+    again, or "image 2", the second of a pair. `added_layers`: layers of one's own, besides those of the model.yaml:
+    files of directions (`FILE`, `LAYER=FILE` or `LAYER/NAME=FILE`), or `AddedLayer`s.
     `until`: the layer of an ONNX file that is the last.
 
     Raises `ToolboxError`, one sentence, for everything that is missing, unknown or does not fit.
@@ -86,7 +87,8 @@ def load_network(
     files = {"prototxt": prototxt, "weights": weights, "labels": labels}
     others = {"trace": trace, "until": until, "inputs": inputs}
     how = {"channels": channels, "view_channels": view_channels, "scale": scale, "std": std, "crop": crop}
-    how |= {"mean": _absolute(mean) if isinstance(mean, (str, Path)) else mean, "size": input_size}
+    mean = _absolute(mean) if isinstance(mean, (str, Path)) else mean
+    how |= {"mean": mean, "size": input_size, "white": white}
     paths = {name: _absolute(path) for name, path in files.items()}
     described = _described(model, _given({**paths, **others}), _given(how), trust)
     network = _opened(described, engine, device, [user_path(folder).resolve() for folder in path])
@@ -95,7 +97,9 @@ def load_network(
 
 def _opened(described: ModelFile, engine: str, device: str, path: Sequence[Path]) -> Network:
     if described.framework == "caffe":
-        return _caffe_network(described, engine, device)
+        from deepvis_toolbox.opening.caffe_network import caffe_network  # with the formats, which others do without
+
+        return _labelled(caffe_network(described, engine, device), described)
     if engine == "caffe":
         raise ToolboxError(f"{described.title} is no network of Caffe; the engine caffe runs Caffe's own files only")
     if described.onnx is not None:
@@ -166,7 +170,9 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
         told = [*told_of_numbers(state.values()), *fill(made.module, state, str(file))]
     if model.inputs:
         try:
-            made = replace(made, module=with_inputs(own_copy(made.module), model.inputs))
+            model = with_pictures_of(model)
+            channels = parsed_channels(model.input.channels or "RGB")
+            made = replace(made, module=with_inputs(own_copy(made.module), model.inputs, channels))
         except ToolboxError as error:
             raise ToolboxError(f"{model.where('inputs')}: {error}") from None
     no_numbers = weights_without_numbers(made.module)
@@ -188,10 +194,11 @@ def _program_network(model: ModelFile, written: str, device: torch.device) -> Ne
     size = None if None in sides else (int(str(sides[0])), int(str(sides[1])))
     if size is not None and model.input.size not in (None, size):
         raise ToolboxError(f"{model.where('input', 'size')}: {file} was exported for images of {size[0]}×{size[1]}")
+    model, told = with_pictures(model, [*program.pictures.values()], [*program.pictures])
     check_channels(model, file, channel_count)
     description = describe(model, size, channel_count)
     graph = graph_of_loose_program(program.module, description.preprocessing.input_shape, images)
-    graph.meta["not_followed"] = [*program.told, *graph.meta.get("not_followed", ())]
+    graph.meta["not_followed"] = [*told, *program.told, *graph.meta.get("not_followed", ())]
     return _labelled(_noted(TorchNetwork(graph, description, device)), model)
 
 
@@ -212,61 +219,6 @@ def _with_makers_knowledge(model: ModelFile, made: MadeModule) -> ModelDescripti
     written = model.input.model_dump(exclude_unset=True)
     description = describe(model.changed({}, {key: value for key, value in made.input.items() if key not in written}))
     return description if description.labels else replace(description, labels=made.labels)
-
-
-def _caffe_network(model: ModelFile, engine: str, device: str) -> Network:
-    from deepvis_toolbox.caffe.graph import graph_of  # with the formats, which other networks do without
-    from deepvis_toolbox.caffe.prototxt import read_prototxt
-
-    prototxt = model.existing("prototxt", str(model.prototxt))
-    if model.weights is None:
-        raise ToolboxError(f"{model.where()}: the Caffe network {model.title} needs its weights (a .caffemodel)")
-    weights = model.existing("weights", model.weights)
-    definition = read_prototxt(prototxt)
-    graph = graph_of(definition, weights, _wanted_shape(model), hollow=engine == "caffe")
-    channel_count, height, width = graph.meta["input_shape"]
-    check_channels(model, prototxt, channel_count)
-    model, told = _prepared_as_in(model, graph.meta["prepares"])
-    description = replace(
-        describe(model, (height, width), channel_count),
-        files=_files(model, prototxt, weights),
-        notes=(*graph.meta["notes"], *told),
-    )
-    if engine == "caffe":
-        from deepvis_toolbox.caffe.engine import CaffeNetwork
-
-        # Whether real Caffe can use a GPU is for Caffe to say, not for PyTorch.
-        named = torch.device("cpu" if device == "auto" else device)
-        return _labelled(CaffeNetwork(definition, weights, graph, description, named), model)
-    return _labelled(TorchNetwork(graph, description, resolve_device(device)), model)
-
-
-def _prepared_as_in(model: ModelFile, prepares: Mapping[str, Any]) -> tuple[ModelFile, list[str]]:
-    """Return the model with the mean and scale of the prototxt's data layer, where it says none, and what is told of
-    it."""
-    taken = {key: value for key, value in prepares.items() if key not in model.input.model_fields_set}
-    notes = []
-    if isinstance(file := taken.get("mean"), str):
-        del taken["mean"]
-        notes = [f"the prototxt's data layer subtracts the mean of {file}, which is not looked for: give it by --mean"]
-    if not taken:
-        return model, notes
-    told = ", ".join(f"{key} {value}" for key, value in taken.items())
-    return model.changed({}, taken), [*notes, f"pictures are prepared as the prototxt's data layer does it: {told}"]
-
-
-def _wanted_shape(model: ModelFile) -> tuple[int, int, int] | None:
-    """Return (C, H, W) where the model.yaml or a flag gives a size; C is 0 where it is for the weights to tell."""
-    if model.input.size is None:
-        return None
-    channel_count = parsed_channels(model.input.channels).count if model.input.channels else 0
-    return (channel_count, *model.input.size)
-
-
-def _files(model: ModelFile, prototxt: Path, weights: Path) -> NetworkFiles:
-    """Return where the files of a Caffe network are."""
-    mean = model.path(model.input.mean) if isinstance(model.input.mean, str) else None
-    return NetworkFiles(prototxt, weights, mean, model.path(model.labels) if model.labels else None)
 
 
 def _labelled(network: Network, model: ModelFile) -> Network:

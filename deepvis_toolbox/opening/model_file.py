@@ -33,6 +33,9 @@ class InputSection(Section):
     view_channels: tuple[int, int, int] | None = Field(
         None, description="Of more than three channels: the numbers of those shown as red, green and blue"
     )
+    white: float | None = Field(
+        None, gt=0, description="Which value of bands of 16 bits or floats is white; of 16 bits, 65535 by default"
+    )
     mean: Mean = Field((0.0,), description="A number, one per channel in the network's order, or a file (.npy)")
     scale: Factors = Field((1.0,), description="Multiplies after the mean is subtracted: a number, or one per channel")
     std: Factors = Field((1.0,), description="Divides after the mean is subtracted: a number, or one per channel")
@@ -99,7 +102,7 @@ class ModelFile(Section):
     input: InputSection = Field(default_factory=lambda: InputSection.model_validate({}))
     inputs: dict[str, ConstantInput] = Field(
         default_factory=dict,
-        description="PyTorch: what forward takes besides the image: numbers, lists (a tensor), or image",
+        description="PyTorch: what forward takes besides the image: numbers, lists (a tensor), image, or image 2",
     )
     labels: str | None = Field(None, description="Text file with one class name a line")
     label_layers: tuple[str, ...] = Field((), description="Layers whose units are the classes, probabilities last")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from deepvis_toolbox.configuration.section import InWords
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.words.backward import BackwardLook, parsed_look
-from deepvis_toolbox.words.input_channels import CHANNELS_FORM, MOST_CHANNELS, parsed_channels
+from deepvis_toolbox.words.input_channels import CHANNELS_FORM, MOST_CHANNELS, parsed_channels, picture_number
 
 LARGEST_SIDE = 8192
 
@@ -71,9 +71,14 @@ Mean = Annotated[str | Numbers, InWords("a number, a list with one per channel, 
 
 def _constant_input(value: Any) -> Any:
     numbers = value if isinstance(value, (list, tuple)) and value else (value,)
-    if value != "image" and not all(isinstance(each, (int, float)) and isfinite(each) for each in numbers):
-        raise ValueError('it must be a number, a list of numbers, or "image"')
+    is_picture = picture_number(value) is not None
+    if not is_picture and not all(isinstance(each, (int, float)) and isfinite(each) for each in numbers):
+        raise ValueError('it must be a number, a list of numbers, "image", or "image 2" for the second of a pair')
     return tuple(value) if isinstance(value, list) else value
 
 
-ConstantInput = Annotated[Any, BeforeValidator(_constant_input), InWords('a number, a list of numbers, or "image"')]
+ConstantInput = Annotated[
+    Any,
+    BeforeValidator(_constant_input),
+    InWords('a number, a list of numbers, "image", or "image 2" for the second of a pair'),
+]

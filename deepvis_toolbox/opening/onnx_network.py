@@ -15,7 +15,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.onnx.network_graph import graph_of_onnx
 from deepvis_toolbox.onnx.stored_file import read_onnx
-from deepvis_toolbox.opening.described import check_channels, describe
+from deepvis_toolbox.opening.described import check_channels, describe, with_pictures
 from deepvis_toolbox.opening.model_file import ModelFile
 from deepvis_toolbox.opening.model_values import LARGEST_SIDE
 from deepvis_toolbox.words.input_channels import MOST_CHANNELS
@@ -43,9 +43,11 @@ def onnx_network(model: ModelFile, written: str, device: torch.device) -> TorchN
     size = file.image.size
     if size is not None and max(size) > LARGEST_SIDE:
         raise ToolboxError(f"{path} takes images of {size[0]}×{size[1]}, and {LARGEST_SIDE} is the most")
-    check_channels(model, path, file.image.channels)
-    model, told = _prepared_as_said(model, file.metadata)
-    description = describe(model, size, file.image.channels)
+    counts = [image.channels for image in file.images]
+    model, told = with_pictures(model, counts, [image.name for image in file.images])
+    check_channels(model, path, sum(counts))
+    model, said = _prepared_as_said(model, file.metadata)
+    description, told = describe(model, size, sum(counts)), [*told, *said]
     if not description.labels and not model.labels:
         description = replace(description, labels=_names(file.metadata.get("names", "")))
     own = f"the file says that it takes images of {size[0]}×{size[1]}" if size is not None else ""

@@ -15,7 +15,7 @@ from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.graph_paths import move_clashing
 from deepvis_toolbox.opening.program_archive import PATH, ProgramArchive, read_archive
 from deepvis_toolbox.opening.program_operations import TYPES, argument, operation_named
-from deepvis_toolbox.words.input_channels import MOST_CHANNELS, ONE_OF_PAIR
+from deepvis_toolbox.words.input_channels import MOST_CHANNELS
 
 MOST_NODES = 200_000
 _MOST_PARTS_INSIDE = 20
@@ -30,14 +30,16 @@ class ProgramFile:
 
     module: fx.GraphModule
     image_shape: tuple[int | None, int, int | None, int | None]
-    """(N, C, H, W) of the images that it was exported for; None where any will do."""
+    """(N, C, H, W) of the images that it was exported for; None where any will do. C counts those of all pictures."""
+    pictures: Mapping[str, int]
+    """How many channels each picture has that it takes, by the name of the input."""
     told: list[str]
     """What is said of its numbers, which are computed in float32."""
 
 
 def read_program(path: Path) -> ProgramFile:
     """Read a .pt2 file. Raises `ToolboxError`, one sentence, where it is broken, too large, keeps anything that only
-    pickle can read, names an operation that is not known, or takes something else than one image."""
+    pickle can read, names an operation that is not known, or takes something else than images."""
     archive = read_archive(path)
     try:
         return _Building(archive).program()
@@ -56,6 +58,7 @@ class _Building:
         self._root, self._graph = nn.Module(), fx.Graph()
         self._known: dict[str, Any] = {}
         self._count = 0
+        self._pictures: dict[str, int] = {}
         self._converted: set[torch.dtype] = set()
         """The kinds of numbers that float32 takes the place of."""
 
@@ -75,7 +78,7 @@ class _Building:
         self._graph.lint()
         others = " and ".join(sorted(str(each).removeprefix("torch.") for each in self._converted))
         told = [f"its numbers are {others}; they are computed in float32"] if others else []
-        return ProgramFile(fx.GraphModule(self._root, self._graph), shape, told)
+        return ProgramFile(fx.GraphModule(self._root, self._graph), shape, self._pictures, told)
 
     def _enter_inputs(self, specs: Any, values: Any) -> tuple[int | None, int, int | None, int | None]:
         images = []
@@ -92,11 +95,25 @@ class _Building:
                 raise ToolboxError(
                     f"it takes a {kind.replace('_', ' ')} that is no tensor, and holds more than can be read"
                 )
-        if len(images) != 1:
-            raise ToolboxError(f"it takes {len(images)} tensors; a network takes one image: {ONE_OF_PAIR}")
-        self._known[images[0]] = self._graph.placeholder("image")
-        self._converted |= {TYPES.get(values[images[0]]["dtype"], torch.float32)} - {torch.float32}
-        return _image_shape(values[images[0]])
+        return self._enter_images({name: values[name] for name in images})
+
+    def _enter_images(self, images: Mapping[str, Any]) -> tuple[int | None, int, int | None, int | None]:
+        """Let the graph's input stand for the images: of several, each for its share of channels."""
+        if not images:
+            raise ToolboxError("it takes no tensor; a network takes images")
+        shapes = {name: _image_shape(described) for name, described in images.items()}
+        count, _, height, width = next(iter(shapes.values()))
+        if any((each[0], *each[2:]) != (count, height, width) for each in shapes.values()):
+            raise ToolboxError(f"it takes images of different sizes ({', '.join(shapes)}); pictures are of one size")
+        self._pictures = {name: shape[1] for name, shape in shapes.items()}
+        whole, first = self._graph.placeholder("image"), 0
+        for name, channels in self._pictures.items():
+            part = (whole, 1, first, first + channels)
+            is_alone = len(images) == 1
+            self._known[name] = whole if is_alone else self._graph.call_function(torch.ops.aten.slice.Tensor, part)
+            first += channels
+            self._converted |= {TYPES.get(images[name]["dtype"], torch.float32)} - {torch.float32}
+        return count, first, height, width
 
     def _enter_tensor(self, name: str, path: str, kind: str) -> None:
         tensors = self._archive.constants if kind == "tensor_constant" else self._archive.tensors

@@ -14,7 +14,7 @@ from deepvis_toolbox.optimize.files.shown_image import true_colours
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.targets import checked_target, objective_of
-from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.images import Frame, RGBImage
 from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
 
@@ -38,8 +38,8 @@ class Accentuation:
 class FromFrame:
     """Climbs from one picture, a step at a time, for the unit's whole map."""
 
-    def __init__(self, network: Network, unit: Unit, image: RGBImage) -> None:
-        """`image`: as the network sees it, RGB uint8 H×W×3. `ToolboxError` for a unit that is not there."""
+    def __init__(self, network: Network, unit: Unit, image: Frame) -> None:
+        """`image`: what the network is given, H×W×bands. `ToolboxError` for a unit that is not there."""
         layer = network.layers[network.layers.canonical(unit.layer)]
         has_places = layer.is_spatial or layer.is_tokens
         target = checked_target(replace(unit, place="mean") if has_places else unit, network)

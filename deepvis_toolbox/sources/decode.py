@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from deepvis_toolbox.sources import picture_budget
 from deepvis_toolbox.sources.bands import Rows, from_bands
 from deepvis_toolbox.sources.bare_pixels import without_remarks
 from deepvis_toolbox.sources.deep_pixels import deep_rows, eight_bits, grey_level
+from deepvis_toolbox.sources.many_bands import array_bands, is_array
 from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES, MAX_PIXELS
 from deepvis_toolbox.sources.tiff_samples import (
     TiffColours,
@@ -25,8 +27,14 @@ from deepvis_toolbox.sources.tiff_samples import (
     opened_tiff,
     read_tags,
     rgb_of_lab,
+    tiff_bands,
     tiff_colours,
 )
+
+Bands = NDArray[Any]
+"""uint8, uint16 or float32, H×W×C."""
+Decoded = TypeVar("Decoded", bound=Bands)
+AnyPixels = TypeVar("AnyPixels", bound=Bands)
 
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp", ".mpo"),
@@ -57,19 +65,31 @@ def decode_picture(source: str | Path | bytes) -> NDArray[np.uint8]:
     EXIF orientation is applied; 16 bits become 8 by value / 257; transparent pixels lie on mid grey; of an animation
     the first frame is taken. `UnreadablePicture` for everything that cannot be shown.
     """
+    return _decoded_by(_decoded_picture, source)
+
+
+def decode_bands(source: str | Path | bytes) -> Bands:
+    """Return the bands of a file that has others than red, green and blue, as they are, uint8, uint16 or float32
+    H×W×C: of an array of NumPy, or a TIFF. What has none is decoded as by `decode_picture`."""
+    return _decoded_by(_decoded_bands, source)
+
+
+def _decoded_by(decode: Callable[[bytes], Decoded], source: str | Path | bytes) -> Decoded:
     what = "the picture" if isinstance(source, bytes) else str(source)
     try:
         data = source if isinstance(source, bytes) else _read_bytes(Path(source))
         try:
-            return _decoded(data)
+            return decode(data)
         except (_Refused, MemoryError):
             raise
+        except ToolboxError as error:
+            raise _Refused(str(error)) from None
         # Damaged files make the decoders raise nearly anything: ValueError, SyntaxError, struct.error, zlib.error, ...
         except Exception:
             bare = without_remarks(data)  # the pixels may be sound though what is written about them is not
             if bare is None:
                 raise
-            return _decoded(bare)
+            return decode(bare)
     except _Refused as error:
         raise UnreadablePicture(what, str(error)) from None
     except Exception as error:
@@ -122,7 +142,40 @@ def _reason(error: Exception) -> str:
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
 
 
-def _decoded(data: bytes) -> NDArray[np.uint8]:
+def _decoded_bands(data: bytes) -> Bands:
+    if is_array(data):
+        bands = _array_bands(data)
+        return _decoded_picture(data) if bands.shape[2] in (1, 3) else bands
+    if is_tiff(data):
+        tags = _checked_tags(data)
+        samples = tiff_bands(data, tags)
+        if samples is not None and samples.nbytes > 3 * MAX_PIXELS:
+            raise _Refused(f"its bands are larger than {3 * MAX_PIXELS >> 20} MiB")
+        if samples is not None:
+            return _turned_upright(samples, tags.get(_EXIF_ORIENTATION, 1))
+    return _decoded_picture(data)
+
+
+def _array_bands(data: bytes) -> Bands:
+    try:
+        return array_bands(data)
+    except ValueError as error:
+        raise _Refused(str(error)) from None
+
+
+def _picture_of_array(data: bytes) -> NDArray[np.uint8]:
+    bands = _array_bands(data)
+    if bands.shape[2] not in (1, 3):
+        raise _Refused(f"it has {bands.shape[2]} bands, for a network of as many channels")
+    if bands.dtype == np.float32:
+        raise _Refused("its values are floats, of which nobody says which is white; save it as uint8 or uint16")
+    shown = bands if bands.dtype == np.uint8 else eight_bits(bands)
+    return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown
+
+
+def _decoded_picture(data: bytes) -> NDArray[np.uint8]:
+    if is_array(data):
+        return _picture_of_array(data)
     tags = _checked_tags(data) if is_tiff(data) else None
     colours = tiff_colours(data, tags) if tags is not None else None
     if tags is not None and colours is not None:
@@ -235,9 +288,9 @@ def _on_neutral_ground(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ((colour * alpha + _NEUTRAL * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def _turned_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+def _turned_upright(image: AnyPixels, orientation: int) -> AnyPixels:
     """Undo the eight EXIF orientations: 5 to 8 lie on their side, 2, 4, 5 and 7 are mirrored as well."""
     quarter_turns = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}.get(orientation, 0)
     turned = np.rot90(image, quarter_turns)
     mirrored = turned[:, ::-1] if orientation in (2, 4, 5, 7) else turned
-    return np.require(mirrored, requirements=["C_CONTIGUOUS", "WRITEABLE"])
+    return cast(AnyPixels, np.require(mirrored, requirements=["C_CONTIGUOUS", "WRITEABLE"]))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES, begins_like_a_picture
+from deepvis_toolbox.sources.many_bands import ARRAY_SUFFIX
 
 FileKind = Literal["picture", "list", "video"]
 
@@ -19,7 +20,8 @@ def file_kind(path: Path) -> FileKind | None:
         return "list"
     if path.suffix.lower() in (".mjpg", ".mjpeg"):  # a video that begins like a picture
         return "video"
-    return "picture" if path.name.lower().endswith(PICTURE_SUFFIXES) or begins_like_a_picture(path) else "video"
+    is_named = path.name.lower().endswith((*PICTURE_SUFFIXES, ARRAY_SUFFIX))
+    return "picture" if is_named or begins_like_a_picture(path) else "video"
 
 
 def _is_file(path: Path) -> bool:

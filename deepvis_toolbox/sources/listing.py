@@ -12,9 +12,12 @@ from pathlib import Path
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.regular_file import lines_of, read_regular
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES, begins_like_a_picture
+from deepvis_toolbox.sources.many_bands import ARRAY_SUFFIX
 
 MAX_LIST_BYTES = 1 << 29
 _BLANKS = " \t"
+_NAME = rf"""(?:"[^"]+"|'[^']+'|[^"'\t][^"\t]*?(?:{"|".join(map(re.escape, (*PICTURE_SUFFIXES, ARRAY_SUFFIX)))}))"""
+_PAIR = re.compile(rf"({_NAME})[ \t]+({_NAME})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,13 @@ class ListedPicture:
 
     path: Path
     label: int | None = None
+    second: Path | None = None
+    """The other one of a pair."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: a pair by both names."""
+        return self.path.name if self.second is None else f"{self.path.name} + {self.second.name}"
 
 
 def natural_order(name: str) -> tuple[list[str | int], str]:
@@ -34,18 +44,21 @@ def natural_order(name: str) -> tuple[list[str | int], str]:
 def folder_pictures(folder: Path) -> list[ListedPicture]:
     """Return the pictures directly in `folder`, in natural order; hidden files are left out.
 
-    Told by their names' endings, or by their content where the name has none.
+    Told by their names' endings, or by their content where the name has none. Where there are none, the arrays of NumPy
+    are the pictures.
     """
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if _is_picture(folder, entry.name)]
+            every = [entry.name for entry in entries]
+        names = [name for name in every if _is_picture(folder, name)] or [name for name in every if is_array_name(name)]
     except OSError as error:
         raise ToolboxError(f"the folder {folder} cannot be read: {os_reason_of(error)}") from error
     return [ListedPicture(folder / name) for name in sorted(names, key=natural_order)]
 
 
 def read_picture_list(path: Path, folder: Path | None = None) -> list[ListedPicture]:
-    """Return one picture a line: `FILE`, or `FILE CLASS_INDEX`, names in quotation marks or not.
+    """Return one picture a line: `FILE`, or `FILE CLASS_INDEX`, names in quotation marks or not; or on every line a
+    pair, `FILE FILE`, between a tab or blanks.
 
     Empty lines and lines that begin with # say nothing. Files are relative to `folder`, by default the list's
     own. ToolboxError where it cannot be read or names nothing.
@@ -58,6 +71,13 @@ def read_picture_list(path: Path, folder: Path | None = None) -> list[ListedPict
     ]
     if not pictures:
         raise ToolboxError(f'{path} names no pictures: write one file name a line, or "FILE CLASS_INDEX"')
+    pairs = [picture.second is not None for picture in pictures]
+    if any(pairs) and not all(pairs):
+        alone, pair = pictures[pairs.index(False)], pictures[pairs.index(True)]
+        raise ToolboxError(
+            f"{path} names pairs ({pair.name}) and single pictures ({alone.name}): write two pictures on each line, "
+            "or one; a name with blanks stands in quotation marks"
+        )
     return pictures
 
 
@@ -68,6 +88,11 @@ def _is_picture(folder: Path, name: str) -> bool:
 def is_picture_name(name: str) -> bool:
     """Return whether a file's name, or a member's, ends as those of pictures do."""
     return name.lower().endswith(PICTURE_SUFFIXES)
+
+
+def is_array_name(name: str) -> bool:
+    """Return whether a file's name ends as that of an array of NumPy, and it is not hidden."""
+    return name.lower().endswith(ARRAY_SUFFIX) and not name.startswith(".")
 
 
 def is_unnamed_picture(path: Path) -> bool:
@@ -100,10 +125,18 @@ def _listed(line: str, folder: Path, where: str) -> ListedPicture:
         raise ToolboxError(f"{where}: a file name cannot contain a zero byte; is this a list of pictures?")
     name, _, last = line.replace("\t", " ").rpartition(" ")
     if not name or not re.fullmatch(r"[+-]?[0-9]{1,9}", last):
-        return ListedPicture(folder / _unquoted(line))
+        return _one_or_pair(line, folder, None)
     if int(last) < 0:
         raise ToolboxError(f"{where}: the class index {last} is below 0")
-    return ListedPicture(folder / _unquoted(line[: len(name)].rstrip(_BLANKS)), int(last))
+    return _one_or_pair(line[: len(name)].rstrip(_BLANKS), folder, int(last))
+
+
+def _one_or_pair(names: str, folder: Path, label: int | None) -> ListedPicture:
+    """Return the picture of a name, or the pair of two: each in quotation marks, or both ending as pictures' do."""
+    found = _PAIR.fullmatch(names)
+    if found is None:
+        return ListedPicture(folder / _unquoted(names), label)
+    return ListedPicture(folder / _unquoted(found[1]), label, folder / _unquoted(found[2]))
 
 
 def _unquoted(name: str) -> str:

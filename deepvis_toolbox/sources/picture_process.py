@@ -7,14 +7,14 @@ import os
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.sources import picture_worker
-from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import Bands, UnreadablePicture, decode_bands, decode_picture
 from deepvis_toolbox.sources.isolated_process import (
     ENDED_IT,
     FROM_OUTSIDE,
@@ -27,6 +27,7 @@ from deepvis_toolbox.sources.shared_memory import read_into, shared_memory, writ
 
 IS_POSSIBLE = os.name == "posix"
 """Windows cannot hand a memory without a name to another process: there, pictures are decoded in this one."""
+_TYPES = {"uint8": np.uint8, "uint16": np.uint16, "float32": np.float32}
 _MOST = 4
 """So many pictures are decoded at a time, each by a process of its own; who comes then waits."""
 
@@ -38,7 +39,12 @@ def decode_apart(source: str | Path | bytes) -> NDArray[np.uint8]:
     its kind `PictureNotDecoded` where that says nothing of the picture.
     May be called from any thread.
     """
-    return _pool.decode(source) if IS_POSSIBLE else decode_picture(source)
+    return cast(NDArray[np.uint8], _pool.decode(source)) if IS_POSSIBLE else decode_picture(source)
+
+
+def decode_bands_apart(source: str | Path | bytes) -> Bands:
+    """Return what `decode_bands` does, decoded in another process, as `decode_apart`: H×W×C."""
+    return _pool.decode(source, bands=True) if IS_POSSIBLE else decode_bands(source)
 
 
 def begin() -> None:
@@ -68,31 +74,37 @@ class _PictureProcess:
             os.close(self._memory)
             raise
 
-    def decode(self, source: str | Path | bytes) -> NDArray[np.uint8] | str:
+    def decode(self, source: str | Path | bytes, bands: bool) -> Bands | str:
         """Return the pixels, or why there are none. `ToolboxError` or OSError where no process can do its work."""
-        answer = self._ask(source)
+        answer = self._ask(source, bands)
         if isinstance(answer, int) and -answer not in OUT_OF_TIME:  # what came before may have spoilt the process
-            answer = self._ask(source)
+            answer = self._ask(source, bands)
         if isinstance(answer, dict):
-            return str(answer["reason"]) if "reason" in answer else self._pixels(answer.get("size"))
+            return str(answer["reason"]) if "reason" in answer else self._pixels(answer, bands)
         if -answer in FROM_OUTSIDE:
             why = f"the process that decodes it was killed twice ({how_it_ended(answer)}); memory may be short"
             raise ToolboxError(why)
         return f"{ENDED_IT} ({how_it_ended(answer)})"
 
-    def _ask(self, source: str | Path | bytes) -> dict[str, Any] | int:
+    def _ask(self, source: str | Path | bytes, bands: bool) -> dict[str, Any] | int:
         if isinstance(source, bytes):
             write_all(self._memory, memoryview(source))
             job: dict[str, Any] = {"bytes": len(source)}
         else:
             job = {"path": os.path.abspath(source)}  # noqa: PTH100 - it has the folder of its start, and follows no "~"
-        answer: dict[str, Any] | int = self._process.ask(job, MAX_WAIT)
+        answer: dict[str, Any] | int = self._process.ask(job | {"bands": bands}, MAX_WAIT)
         return answer
 
-    def _pixels(self, size: object) -> NDArray[np.uint8]:
-        match size:
-            case [int(height), int(width)] if height > 0 and width > 0 and height * width <= MAX_PIXELS:
-                image = np.empty((height, width, 3), np.uint8)
+    def _pixels(self, answer: dict[str, Any], bands: bool) -> Bands:
+        kind = _TYPES.get(str(answer.get("type")))
+        match answer.get("size"):
+            case [int(height), int(width), int(count)] if (
+                kind is not None
+                and min(height, width, count) > 0
+                and height * width * count * np.dtype(kind).itemsize <= 3 * MAX_PIXELS
+                and (bands or (count == 3 and kind is np.uint8))
+            ):
+                image = np.empty((height, width, count), kind)
             case _:
                 raise ToolboxError("the answer of the process that decodes it makes no sense")
         read_into(self._memory, image.data.cast("B"))
@@ -123,11 +135,11 @@ class _Pool:
         if not self._kept:
             self._kept.append(_PictureProcess())
 
-    def decode(self, source: str | Path | bytes) -> NDArray[np.uint8]:
+    def decode(self, source: str | Path | bytes, bands: bool = False) -> Bands:
         what = "the picture" if isinstance(source, bytes) else str(source)
         try:
             with self._turns:
-                outcome = self._decoded(source)
+                outcome = self._decoded(source, bands)
         except MemoryError:
             raise PictureNotDecoded(what, "there is no memory left for its pixels") from None
         except (ToolboxError, OSError) as error:
@@ -137,14 +149,14 @@ class _Pool:
             raise UnreadablePicture(what, outcome)
         return outcome
 
-    def _decoded(self, source: str | Path | bytes) -> NDArray[np.uint8] | str:
+    def _decoded(self, source: str | Path | bytes, bands: bool) -> Bands | str:
         try:
             process = self._kept.pop()
         except IndexError:
             process = _PictureProcess()
         self._busy.append(process)
         try:
-            outcome = process.decode(source)
+            outcome = process.decode(source, bands)
         except BaseException:  # Ctrl-C among them: an answer may be on its way, and would be taken for the next one
             process.close()
             raise

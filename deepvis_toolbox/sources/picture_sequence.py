@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from deepvis_toolbox.sources.decode import UnreadablePicture
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.sources.listing import ListedPicture
-from deepvis_toolbox.sources.picture_process import decode_apart
+from deepvis_toolbox.sources.many_bands import ARRAY_SUFFIX, first_band
+from deepvis_toolbox.sources.pairs import joined
+from deepvis_toolbox.sources.picture_process import decode_apart, decode_bands_apart
 from deepvis_toolbox.sources.source import Source
+
+_MAY_HAVE_BANDS = (".tif", ".tiff", ARRAY_SUFFIX)
 
 
 class PictureSequence(Source):
@@ -64,12 +68,28 @@ class PictureSequence(Source):
 
     def _decoded(self, picture: ListedPicture) -> SourceFrame | None:
         try:
-            image = decode_apart(picture.path)
+            info = FrameInfo(self._caption(picture), self._number, is_still=True, label=picture.label)
+            return _frame(picture, info)
         except UnreadablePicture as error:
-            self.note = f"skipped {picture.path.name}: {error.reason}"
+            self.note = f"skipped {picture.name}: {error.reason}"
             return None
-        return SourceFrame(image, FrameInfo(self._caption(picture), self._number, is_still=True, label=picture.label))
 
     def _caption(self, picture: ListedPicture) -> str:
         count = len(self._pictures)
-        return f"{picture.path.name} ({self._position + 1} of {count})" if count > 1 else picture.path.name
+        return f"{picture.name} ({self._position + 1} of {count})" if count > 1 else picture.name
+
+
+def _frame(picture: ListedPicture, info: FrameInfo) -> SourceFrame:
+    """Return the picture, with its bands where it has others than red, green and blue. A network that does not take
+    the bands of an array, or a pair, is not shown a part of it."""
+    if picture.second is not None:
+        first = decode_apart(picture.path)
+        return SourceFrame(first, info, joined(first, decode_apart(picture.second)), is_picture=False)
+    if not picture.path.name.lower().endswith(_MAY_HAVE_BANDS):
+        return SourceFrame(decode_apart(picture.path), info)
+    bands = decode_bands_apart(picture.path)
+    if bands.shape[2] == 3:
+        return SourceFrame(bands, info)
+    if picture.path.name.lower().endswith(ARRAY_SUFFIX):
+        return SourceFrame(first_band(bands), info, bands, is_picture=False)
+    return SourceFrame(decode_apart(picture.path), info, bands)

@@ -17,7 +17,7 @@ import cv2
 
 from deepvis_toolbox.errors import sentence_of
 from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures
-from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
+from deepvis_toolbox.sources.decode import UnreadablePicture, decode_bands, decode_picture
 from deepvis_toolbox.sources.isolated_process import READY
 from deepvis_toolbox.sources.picture_budget import limit_memory, within_seconds
 from deepvis_toolbox.sources.shared_memory import write_all
@@ -36,14 +36,14 @@ def main() -> None:
 
 
 def _answer(job: dict[str, Any], descriptor: int) -> dict[str, Any]:
-    """Return the `size` (H, W) of the pixels, which lie in the shared memory then; or the `reason` why there are
-    none."""
+    """Return the `size` (H, W, C) and `type` of the pixels, which lie in the shared memory then; or the `reason` why
+    there are none."""
     try:
         with within_seconds():
             source = Path(job["path"]) if "path" in job else os.pread(descriptor, job["bytes"], 0)
-            image = decode_picture(source)
+            image = decode_bands(source) if job.get("bands") else decode_picture(source)
             write_all(descriptor, image.data.cast("B"))
-        return {"size": image.shape[:2]}
+        return {"size": image.shape, "type": image.dtype.name}
     except UnreadablePicture as error:
         return {"reason": error.reason}
     except MemoryError:

@@ -21,10 +21,12 @@ _EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _LAB: 3}
 _PREMULTIPLIED, _APART = 1, 2
+_TRANSPARENCY = {1, 2}
 _WITH_PREDICTOR = (5, 8, 32946, 34925, 50000)
 """LZW, both deflates, LZMA, Zstandard; the others do not know predictors."""
 _COMPRESSIONS = (1, 32773, *_WITH_PREDICTOR)
 _MOST_SAMPLES = 16
+_MOST_BANDS = 512
 MOST_VALUES = 360_000_000
 """Four to a pixel of the largest pictures; a file that claims more is not decoded here."""
 _BIG_BACKWARDS = b"MM\0+"
@@ -122,11 +124,22 @@ def _colours(samples: Samples, layout: _Layout) -> TiffColours:
     return TiffColours(_rgb(colours, layout), alpha, premultiplied)
 
 
-def _layout(data: bytes, tags: Any) -> _Layout | None:
+def tiff_bands(data: bytes, tags: Any) -> Samples | None:
+    """Return all samples of a TIFF, uint8 or uint16 (H, W, C), whose samples beyond grey, or beyond red, green and
+    blue, are no transparency; None for the others, and for arrangements that are not known here."""
+    layout = _layout(data, tags, _MOST_BANDS)
+    if layout is None or layout.photometric not in (_BLACK_IS_ZERO, _RGB) or layout.samples in (1, 3):
+        return None
+    if _TRANSPARENCY & {*layout.extra}:
+        return None
+    return _samples(_grey_pictures(data, layout), layout, 0, layout.height)
+
+
+def _layout(data: bytes, tags: Any, most_samples: int = _MOST_SAMPLES) -> _Layout | None:
     width, height, bits = int(tags[_WIDTH]), int(tags[_HEIGHT]), _several(tags.get(_BITS, 1))
     photometric, samples = tags.get(_PHOTOMETRIC), int(tags.get(_SAMPLES, 1))
     unsigned = all(kind in (1, 4) for kind in _several(tags.get(_SAMPLE_FORMAT, 1)))
-    if photometric not in _COLOURS or not unsigned or not _COLOURS[photometric] <= samples <= _MOST_SAMPLES:
+    if photometric not in _COLOURS or not unsigned or not _COLOURS[photometric] <= samples <= most_samples:
         return None
     depths = ({8},) if photometric == _LAB else ({8}, {16})
     if set(bits) not in depths or len(bits) not in (1, samples) or tags.get(_COMPRESSION, 1) not in _COMPRESSIONS:

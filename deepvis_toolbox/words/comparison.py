@@ -24,6 +24,13 @@ class Pinned:
     """Where it came from."""
     computed_by: Any = field(default=None, repr=False)
     """A weak reference to the network that computed it; None: any may."""
+    bands: Any = field(default=None, repr=False)
+    """What the network was given, H×W×bands of its input's size, where that is more than the picture."""
+
+    @property
+    def fitted(self) -> Any:
+        """What the network is given again."""
+        return self.image if self.bands is None else self.bands
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,10 @@ class Layer:
             return self.token_grid or (1, self.shape[0])
         return (self.shape[1], self.shape[2]) if self.is_spatial else (1, 1)
 
+    def flat_place(self, row: int, column: int) -> int:
+        """Return where a place lies among a unit's values: row by row, behind class tokens and registers."""
+        return self.other_tokens + row * self.map_shape[1] + column
+
     @property
     def has_places(self) -> bool:
         """Whether one can say where in the picture a unit is active: its maps have at least 2×2 places."""

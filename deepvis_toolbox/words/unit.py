@@ -75,9 +75,9 @@ def checked_place(place: object, layer: Layer, address: str) -> Place:
     if not (isinstance(place, tuple) and len(place) == 2 and all(isinstance(each, Integral) for each in place)):
         raise ToolboxError(f'{place!r} is no place for "{address}"; it is (row, column), "mean" or None')
     row, column = int(place[0]), int(place[1])
-    if layer.is_tokens:
+    if layer.is_tokens and layer.token_grid is None:
         raise ToolboxError(f'layer "{layer.name}" has tokens and no places; write "{address}@mean" for all of them')
-    height, width = layer.shape[1:] if layer.is_spatial else (1, 1)
+    height, width = layer.map_shape
     if not (0 <= row < height and 0 <= column < width):
         places = f"0,0 to {height - 1},{width - 1}"
         raise ToolboxError(f'layer "{layer.name}" has places {places}; "{address}" at {row},{column} lies outside')

@@ -175,23 +175,3 @@ def test_a_caffe_network_of_four_channels_is_saved_with_what_was_said_of_them(tm
     with load_network(tmp_path / "saved", device="cpu") as again:
         assert again.preprocessing.shown == (3, 1, 0)
         assert again.preprocessing.identity() == net.preprocessing.identity()
-
-
-class Two(nn.Module):
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return F.relu(x) - y
-
-
-def test_a_file_of_two_images_says_what_to_do(tmp_path: Path) -> None:
-    from tests.onnx_files.made_files import model_of, saved
-
-    image = torch.randn(1, 3, *SIZE)
-    torch.export.save(torch.export.export(Two(), (image, image)), tmp_path / "net.pt2")
-    import onnx
-
-    model = model_of([onnx.helper.make_node("Sub", ["image", "other"], ["y"])], shape=(1, 3, *SIZE))
-    model.graph.input.append(onnx.helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, [1, 3, *SIZE]))
-    saved(model, tmp_path / "net.onnx")
-    for name in ("net.pt2", "net.onnx"):
-        with pytest.raises(ToolboxError, match=r"a network takes one.*RGB\+RGB.*inputs: \{other: image\}"):
-            load_network(tmp_path / name, device="cpu")

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.network.preprocessing import Preprocessing, centre_crop
+from deepvis_toolbox.network.frames import centre_crop
+from deepvis_toolbox.network.preprocessing import Preprocessing
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -56,7 +56,7 @@ def _from_nowhere(model: onnx.ModelProto) -> None:
 
 
 def _two_images(model: onnx.ModelProto) -> None:
-    model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1, 3, 8, 8]))
+    model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1, 3, 8, 9]))
 
 
 def _no_image(model: onnx.ModelProto) -> None:
@@ -95,7 +95,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "an operator of another library": (_foreign, "operator Relu of com.somebody is not supported"),
     "a value from nowhere": (_from_nowhere, 'no node before it gives "nothing"'),
-    "two images": (_two_images, r"takes 2 batches of images \(image, other\)"),
+    "images of two sizes": (
+        _two_images,
+        r"takes images of different sizes \(image: a tensor of any×3×8×8; other: .*8×9\)",
+    ),
     "no image": (_no_image, "takes image: a tensor of any×3"),
     "more constants than memory": (_much, "more than 1 GiB of its constants"),
     "more values than memory": (_large_steps, "more memory than is free"),

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from deepvis_toolbox import load_network
+from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.network.interface import Network
-from tests.nets import Residual
+from tests.nets import Residual, opened
 
 ROUNDING = {torch.float16: 4e-3, torch.bfloat16: 4e-2, torch.float64: 1e-5}
 KINDS = pytest.mark.parametrize("kind", ROUNDING, ids=str)
@@ -119,3 +119,36 @@ def test_an_onnx_file_of_half_precision_is_converted(tmp_path: Path) -> None:
     onnx.save(model, str(file))
     with load_network(file, device="cpu") as net:
         hold(net, module, torch.float16)
+
+
+CASTS = {
+    "half": lambda x: x.half(),
+    "to": lambda x: x.to(torch.float16),
+    "bfloat16": lambda x: x.bfloat16(),
+    "double": lambda x: x.double(),
+}
+
+
+class Casting(nn.Module):
+    """Kept in another precision as a whole, to which forward casts what it computes."""
+
+    def __init__(self, cast: str, *, by_weights: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc, self.cast, self.by_weights = nn.Conv2d(3, 4, 3), nn.Linear(4, 5), cast, by_weights
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = torch.relu(self.conv(x)).mean((2, 3))
+        return self.fc(pooled.to(self.fc.weight.dtype) if self.by_weights else CASTS[self.cast](pooled))
+
+
+@pytest.mark.parametrize("cast", CASTS)
+def test_what_casts_to_another_precision_in_forward_is_told_what_to_write(cast: str) -> None:
+    kept = {"half": torch.float16, "to": torch.float16, "bfloat16": torch.bfloat16, "double": torch.float64}[cast]
+    with pytest.raises(ToolboxError, match=r"computed in float32 here, .* cast to the type of the weights"):
+        opened(Casting(cast).to(kept).eval(), (8, 8))
+    module = Casting(cast, by_weights=True)
+    x = torch.randn(1, 3, 8, 8)
+    wanted = module(x).detach()
+    found = opened(module.to(kept).eval(), (8, 8)).forward(x, ["fc"])["fc"]
+    assert torch.allclose(found, wanted, atol=ROUNDING[kept])

@@ -47,6 +47,7 @@ def examples(tmp_path: Path, pictures: Path, video: Path, motion_jpeg, camera, m
         "screen:X,Y,WIDTH,HEIGHT": "screen:0,0,50,40",
         "clipboard": "clipboard",
         "-": "-",
+        "pair:FIRST+SECOND": f"pair:{pictures}+{video}",
     }
 
 

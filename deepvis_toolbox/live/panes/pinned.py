@@ -21,7 +21,8 @@ def pinnable(snapshot: Snapshot | None) -> Pinned | None:
     frame, request = snapshot.frame, snapshot.request
     source = frame.source if frame.is_still else f"{frame.source}, frame {frame.number}"
     changes = [str(edit) for edit in request.edits] + ([str(request.perturbation)] if request.perturbation else [])
-    return Pinned(snapshot.input_image, request.edits, ", ".join([source, *changes]), snapshot.computed_by)
+    name = ", ".join([source, *changes])
+    return Pinned(snapshot.input_image, request.edits, name, snapshot.computed_by, snapshot.bands)
 
 
 def compared_text(state: State) -> str:

@@ -33,14 +33,17 @@ def save_values(
 ) -> Path:
     """Write what the snapshot holds of the shown layer as `deepvis-….npz`, and `deepvis-….json`; return the first.
 
-    Arrays: `input` (uint8 H×W×3, RGB), and as far as the window asked for them `activations`, `gradients`, `changes`,
-    `differences` or `activations_of_b` (float32 (C, H, W) or (C,)), `backward` (float32 (H, W, channels)),
-    `probabilities` (float32 (classes,)); `backward_input` (as `input`) where `backward` is of a former picture.
-    `ToolboxError` where there is nothing to save yet, or it cannot be written.
+    Arrays: `input` (uint8 H×W×3, RGB), `bands` (H×W×bands) where the network was given more, and as far as the window
+    asked for them `activations`, `gradients`, `changes`, `differences` or `activations_of_b` (float32 (C, H, W) or
+    (C,)), `backward` (float32 (H, W, channels)), `probabilities` (float32 (classes,)); `backward_input` (as `input`)
+    where `backward` is of a former picture. `ToolboxError` where there is nothing to save yet, or it cannot be written.
     """
     if snapshot is None or not snapshot.answers:
         raise ToolboxError("there are no values yet")
-    arrays, meanings = {"input": snapshot.input_image}, {"input": "the picture as the network sees it, RGB 0 to 255"}
+    arrays: dict[str, Any] = {"input": snapshot.input_image}
+    meanings = {"input": "the picture as the network sees it, RGB 0 to 255"}
+    if snapshot.bands is not None:
+        arrays["bands"], meanings["bands"] = snapshot.bands, "what the network was given, 0 to 255"
     for question, answer in snapshot.answers.items():
         for kind, (name, meaning) in _SAVED.items():
             if type(question) is kind:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deepvis_toolbox.live.work.request import Request
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.pipeline.from_frame import Accentuation, FromFrame
-    from deepvis_toolbox.words.images import RGBImage
+    from deepvis_toolbox.words.images import Frame
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class AccentuationKeeper:
         """Whether there are steps left."""
         return self._climb is not None and not self._climb.is_finished
 
-    def follow(self, request: Request, image: RGBImage, is_still: bool) -> dict[Question[Any], Accentuation | str]:
+    def follow(self, request: Request, image: Frame, is_still: bool) -> dict[Question[Any], Accentuation | str]:
         """Take a step where nothing moves, and return how far the picture is, where the request asks for it."""
         question = next((one for one in request.questions if isinstance(one, GrownFromFrame)), None)
         climb, self._climb = self._climb, None  # what fails is not tried again by itself

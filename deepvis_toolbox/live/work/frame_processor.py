@@ -78,8 +78,8 @@ class FrameProcessor:
                 answers[one] = self._history.follow(one, answers[one.of])
         is_still = frame.info.is_still or taken.image is self._last
         self._last = taken.image
-        answers |= self._occlusion.follow(request, taken.image, is_still)
-        answers |= self._accentuation.follow(request, taken.image, is_still)
+        answers |= self._occlusion.follow(request, taken.fitted, is_still)
+        answers |= self._accentuation.follow(request, taken.fitted, is_still)
         return Snapshot(
             request,
             frame.info,
@@ -87,6 +87,7 @@ class FrameProcessor:
             self._with_average(request, answers, average, request.average is not None and request.average.of in held),
             {asked[one]: str(refusal) for one, refusal in taken.refused.items()},
             weakref.ref(self.network),
+            taken.bands,
             device=str(self.network.device),
             timings=taken.milliseconds,
             list_rate=self._lower_rate.rate if self._lower_rate else 0.0,
@@ -106,7 +107,7 @@ class FrameProcessor:
         for pace in (lists, bound):
             left_out |= pace.left_out(asked, *of_frame) if pace else frozenset()
         taken = self._session.take_all(
-            frame.image,
+            frame.given_to(self.network.preprocessing.takes),
             [one for one in asked if one not in left_out],
             stretch=request.stretch,
             is_still=frame.info.is_still,

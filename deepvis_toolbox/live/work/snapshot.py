@@ -9,7 +9,7 @@ from typing import Any
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.measure.measurement import Answer, Question
 from deepvis_toolbox.sources.frame import FrameInfo
-from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.images import Frame, RGBImage
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Snapshot:
     """Of the questions that this network or picture has no answer to, why."""
     computed_by: Any = None
     """A weak reference to the network; None where nothing was computed."""
+    bands: Frame | None = None
+    """What the network was given, H×W×bands, where that is more than the picture."""
     error: str = ""
     """What went wrong with this frame; empty when nothing did."""
     network_rate: float = 0.0

@@ -11,7 +11,7 @@ from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.measure.measurement import Question
 from deepvis_toolbox.measure.occlusion import Occluder, Occlusion, OcclusionMap
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.images import Frame
 
 MOVING = "the picture moves; freeze it (f), and the map fills"
 
@@ -23,16 +23,16 @@ class OcclusionKeeper:
         self._network = network
         self._occluder: Occluder | None = None
         self._of: tuple[object, ...] = ()
-        self._image: RGBImage | None = None
+        self._image: Frame | None = None
 
     @property
     def is_unfinished(self) -> bool:
         """Whether the same picture, processed again, would tell more."""
         return self._occluder is not None and not self._occluder.is_finished
 
-    def follow(self, request: Request, image: RGBImage, is_still: bool) -> dict[Question[Any], Occlusion]:
-        """Try a few squares more of what the request asks, and return what is known. `image`: as the network sees it,
-        RGB uint8 H×W×3; it counts as still, too, where it is the last one again."""
+    def follow(self, request: Request, image: Frame, is_still: bool) -> dict[Question[Any], Occlusion]:
+        """Try a few squares more of what the request asks, and return what is known. `image`: what the network is
+        given, H×W×bands; it counts as still, too, where it is the last one again."""
         question = next((one for one in request.questions if isinstance(one, OcclusionMap)), None)
         occluder, self._occluder = self._occluder, None  # what fails is not tried again by itself
         if question is None:

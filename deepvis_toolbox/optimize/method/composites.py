@@ -93,9 +93,9 @@ def term_of(factor: float, unit: Unit) -> Term:
 
 
 def _inside(area: Rect, layer: Layer, text: str) -> Rect:
-    if not layer.is_spatial:
+    if not (layer.is_spatial or layer.token_grid):
         raise ToolboxError(f'layer "{layer.name}" has no map of places, so "{text}" has no area there; leave it out')
-    height, width = layer.shape[1:]
+    height, width = layer.map_shape
     if area.top >= area.bottom or area.left >= area.right or area.bottom > height or area.right > width:
         raise ToolboxError(
             f'"{text}" is no area of layer "{layer.name}": rows lie in 0-{height - 1} and columns in 0-{width - 1}, '

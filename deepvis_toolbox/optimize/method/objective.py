@@ -168,8 +168,7 @@ class UnitObjective(LayerObjective):
         return maps.mean(2) if self.place is None else maps[..., self._flat_place()]
 
     def _flat_place(self) -> int:
-        row, column = self.place or (0, 0)
-        return row * self.layer.shape[2] + column if self.layer.is_spatial else 0
+        return self.layer.flat_place(*self.place) if self.place else 0
 
 
 class DirectionObjective(LayerObjective):

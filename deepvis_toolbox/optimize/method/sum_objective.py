@@ -82,8 +82,8 @@ def added(diffs: Mapping[str, torch.Tensor], more: Mapping[str, torch.Tensor]) -
 
 def _places_of(term: Term, layer: Layer) -> torch.Tensor | None:
     """Return the places' indices in a flattened map, int64 (places,); None for all."""
-    if term.area is None or not layer.is_spatial:
+    if term.area is None or not (layer.is_spatial or layer.token_grid):
         return None
     top, left, bottom, right = term.area
     rows, columns = torch.arange(top, bottom), torch.arange(left, right)
-    return (rows[:, None] * layer.shape[2] + columns).flatten()
+    return (layer.flat_place(0, 0) + rows[:, None] * layer.map_shape[1] + columns).flatten()

@@ -116,6 +116,8 @@ def filled_place(place: Place, layer_name: str, net: Network) -> Place:
     layer = net.layers[layer_name]
     if layer.is_spatial:
         return layer.centre if place is None else place
+    if layer.token_grid is not None and place is not None:
+        return place
     return None if len(layer.shape) == 1 else "mean"
 
 

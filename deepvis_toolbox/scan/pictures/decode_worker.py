@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.process_tuning import ignore_remarks_about_pictures
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
-from deepvis_toolbox.sources.decode import decode_picture
+from deepvis_toolbox.sources.decode import Bands, decode_bands, decode_picture
 from deepvis_toolbox.sources.isolated_process import READY
 from deepvis_toolbox.sources.picture_budget import limit_memory, within_seconds
 
@@ -28,7 +28,8 @@ from deepvis_toolbox.sources.picture_budget import limit_memory, within_seconds
 def preprocessing_record(preprocessing: Preprocessing) -> dict[str, Any]:
     """Return the preprocessing as plain data, every float exact."""
     arrays = {name: np.asarray(getattr(preprocessing, name), np.float32).tolist() for name in ("mean", "scale", "std")}
-    return {"size": preprocessing.size, "channels": preprocessing.channels, "crop": preprocessing.crop, **arrays}
+    others = {name: getattr(preprocessing, name) for name in ("size", "channels", "crop", "white")}
+    return {**others, **arrays}
 
 
 def preprocessing_from(record: dict[str, Any]) -> Preprocessing:
@@ -41,6 +42,11 @@ def _decoded_in_time(picture: str | bytes) -> NDArray[np.uint8]:
         return decode_picture(picture)
 
 
+def _bands_in_time(picture: str | bytes) -> Bands:
+    with within_seconds():
+        return decode_bands(picture)
+
+
 def main() -> None:
     """Serve until stdin ends."""
     descriptor, size = int(sys.argv[1]), int(sys.argv[2])
@@ -48,7 +54,7 @@ def main() -> None:
     cv2.setNumThreads(1)  # the processes share the cores among themselves
     preprocessing = preprocessing_from(json.loads(sys.stdin.readline()))
     limit_memory()
-    reader = PictureReader(preprocessing, _decoded_in_time)
+    reader = PictureReader(preprocessing, _decoded_in_time, _bands_in_time)
     shape = preprocessing.input_shape
     with mmap.mmap(descriptor, size) as memory:
         print(json.dumps(READY), flush=True)

@@ -20,14 +20,16 @@ from deepvis_toolbox.scan.pictures.remote_files import is_url, list_url
 from deepvis_toolbox.shown_text import without_secrets
 from deepvis_toolbox.sources.decode import PICTURE_SUFFIXES
 from deepvis_toolbox.sources.file_kind import file_kind
-from deepvis_toolbox.sources.listing import is_picture_name, is_unnamed_picture, read_picture_list
+from deepvis_toolbox.sources.listing import is_array_name, is_picture_name, is_unnamed_picture, read_picture_list
+from deepvis_toolbox.sources.pairs import PAIR
 
 MOST_LABEL = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class PictureList:
-    """Pictures by name, and their class indices where known. A name inside an archive is `archive.tar::member`.
+    """Pictures by name, and their class indices where known. A name inside an archive is `archive.tar::member`; the
+    two names of a pair have `PAIR` between them.
 
     `names` are relative to `root`; an empty root means that they are paths as they stand.
     """
@@ -52,7 +54,8 @@ class PictureList:
 
     def path(self, index: int) -> str:
         """Return where a picture is."""
-        return os.path.join(self.root, self.names[index]) if self.root else self.names[index]  # noqa: PTH118
+        name = self.names[index]
+        return PAIR.join(os.path.join(self.root, part) for part in name.split(PAIR)) if self.root else name  # noqa: PTH118
 
     @property
     def paths(self) -> list[str]:
@@ -99,7 +102,8 @@ class PictureList:
 
         if is_url(self.root):
             return self
-        kept = [index for index, path in enumerate(self.paths) if not is_inside(os.path.dirname(path))]  # noqa: PTH120
+        folders = (os.path.dirname(path.split(PAIR)[0]) for path in self.paths)  # noqa: PTH120
+        kept = [index for index, place in enumerate(folders) if not is_inside(place)]
         return self if len(kept) == len(self) else self.only(kept)
 
     def only(self, indices: Iterable[int]) -> PictureList:
@@ -154,7 +158,8 @@ def _class_index(label: Any) -> int:
 
 
 def _is_there(path: str) -> bool:
-    """Return whether there is such a file, or an archive that may hold such a member."""
+    """Return whether there is such a file, or an archive that may hold such a member; of a pair, its first."""
+    path = path.split(PAIR)[0]
     inside = split_member(path)
     return os.path.exists(path) or (inside is not None and os.path.isfile(inside[0]))  # noqa: PTH110, PTH113
 
@@ -187,6 +192,8 @@ def list_pictures(images: str | Path, list_file: str | Path | None = None) -> Pi
     place, root = user_path(images).absolute(), _root_of(images)
     notes: list[str] = []
     found = list(_below(place, notes) if place == root else archive_pictures(place, place.name, notes))
+    if not found and place == root:
+        found = [(name, NO_LABEL) for name in FolderWalk(str(place)).files() if is_array_name(Path(name).name)]
     if not found:
         explained = f" ({notes[0]})" if notes else f"; their names end in {', '.join(PICTURE_SUFFIXES[:5])}, …"
         raise ToolboxError(f'"{images}" holds no pictures{explained}')
@@ -231,7 +238,7 @@ def _from_url(url: str, list_file: str | Path | None) -> PictureList:
 
 def _from_list(root: str, list_file: Path) -> PictureList:
     listed = read_picture_list(list_file.absolute(), Path())  # as they stand there: relative ones are below the images
-    names = tuple(str(picture.path) for picture in listed)
+    names = tuple(PAIR.join(map(str, filter(None, (picture.path, picture.second)))) for picture in listed)
     labels = tuple(NO_LABEL if picture.label is None else picture.label for picture in listed)
     return PictureList(names, labels, root)
 

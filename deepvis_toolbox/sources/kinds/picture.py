@@ -8,7 +8,7 @@ from typing import Self
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import ListedPicture
 from deepvis_toolbox.sources.options import SourceOptions
-from deepvis_toolbox.sources.picture_process import decode_apart
+from deepvis_toolbox.sources.picture_process import decode_bands_apart
 from deepvis_toolbox.sources.picture_sequence import PictureSequence
 from deepvis_toolbox.sources.registry import register_source
 from deepvis_toolbox.words.inputs import INPUT_FORMS
@@ -28,5 +28,5 @@ class PictureSource(PictureSequence):
     @classmethod
     def open(cls, text: str, options: SourceOptions) -> Self:  # noqa: ARG003
         path = Path(text)
-        decode_apart(path)  # raises where it is broken: with a single file that is an error, not a note
+        decode_bands_apart(path)  # raises where it is broken: with a single file that is an error, not a note
         return cls(path.name, [ListedPicture(path)])

@@ -65,7 +65,7 @@ class OnnxFiles(Harness):
     def use(self, folder: Path) -> None:
         file = read_onnx(folder / _FILE)
         height, width = file.image.size or (8, 8)
-        shape = (file.image.channels, min(height, 32), min(width, 32))
+        shape = (sum(image.channels for image in file.images), min(height, 32), min(width, 32))
         if shape[0] not in (1, 3):
             return
         graph = graph_of_onnx(file, shape)

@@ -16,13 +16,14 @@ from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.opening.described import read_labels
 from deepvis_toolbox.scan.pictures.picture_list import PictureList, list_pictures
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
-from deepvis_toolbox.sources.decode import begins_like_a_picture, decode_picture
+from deepvis_toolbox.sources.decode import begins_like_a_picture, decode_bands, decode_picture
 from deepvis_toolbox.sources.file_kind import file_kind
 from deepvis_toolbox.sources.listing import read_picture_list
 from deepvis_toolbox.words.class_names import ClassNames
 from tests.fuzz.harness import Files, Harness, harness, quietly, tried
 from tests.fuzz.mutations.tars import tar, tar_gz
 from tests.fuzz.mutations.zips import Members, packed
+from tests.sources.hand_written_tiff import BLACK_IS_ZERO, RGB, tiff
 
 _RGB = np.random.RandomState(1).randint(0, 255, (12, 16, 3), np.uint8)
 _MOST_READ = 8
@@ -93,6 +94,35 @@ class Pictures(Harness):
             raise AssertionError(f"no RGB picture: {pixels.dtype} {pixels.shape}")
 
 
+@harness("bands")
+class PicturesOfBands(Harness):
+    """Pictures of many bands: arrays of NumPy, and TIFFs of more samples than colours."""
+
+    def seeds(self) -> list[Files]:
+        samples = np.random.RandomState(0).randint(0, 255, (6, 8, 5))
+        arrays = [samples.astype(kind) for kind in (np.uint8, np.uint16, np.float32)]
+        plain = tiff(samples.astype(np.uint8), RGB, [0, 0])
+        packed_apart = tiff(samples.astype(np.uint16), BLACK_IS_ZERO, [0] * 4, apart=True, deflated=True)
+        return [{"bands.npy": _array(array)} for array in arrays] + [
+            {"bands.tif": each} for each in (plain, packed_apart)
+        ]
+
+    def use(self, folder: Path) -> None:
+        path = next(folder.iterdir())
+        bands = decode_bands(path)
+        if bands.dtype not in (np.uint8, np.uint16, np.float32) or bands.ndim != 3 or not bands.size:
+            raise AssertionError(f"no bands: {bands.dtype} {bands.shape}")
+        channels = f"RGB+{bands.shape[2] - 3}" if bands.shape[2] > 3 else "RGB"
+        how = Preprocessing((8, 8), channels, white=255) if bands.shape[2] <= 512 else None
+        quietly(lambda: how.to_input(bands) if how else None)
+
+
+def _array(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 @harness("archive")
 class Archives(Harness):
     """Archives of pictures (tar, tar.gz, zip), also within each other."""
@@ -145,6 +175,7 @@ class PictureLists(Harness):
     def seeds(self) -> list[Files]:
         beside = {"a b.png": _saved("PNG"), "c/ä.jpg": _saved("JPEG"), "in.zip": packed([("d.png", _saved("PNG"))])}
         lists = [b"a b.png 3\nc/\xc3\xa4.jpg 0\n", b"# pictures\n'a b.png'\n\nc/\xc3\xa4.jpg\nin.zip::d.png\n"]
+        lists += [b"'a b.png' c/\xc3\xa4.jpg 3\nc/\xc3\xa4.jpg\tin.zip::d.png\n"]
         return [{"list.txt": text, **beside} for text in lists]
 
     def use(self, folder: Path) -> None:

@@ -1,0 +1,222 @@
+"""Which place of a map each value of a node comes from, where the network rearranges places: windows, shifts, heads.
+
+Numbers of places are sent through the graph in the values' stead. What views, permutes, rolls or pads moves them along;
+what works value by value, over the last axis, or over other places (attention) leaves them where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from deepvis_toolbox.network.execution import Values, callable_of
+from deepvis_toolbox.network.operations import called_name, operation_of
+
+IMAGE = 1 << 40
+"""What is added to the number of a place for each image before it."""
+_MOVING = frozenset(
+    {
+        *("view", "reshape", "permute", "transpose", "flatten", "unflatten", "movedim", "moveaxis", "swapaxes"),
+        *(
+            "squeeze",
+            "unsqueeze",
+            "contiguous",
+            "clone",
+            "roll",
+            "pad",
+            "constant_pad_nd",
+            "getitem",
+            "slice",
+            "select",
+        ),
+        *(
+            "narrow",
+            "unbind",
+            "chunk",
+            "split",
+            "split_with_sizes",
+            "unsafe_view",
+            "t",
+            "alias",
+            "detach",
+            "getattr",
+            "expand",
+        ),
+    }
+)
+_PRODUCTS = frozenset({"matmul", "bmm"})
+_JOINING = frozenset({"cat", "concat", "concatenate"})
+_FROM_MAPS = frozenset({"input", "conv", "pool", "upsample"})
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where a node's values come from."""
+
+    numbers: torch.Tensor
+    """int64, of the value's shape: 1 + the number of the place, row by row, + `IMAGE` for each image before it; 0:
+    none (a class token, padding)."""
+    grid: tuple[int, int] | None
+    """(rows, columns) of the places, where they are known."""
+    is_moved: bool = False
+    """Whether the node only moves what it reads."""
+    are_scores: bool = False
+    """Whether the last axis is places too: how much each attends to each."""
+
+
+def traced_places(graph_module: fx.GraphModule, values: Values) -> dict[fx.Node, Places]:
+    """Return the places of the nodes of which they are known. `values`: every node's value for some images, (N, …)."""
+    tracing = _Tracing(dict(graph_module.named_modules()), values)
+    for node in graph_module.graph.nodes:
+        if node.op not in ("get_attr", "output"):
+            tracing.follow(node)
+    return {node: places for node, places in tracing.found.items() if isinstance(places, Places)}
+
+
+class _Tracing:
+    def __init__(self, modules: Mapping[str, nn.Module], values: Values) -> None:
+        self._modules, self._values = modules, values
+        self._images = len(next(value for node, value in values.items() if node.op == "placeholder"))
+        self.found: dict[fx.Node, Places | tuple[Places | None, ...]] = {}
+
+    def follow(self, node: fx.Node) -> None:
+        value = self._values.get(node)
+        parents = [each for each in node.all_input_nodes if isinstance(self.found.get(each), Places)]
+        name = called_name(node) if node.op in ("call_function", "call_method") else ""
+        kind = operation_of(node, self._modules).kind
+        places: Any = None
+        if name == "getitem" and isinstance(self.found.get(node.args[0]), tuple):  # type: ignore[arg-type]
+            places = self.found[node.args[0]][node.args[1]]  # type: ignore[index]
+        elif node.op == "placeholder" or (kind in _FROM_MAPS and _is_map(value, self._images)):
+            places = self._of_map(value) if isinstance(value, torch.Tensor) else None
+        elif not parents:
+            return
+        elif name in _MOVING or kind in ("flatten", "identity"):
+            places = self._moved(node, parents[0])
+        elif isinstance(value, torch.Tensor):
+            places = self._computed(node, name, parents, value)
+        if places is not None:
+            self.found[node] = places
+
+    def _computed(self, node: fx.Node, name: str, parents: list[fx.Node], value: torch.Tensor) -> Places | None:
+        first: Places = self.found[parents[0]]  # type: ignore[assignment]
+        if name in _JOINING:
+            return self._joined(node, first, value)
+        if name in _PRODUCTS or name == "scaled_dot_product_attention":
+            is_left = len(node.args) > 1 and node.args[0] is parents[0]
+            is_scored = is_left and name in _PRODUCTS and self._has_places_across(node.args[1])
+            return _rows(first, value, are_scores=is_scored) if is_left else None
+        operation = operation_of(node, self._modules)
+        over_last = operation.kind in ("linear", "norm", "softmax")
+        if not (operation.elementwise or over_last):
+            return None
+        if not _is_even(first.numbers) and operation.kind in ("linear", "norm"):
+            return self._of_tokens(value)
+        fitting = [self.found[each] for each in parents if self._values[each].shape == value.shape]
+        if over_last:
+            return _rows(first, value, are_scores=first.are_scores)
+        return _agreeing([each for each in fitting if isinstance(each, Places)])
+
+    def _has_places_across(self, factor: Any) -> bool:
+        """Return whether the last axis of what is multiplied by may be places: it is, but for weights and values."""
+        known = self.found.get(factor)
+        is_weight = isinstance(factor, fx.Node) and factor.op == "get_attr"
+        return not (is_weight or (isinstance(known, Places) and _is_even(known.numbers)))
+
+    def _moved(self, node: fx.Node, parent: fx.Node) -> Any:
+        """Return what the node makes of the numbers; None where it does not take them."""
+        places: Places = self.found[parent]  # type: ignore[assignment]
+
+        def stand_in(read: fx.Node) -> Any:
+            return places.numbers if read is parent else self._values[read]
+
+        try:
+            moved = callable_of(node, self._modules)(
+                *fx.node.map_arg(node.args, stand_in), **fx.node.map_arg(node.kwargs, stand_in)
+            )
+        except Exception:  # it works on numbers of another kind alone
+            return None
+        parts = moved if isinstance(moved, (tuple, list)) else [moved]
+        found = [
+            Places(_compact(part), places.grid or _grid_of(part), True, places.are_scores)
+            if isinstance(part, torch.Tensor)
+            else None
+            for part in parts
+        ]
+        return tuple(found) if isinstance(moved, (tuple, list)) else found[0]
+
+    def _joined(self, node: fx.Node, first: Places, value: torch.Tensor) -> Places | None:
+        """Return the places of what is put side by side: tokens of several kinds, or values of the same places."""
+        parts: Any = node.args[0] if node.args else node.kwargs.get("tensors")
+        axis = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+        if not isinstance(parts, (tuple, list)) or not isinstance(axis, int):
+            return None
+        numbers = []
+        for part in parts:
+            known = self.found.get(part)
+            shape = self._values[part].shape
+            numbers.append(known.numbers if isinstance(known, Places) else torch.zeros(shape, dtype=torch.int64))
+        joined = torch.cat(numbers, axis)
+        if axis % value.ndim == value.ndim - 1 and not _is_even(joined):
+            return self._of_tokens(value)
+        return Places(_compact(joined), first.grid)
+
+    def _of_map(self, value: torch.Tensor) -> Places:
+        """Return the places of a map (N, C, H, W)."""
+        rows, columns = value.shape[2:]
+        numbers = self._counted(rows * columns).reshape(self._images, 1, rows, columns)
+        return Places(numbers.expand(value.shape), (rows, columns))
+
+    def _of_tokens(self, value: torch.Tensor) -> Places | None:
+        """Return the places of a new map whose channels are last, (N, H, W, C), or of tokens in a row, (N, T, D)."""
+        if value.ndim not in (3, 4) or len(value) != self._images:
+            return None
+        inner = value.shape[1:-1]
+        numbers = self._counted(inner.numel()).reshape(self._images, *inner, 1)
+        return Places(numbers.expand(value.shape), (inner[0], inner[1]) if len(inner) == 2 else None)
+
+    def _counted(self, count: int) -> torch.Tensor:
+        return torch.arange(self._images)[:, None] * IMAGE + 1 + torch.arange(count)
+
+
+def _is_map(value: Any, images: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim == 4 and len(value) == images
+
+
+def _is_even(numbers: torch.Tensor) -> bool:
+    """Return whether all values along the last axis come from one place."""
+    return numbers.stride(-1) == 0 or bool((numbers == numbers[..., :1]).all())
+
+
+def _compact(numbers: torch.Tensor) -> torch.Tensor:
+    return numbers[..., :1].clone().expand(numbers.shape) if numbers.ndim and _is_even(numbers) else numbers
+
+
+def _rows(places: Places, value: torch.Tensor, *, are_scores: bool) -> Places | None:
+    """Return the places of values of the same places, with another last axis."""
+    same = places.numbers.shape[:-1] == value.shape[:-1] and _is_even(places.numbers)
+    if not same:
+        return None
+    return Places(places.numbers[..., :1].expand(value.shape), places.grid, are_scores=are_scores)
+
+
+def _agreeing(found: list[Places]) -> Places | None:
+    """Return the places of all; None where they differ."""
+    if not found or any(not torch.equal(each.numbers, found[0].numbers) for each in found[1:]):
+        return None
+    grid = next((each.grid for each in found if each.grid), None)
+    return Places(found[0].numbers, grid, are_scores=any(each.are_scores for each in found))
+
+
+def _grid_of(numbers: torch.Tensor) -> tuple[int, int] | None:
+    """Return (rows, columns) of numbers (N, rows, columns, …) that count row by row; None where they do not."""
+    if numbers.ndim != 4 or not _is_even(numbers):
+        return None
+    rows, columns = numbers.shape[1:3]
+    first = numbers[0, :, :, 0]
+    is_counting = torch.equal(first, 1 + torch.arange(rows * columns).reshape(rows, columns))
+    return (rows, columns) if is_counting and min(rows, columns) > 1 else None
