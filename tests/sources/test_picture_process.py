@@ -109,6 +109,8 @@ def test_reasons_are_those_of_this_process(tmp_path: Path) -> None:
         ("os.kill(os.getpid(), 19)", "took more than 1 s"),
         ("os.write(1, b'{}' + bytes([10])); time.sleep(60)", "makes no sense"),
         ("os.write(1, b'{]' + bytes([10]))", "killed twice"),
+        ("os.write(1, b'[]' + bytes([10])); time.sleep(60)", "killed twice"),
+        ("os.write(1, b'{'); time.sleep(60)", "took more than 1 s"),
     ],
 )
 def test_what_a_hostile_picture_does_costs_it_alone(
