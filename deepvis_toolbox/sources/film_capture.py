@@ -20,8 +20,8 @@ from deepvis_toolbox.sources.isolated_process import OUT_OF_TIME, DecoderKilledE
 from deepvis_toolbox.sources.picture_budget import MAX_PIXELS
 from deepvis_toolbox.sources.shared_memory import beyond_the_streams
 
-READ_SECONDS = 1.0
-"""`read` waits so long at a time."""
+READ_SECONDS = 0.5
+"""`read` waits so long at a time: whoever closes a film waits a second for it."""
 
 
 def open_film(film: Film) -> Capture | None:
