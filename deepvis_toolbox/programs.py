@@ -16,8 +16,9 @@ def window() -> NoReturn:
     if threading.active_count() > 1:
         # A thread deep in a long computation, or in importing torch, is not waited for: Python's own way out would pull
         # the ground from under it.
-        if decoding := sys.modules.get("deepvis_toolbox.sources.picture_process"):
-            decoding.end()
+        for decoded in ("picture", "film"):
+            if decoding := sys.modules.get(f"deepvis_toolbox.sources.{decoded}_process"):
+                decoding.end()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

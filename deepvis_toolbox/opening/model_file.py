@@ -174,9 +174,14 @@ class ModelFile(Section):
         return user_path(self.folder / user_path(value))
 
     def existing(self, what: str, value: str, *key: str | int) -> Path:
-        """Return a file of the network that is there. Where it is not, the `ToolboxError` says how to get it."""
+        """Return a file of the network that is there, and that is the one that was fetched if it was. Where it is not,
+        the `ToolboxError` says how to get it."""
         path = self.path(value)
         if path.is_file():
+            if self.own_folder is not None:
+                from deepvis_toolbox.opening.downloads.fetched_files import check_fetched
+
+                check_fetched(self.own_folder, path)
             return path
         fetch = f"; {command_line('deepvis')} --fetch {self.title} downloads it" if self.fetch else ""
         raise ToolboxError(f"{self.where(*(key or (what,)))}: the network's {what} file {path} is not there{fetch}")

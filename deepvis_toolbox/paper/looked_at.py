@@ -10,7 +10,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.sources.decode import UnreadablePicture
 from deepvis_toolbox.sources.demo_film import SCENE_FRAMES, SCENES, DemoFilm
-from deepvis_toolbox.sources.picture_process import decode_apart
+from deepvis_toolbox.sources.picture_process import PictureNotDecoded, decode_apart
 from deepvis_toolbox.words.images import RGBImage
 
 LOOKS = 2
@@ -30,7 +30,8 @@ def demo_frames(fit: Fit) -> tuple[tuple[RGBImage, ...], str]:
 
 def pictures_of(pictures: PictureList, most: int, fit: Fit) -> tuple[tuple[RGBImage, ...], str]:
     """Return up to `most` pictures as `fit` leaves them, uint8 (H, W, 3), evenly spread over the list, and what they
-    are in words; those that cannot be read are left out. `ToolboxError` where none can."""
+    are in words; those that cannot be read are left out. `ToolboxError` where none can,
+    or a decoder was killed."""
     count = len(pictures)
     chosen = sorted({index * count // most for index in range(most)}) if count > most else range(count)
     frames = tuple(np.ascontiguousarray(fit(each)) for each in _readable(pictures.path(index) for index in chosen))
@@ -43,5 +44,7 @@ def _readable(paths: Iterator[str]) -> Iterator[RGBImage]:
     for path in paths:
         try:
             yield decode_apart(path)
+        except PictureNotDecoded:  # it is not to blame, and another time the figure would have it
+            raise
         except UnreadablePicture:
             continue

@@ -12,13 +12,21 @@ from numpy.typing import NDArray
 
 OPEN_TIMEOUT_MS = 5000
 READ_TIMEOUT_MS = 3000
+MOST_THREADS = 16
+"""For one film; each of them keeps frames. FFmpeg, left alone, takes no more either."""
+CAPTURE_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+"""The variable of the environment where OpenCV looks for FFmpeg's options when a capture opens."""
+
+
+class FrameNotReady(Exception):  # noqa: N818 - nothing is wrong
+    """The next frame takes its time: it may be asked for again."""
 
 
 class Capture(Protocol):
     """The part of `cv2.VideoCapture` that is used here; tests put their own in its place."""
 
     def read(self) -> tuple[bool, Any]:
-        """Return success, and a BGR uint8 picture."""
+        """Return success, and a BGR uint8 picture. May raise `FrameNotReady`."""
 
     def get(self, prop: int, /) -> float:
         """Return a property by OpenCV's number."""
@@ -33,7 +41,8 @@ def open_video(address: str) -> Capture | None:
     """Return the video file or stream at `address`, or None; a server that does not answer is given up after some
     seconds."""
     _be_quiet()
-    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+    limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS,
+              cv2.CAP_PROP_N_THREADS, min(MOST_THREADS, cv2.getNumberOfCPUs())]  # fmt: skip
     if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
         return _opened(cv2.VideoCapture(address, cv2.CAP_FFMPEG, limits))
     return _opened(cv2.VideoCapture(address))  # the other backends know no time limits
@@ -70,12 +79,18 @@ def is_finite(capture: Capture) -> bool:
     return capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
 
 
-def to_rgb(image: NDArray[np.uint8], mirror: bool = False) -> NDArray[np.uint8]:
-    """Return a captured picture (grey, BGR or BGRA) as RGB, left and right swapped where `mirror` says so."""
+def to_rgb(
+    image: NDArray[np.uint8], mirror: bool = False, target: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Return a captured picture (grey, BGR or BGRA) as RGB, left and right swapped where `mirror` says so.
+
+    What is a view of RGB values is not copied. `target`: uint8 H×W×3, where the values go."""
+    if image.ndim == 3 and image.shape[2] == 3 and image[..., ::-1].flags.c_contiguous and not mirror:
+        return image[..., ::-1]
     if image.ndim == 2 or image.shape[2] == 1:
-        rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB, dst=target)
     else:
-        rgb = cv2.cvtColor(image, cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB, dst=target)
     return np.asarray(cv2.flip(rgb, 1) if mirror else rgb, dtype=np.uint8)
 
 

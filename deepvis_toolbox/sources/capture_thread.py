@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.mailbox import Mailbox
-from deepvis_toolbox.sources.capture import Capture, frame_rate, is_finite
+from deepvis_toolbox.sources.capture import Capture, FrameNotReady, frame_rate, is_finite
 from deepvis_toolbox.sources.pacing import Pacer
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class CaptureThread:
         self._ever_opened = False
         self.lost = False
         self.finished = False
+        self.fault = ""
+        """Why it was lost or did not open, where it says so."""
         self._thread = threading.Thread(target=self._run, name=f"capture {name}", daemon=True)
 
     def start(self, timeout: float) -> bool:
@@ -80,6 +83,9 @@ class CaptureThread:
     def _open(self) -> Capture | None:
         try:
             return self._opener()
+        except ToolboxError as error:
+            self.fault = str(error)
+            return None
         except Exception:  # OpenCV raises for some devices where it returns nothing for others
             log.debug("opening failed", exc_info=True)
             return None
@@ -91,14 +97,19 @@ class CaptureThread:
         count = 0
         try:
             while not self._stopped.is_set():
-                ok, image = capture.read()
+                try:
+                    ok, image = capture.read()
+                except FrameNotReady:
+                    continue
                 if not ok or image is None:
                     break
                 if pacer:
                     pacer.wait()
                 count += 1
-                self.lost = False
+                self.lost, self.fault = False, ""
                 self._newest.put(image)
+        except ToolboxError as error:
+            self.fault = str(error)
         except Exception:
             log.debug("reading failed", exc_info=True)
         finally:
@@ -107,9 +118,9 @@ class CaptureThread:
             count == 1 and self._retry_seconds
         ):  # the address of a web camera's newest picture: asked for once a second, not all the time
             self._stopped.wait(self._retry_seconds)
-        at_end = finite and count > 0
+        at_end = finite and count > 0 and not self.fault
         self.finished = at_end and not self._replay
-        return at_end or count == 1 or self._stopped.is_set()
+        return at_end or (count == 1 and not self.fault) or self._stopped.is_set()
 
     def _lose(self, retry_seconds: float) -> None:
         if not self.lost:

@@ -13,13 +13,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deepvis_toolbox.errors import os_reason_of
-from deepvis_toolbox.sources.capture import Capture, open_video
+from deepvis_toolbox.sources.capture import CAPTURE_OPTIONS, Capture
+from deepvis_toolbox.sources.film_capture import open_film
+from deepvis_toolbox.sources.film_process import Film
 
 TLS_PORTS = {"https": 443, "rtsps": 322, "rtmps": 443}
 """The schemes over TLS, and where their servers listen unless the URL says otherwise."""
 CONNECT_SECONDS = 3.0
-_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-_USUAL_OPTIONS = os.environ.get(_VARIABLE) or "rtsp_flags;prefer_tcp"
+_USUAL_OPTIONS = os.environ.get(CAPTURE_OPTIONS) or "rtsp_flags;prefer_tcp"
 """The user's, else those that OpenCV has where the variable is not set."""
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
             "/etc/ssl/cert.pem")  # fmt: skip
@@ -34,8 +35,7 @@ def open_stream(url: str, check_certificate: bool) -> Capture | None:
     """
     if check_certificate and certificate_problem(url):
         return None
-    os.environ[_VARIABLE] = _checking_options() if check_certificate else _USUAL_OPTIONS  # read when a capture opens
-    return open_video(url)
+    return open_film(Film(url, _checking_options() if check_certificate else _USUAL_OPTIONS))
 
 
 def certificate_problem(url: str) -> str:

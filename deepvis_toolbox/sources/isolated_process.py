@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from deepvis_toolbox import installation
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.sources.pipe_lines import LineReader
 
 READY = "ready"
 """What such a program says first, once it has started."""
@@ -44,6 +44,9 @@ class SilentProcessError(ToolboxError):
 
 class IsolatedProcess:
     """Answers questions, one line of JSON each. No two threads at a time."""
+
+    answers: ClassVar[type] = dict
+    """What an answer is, `dict` or `list`; anything else makes no sense. A text is why it ends."""
 
     def __init__(
         self, program: str, arguments: Sequence[str], descriptors: Sequence[int], first_line: str = "", advice: str = ""
@@ -79,15 +82,37 @@ class IsolatedProcess:
 
         `SilentProcessError` where it takes more than `seconds`; `ToolboxError` where no process can be started.
         """
+        self.tell(job)
+        if seconds is not None:
+            self._await_answer(seconds)
+        return self._answer_or_status()
+
+    def tell(self, job: dict[str, Any]) -> None:
+        """Ask without waiting for the answer; several jobs are answered in their order. `ToolboxError` as `ask`."""
         self._await_start()
+        with suppress(OSError, ValueError):  # it is dead, or this end is closed: whoever waits for the answer is told
+            _write(self._process, json.dumps(job))
+
+    def next_answer(self, seconds: float) -> Any:
+        """Return the next answer as `ask` does; None where it takes more than `seconds`: it may still come."""
+        with suppress(OSError, ValueError):
+            if not self._lines.wait(seconds):
+                return None
+        return self._answer_or_status()
+
+    def restart(self) -> None:
+        """End the process, whatever it does, and start a new one."""
+        self._process.kill()
+        self._process.wait()
+        self._start_again()
+
+    def _answer_or_status(self) -> Any:
         try:
-            _open(self._process.stdin).write(json.dumps(job) + "\n")
-            _open(self._process.stdin).flush()
-            if seconds is not None:
-                self._await_answer(seconds)
             answer = self._answer()
-            if isinstance(answer, list | dict):  # a text is why it ends
+            if isinstance(answer, self.answers):
                 return answer
+            if answer is not None and not isinstance(answer, str):
+                self._process.kill()
         except OSError:  # it is dead
             pass
         except (ValueError, RecursionError):  # what it says makes no sense, or this end is closed
@@ -97,13 +122,10 @@ class IsolatedProcess:
         return status
 
     def _await_answer(self, seconds: float) -> None:
-        asked = select.poll()
-        asked.register(_open(self._process.stdout), select.POLLIN)
-        if not asked.poll(seconds * 1000):
-            self._process.kill()
-            self._process.wait()
-            self._start_again()
-            raise SilentProcessError(f"it took more than {seconds:.0f} s")
+        with suppress(OSError, ValueError):
+            if not self._lines.wait(seconds):
+                self.restart()
+                raise SilentProcessError(f"it took more than {seconds:.0f} s")
 
     def _await_start(self) -> None:
         """Wait until the process can answer. `ToolboxError` where it cannot be started."""
@@ -119,14 +141,14 @@ class IsolatedProcess:
             status = self._status_of_the_dead()
             if -status not in FROM_OUTSIDE:
                 reason = said if isinstance(said, str) else how_it_ended(status)
-                raise ToolboxError(f"the processes that decode pictures cannot be started: {reason}")
+                raise ToolboxError(f"the processes that decode pictures and films cannot be started: {reason}")
             self._start_again()
         raise killed_twice(status, "before it was ready")
 
     def _answer(self) -> object:
         """Return what the process says next; None where it dies before it has said it."""
-        line = _open(self._process.stdout).readline()
-        return json.loads(line) if line.endswith("\n") else None
+        line = self._lines.line()
+        return json.loads(line) if line.endswith(b"\n") else None
 
     def _status_of_the_dead(self) -> int:
         """Return how the process has ended, which has just failed to answer."""
@@ -142,27 +164,24 @@ class IsolatedProcess:
         self._close_pipes()
         self._process = self._start()
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> subprocess.Popen[bytes]:
         self._is_ready = False
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _START, json.dumps(_own_search_path()), *self._program],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="surrogateescape",
                 pass_fds=self._descriptors,
                 start_new_session=True,  # Ctrl-C is for this process alone; the other ends with its stdin
                 env={**os.environ, **_SETTINGS},
             )
         except OSError as error:
             raise ToolboxError(
-                f"the processes that decode pictures cannot be started: {error.strerror}{self._advice}"
+                f"the processes that decode pictures and films cannot be started: {error.strerror}{self._advice}"
             ) from error
+        self._lines = LineReader(_open(process.stdout))
         with suppress(OSError):  # it died at once: the first question notices
-            _open(process.stdin).write(self._first_line + "\n")
-            _open(process.stdin).flush()
+            _write(process, self._first_line)
         return process
 
 
@@ -211,6 +230,13 @@ def how_it_ended(status: int) -> str:
     return f"signal {-status}"
 
 
-def _open(stream: IO[str] | None) -> IO[str]:
+def _write(process: subprocess.Popen[bytes], line: str) -> None:
+    """Say a line to the process. OSError where it is dead, ValueError where this end is closed."""
+    pipe = _open(process.stdin)
+    pipe.write(f"{line}\n".encode(errors="surrogateescape"))
+    pipe.flush()
+
+
+def _open(stream: IO[bytes] | None) -> IO[bytes]:
     assert stream is not None  # Popen was asked for pipes
     return stream

@@ -57,11 +57,17 @@ class LiveSource(Source):
         self.ended = self._capture.finished or not self._realtime
         self.gone = self._capture.finished or self._capture.lost
         if self._capture.finished:
-            self.note = f"{self.name} has ended"
+            self.note = self.fault or f"{self.name} has ended"
         elif self._capture.lost:
             self.note = f"{self.noun} lost, retrying" if self._realtime else f"{self.noun} lost"
+            self.note += f": {self._capture.fault}" if self._capture.fault else ""
         elif waited:
             self.note = f"waiting for {self.name}"
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be decoded, or an empty text: it did not open, or has ended as such things do."""
+        return f"{self.name} cannot be decoded: {self._capture.fault}" if self._capture.fault else ""
 
     def interrupt(self) -> None:
         self._capture.wake()

@@ -22,11 +22,12 @@ def shared_memory(size: int) -> int:
     except OSError:
         os.close(descriptor)
         raise
-    return _beyond_the_streams(descriptor)
+    return beyond_the_streams(descriptor)
 
 
-def _beyond_the_streams(descriptor: int) -> int:
-    """Return the same file as a descriptor from 3 on: those below are another process's standard streams."""
+def beyond_the_streams(descriptor: int) -> int:
+    """Return the same file as a descriptor from 3 on: those below are another process's standard streams. The given one
+    is closed where it is below."""
     if descriptor > 2:
         return descriptor
     import fcntl
@@ -48,10 +49,17 @@ def write_all(descriptor: int, data: memoryview) -> None:
 def read_into(descriptor: int, target: memoryview) -> None:
     """Fill `target` with the memory's bytes, then give back what is more than `KEPT_BYTES`. OSError where it holds
     fewer."""
+    read_at(descriptor, target, 0)
+    os.truncate(descriptor, min(len(target), KEPT_BYTES))
+
+
+def read_at(descriptor: int, target: memoryview, offset: int) -> None:
+    """Fill `target` with the memory's bytes from `offset` on. OSError where it holds fewer.
+
+    It is read and not mapped: the other process may cut it short, and a mapping without a memory ends this one."""
     filled = 0
     while filled < len(target):
-        count = os.preadv(descriptor, [target[filled:]], filled)
+        count = os.preadv(descriptor, [target[filled:]], offset + filled)
         if not count:
             raise OSError("the shared memory ends too early")
         filled += count
-    os.truncate(descriptor, min(filled, KEPT_BYTES))

@@ -11,7 +11,7 @@ from deepvis_toolbox.atomic_files import write_bytes
 from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.sources.decode import UnreadablePicture
-from deepvis_toolbox.sources.picture_process import decode_apart
+from deepvis_toolbox.sources.picture_process import PictureNotDecoded, decode_apart
 from deepvis_toolbox.words.images import RGBImage
 
 JPEG_QUALITY = 88
@@ -35,6 +35,8 @@ def read_picture(path: Path) -> RGBImage:
     """Return the picture, RGB uint8 H×W×3. `ToolboxError` where it is missing, unreadable, no picture or too large."""
     try:
         return decode_apart(path)
+    except PictureNotDecoded:  # nothing is wrong with it
+        raise
     except UnreadablePicture as error:
         raise ToolboxError(f'cannot read the picture "{path}": {error.reason}; remove it and make it again') from error
 

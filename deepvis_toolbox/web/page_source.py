@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from PIL import Image
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.shown_text import shown
-from deepvis_toolbox.sources.capture import open_video
 from deepvis_toolbox.sources.decode import UnreadablePicture
+from deepvis_toolbox.sources.film_capture import open_file
+from deepvis_toolbox.sources.film_process import FilmError
 from deepvis_toolbox.sources.frame import FrameInfo, SourceFrame
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.options import SourceOptions
@@ -126,10 +128,13 @@ class PageSource(UnnamedSource):
             return self._frame(decode_apart(sent.path), name)
         self.is_still = False
         path = str(sent.path.resolve())
-        capture = open_video(path)
+        try:
+            capture = open_file(path)
+        except FilmError as error:
+            raise ToolboxError(f"{name} cannot be decoded: {error}") from error
         if capture is None:
             raise ToolboxError(f"{name} is no video that OpenCV can read")
-        self._video = VideoSource(name, capture, lambda: open_video(path), self._options)
+        self._video = VideoSource(name, capture, partial(open_file, path), self._options)
         return self._next_of_video()
 
     def _next_of_video(self) -> SourceFrame | None:

@@ -240,3 +240,18 @@ def test_a_decoder_that_is_killed_ends_the_matching_and_keeps_none(
         assert not kept(tmp_path)
     state, processor = opened(small, folder, at_once=True)
     assert QUESTION in processor.process(frame(), make_request(state)).answers
+
+
+def test_pictures_that_are_replaced_while_they_are_matched_keep_no_matching(
+    small, folder: Path, tmp_path: Path
+) -> None:
+    state, processor = opened(small, folder)
+    processor.process(frame(), make_request(state))
+    cv2.imwrite(str(folder / "0.png"), np.zeros((40, 50, 3), np.uint8))
+    for _ in range(8):
+        answers = processor.process(frame(), make_request(state)).answers
+    assert QUESTION in answers
+    assert not kept(tmp_path)
+    state, processor = opened(small, folder, at_once=True)
+    assert QUESTION in processor.process(frame(), make_request(state)).answers
+    assert len(kept(tmp_path)) == 1

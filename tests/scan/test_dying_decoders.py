@@ -14,7 +14,7 @@ from deepvis_toolbox.scan.pictures.decode_process import DecodeProcess
 from deepvis_toolbox.scan.pictures.picture_batches import PictureBatches
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.scanning import UnreadableError
-from deepvis_toolbox.sources import isolated_process
+from deepvis_toolbox.sources import isolated_process, picture_process
 from deepvis_toolbox.sources.isolated_process import ENDED_IT, DecoderKilledError
 from find_maxes import TopImages, list_pictures, scan
 
@@ -88,6 +88,22 @@ def test_a_picture_that_ends_its_process_is_skipped_and_not_tried_again(
     monkeypatch.setattr(DecodeProcess, "decode", lambda *_: tried.append(1) or ["still"])
     assert list(scan(small_net, list_pictures(picture_folder), out=tmp_path, **OPTIONS).skipped) == [12]
     assert not tried
+
+
+def test_without_workers_a_decoder_that_is_killed_stops_the_scan_which_goes_on_where_it_was(
+    small_net, picture_folder, tmp_path, monkeypatch, whole
+):
+    ask, here = picture_process._PictureProcess._ask, {**OPTIONS, "workers": 0}
+    with monkeypatch.context() as patched:
+        killed = lambda self, source: -9 if str(source).endswith("030.png") else ask(self, source)  # noqa: E731
+        patched.setattr(picture_process._PictureProcess, "_ask", killed)
+        with pytest.raises(DecoderKilledError, match=r"030\.png.*killed twice .SIGKILL.*run it again") as stopped:
+            scan(small_net, list_pictures(picture_folder), out=tmp_path, **here)
+        assert "\n" not in str(stopped.value)
+    assert not (tmp_path / "manifest.json").exists()
+    assert (tmp_path / "checkpoint-3.npz").exists()  # batches 0 to 2
+    assert not scan(small_net, list_pictures(picture_folder), out=tmp_path, **here).skipped
+    same_files(tmp_path, whole)
 
 
 def test_whatever_reading_a_picture_raises_the_next_one_is_read(small_net, picture_folder, monkeypatch):

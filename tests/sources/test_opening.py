@@ -34,7 +34,7 @@ def examples(tmp_path: Path, pictures: Path, video: Path, motion_jpeg, camera, m
     monkeypatch.setattr(screen_module, "_grabbed", lambda box: shown if box is None else shown[:40, :50].copy())
     monkeypatch.setattr(clipboard_module, "copied_picture", lambda: shown)
     monkeypatch.setattr(standard_input_module, "_check_there_is_something", lambda: None)
-    monkeypatch.setattr(standard_input_module, "open_video", lambda _: open_video(str(video)))
+    monkeypatch.setattr(standard_input_module, "open_standard_input", lambda: open_video(str(video)))
     (tmp_path / "list.txt").write_text("pictures/img2.png 7\npictures/img1.png 3\n")
     return {
         "camera:0": "camera:0",

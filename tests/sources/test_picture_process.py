@@ -16,11 +16,13 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.paper.looked_at import _readable as readable
 from deepvis_toolbox.sources import isolated_process, picture_process, shared_memory
 from deepvis_toolbox.sources.decode import UnreadablePicture, decode_picture
 from deepvis_toolbox.sources.kinds.list_file import ListSource
 from deepvis_toolbox.sources.listing import ListedPicture
-from deepvis_toolbox.sources.picture_process import decode_apart
+from deepvis_toolbox.sources.picture_process import PictureNotDecoded, decode_apart
+from deepvis_toolbox.unit_images.picture_file import read_picture
 
 pytestmark = pytest.mark.skipif(not picture_process.IS_POSSIBLE, reason="pictures are decoded in the program here")
 
@@ -109,6 +111,8 @@ def test_reasons_are_those_of_this_process(tmp_path: Path) -> None:
         ("os.kill(os.getpid(), 19)", "took more than 1 s"),
         ("os.write(1, b'{}' + bytes([10])); time.sleep(60)", "makes no sense"),
         ("os.write(1, b'{]' + bytes([10]))", "killed twice"),
+        ("os.write(1, b'[]' + bytes([10])); time.sleep(60)", "killed twice"),
+        ("os.write(1, b'{'); time.sleep(60)", "took more than 1 s"),
     ],
 )
 def test_what_a_hostile_picture_does_costs_it_alone(
@@ -234,3 +238,12 @@ def test_the_process_is_ready_before_it_is_needed_and_ends_with_the_program() ->
     assert process._process._process.returncode == -signal.SIGKILL
     with pytest.raises(ToolboxError, match="decoding was ended"):
         process._process.ask({})
+
+
+def test_a_killed_process_is_nowhere_blamed_on_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sound.png").write_bytes(saved(PIXELS))
+    monkeypatch.setattr(picture_process._PictureProcess, "_ask", lambda *_: -signal.SIGKILL)
+    for read in (read_picture, lambda path: next(readable(iter([str(path)])))):
+        with pytest.raises(PictureNotDecoded, match=r"killed twice \(SIGKILL\)") as told:
+            read(tmp_path / "sound.png")
+        assert "remove it" not in str(told.value)

@@ -23,6 +23,8 @@ from deepvis_toolbox.web.link import NO_NUMBER
 from deepvis_toolbox.web.server_sources import ServerSource
 from deepvis_toolbox.words.unit import Unit
 from tests.nets import opened
+from tests.sources.hostile_films import spoil, write_bomb
+from tests.sources.real_parts import write_video
 
 from .conftest import LABELS, Page, Served, SmallNet, jpeg, serving
 
@@ -162,6 +164,24 @@ def test_a_video_that_is_sent_runs(served: Served, tmp_path: Path) -> None:
             return {"green", "blue"} <= seen
 
         page.until(both)
+
+
+def test_hostile_films_that_are_sent_are_told_and_the_page_goes_on(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = write_bomb(tmp_path / "bomb.avi", 12000, 12000).read_bytes()
+    crashing = write_video(tmp_path / "crash.avi").read_bytes()
+    with served.page() as page:
+        page.until("frame")
+        headers = {"Cookie": served.cookie, "Origin": served.origin, "x_viewer": page.hello["viewer"]}
+        served.ask("upload", bomb, x_name="bomb.avi", **headers)
+        page.until(lambda: "bomb.avi cannot be decoded: its frames have 12000×12000" in str(page.told.get("status")))
+        with monkeypatch.context() as spoilt:
+            spoil(spoilt, "os.abort()")
+            served.ask("upload", crashing, x_name="crash.avi", **headers)
+            page.until(lambda: "crash.avi cannot be decoded any more: it ended" in str(page.told.get("status")))
+        page.say("source", place=0)
+        page.until(lambda: colour_of_input(page) == "red")
 
 
 @pytest.mark.parametrize(

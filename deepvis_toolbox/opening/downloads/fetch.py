@@ -13,8 +13,9 @@ from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.folder_lock import FolderLock, remove_left_lock
 from deepvis_toolbox.opening.downloads.fetch_archive import BrokenArchiveError, unpack
 from deepvis_toolbox.opening.downloads.fetch_download import Download
-from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord, check_file
+from deepvis_toolbox.opening.downloads.fetch_hashes import check_file
 from deepvis_toolbox.opening.downloads.fetch_places import check_ways, place_inside, place_of_record
+from deepvis_toolbox.opening.downloads.file_hashes import FileHashes, HashRecord
 from deepvis_toolbox.opening.model_file import FetchItem, read_model_file
 from deepvis_toolbox.opening.model_folder import model_path
 from deepvis_toolbox.progress import Say

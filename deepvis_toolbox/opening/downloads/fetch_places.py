@@ -10,6 +10,8 @@ from deepvis_toolbox.shown_text import escaped
 
 RECORD = "fetched/hashes.json"
 """Beside the model.yaml: the hashes of what was fetched, compared when there is no published one."""
+SEEN = "fetched/seen.json"
+"""Beside it: size, time and place on the disk of files whose hash was compared when they were opened."""
 LONGEST_NAME = 200
 """Bytes of one name; systems take 255, and a partial file has a longer one."""
 LONGEST_PATH = 1000
@@ -28,7 +30,7 @@ def place_inside(folder: Path, relative: str) -> Path:
         raise ToolboxError(f'the model.yaml in {folder} asks to write "{relative}", which lies outside its folder')
     if problem := problem_of_name(relative) or ("begins with a dot" if any(p[0] == "." for p in parts) else ""):
         raise ToolboxError(f'the model.yaml in {folder} asks to write "{relative[:60]}": the name {problem}')
-    if path == folder / RECORD:
+    if path in (folder / RECORD, folder / SEEN):
         raise ToolboxError(f'the model.yaml in {folder} asks to write "{relative}", where the hashes are kept')
     check_ways(folder, path.parent)
     return path

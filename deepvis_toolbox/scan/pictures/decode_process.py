@@ -16,6 +16,8 @@ from deepvis_toolbox.sources.isolated_process import (
 class DecodeProcess(IsolatedProcess):
     """Decodes into a shared memory. Started again when it dies; see `decode`."""
 
+    answers = list
+
     def __init__(self, descriptor: int, size: int, picture_bytes: int, first_line: str) -> None:
         self._picture_bytes = picture_bytes
         arguments = [str(descriptor), str(size)]

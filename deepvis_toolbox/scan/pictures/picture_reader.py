@@ -13,8 +13,9 @@ from deepvis_toolbox.network.preprocessing import Preprocessing
 from deepvis_toolbox.scan.pictures.archives import ArchiveReader, split_member
 from deepvis_toolbox.scan.pictures.remote_files import is_url, read_url
 from deepvis_toolbox.sources.decode import Bands, UnreadablePicture
+from deepvis_toolbox.sources.isolated_process import DecoderKilledError
 from deepvis_toolbox.sources.pairs import PAIR, joined
-from deepvis_toolbox.sources.picture_process import decode_apart, decode_bands_apart
+from deepvis_toolbox.sources.picture_process import PictureNotDecoded, decode_apart, decode_bands_apart
 from deepvis_toolbox.words.images import Frame
 
 Decode = Callable[[str | bytes], NDArray[np.uint8]]
@@ -34,9 +35,14 @@ class PictureReader:
         self._archives = ArchiveReader()
 
     def read_into(self, slot: NDArray[np.float32], path: str) -> str | None:
-        """Fill `slot` (C, H, W) with the network's input; or with zeros, and return why, as a few words."""
+        """Fill `slot` (C, H, W) with the network's input; or with zeros, and return why, as a few words.
+
+        `DecoderKilledError` where that says nothing of the picture, which would be missing for good.
+        """
         try:
             slot[...] = self._preprocessing.to_input(self.frame(path))
+        except PictureNotDecoded as error:
+            raise DecoderKilledError(f"{error}; run it again, it goes on where it was") from error
         except UnreadablePicture as error:
             reason = error.reason
         except ToolboxError as error:

@@ -6,16 +6,14 @@ import os
 import sys
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.sources.capture import open_video
+from deepvis_toolbox.sources.film_capture import open_standard_input
+from deepvis_toolbox.sources.film_process import FilmError
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.live_source import OPEN_SECONDS, LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
 from deepvis_toolbox.sources.registry import register_source
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.words.inputs import INPUT_FORMS
-
-_ADDRESS = "pipe:0"
-"""What FFmpeg calls it."""
 
 
 @register_source
@@ -34,15 +32,18 @@ class StandardInput(LiveSource):
     def open(cls, text: str, options: SourceOptions) -> Source:  # noqa: ARG003
         _check_there_is_something()
         if not options.realtime:
-            capture = open_video(_ADDRESS)
+            try:
+                capture = open_standard_input()
+            except FilmError as error:
+                raise ToolboxError(f"standard input cannot be decoded: {error}") from error
             if capture is None:
                 raise ToolboxError(_NOTHING_READABLE)
             film = VideoSource("standard input", capture, lambda: None, options.model_copy(update={"loop": False}))
             film.has_end = True
             return film
-        source = cls("standard input", lambda: open_video(_ADDRESS), options, comes_once=True)
+        source = cls("standard input", open_standard_input, options, comes_once=True)
         if not source.is_open:
-            raise ToolboxError(_NOTHING_READABLE)
+            raise ToolboxError(source.fault or _NOTHING_READABLE)
         return source
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from deepvis_toolbox.errors import ToolboxError, nearest_name, os_reason_of, reason_of
 from deepvis_toolbox.shown_text import host_is_certain, is_url, without_secrets
 from deepvis_toolbox.sources.certificates import TLS_PORTS, certificate_problem, open_stream
+from deepvis_toolbox.sources.film_process import FilmError
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
@@ -48,13 +49,16 @@ class StreamSource(LiveSource):
             return _opened_as_file(text, name, options)
         source = cls(name, partial(open_stream, text, options.check_certificates), options)
         if not source.is_open:
-            raise ToolboxError(_why_closed(text, options))
+            raise ToolboxError(source.fault or _why_closed(text, options))
         return source
 
 
 def _opened_as_file(url: str, name: str, options: SourceOptions) -> VideoSource:
     opener = partial(open_stream, url, options.check_certificates)
-    capture = opener()
+    try:
+        capture = opener()
+    except FilmError as error:
+        raise ToolboxError(f"{name} cannot be decoded: {error}") from error
     if capture is None:
         raise ToolboxError(_why_closed(url, options))
     return VideoSource(name, capture, opener, options)

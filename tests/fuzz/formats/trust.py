@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from deepvis_toolbox.opening.downloads.fetch_hashes import FileHashes, HashRecord
+from deepvis_toolbox.opening.downloads.file_hashes import FileHashes, HashRecord
 from deepvis_toolbox.opening.trust import is_trusted, trust, trusted_folders
 from tests.fuzz.harness import Files, Harness, harness, quietly, tried
 
