@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from deepvis_toolbox.command_line.talking import progress_of
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.photographs import PhotographStatistics, photograph_statistics
@@ -34,8 +35,9 @@ def statistics_of(given: argparse.Namespace, net: Network, say: Say) -> Photogra
     be read; single ones that cannot be are said."""
     if given.statistics is None:
         return None
-    place = Path(given.statistics)
-    found = folder_pictures(place) if place.is_dir() else read_picture_list(place)
+    place = user_path(given.statistics)
+    is_folder = os.path.isdir(place)  # noqa: PTH112 - answers False to names no system can have
+    found = folder_pictures(place) if is_folder else read_picture_list(place)
     paths = [each.path for each in found]
     chosen = paths if len(paths) <= MOST else [paths[len(paths) * index // MOST] for index in range(MOST)]
     with progress_of(given, len(chosen), "statistics of photographs", "photograph") as progress:
