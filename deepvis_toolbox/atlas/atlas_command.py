@@ -37,7 +37,6 @@ def parser() -> CommandParser:
         [
             ("--out atlas/", "the default network, from the pictures that come with it"),
             ("--model my-net --store unit_images/my-net --maxes maxes/ --out atlas/", "with top images and statistics"),
-            ("--compare FINE_TUNED.pt --probe PICTURES/ --out atlas/", "beside each unit, its like in another network"),
         ],
         "Run again, it writes anew what has changed.",
     )
