@@ -13,7 +13,7 @@ for name in coffee.png astronaut.png hubble_deep_field.jpg rocket.jpg chelsea.pn
     cp "$data/$name" "$work/photos/"
 done
 cp -r models/efficientnet-lite0/unit_images "$work/store"
-$python find_maxes/find_max_acts.py --images "$work/photos" --layers block3.add --out "$work/maxes" -q
-$python find_maxes/crop_max_patches.py --maxes "$work/maxes" --units block3.add:7 --store "$work/store" -q
-$python run_toolbox.py --headless --input demo --goto block3.add:7 --script "b b b b t wait wait" \
+$python find_maxes/find_max_acts.py --images "$work/photos" --layers block5.add --out "$work/maxes" -q
+$python find_maxes/crop_max_patches.py --maxes "$work/maxes" --units block5.add:3 --store "$work/store" -q
+$python run_toolbox.py --headless --input demo --goto block5.add:3 --script "b y t t wait wait" \
     --store "$work/store" --snapshot docs/pictures/window.png -q
