@@ -85,7 +85,7 @@ def test_an_added_source_is_listed_by_help_by_the_settings_page_and_in_messages(
     assert "\n  colour:NAME: a plain colour, red or green\n" in told
     assert "\n  demo: a slow film" in told
     page = source.run("settings.py", "--extend", "mine.py", "--markdown").stdout
-    assert "VIDEO, URL, screen:X,Y,WIDTH,HEIGHT, clipboard, -, colour:NAME |" in page
+    assert "VIDEO, URL, screen:X,Y,WIDTH,HEIGHT, pair:FIRST+SECOND, clipboard, -, colour:NAME |" in page
     window = ["--headless", "--model", "small", "--device", "cpu", "--frames", "1", "--input"]
     unknown = source.run("run_toolbox.py", "--extend", "mine.py", *window, "nothing")
     assert unknown.returncode == 2
