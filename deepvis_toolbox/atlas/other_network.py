@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.counterpart.unit_matching import ProbeMatcher
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.measure.comparison import why_not_compared
 from deepvis_toolbox.unit_images.claim import NetworkIdentity
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -90,9 +90,11 @@ def store_of(network: Network, folder: str | None, is_another_model: bool) -> tu
     """
     if folder is None and not is_another_model:
         return None, ""
-    store = UnitImageStore.for_network(network.description, folder, lambda: NetworkIdentity.of(network))
-    if not is_another_model:
-        store.shipped = None
+    whose, layout = lambda: NetworkIdentity.of(network), network.description.unit_images
+    if folder is not None and not is_another_model:
+        store = UnitImageStore(user_path(folder), layout.montage, layout.shared, None, whose, layout.views)
+    else:
+        store = UnitImageStore.for_network(network.description, folder, whose)
     try:
         store.check_network(network)
     except ToolboxError as error:

@@ -160,11 +160,11 @@ def _write(net: Network, store: UnitImageStore, found: Judgement) -> None:
 def _store(given: argparse.Namespace, net: Network) -> UnitImageStore:
     """Return the model's store with the shipped pictures where it has none of its own, or the one that was named,
     alone."""
-    from deepvis_toolbox.optimize.production import store_of
+    from deepvis_toolbox.unit_images.claim import NetworkIdentity
     from deepvis_toolbox.unit_images.store import UnitImageStore
 
     if given.store is None:
-        return store_of(net)
+        return UnitImageStore.for_network(net.description, network=lambda: NetworkIdentity.of(net))
     layout = net.description.unit_images
     return UnitImageStore(user_path(given.store), layout.montage, layout.shared, views=layout.views)
 

@@ -59,6 +59,12 @@ def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
         )
 
 
+def is_of(folder: Path, network: Callable[[], NetworkIdentity]) -> bool:
+    """Return whether the pictures in `folder` are the network's, or nobody says whose."""
+    found = _read(folder)
+    return found is None or found.is_same(network())
+
+
 def _other(found: NetworkIdentity, network: NetworkIdentity) -> str:
     if found.weights_sha256 != network.weights_sha256:
         return "other weights"

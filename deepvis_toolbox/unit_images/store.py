@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError, user_path
-from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, extend_claim, write_claim
+from deepvis_toolbox.unit_images.claim import NetworkIdentity, check_claim, extend_claim, is_of, write_claim
 from deepvis_toolbox.unit_images.file_names import file_name_of, layers_in, names_in
 from deepvis_toolbox.unit_images.montage import (
     JPEG_TILE,
@@ -47,6 +47,7 @@ SHIPPED = "unit_images"
 COMPARED = "compare"
 """Tags that begin so are of pictures for looking at runs side by side, which are not the unit's own."""
 
+_PICTURES = (".jpg", ".jpeg", ".png")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -77,8 +78,14 @@ class UnitImageStore:
         self.montage = montage
         self.shared = dict(shared or {})
         self.views = dict(views or {})
-        self.shipped = UnitImageStore(shipped) if shipped is not None else None
+        self._shipped = UnitImageStore(shipped) if shipped is not None else None
         self._network = network
+
+    @property
+    def shipped(self) -> UnitImageStore | None:
+        """The pictures that came with the model; None without any, and where they are of other weights."""
+        is_whose = self._shipped is None or self._network is None or is_of(self._shipped.folder, self._network)
+        return self._shipped if is_whose else None
 
     @classmethod
     def for_network(
@@ -118,8 +125,7 @@ class UnitImageStore:
         return here or (self.shipped is not None and self.shipped._has_layer(layer))
 
     def owning_unit(self, unit: Unit) -> Unit:
-        """Return the unit whose pictures are shown for `unit`: itself, or the same channel of the layer it shares
-        with."""
+        """Return the unit whose pictures are shown: itself, or the same channel of the layer it shares with."""
         owner = self.owner(unit.layer)
         return unit if owner == unit.layer else Unit(owner, unit.channel)
 
@@ -133,8 +139,7 @@ class UnitImageStore:
         return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}{ending}.jpg"
 
     def single_path(self, kind: UnitImageKind, unit: Unit, tag: str, suffix: str = ".jpg") -> Path:
-        """Return where one picture of the unit is written. `tag` tells it from the others: letters, digits, `.`,
-        `_`, `-`."""
+        """Return where one picture of the unit is written. `tag`: letters, digits, `.`, `_`, `-`."""
         if not is_tag(tag):
             raise ValueError(f'"{tag}" cannot be part of a file name here')
         return self.layer_folder(kind, unit.layer) / f"{_stem(unit)}_{tag}{suffix}"
@@ -148,8 +153,7 @@ class UnitImageStore:
         owner = self.owning_unit(unit)
         start = f"{_stem(owner)}_"
         paths = self.layer_folder(kind, owner.layer).glob(f"{start}*")
-        wanted = (".jpg", ".jpeg", ".png")
-        single = [path for path in paths if path.suffix.lower() in wanted and not path.stem.endswith("montage")]
+        single = [path for path in paths if path.suffix.lower() in _PICTURES and not path.stem.endswith("montage")]
         found = {path.stem: path for path in single if not path.stem.startswith(start + COMPARED)}
         # an image that is there in both of the original's scalings, X and Xpm, is one picture
         return sorted(path for stem, path in found.items() if f"{stem}pm" not in found)
@@ -251,20 +255,18 @@ class UnitImageStore:
     def write_montage(self, kind: UnitImageKind, unit: Unit, montage: RGBImage, said: str = "") -> Path:
         """Write a 3×3 montage (RGB uint8) so that `read` gives it back, and `said` what is said of it; return the
         path."""
-        path = self.montage_path(kind, unit)
-        write_picture(path, as_lower_left_quarter(montage) if self._is_quartered(kind) else montage, said)
+        shown = as_lower_left_quarter(montage) if self._is_quartered(kind) else montage
+        write_picture(path := self.montage_path(kind, unit), shown, said)
         return path
 
     def write_single(self, kind: UnitImageKind, unit: Unit, tag: str, image: RGBImage, suffix: str = ".jpg") -> Path:
         """Write one picture of the unit, RGB uint8 (H, W, 3); return the path."""
-        path = self.single_path(kind, unit, tag, suffix)
-        write_picture(path, image)
+        write_picture(path := self.single_path(kind, unit, tag, suffix), image)
         return path
 
     def write_whole_layer(self, kind: UnitImageKind, layer: str, picture: RGBImage) -> Path:
         """Write the layer's one picture, RGB uint8 (H, W, 3), as `montage.whole_layer` makes it; return the path."""
-        path = self.whole_layer_path(kind, layer)
-        write_picture(path, picture)
+        write_picture(path := self.whole_layer_path(kind, layer), picture)
         return path
 
     # -- inside -------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from deepvis_toolbox import load_network
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.description import ModelDescription, UnitImagesDescription
 from deepvis_toolbox.network.preprocessing import Preprocessing
@@ -246,6 +248,30 @@ def test_pictures_that_came_with_the_model_are_shown_until_others_are_made_and_n
     assert shipped.montage_path("max_im", Unit("conv1", 4)).read_bytes() == before
     own = UnitImageStore.for_network(described(tmp_path, tmp_path / "unit_images"))
     assert own.units("max_im", "conv1") == [Unit("conv1", 4)]
+
+
+@pytest.mark.parametrize(("weights", "are_shown"), [("a" * 64, True), ("b" * 64, False)])
+def test_pictures_that_came_with_the_model_are_not_shown_for_other_weights(tmp_path, weights, are_shown):
+    shipped = UnitImageStore(tmp_path / "unit_images")
+    shipped.write_montage("max_im", Unit("conv1", 4), montage3x3(flat_pictures(1)))
+    claimed = {"name": "small", "engine": "torch", "weights_sha256": "a" * 64, "answer": {}}
+    (tmp_path / "unit_images/network.json").write_text(json.dumps(claimed))
+    own, unit = described(tmp_path, tmp_path / "made"), Unit("conv1", 4)
+    store = UnitImageStore.for_network(own, network=lambda: NetworkIdentity("small", "torch", weights))
+    assert store.has("max_im", unit) is are_shown
+    assert (store.read("max_im", unit) is not None) is are_shown
+    assert (store.read_best("max_im", unit) is not None) is are_shown
+    assert bool(store.units("max_im", "conv1")) is are_shown
+    assert bool(store.layers("max_im")) is are_shown
+    assert UnitImageStore.for_network(own).has("max_im", unit)  # nobody says whose they are asked for
+
+
+def test_the_shipped_pictures_say_the_weights_that_they_were_made_from():
+    net = load_network(device="cpu")
+    store = UnitImageStore.for_network(net.description, network=lambda: NetworkIdentity.of(net))
+    assert store.shipped is not None
+    other = NetworkIdentity(net.name, net.engine, "0" * 64)
+    assert UnitImageStore.for_network(net.description, network=lambda: other).shipped is None
 
 
 def test_what_was_made_here_is_told_from_an_archives_and_is_a_picture_for_everybody(tmp_path):
