@@ -127,7 +127,7 @@ def test_a_regularizer_is_off_by_default_and_switched_on_by_its_parameters(name:
 def test_settings_take_the_regularizers_parameters_and_those_written_in_their_signature_and_no_others() -> None:
     written = [name for name, each in signature(AscentSettings).parameters.items() if each.kind is not each.VAR_KEYWORD]
     later = [each.name for each in LATER_PARAMETERS]
-    assert written == [*OTHER_PARAMETERS, "regularizers", "later"]
+    assert written == [*OTHER_PARAMETERS, "regularizers", "statistics", "later"]
     assert sorted(parameter_names()) == sorted([*AscentSettings().as_record(), *later])
     assert [each.position for each in in_order()] == sorted(each.position for each in REGULARIZERS.values())
 

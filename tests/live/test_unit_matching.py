@@ -228,7 +228,7 @@ def test_a_decoder_that_is_killed_ends_the_matching_and_keeps_none(
     """Without the picture, which is not to blame, another matching would be kept for good."""
     ask = picture_process._PictureProcess._ask
     with monkeypatch.context() as patched:
-        killed = lambda self, source: -9 if str(source).endswith("3.png") else ask(self, source)  # noqa: E731
+        killed = lambda own, source, *how: -9 if str(source).endswith("3.png") else ask(own, source, *how)  # noqa: E731
         patched.setattr(picture_process._PictureProcess, "_ask", killed)
         state, processor = opened(small, folder, at_once=True)
         for _ in range(2):

@@ -302,7 +302,7 @@ def test_what_the_network_does_not_have_is_one_sentence(
 )
 @pytest.mark.parametrize("stretch", [False, True])
 def test_what_is_no_frame_is_refused(network: TorchNetwork, frame: np.ndarray, stretch: bool) -> None:
-    with pytest.raises(ToolboxError, match="a frame must be uint8 H×W×3"):
+    with pytest.raises(ToolboxError, match=r"a frame must be uint8 H×W×3|the frame is 4 bands; the network takes one"):
         measure.Session(network).take(frame, LayerMaps("conv1"), stretch)
 
 

@@ -58,7 +58,7 @@ def test_layers_that_hold_the_tokens_first_are_shown_by_picture() -> None:
 @pytest.mark.parametrize(
     ("idiom", "left_out", "told"),
     [
-        ("windows in the batch", ["linear", "relu"], "first axis is not the batch: .*linear"),
+        ("windows in the batch", ["reshape_1"], "first axis is not the batch: .*reshape_1"),
         ("channel shuffle", ["view", "transpose"], "they have 4 axes"),
         ("one picture at a time", [], "it takes one picture at a time"),
         ("flattened with the batch", [], "it takes one picture at a time"),
@@ -70,6 +70,16 @@ def test_what_is_left_out_or_run_otherwise_is_told(idiom: str, left_out: list[st
     network = opened(made(idiom), SIZE)
     assert not set(left_out) & set(network.layers)
     assert any(re.search(told, note) for note in network.notes), network.notes
+
+
+def test_windows_in_the_batch_are_joined_again() -> None:
+    module = made("windows in the batch")
+    network, x = opened(module, SIZE), torch.randn(2, 3, *SIZE)
+    found = {name: value.clone() for name, value in network.forward(x, ["conv", "linear", "relu"]).items()}
+    with torch.inference_mode():
+        expected = module.linear(found["conv"].permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        torch.testing.assert_close(found["linear"], expected)
+        torch.testing.assert_close(found["relu"], expected.relu())
 
 
 def test_plain_networks_have_no_notes() -> None:
