@@ -95,7 +95,7 @@ def test_without_workers_a_decoder_that_is_killed_stops_the_scan_which_goes_on_w
 ):
     ask, here = picture_process._PictureProcess._ask, {**OPTIONS, "workers": 0}
     with monkeypatch.context() as patched:
-        killed = lambda self, source: -9 if str(source).endswith("030.png") else ask(self, source)  # noqa: E731
+        killed = lambda own, source, *how: -9 if str(source).endswith("030.png") else ask(own, source, *how)  # noqa: E731
         patched.setattr(picture_process._PictureProcess, "_ask", killed)
         with pytest.raises(DecoderKilledError, match=r"030\.png.*killed twice .SIGKILL.*run it again") as stopped:
             scan(small_net, list_pictures(picture_folder), out=tmp_path, **here)
