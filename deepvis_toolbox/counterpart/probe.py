@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepvis_toolbox.errors import ToolboxError, shown_path
-from deepvis_toolbox.sources.listing import folder_pictures
+from deepvis_toolbox.sources.listing import evenly, folder_pictures
 
 PICTURES = 200
 """So many of a folder are looked at, spread evenly over it."""
@@ -13,7 +13,7 @@ PICTURES = 200
 
 def probe_pictures(folder: Path) -> list[Path]:
     """Return the pictures of a folder that are looked at; `ToolboxError` where it has fewer than two."""
-    found = [picture.path for picture in folder_pictures(folder)]
+    found = folder_pictures(folder)
     if len(found) < 2:
         raise ToolboxError(f"--probe {shown_path(folder)}: units are matched over pictures, and it has {len(found)}")
-    return found if len(found) <= PICTURES else [found[len(found) * place // PICTURES] for place in range(PICTURES)]
+    return evenly(found, PICTURES)

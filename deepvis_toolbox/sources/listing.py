@@ -56,6 +56,12 @@ def folder_pictures(folder: Path) -> list[ListedPicture]:
     return [ListedPicture(folder / name) for name in sorted(names, key=natural_order)]
 
 
+def evenly(pictures: list[ListedPicture], most: int) -> list[Path]:
+    """Return the paths of the pictures, of more than `most` so many, evenly from all."""
+    paths = [picture.path for picture in pictures]
+    return paths if len(paths) <= most else [paths[len(paths) * place // most] for place in range(most)]
+
+
 def read_picture_list(path: Path, folder: Path | None = None) -> list[ListedPicture]:
     """Return one picture a line: `FILE`, or `FILE CLASS_INDEX`, names in quotation marks or not; or on every line a
     pair, `FILE FILE`, between a tab or blanks.

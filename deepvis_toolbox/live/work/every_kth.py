@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from deepvis_toolbox.live.work.held_answers import HeldAnswers
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.words.images import RGBImage
 
@@ -37,7 +38,7 @@ class EveryKth:
         self._clock = clock
         self._asked: tuple[frozenset[Measurement[Any]], object] = frozenset(), None
         self._besides: frozenset[Measurement[Any]] = frozenset()
-        self._kept: tuple[dict[Measurement[Any], Any], dict[Measurement[Any], Any], RGBImage] | None = None
+        self._held = HeldAnswers()
         self._with: deque[float] = deque(maxlen=LAST)
         """Seconds that the last frames took with them, and without them, and those without in forward passes alone."""
         self._without: deque[float] = deque(maxlen=LAST)
@@ -71,7 +72,8 @@ class EveryKth:
             one for one, question in asked.items() if isinstance(question, Measurement) and question.belongs_to_picture
         )
         if (bound, changes) != self._asked:
-            self._asked, self._kept, self._every, self._since = (bound, changes), None, 1, 0
+            self._asked, self._every, self._since = (bound, changes), 1, 0
+            self._held.forget()
             self._with.clear()
         besides = frozenset(asked) - bound
         if besides != self._besides:  # a frame takes another time now
@@ -82,7 +84,7 @@ class EveryKth:
         self._since += 1
         is_known = self._began - self._known_at < SECONDS_KNOWN
         is_due = is_known and self._since >= self.every
-        self._is_behind = bool(bound) and self._kept is not None and not is_still and not is_due
+        self._is_behind = bool(self._held) and not is_still and not is_due
         return bound if self._is_behind else frozenset()
 
     def follow(self, taken: Taken, is_plain: bool) -> dict[Measurement[Any], RGBImage]:
@@ -94,17 +96,11 @@ class EveryKth:
         now, bound = self._clock(), self._asked[0]
         if is_plain and not self._is_still:
             self._count(now - self._began, taken, now)
-        if self._is_behind and self._kept is not None:
-            answers, refused, image = self._kept
-            taken.answers.update(answers)
-            taken.refused.update(refused)
-            return dict.fromkeys(answers, image)
+        if self._is_behind:
+            self._held.add_to(taken)
+            return self._held.pictures
         self._since = 0
-        self._kept = (
-            {one: taken.answers[one] for one in bound if one in taken.answers},
-            {one: taken.refused[one] for one in bound if one in taken.refused},
-            taken.image,
-        )
+        self._held.hold(bound, taken)
         return {}
 
     def _count(self, seconds: float, taken: Taken, now: float) -> None:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from deepvis_toolbox.live.work.held_answers import HeldAnswers
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.rate_meter import RateMeter
 
@@ -31,8 +32,7 @@ class LowerRate:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
         self._asked: tuple[frozenset[Measurement[Any]], object] = frozenset(), None
-        self._kept: dict[Measurement[Any], Any] = {}
-        self._refused: dict[Measurement[Any], Any] = {}
+        self._held = HeldAnswers()
         self._meter = RateMeter(clock=clock)
         self._without: deque[float] = deque(maxlen=LAST)
         """Seconds that the last frames took without them."""
@@ -69,12 +69,13 @@ class LowerRate:
             one for one, question in asked.items() if isinstance(question, Measurement) and question.may_lag
         )
         if (lagging, changes) != self._asked:
-            self._asked, self._kept, self._refused, self._rest = (lagging, changes), {}, {}, 0.0
+            self._asked, self._rest = (lagging, changes), 0.0
+            self._held.forget()
             self._meter.reset()
         self._began, self._is_still = self.clock(), is_still
         is_known = self._began - self._known_at < SECONDS_KNOWN
         is_due = is_known and self._began + min(self._without) - self._ended >= self._rest
-        self._is_behind = bool(self._kept or self._refused) and not is_still and not is_due
+        self._is_behind = bool(self._held) and not is_still and not is_due
         return lagging if self._is_behind else frozenset()
 
     def follow(self, taken: Taken, besides: float = 0.0) -> None:
@@ -85,11 +86,9 @@ class LowerRate:
         now, lagging = self.clock(), self._asked[0]
         seconds = now - self._began - besides
         if self._is_behind:
-            taken.answers.update(self._kept)
-            taken.refused.update(self._refused)
+            self._held.add_to(taken)
         else:
-            self._kept = {one: taken.answers[one] for one in lagging if one in taken.answers}
-            self._refused = {one: taken.refused[one] for one in lagging if one in taken.refused}
+            self._held.hold(lagging, taken)
         if self._is_still:
             return
         if self._is_behind or not lagging:

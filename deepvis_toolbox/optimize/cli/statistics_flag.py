@@ -14,7 +14,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.photographs import PhotographStatistics, photograph_statistics
 from deepvis_toolbox.progress import Progress, Say
-from deepvis_toolbox.sources.listing import folder_pictures, read_picture_list
+from deepvis_toolbox.sources.listing import evenly, folder_pictures, read_picture_list
 from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.words.images import RGBImage
 
@@ -38,8 +38,7 @@ def statistics_of(given: argparse.Namespace, net: Network, say: Say) -> Photogra
     place = user_path(given.statistics)
     is_folder = os.path.isdir(place)  # noqa: PTH112 - answers False to names no system can have
     found = folder_pictures(place) if is_folder else read_picture_list(place)
-    paths = [each.path for each in found]
-    chosen = paths if len(paths) <= MOST else [paths[len(paths) * index // MOST] for index in range(MOST)]
+    chosen = evenly(found, MOST)
     with progress_of(given, len(chosen), "statistics of photographs", "photograph") as progress:
         try:
             return photograph_statistics(net, _photographs(chosen, say, progress))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from deepvis_toolbox.optimize.method.frequencies import cycles_across
+
 FINE_FROM = 0.5
 """From this part of the steps on, every frequency changes."""
 
@@ -17,8 +19,7 @@ class CoarseToFine:
 
     def __init__(self, coarse: float, size: tuple[int, int], steps: int) -> None:
         """`size`: (H, W) of the image. `steps`: of the whole ascent."""
-        rows, columns = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
-        cycles = np.hypot(rows, columns) * max(size)
+        cycles = cycles_across(size)
         self._cycles = torch.from_numpy(cycles.astype(np.float32))
         self._coarse, self._highest, self._steps = coarse, float(cycles.max()), steps * FINE_FROM
 

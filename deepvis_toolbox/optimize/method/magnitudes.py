@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepvis_toolbox.optimize.method.frequencies import cycles_across
+
 BANDS = 15
 FREQUENCIES = np.geomspace(1, 128, BANDS)
 """Cycles across the longer side of the image."""
@@ -34,7 +36,7 @@ class AmplitudeProfile:
         """Add one photograph: float32 (C, H, W), pixel units."""
         height, width = pixels.shape[1:]
         amplitudes = np.abs(np.fft.rfft2(pixels.astype(np.float64), norm="ortho")).mean(0) / np.sqrt(height * width)
-        cycles = _cycles((height, width))
+        cycles = cycles_across((height, width))
         nearest = np.abs(np.log(np.maximum(cycles, 0.5))[..., None] - np.log(FREQUENCIES)).argmin(-1)
         nearest[cycles < 0.5] = -1
         found = [amplitudes[nearest == band] for band in range(BANDS)]
@@ -55,7 +57,7 @@ class NaturalMagnitudes:
         """`strength`: 1 sets them, a half goes half the way. `size`: (H, W) of the images. `amplitudes`: (BANDS,), of
         photographs of one's own."""
         profile = PHOTOGRAPHS if amplitudes is None else np.asarray(amplitudes, np.float64)
-        cycles = _cycles(size)
+        cycles = cycles_across(size)
         wanted = np.exp(
             np.interp(np.log(np.maximum(cycles, 1)), np.log(FREQUENCIES), np.log(np.maximum(profile, 1e-6)))
         )
@@ -69,9 +71,3 @@ class NaturalMagnitudes:
         amplitudes = spectrum.abs()
         towards = amplitudes + self._strength * (self._wanted - amplitudes)
         return torch.fft.irfft2(torch.polar(towards, spectrum.angle()), s=x.shape[-2:], norm="ortho")
-
-
-def _cycles(size: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the frequencies of `rfft2`, (H, W // 2 + 1), in cycles across the longer side."""
-    rows, columns = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
-    return np.hypot(rows, columns) * max(size)
