@@ -192,7 +192,6 @@ class MainLoop:
             self.clock.mark("network")
             self.state.facts.message = "press h for the keys and what the mouse does"
             self._touched()
-            self._pace.share = self.options.window.drawing_share if worker.loaded.takes_all_processors else 1.0
             self._changed = True
             self._shelf = self.open_shelf(worker.loaded) if self.open_shelf else None
             self.state.facts.has_unit_images = self._shelf is not None
@@ -210,9 +209,6 @@ class MainLoop:
         if snapshot is None:
             return
         self.snapshot, self._changed = snapshot, True
-        loaded = self.work.worker.loaded
-        if loaded and not loaded.takes_all_processors and self.window.is_ready:
-            self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         if take_grown(self.state, snapshot, self._shelf):
             self._touched()
         notices = (self._same_answer.follow(self.state, snapshot), self._saturated.follow(self.state, snapshot))
@@ -238,6 +234,10 @@ class MainLoop:
 
     def _draw(self) -> None:
         self._pace.drawing()
+        takes_all = self.work.worker.threads.takes_all
+        self._pace.share = self.options.window.drawing_share if takes_all else 1.0
+        if not takes_all:
+            self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         started = time.monotonic()
         self._changed = self._urgent = False
         self._size = self.window.size
@@ -246,6 +246,7 @@ class MainLoop:
         painted = time.monotonic()
         self.window.show(pixels)
         shown = time.monotonic()
+        self.work.worker.threads.drawing_seconds = shown - started
         self.clock.mark("first window" if self.snapshot is None else "first frame")
         self._rate.tick()
         self.drawn += 1

@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +13,7 @@ from deepvis_toolbox.live.look import REFERENCE_SIZE, SCALE_RANGE
 from deepvis_toolbox.live.window.interface import MouseEvent
 from deepvis_toolbox.live.window.key_codes import HELD, RELEASED
 from deepvis_toolbox.live.window.screen import USUAL_WINDOW
+from deepvis_toolbox.web.changed_parts import Part, PartsEncoder
 from deepvis_toolbox.web.key_names import BrowserKeys
 from deepvis_toolbox.web.link import NO_NUMBER, EncodedFrame, Link
 from deepvis_toolbox.web.messages import Button, KeyPress, Pointer, Size
@@ -31,16 +31,19 @@ class BrowserWindow:
 
     def __init__(self, quality: int, wake: Callable[[], None]) -> None:
         """Take `quality`: of JPEG, 30 to 100; `wake`: makes the thread that draws look at what has come."""
-        self._quality, self._wake = quality, wake
+        self._encoder, self._wake = PartsEncoder(quality), wake
+        self._drawing = threading.Lock()
+        """Held while there is a new picture, so that a page that joins gets the whole of one and all parts since."""
         self._links: list[Link] = []
         self._members = threading.Lock()
         self._keys: deque[tuple[int, str]] = deque(maxlen=EVENTS_WAITING)
         self._mouse: deque[MouseEvent] = deque(maxlen=EVENTS_WAITING)
         self._names = BrowserKeys()
         self._number = 0
-        self._last: EncodedFrame | None = None
         self.source_number: Callable[[], int] = lambda: NO_NUMBER
         """Gives the number of the source's frame that is about to be shown."""
+        self._is_urgent = False
+        """Whether a person waits for what their key or click does."""
         self.size = USUAL_WINDOW
         self.ratio = 1.0
         """Pixels of the window in one of the page."""
@@ -50,8 +53,8 @@ class BrowserWindow:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a page has shown everything it was sent."""
-        return any(link.is_ready for link in self.links())
+        """Whether a page has been sent everything that was drawn for it: while it shows that, the next is drawn."""
+        return any(link.is_ready(self._is_urgent) for link in self.links())
 
     @property
     def is_stacked(self) -> bool:
@@ -66,18 +69,16 @@ class BrowserWindow:
         return self.ratio * max(fitting, SCALE_RANGE[0])
 
     def show(self, pixels: NDArray[np.uint8], /) -> None:
-        """Encode RGB pixels H×W×3 once, and leave them for all pages."""
-        how = [cv2.IMWRITE_JPEG_QUALITY, self._quality]
-        how += [
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-            cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-        ]  # else coloured text has fringes
-        _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), how)
-        self._number = (self._number + 1) % NO_NUMBER
-        frame = EncodedFrame(self._number, self.source_number(), jpeg.tobytes())
-        self._last = frame
-        for link in self.links():
-            link.offer(frame)
+        """Encode what has changed in RGB pixels H×W×3 once, and leave it for all pages."""
+        self._is_urgent = False
+        with self._drawing:
+            self._number = (self._number + 1) % NO_NUMBER
+            frame = self._frame(self._encoder.encode(pixels))
+            for link in self.links():
+                link.offer(frame)
+
+    def _frame(self, parts: tuple[Part, ...]) -> EncodedFrame:
+        return EncodedFrame(self._number, self.source_number(), self._encoder.size, parts)
 
     def wait_key_code(self, milliseconds: int, /) -> tuple[int, str]:  # noqa: ARG002
         """Return the next key that was pressed, -1 where none was; never waits."""
@@ -104,10 +105,11 @@ class BrowserWindow:
     def join(self, link: Link) -> None:
         """Let a page show it."""
         link.on_ready = self._wake
-        with self._members:
-            self._links.append(link)
-        if self._last is not None:  # a picture that stands still is drawn once
-            link.offer(self._last)
+        with self._drawing:
+            if self._number:  # a picture that stands still is drawn once
+                link.offer(self._frame(self._encoder.whole()))
+            with self._members:
+                self._links.append(link)
         self._wake()
 
     def leave(self, link: Link) -> None:
@@ -131,6 +133,7 @@ class BrowserWindow:
             self._take_key(*self._names.named(message))
         else:
             self._take_pointer(MouseEvent(message.what, message.x, message.y, message.turns, message.shift))
+        self._is_urgent |= not (isinstance(message, Pointer) and message.what == "move")
         self._wake()
 
     def _take_key(self, code: int, name: str) -> None:

@@ -5,31 +5,49 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from deepvis_toolbox.web.access import Role
+from deepvis_toolbox.web.changed_parts import Part
 
 FRAME, DOWNLOAD = 0, 1
 """The first byte of a binary message."""
 NO_NUMBER = 0xFFFFFFFF
 _HEAD = struct.Struct("<BII")
+_SIZE = struct.Struct("<HH")
+_PART = struct.Struct("<HHI")
 MESSAGES_WAITING = 64
 
 
 class EncodedFrame(NamedTuple):
-    """A picture of the window, ready to be sent."""
+    """What makes the window's last picture into a new one, ready to be sent."""
 
     number: int
     source_number: int
     """Of the frame from the source that is shown; `NO_NUMBER`: there is none yet."""
-    jpeg: bytes
+    size: tuple[int, int]
+    """Width and height of the picture in pixels."""
+    parts: tuple[Part, ...]
+    """What has changed, to be drawn one after the other."""
 
     @property
     def message(self) -> bytes:
-        """The binary message: kind, number, number of the source's frame (little-endian, 1, 4 and 4 bytes), JPEG."""
-        return _HEAD.pack(FRAME, self.number, self.source_number) + self.jpeg
+        """The binary message, little-endian: kind, number, number of the source's frame (1, 4 and 4 bytes), width and
+        height (2 each); then for each part left, top and length of its JPEG (2, 2 and 4), and the JPEG."""
+        pieces = [_HEAD.pack(FRAME, self.number, self.source_number), _SIZE.pack(*self.size)]
+        for box, jpeg in self.parts:
+            pieces += [_PART.pack(box.left, box.top, len(jpeg)), jpeg]
+        return b"".join(pieces)
+
+    def after(self, unsent: EncodedFrame) -> EncodedFrame:
+        """Return this picture for a page that lacks another one before it, too."""
+        if unsent.size != self.size:  # then this one is whole
+            return self
+        older = [part for part in unsent.parts if not any(newer.box.covers(part.box) for newer in self.parts)]
+        return self._replace(parts=(*older, *self.parts))
 
 
 def download_message(name: str, data: bytes) -> bytes:
@@ -49,24 +67,29 @@ class Link:
         self._loop = loop
         self._news = asyncio.Event()
         self._messages: deque[str | bytes] = deque(maxlen=MESSAGES_WAITING)
+        self._taking = threading.Lock()
         self._newest: EncodedFrame | None = None
+        self._waiting = 0
+        """How many frames were drawn since one was sent; the newest of them is sent next."""
         self._in_flight: int | None = None
         self._texts: dict[str, str] = {}
         self._told: dict[str, str] = {}
         self.closed_because: str | None = None
         """Why the server ends the connection; None while it does not."""
         self.on_ready: Callable[[], None] = lambda: None
-        """Called when the page has shown what was sent."""
+        """Called when the next frame may be drawn."""
         self.sent = 0
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether the page has shown everything that was drawn for it."""
-        return self._in_flight is None and self._newest is None and self.closed_because is None
+    def is_ready(self, is_urgent: bool = False) -> bool:
+        """Return whether a frame may be drawn for the page: while it shows one, the next is drawn. One that a person
+        waits for may take the place of one that was drawn already."""
+        return self._waiting < (2 if is_urgent else 1) and self.closed_because is None
 
     def offer(self, frame: EncodedFrame) -> None:
         """Leave a frame to be sent, in place of one that waits."""
-        self._newest = frame
+        with self._taking:
+            self._newest = frame.after(self._newest) if self._newest else frame
+            self._waiting += 1
         self._wake()
 
     def tell(self, kind: str, **content: Any) -> None:
@@ -91,7 +114,6 @@ class Link:
         if number == self._in_flight:
             self._in_flight = None
             self._wake()
-            self.on_ready()
 
     def end(self, why: str) -> None:
         """Let the server end the connection, with a sentence for the page."""
@@ -108,13 +130,19 @@ class Link:
                 return self._texts.pop(next(iter(self._texts)))
             if self.closed_because is not None:
                 return None
-            frame = self._newest if self._in_flight is None else None
-            if frame is not None:
-                self._newest, self._in_flight = None, frame.number
-                self.sent += 1
+            if frame := self._next_frame():
+                self.on_ready()
                 return frame.message
             self._news.clear()
             await self._news.wait()
+
+    def _next_frame(self) -> EncodedFrame | None:
+        with self._taking:
+            frame = self._newest if self._in_flight is None else None
+            if frame is not None:
+                self._newest, self._in_flight, self._waiting = None, frame.number, 0
+                self.sent += 1
+            return frame
 
     def _wake(self) -> None:
         try:

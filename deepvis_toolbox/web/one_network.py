@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.live.work.counterpart import Counterpart, OpenCounterpart
 from deepvis_toolbox.live.work.inbox import Work
+from deepvis_toolbox.live.work.network_threads import NetworkThreads
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import Worker
 from deepvis_toolbox.measure.measurement import Measurement, Question
@@ -35,6 +37,7 @@ class OneNetwork:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="network")
         self._answers: deque[tuple[Work, Snapshot]] = deque(maxlen=ANSWERS_KEPT)
         self._is_own = is_own
+        self._threads: NetworkThreads | None = None
         self.shared_answers = 0
         """How many snapshots have served one more viewer."""
         self.loading: Future[tuple[Network, Counterpart | None]] = self._thread.submit(_opened, load, open_counterpart)
@@ -48,6 +51,13 @@ class OneNetwork:
         """The network to compare with, once it is there."""
         return self.loading.result()[1]
 
+    @property
+    def threads(self) -> NetworkThreads:
+        """What says how many threads compute; to be asked for inside `take`."""
+        if self._threads is None:
+            self._threads = NetworkThreads.of(self.network().device.type)
+        return self._threads
+
     def take(self, step: Callable[[], T]) -> T:
         """Do a step when its turn has come, and return what it returns. `ToolboxError` where the server is ending."""
         try:
@@ -57,8 +67,8 @@ class OneNetwork:
                 raise ToolboxError("the server is ending") from None
             raise
 
-    def process(self, processor: FrameProcessor, work: Work) -> Snapshot:
-        """Return the answer to a frame and a request; to be called inside `take`.
+    def process(self, work: Work, process: Callable[[], Snapshot]) -> Snapshot:
+        """Return the answer to a frame and a request, which `process` computes; to be called inside `take`.
 
         One that another viewer has got for the same frame and the same questions serves again, where it depends on
         nothing else: not on former frames, not on what is left out of some frames, not on a second network.
@@ -67,7 +77,7 @@ class OneNetwork:
             if done.frame is work.frame and done.request == work.request:
                 self.shared_answers += 1
                 return snapshot
-        snapshot = processor.process(work.frame, work.request)
+        snapshot = process()
         is_whole = self.counterpart is None and not snapshot.pictures
         if is_whole and all(_is_of_the_frame(one) for one in work.request.questions):
             self._answers.append((work, snapshot))
@@ -116,5 +126,8 @@ class ViewerWorker(Worker):
     def _compute(self, step: Callable[[], T]) -> T:
         return self._shared.take(step)
 
+    def _threads_for(self, network: Network) -> NetworkThreads:  # noqa: ARG002 - it is the one of all
+        return self._shared.threads
+
     def _process(self, processor: FrameProcessor, work: Work) -> Snapshot:
-        return self._shared.process(processor, work)
+        return self._shared.process(work, partial(super()._process, processor, work))

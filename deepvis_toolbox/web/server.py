@@ -87,11 +87,11 @@ class Server:
         self._thread.join()
         raise ToolboxError("the web server has ended; the log says why")
 
-    def address(self, token: str) -> str:
-        """Return what to open in a browser."""
+    def address(self, token: str, name: str = "") -> str:
+        """Return what to open in a browser. `name`: by which others reach this machine; empty: its own."""
         scheme = "https" if self._address.certificate else "http"
         host = self._address.host
-        host = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+        host = name or socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         return f"{scheme}://{host}:{self.port}/#{token}"
 
     def close(self) -> bool:
@@ -99,7 +99,8 @@ class Server:
         is_quiet = self.viewers.close(0.5)
         self._server.should_exit = True
         self._thread.join(1.5)
-        self._socket.close()
+        if not self._thread.is_alive():  # else it still reads there, and closes it itself
+            self._socket.close()
         return is_quiet and not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -112,6 +113,7 @@ class Server:
         except Exception:
             _log.exception("the web server has ended")
         finally:
+            self._socket.close()
             self._started.set()
 
 

@@ -73,9 +73,10 @@ def opened_sources(options: StartOptions, stack: ExitStack) -> list[ServerSource
 
 def _greeting(server: Server, web: WebOptions, access: Access) -> list[str]:
     """Return what a person has to know, secrets among it: they go to standard output, not into the log."""
-    lines = [f"open in a browser: {server.address(access.token)}"]
+    name = next(iter(web.names), "")
+    lines = [f"open in a browser: {server.address(access.token, name)}"]
     if web.is_shared:
-        lines += [f"to watch only:     {server.address(access.watch_token)}"]
+        lines += [f"to watch only:     {server.address(access.watch_token, name)}"]
     lines += ["whoever has this address can use the window; Ctrl-C ends it"]
     if not Address(web.host, web.port).is_local and web.certificate is None:
         lines += ["the connection is not encrypted: others on the network can read along; see --tls-cert, or ssh -L"]

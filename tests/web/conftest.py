@@ -122,6 +122,20 @@ class Served:
             yield page
 
 
+def drawn(message: bytes, before: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """What a page shows once it has drawn the parts in a frame's message over what it shows."""
+    width, height = struct.unpack_from("<HH", message, 9)
+    is_new = before is None or before.shape != (height, width, 3)
+    shown = np.zeros((height, width, 3), np.uint8) if is_new else before.copy()
+    at = 13
+    while at < len(message):
+        left, top, length = struct.unpack_from("<HHI", message, at)
+        part = cv2.imdecode(np.frombuffer(message, np.uint8, length, at + 8), cv2.IMREAD_COLOR)[:, :, ::-1]
+        shown[top : top + len(part), left : left + part.shape[1]] = part
+        at += 8 + length
+    return shown
+
+
 @dataclass
 class Page:
     """What a page in a browser does, without a browser."""
@@ -151,8 +165,8 @@ class Page:
         if kind != FRAME:
             self.files[message[9 : 9 + length].decode()] = message[9 + length :]
             return "file"
-        decoded = cv2.imdecode(np.frombuffer(message[9:], np.uint8), cv2.IMREAD_COLOR)
-        self.frame, self.number, self.source = decoded[:, :, ::-1], number, length
+        self.frame = drawn(message, self.frame)
+        self.number, self.source = number, length
         if self.acknowledges:
             with suppress(ConnectionClosed):  # what the server said last can still be read
                 self.say("shown", frame=number)

@@ -350,6 +350,13 @@ def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     return program, found[0]
 
 
+def test_the_program_prints_the_name_that_it_was_given() -> None:
+    program, address = start("demo", "--web", "0.0.0.0:0", "--web-host", "gpu.example.org")
+    program.terminate()
+    program.communicate()
+    assert address.startswith("http://gpu.example.org:")
+
+
 def test_the_program_serves_over_tls_and_ctrl_c_ends_it_within_two_seconds(tmp_path: Path) -> None:
     if subprocess.run(["which", "openssl"], capture_output=True).returncode:
         pytest.skip("openssl is missing")

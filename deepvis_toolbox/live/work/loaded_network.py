@@ -11,7 +11,6 @@ from deepvis_toolbox.live.actions import go_to, set_layers
 from deepvis_toolbox.live.actions_what_if import drop_foreign_edits
 from deepvis_toolbox.live.other_network import NETWORKS, OtherNetworkFacts
 from deepvis_toolbox.live.state import State
-from deepvis_toolbox.live.work.processors import network_takes_all
 from deepvis_toolbox.live.work.scan_reading import OpenScan, ScanReading
 from deepvis_toolbox.unit_images.claim import NetworkIdentity
 from deepvis_toolbox.words.layer import Layer
@@ -34,8 +33,6 @@ class LoadedNetwork:
     """What the network was opened by: where its unit images are, among others."""
     start: Unit | None = None
     """The unit to start at."""
-    takes_all_processors: bool = False
-    """It computes on all processors, so that drawing takes time from it."""
     no_edits: str = ""
     """Why its engine computes no edited passes; empty where it does."""
     scan: ScanReading | None = None
@@ -56,11 +53,10 @@ class LoadedNetwork:
         """`goto`: an address, or empty. `ToolboxError` where the network has no such unit. `open_scan` begins to read
         a scan; `other`: what is opened beside it."""
         start = parse_unit(goto, network.layers, network.class_names) if goto else None
-        takes_all = network_takes_all(network.device.type)
         names = (network.name, tuple(network.layers.values()), network.labels, network.label_layers)
         scan = open_scan(class_names=network.labels) if open_scan else None
         described = (*names, network.description)
-        return cls(*described, start, takes_all, network.no_edits, scan, other, _identity(network))
+        return cls(*described, start, network.no_edits, scan, other, _identity(network))
 
     def introduce(self, state: State) -> None:
         """Let the state list the layers and name the classes, and go to the unit to start at."""

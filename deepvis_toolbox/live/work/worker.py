@@ -21,13 +21,14 @@ from deepvis_toolbox.live.work.growers import Growers
 from deepvis_toolbox.live.work.inbox import Inbox, Work
 from deepvis_toolbox.live.work.loaded_network import LoadedNetwork
 from deepvis_toolbox.live.work.lower_rate import LowerRate
-from deepvis_toolbox.live.work.processors import spare_one_for_the_window
+from deepvis_toolbox.live.work.network_threads import NetworkThreads
 from deepvis_toolbox.live.work.request import GrowingPictures
 from deepvis_toolbox.live.work.scan_reading import OpenScan
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.training import Training
 from deepvis_toolbox.mailbox import Mailbox
 from deepvis_toolbox.rate_meter import RateMeter
+from deepvis_toolbox.sources.frame import SourceFrame
 from deepvis_toolbox.unit_images.growth import Growth
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Worker(threading.Thread):
         """Set when the network is there, and again when it has new weights."""
         self.failure: Exception | None = None
         """Why the thread has ended, where it was not asked to: mostly, because loading failed."""
+        self.threads = NetworkThreads(0, 0)
+        """What computes it; another one once the network is there."""
         self._load = load
         self._goto = goto
         self._open_grower = open_grower
@@ -75,7 +78,8 @@ class Worker(threading.Thread):
         self._kept_memory = KeptMemory()
         self._last_error = ""
         self._last: Snapshot | None = None
-        self._work_done: Work | None = None
+        self._frame: SourceFrame | None = None
+        """The one that was answered last."""
 
     def run(self) -> None:
         try:
@@ -115,7 +119,7 @@ class Worker(threading.Thread):
         """Tell the window what there is; return what answers its requests."""
         from deepvis_toolbox.live.work.frame_processor import FrameProcessor  # torch; not before the window is open
 
-        spare_one_for_the_window()
+        self.threads = self._threads_for(network)
         clock, pace = time.monotonic, LowerRate()
         processor = (
             counterpart.processor(network, clock, lower_rate=pace)
@@ -134,8 +138,14 @@ class Worker(threading.Thread):
         """Do a step that runs the network. A worker that shares its network with others waits for its turn here."""
         return step()
 
+    def _threads_for(self, network: Network) -> NetworkThreads:
+        """Return what says how many threads compute. Workers that share a network share these, too."""
+        return NetworkThreads.of(network.device.type)
+
     def _process(self, processor: FrameProcessor, work: Work) -> Snapshot:
-        return processor.process(work.frame, work.request)
+        is_still = work.frame.info.is_still or work.frame is self._frame
+        self._frame = work.frame
+        return self.threads.run(work.request, is_still, partial(processor.process, work.frame, work.request))
 
     def _answer_with(
         self, processor: FrameProcessor, growers: Growers, first: Work | None
@@ -148,7 +158,6 @@ class Worker(threading.Thread):
                 network = self._training.open(work.checkpoint)
                 if network is not None:
                     return network, work
-            self._work_done = work
             self._last = self._answer(processor, work)
             growers.follow(work.request)
             self._publish(growers)
@@ -166,9 +175,13 @@ class Worker(threading.Thread):
             self._last = self._answer(processor, done)
             self._publish(growers)
         while growers.is_wanted and not self._inbox.has_work_within(GAP if self._inbox.is_live else 0):
-            if self._compute(growers.step):
+            if self._compute(partial(self._grow, growers)):
                 self._publish(growers)
         return self._inbox.next_work()
+
+    def _grow(self, growers: Growers) -> bool:
+        self.threads.use_all()
+        return growers.step()
 
     def _settle_scan(self, processor: FrameProcessor) -> None:
         """Once a scan is read, find out whether it is one of this network; where no work is there, wait for it."""

@@ -55,16 +55,31 @@ export class Screen {
       return;
     }
     const number = head.getUint32(1, true);
-    const bitmap = await createImageBitmap(new Blob([new Uint8Array(message, HEAD)], { type: "image/jpeg" }));
-    if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) {
-      this.canvas.width = bitmap.width;
-      this.canvas.height = bitmap.height;
-      this.canvas.style.width = `${bitmap.width / (this.size?.ratio ?? 1)}px`;
+    const width = head.getUint16(HEAD, true);
+    const height = head.getUint16(HEAD + 2, true);
+    const parts = await Promise.all(partsOf(message, head));
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+      this.canvas.style.width = `${width / (this.size?.ratio ?? 1)}px`;
     }
-    this.context.drawImage(bitmap, 0, 0);
-    bitmap.close();
+    for (const { left, top, bitmap } of parts) {
+      this.context.drawImage(bitmap, left, top);
+      bitmap.close();
+    }
     this.say({ kind: "shown", frame: number });
     document.dispatchEvent(new CustomEvent("deepvis-frame", { detail: { number, source: length, bytes: message.byteLength } }));
+  }
+}
+
+// What has changed since the last picture: JPEGs, each with its place.
+function* partsOf(message, head) {
+  let at = HEAD + 4;
+  while (at < message.byteLength) {
+    const [left, top, length] = [head.getUint16(at, true), head.getUint16(at + 2, true), head.getUint32(at + 4, true)];
+    const jpeg = new Blob([new Uint8Array(message, at + 8, length)], { type: "image/jpeg" });
+    yield createImageBitmap(jpeg).then((bitmap) => ({ left, top, bitmap }));
+    at += 8 + length;
   }
 }
 
