@@ -57,7 +57,7 @@ def scanner(
     is_labelled: bool = False,
 ) -> BatchScanner:
     """A scanner at the beginning of a scan of `count` pictures, which holds some of them out where they have labels."""
-    index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
+    index = UnitIndex.of(net.layers[name] for name in chosen_layers(net.layers, layers))
     labels = np.zeros(count if is_labelled else 0, np.int64)
     settings = ScanSettings(index, statistics=statistics, batch_size=len(first.inputs)).holding_out(labels, None)
     calibration = calibrate(net, index, first.inputs[torch.from_numpy(first.readable)])

@@ -178,6 +178,45 @@ class OneByOne(nn.Module):
 one_by_one = _seeded(OneByOne)
 
 
+brain_float, double = _seeded(lambda: Residual().bfloat16()), _seeded(lambda: Residual().double())
+several_devices = _seeded(lambda: nn.DataParallel(Residual()))
+compiled = _seeded(lambda: torch.compile(Residual()))
+torchs_attention = _seeded(lambda: VisionTransformer(how="module"))
+oblong_vit = _seeded(lambda: VisionTransformer((32, 48), how="explicit", others=3))
+torchs_encoder = _seeded(EXPORTED["nn.TransformerEncoder"])
+
+
+def lazy() -> nn.Module:
+    """Layers that have got their sizes from the first picture that they saw."""
+    torch.manual_seed(1)
+    made = nn.Sequential(nn.LazyConv2d(8, 3, padding=1), nn.ReLU(), _pooled(nn.LazyLinear(5))).eval()
+    made(torch.zeros(1, 3, 32, 32))
+    return made
+
+
+class Outputs(NamedTuple):
+    """A tuple with names."""
+
+    classes: torch.Tensor
+    depth: torch.Tensor
+    features: list[torch.Tensor]
+
+
+class ManyHeads(nn.Module):
+    """Classes, a map, and the features that they were made of, in a tuple with names and a list inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features, self.depth, self.fc = _Ending(nn.Identity()), nn.Conv2d(8, 1, 1), nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> Outputs:
+        found = self.features(x)
+        return Outputs(self.fc(found.mean((2, 3))).softmax(1), self.depth(found).sigmoid(), [found, found * 2])
+
+
+many_heads = _seeded(ManyHeads)
+
+
 def _plain(what: str, name: str, on_a_map: str, flat: str = "", **options: str) -> None:
     KINDS[what] = Kind(lambda folder: made(folder, name, **options), on_a_map, flat)
 
@@ -186,6 +225,15 @@ _plain("a module that torch.fx follows", "residual", "relu_1:1", "fc:1")
 _plain("a module that torch.export follows", "exported_only", "relu:1", "head:1", size="16")
 _plain("half precision", "halved", "relu_1:1", "fc:1")
 _plain("a transformer", "vit", "blocks.0.mlp.1:3", "head:1")
+_plain("bfloat16", "brain_float", "relu_1:1", "fc:1")
+_plain("double precision", "double", "relu_1:1", "fc:1")
+_plain("lazy layers", "lazy", "1:1", "2.2:1")
+_plain("DataParallel", "several_devices", "relu_1:1", "fc:1")
+_plain("torch.compile", "compiled", "relu_1:1", "fc:1")
+_plain("a transformer of torch's own attention", "torchs_attention", "blocks.0.mlp.1:3", "head:1")
+_plain("a transformer with registers, not square", "oblong_vit", "blocks.1.attn.softmax:1", "head:1", size="[32, 48]")
+_plain("nn.TransformerEncoder", "torchs_encoder", "encoder.layers.0.linear1:1", "head:1", size="16")
+_plain("several outputs", "many_heads", "depth:0", "fc:1")
 _plain("channels last", "convnext", "blocks.0.act:2", "head:1")
 _plain("windows in the batch", "windows", "relu:1", "head:1", size="16")
 _plain("shifted windows", "swin", "stages.0.1.attn.proj:3", "head:1", size="[32, 48]")
@@ -222,6 +270,45 @@ def _onnx(folder: Path) -> Flags:
 
     exported(residual(), folder / "net.onnx")
     return described(folder, "framework: onnx\nonnx: net.onnx")
+
+
+@kind("an ONNX file of a transformer", "blocks.0.mlp.1:1", "head:1")
+def _onnx_transformer(folder: Path) -> Flags:
+    from tests.onnx_files.made_files import exported
+
+    exported(vit(), folder / "net.onnx")
+    return described(folder, "framework: onnx\nonnx: net.onnx")
+
+
+@kind("an ONNX file of 8-bit numbers", "relu_1:1", "fc:1")
+def _onnx_of_8_bits(folder: Path) -> Flags:
+    from tests.onnx_files.made_files import exported, quantised
+
+    seen = [np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)]
+    quantised(exported(residual(), folder / "float.onnx"), folder / "net.onnx", seen)
+    return described(folder, "framework: onnx\nonnx: net.onnx")
+
+
+@kind("an ONNX file up to a layer", "relu:1")
+def _onnx_until(folder: Path) -> Flags:
+    import onnx
+
+    from tests.onnx_files.made_files import exported
+
+    model = onnx.load(str(exported(residual(), folder / "net.onnx")))
+    last = next(node for node in model.graph.node if node.op_type == "Gemm")
+    last.op_type = "NonMaxSuppression"
+    del last.attribute[:]
+    (folder / "net.onnx").write_bytes(model.SerializeToString())
+    return described(folder, "framework: onnx\nonnx: net.onnx\nuntil: relu_2")
+
+
+@kind("an exported program of a transformer", "blocks.0.mlp.1:1", "head:1")
+def _pt2_transformer(folder: Path) -> Flags:
+    shapes = ({0: torch.export.Dim.AUTO},)
+    program = torch.export.export(vit(), (torch.randn(2, 3, 32, 32),), dynamic_shapes=shapes)
+    torch.export.save(program, folder / "net.pt2")
+    return described(folder, "program: net.pt2")
 
 
 @kind("Caffe's files", "conv1:1", "fc:1")

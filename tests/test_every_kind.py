@@ -17,6 +17,7 @@ from deepvis_toolbox.command_line.ending import run_command
 from deepvis_toolbox.live import toolbox_command
 from deepvis_toolbox.live.saturated_layer import SaturatedLayer
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.unlike_training import UnlikeTraining
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.network.interface import Network
@@ -44,15 +45,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _check_no_false_alarm(network: Network, pictures: Path) -> None:
-    """Show the pictures to what looks whether the first layer is saturated."""
-    watch, state, session = SaturatedLayer(), State(), measure.Session(network)
+    """Show the pictures to what looks whether they are prepared as in training."""
+    watches, state, session = (SaturatedLayer(), UnlikeTraining()), State(), measure.Session(network)
     state.facts.layers = tuple(network.layers.values())
     for path in sorted(pictures.iterdir()):
-        watch.ask(state)
-        for question in state.facts.noticing:
-            answers = {question: session.take(decode_picture(path), question)}
-            frame = FrameInfo(path.name, 0, is_still=True)
-            assert not watch.follow(state, Snapshot(Request(), frame, np.zeros((1, 1, 3), np.uint8), answers))
+        questions = frozenset().union(*(watch.questions(state) for watch in watches))
+        answers = {question: session.take(decode_picture(path), question) for question in questions}
+        frame = FrameInfo(path.name, 0, is_still=True)
+        snapshot = Snapshot(Request(), frame, np.zeros((1, 1, 3), np.uint8), answers)
+        assert not any(watch.follow(state, snapshot) for watch in watches)
 
 
 @pytest.mark.parametrize("kind", KINDS)

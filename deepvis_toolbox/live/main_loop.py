@@ -22,6 +22,7 @@ from deepvis_toolbox.live.saturated_layer import SaturatedLayer
 from deepvis_toolbox.live.source_control import SourceControl
 from deepvis_toolbox.live.startup import StartupClock
 from deepvis_toolbox.live.state import State
+from deepvis_toolbox.live.unlike_training import UnlikeTraining
 from deepvis_toolbox.live.window.drawing_pace import DrawingPace
 from deepvis_toolbox.live.window.interface import WindowInterface
 from deepvis_toolbox.live.window.key_codes import HELD, NO_KEY, RELEASED
@@ -82,6 +83,7 @@ class MainLoop:
         self._message_until = 0.0
         self._same_answer = SameAnswer()
         self._saturated = SaturatedLayer()
+        self._unlike_training = UnlikeTraining()
         self._size = (0, 0)
 
     def run(self) -> None:
@@ -102,7 +104,7 @@ class MainLoop:
         self._take_keys()
         self._take_clicks()
         self._meet_network()
-        self._saturated.ask(self.state)
+        self.state.facts.noticing = self._saturated.questions(self.state) | self._unlike_training.questions(self.state)
         self.work.inbox.ask(make_request(self.state))
         self._take_snapshot()
         self._changed |= self._source_control.follow(self.state)
@@ -211,7 +213,8 @@ class MainLoop:
         self.snapshot, self._changed = snapshot, True
         if take_grown(self.state, snapshot, self._shelf):
             self._touched()
-        notices = (self._same_answer.follow(self.state, snapshot), self._saturated.follow(self.state, snapshot))
+        of_scale = [each.follow(self.state, snapshot) for each in (self._saturated, self._unlike_training)]
+        notices = (self._same_answer.follow(self.state, snapshot), of_scale[0] or of_scale[1])
         if told := "; ".join(filter(None, notices)):
             self.state.facts.message = told
             self._touched()

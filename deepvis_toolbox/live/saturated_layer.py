@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
-from deepvis_toolbox.measure import AtTheEnds, Ends
+from deepvis_toolbox.measure import AtTheEnds, Ends, Question
 from deepvis_toolbox.words.layer import Layer
 
 PICTURES = 4
@@ -23,10 +23,10 @@ class SaturatedLayer:
     def __init__(self) -> None:
         self._found: dict[tuple[str, int], Ends] = {}
 
-    def ask(self, state: State) -> None:
-        """Let the window ask about the layer, or about nothing any more."""
+    def questions(self, state: State) -> frozenset[Question[Ends]]:
+        """Return what the window is to ask about the layer; nothing any more once it is known."""
         question = self._question(state)
-        state.facts.noticing = frozenset() if question is None else frozenset({question})
+        return frozenset() if question is None else frozenset({question})
 
     def follow(self, state: State, snapshot: Snapshot) -> str:
         """Return what to tell people with the last of the pictures, if the layer is saturated; empty else."""

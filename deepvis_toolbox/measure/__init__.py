@@ -25,6 +25,7 @@ from deepvis_toolbox.measure.layer_maps import LayerGradients, LayerMaps, Maps
 from deepvis_toolbox.measure.measurement import Measurement, Question
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.measure.occlusion import Occluder, Occlusion, OcclusionMap
+from deepvis_toolbox.measure.spread_in_training import SpreadInTraining, TrainedSpread
 from deepvis_toolbox.measure.statistics import LayerSpread, LayerStatistics, Spread
 from deepvis_toolbox.measure.unit_weights import UnitWeights, Weights
 from deepvis_toolbox.measure.what_if import AsItIs, ChangedLayers, ChangedMaps, Edited, LayerChanges, MostChanged
@@ -101,8 +102,10 @@ __all__ = [
     "Raised",
     "Session",
     "Spread",
+    "SpreadInTraining",
     "TokenNorms",
     "TokenSizes",
+    "TrainedSpread",
     "UnitContributions",
     "UnitEffects",
     "UnitHeat",

@@ -75,13 +75,12 @@ def _found(network: Network, name: str) -> PlacesInPicture:
     height, width = layer.map_shape
     if not layer.is_spatial and layer.token_grid is None:
         raise ToolboxError(f'layer "{name}" has no places; where it looks in the picture cannot be said')
-    if layer.is_spatial:
-        fields = [network.receptive_field(name, (row, 0)) for row in range(height)]
-        rows = np.array([(field.top, field.bottom) for field in fields])
-        fields = [network.receptive_field(name, (0, column)) for column in range(width)]
-        columns = np.array([(field.left, field.right) for field in fields])
-        if _tell_apart(rows) and _tell_apart(columns):
-            return PlacesInPicture(rows, columns, size, True)
+    fields = [network.receptive_field(name, (row, 0)) for row in range(height)]
+    rows = np.array([(field.top, field.bottom) for field in fields])
+    fields = [network.receptive_field(name, (0, column)) for column in range(width)]
+    columns = np.array([(field.left, field.right) for field in fields])
+    if _tell_apart(rows) and _tell_apart(columns):
+        return PlacesInPicture(rows, columns, size, True)
     return PlacesInPicture(_stretched(height, size[0]), _stretched(width, size[1]), size, False)
 
 

@@ -32,6 +32,17 @@ def is_fused(node: fx.Node) -> bool:
     return node.op == "call_function" and called_name(node) == _FUSED
 
 
+def in_order(weights: torch.Tensor, node: fx.Node) -> torch.Tensor:
+    """Return the weights of a node, float32 (N, heads, T, T'), its tokens as the node's layer has them: others first,
+    then row by row."""
+    order: torch.Tensor | None = node.meta.get("token_order")
+    if order is None:
+        return weights
+    order = order.to(weights.device)
+    weights = weights[:, :, order]
+    return weights[..., order] if weights.shape[-1] == len(order) else weights
+
+
 def attention_module(node: fx.Node, modules: Mapping[str, nn.Module]) -> fx.Node | None:
     """Return the call of an `nn.MultiheadAttention` whose first result a node takes; None where it takes none."""
     source = node.args[0] if called_name(node) == "getitem" and len(node.args) == 2 and node.args[1] == 0 else None

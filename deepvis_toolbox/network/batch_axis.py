@@ -69,10 +69,10 @@ def lead_with_the_batch(graph_module: fx.GraphModule, two: Values | None, one: V
 
 
 def _arranged(graph_module: fx.GraphModule, two: Values | None, one: Values) -> dict[fx.Node, Arrangement]:
-    """Return how windows and heads lie, where a network may have such."""
+    """Return how windows, heads and tokens lie, where a network may have such."""
     values = (one.get(node) for node in graph_module.graph.nodes if "layer" in node.meta)
-    has_windows = any(_has_units(value) and len(value) > 1 for value in values)
-    return arrangements(graph_module, two, one) if has_windows or may_hold_windows(graph_module) else {}
+    is_needed = any(_has_units(value) and (len(value) > 1 or value.ndim == 3) for value in values)
+    return arrangements(graph_module, two, one) if is_needed or may_hold_windows(graph_module) else {}
 
 
 def _has_units(value: Any) -> TypeGuard[torch.Tensor]:

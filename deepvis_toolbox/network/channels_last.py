@@ -50,7 +50,7 @@ def _note_axes(node: fx.Node, values: Values, modules: Mapping[str, nn.Module]) 
         node.meta |= {"channels_last": True, "keeps_places": True}
     elif order == _TO_FIRST and are_last:
         node.meta |= {"channels_first": True, "keeps_places": True}
-    elif _works_on_the_last_axis(node, modules):
+    elif works_on_the_last_axis(node, modules):
         node.meta |= {"channels_first": True} if are_first else {"channels_last": True, "keeps_places": are_last}
     elif are_last and operation.elementwise:
         node.meta["channels_last"] = True
@@ -77,7 +77,8 @@ def _permutation(node: fx.Node) -> tuple[int, ...]:
     return tuple(axis % len(axes) for axis in axes) if known else ()
 
 
-def _works_on_the_last_axis(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
+def works_on_the_last_axis(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
+    """Return whether a node is a linear layer, or a layer norm, over the last axis alone."""
     module = modules.get(str(node.target)) if node.op == "call_module" else None
     if module is not None:
         norm = isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1

@@ -201,7 +201,7 @@ def _name_in_python(node: fx.Node, made: fx.Node) -> str:
     return _AS_IN_FX.get(name, name).strip("_")
 
 
-_AS_IN_FX = {"div": "truediv", "view": "reshape"}
+_AS_IN_FX = {"div": "truediv", "view": "reshape", "__get__": "getattr"}
 """What torch.fx, and what is done with its graphs, calls these."""
 
 

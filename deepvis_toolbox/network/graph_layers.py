@@ -17,8 +17,9 @@ from deepvis_toolbox.network.feeding import layers_feeding
 from deepvis_toolbox.network.layer_nodes import LayerNodes, layer_table, needed_for, note_values, reachable
 from deepvis_toolbox.network.linear_weights import depthwise_source
 from deepvis_toolbox.network.operation_names import SOFTMAXES
+from deepvis_toolbox.network.own_places import OwnPlaces, own_places
 from deepvis_toolbox.network.regions import receptive_field
-from deepvis_toolbox.words.layer import Layers, Rect
+from deepvis_toolbox.words.layer import Layer, Layers, Rect
 
 
 class GraphLayers:
@@ -41,6 +42,7 @@ class GraphLayers:
         listed, self.nodes = layer_table(graph_module, values)
         self.layers = Layers(listed)
         self._input_shape = description.preprocessing.input_shape
+        self._own_places: dict[str, OwnPlaces | None] = {}
         named = [self.layers[self.layers.canonical(name)] for name in description.label_layers]
         flat = tuple(layer.name for layer in named if not layer.has_places)
         self.label_layers = flat if named else self._found_label_layers(len(description.labels))
@@ -65,13 +67,30 @@ class GraphLayers:
     def receptive_field(self, layer: str, place: tuple[int, int] | None = None) -> Rect:
         """Do as `Network.receptive_field`."""
         described = self.layers[self.layers.canonical(layer)]
-        if place is not None and described.is_spatial:
-            height, width = described.shape[1:]
+        if place is not None and (described.is_spatial or described.token_grid):
+            height, width = described.map_shape
             if not (0 <= place[0] < height and 0 <= place[1] < width):
                 range_of_places = f"0,0 to {height - 1},{width - 1}"
                 raise ToolboxError(f'layer "{layer}" has places {range_of_places}, not {place[0]},{place[1]}')
-        where = place if described.is_spatial else None
-        return receptive_field(self.nodes[described.name].value, where or described.centre, self._input_shape)
+        node = self.nodes[described.name].value
+        where = place or described.centre if described.is_spatial or described.token_grid else None
+        if where is not None and (described.is_tokens or node.meta.get("is_windows")):
+            node, where = self._place_of_map(described, where)
+        return receptive_field(node, where, self._input_shape)
+
+    def _place_of_map(self, layer: Layer, place: tuple[int, int]) -> tuple[fx.Node, tuple[int, int] | None]:
+        """Return the map that a token, or a place in a window, is computed from, and from which of its places alone;
+        None where from several."""
+        node = self.nodes[layer.name].value
+        if layer.name not in self._own_places:
+            self._own_places[layer.name] = own_places(self.graph_module, node)
+        found = self._own_places[layer.name]
+        if found is None:
+            return node, None
+        own = found.numbers[0, layer.flat_place(*place)] if layer.is_tokens else found.numbers[0, :, place[0], place[1]]
+        number = int(own[0]) - 1
+        is_one = number >= 0 and bool((own == own[0]).all())
+        return (found.source, divmod(number, found.source.meta["value_shape"][3])) if is_one else (node, None)
 
     def feeding(self, layer: str) -> tuple[str, ...]:
         """Do as `Network.layers_feeding`."""
@@ -111,7 +130,9 @@ class GraphLayers:
 
     def _found_label_layers(self, labels: int) -> tuple[str, ...]:
         """Return the last softmax over classes and what it is the softmax of; without one, a last flat layer of as many
-        units as there are labels, or a last linear one, or a sigmoid of each class by itself and what it is of."""
+        units as there are labels, or a last linear one, or a sigmoid of each class by itself and what it is of. Where
+        the last is none of these, the only one that the network gives beside it, but for a linear one, which may be
+        anything."""
         own = [layer for layer in reversed(list(self.layers.values())) if not layer.added_to]
         for layer in own:
             if any(size != 1 for size in layer.shape[1:]):
@@ -120,9 +141,20 @@ class GraphLayers:
                 source = self._source(layer.name)
                 return (layer.name,) if source is None else (source, layer.name)
         last = next(layer for layer in own if layer.kind != "argmax")
-        if any(size != 1 for size in last.shape[1:]):
-            return ()
-        if last.kind == "sigmoid":
-            source = self._source(last.name)
-            return (last.name,) if source is None else (source, last.name)
-        return (last.name,) if last.channels == labels or last.kind == "linear" else ()
+        is_flat = all(size == 1 for size in last.shape[1:])
+        if is_flat and (last.kind in ("sigmoid", "linear") or last.channels == labels):
+            return self._with_source(last)
+        given = [layer for layer in self._given() if all(size == 1 for size in layer.shape[1:])]
+        fitting = [layer for layer in given if layer.kind == "sigmoid" or layer.channels == labels]
+        return self._with_source(fitting[0]) if len(fitting) == 1 else ()
+
+    def _with_source(self, layer: Layer) -> tuple[str, ...]:
+        source = self._source(layer.name) if layer.kind == "sigmoid" else None
+        return (layer.name,) if source is None else (source, layer.name)
+
+    def _given(self) -> list[Layer]:
+        """Return the layers that the network gives."""
+        of_node = {nodes.value: name for name, nodes in self.nodes.items()}
+        returned = next(node for node in self.graph_module.graph.nodes if node.op == "output")
+        fronts = [node.meta.get("moved_back", node) for node in returned.all_input_nodes]
+        return [self.layers[of_node[front]] for front in fronts if front in of_node]

@@ -7,7 +7,7 @@ heads (N, heads, T, d) becomes tokens (N, T, heads·d). Which place is which is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
@@ -37,7 +37,8 @@ class Arrangement:
     sizes: tuple[int, ...]
     """Of all axes for one image."""
     order: torch.Tensor
-    """int64 (places,): which value, in the node's order of places, lies at each place of the grid or is each token."""
+    """int64 (places,): which value, in the node's order of places, lies at each place of the grid or is each token; of
+    none, tokens stay in their order."""
     grid: tuple[int, int] | None
     """(rows, columns) of the map; None: tokens in their order."""
 
@@ -62,8 +63,11 @@ def arrangements(graph_module: fx.GraphModule, two: Values | None, one: Values) 
         axes = _axes(own)
         if value.ndim == 4 and axes == (False, True, True, False):
             node.meta["channels_last"] = True
+        if len(value) == 1:
+            _note_tokens(node, own, axes, places.grid)
         role = _role(node, traced) if places.is_moved else ""
-        arranged = _arranged(own, axes, places.grid, value) if role or not places.is_moved else None
+        is_whole = (role or not places.is_moved) and not places.are_scores
+        arranged = _in_order(node, _arranged(own, axes, places.grid, value) if is_whole else None, value)
         if arranged is not None:
             found[node] = arranged
             _call(node, role)
@@ -106,15 +110,40 @@ def _is_call(node: fx.Node) -> bool:
 
 
 def _of_one_image(places: Places, value: torch.Tensor, images: int) -> torch.Tensor | None:
-    """Return the numbers of the first image's places; None where the images are not one behind the other, or places lie
-    along both of an attention's axes."""
+    """Return the numbers of the first image's places, of an attention those that attend; None where the images are not
+    one behind the other."""
     numbers = places.numbers
-    if places.are_scores or numbers.shape != (images * value.shape[0], *value.shape[1:]):
+    if numbers.shape != (images * value.shape[0], *value.shape[1:]):
         return None
     own = numbers[: len(value)]
     if images == 2 and not torch.equal(numbers[len(value) :], torch.where(own > 0, own + IMAGE, 0)):
         return None
     return own if int(own.max()) < IMAGE else None
+
+
+def _note_tokens(node: fx.Node, own: torch.Tensor, axes: tuple[bool, ...], grid: tuple[int, int] | None) -> None:
+    """Note on tokens that hold each place of a map once which grid they are of; and where they do not lie row by row
+    behind all others, in which order they do: int64 (T,)."""
+    if axes not in ((False, True, False), (False, False, True, False)) or grid is None:
+        return
+    numbers, count = own.flatten(0, -3)[0, :, 0], grid[0] * grid[1]
+    if int((numbers > 0).sum()) != count or not torch.equal(numbers.sort().values[-count:], torch.arange(1, count + 1)):
+        return
+    if own.ndim == 3:
+        node.meta["token_grid"] = grid
+    order = numbers.argsort(stable=True)
+    if not torch.equal(order, torch.arange(len(order))):
+        node.meta["token_order"] = order
+
+
+def _in_order(node: fx.Node, arranged: Arrangement | None, value: torch.Tensor) -> Arrangement | None:
+    """Return how tokens lie that are not row by row behind all others."""
+    order = node.meta.get("token_order")
+    if order is None:
+        return arranged
+    if arranged is None:
+        return Arrangement(1, (1,), (2,), tuple(value.shape), order, None) if value.ndim == 3 else None
+    return replace(arranged, order=order) if arranged.grid is None else arranged
 
 
 def _axes(own: torch.Tensor) -> tuple[bool, ...]:
@@ -134,7 +163,7 @@ def _arranged(
     flat = own.permute(0, *place_axes, *unit_axes).flatten(len(place_axes) + 1)[..., 0].flatten()
     lying = len(value), place_axes, unit_axes, tuple(value.shape)
     if is_heads:
-        return Arrangement(*lying, torch.arange(len(flat)), None)
+        return Arrangement(*lying, torch.arange(0), None)
     if grid is None:
         return None
     count = grid[0] * grid[1]
@@ -147,7 +176,7 @@ def joined(value: torch.Tensor, order: torch.Tensor, lying: Lying, grid: tuple[i
     """Return windows as maps, float32 (N, D, rows, columns), or heads as tokens, float32 (N, T, heads·d)."""
     flat = _flat(value, lying)
     if grid is None:
-        return flat
+        return flat[:, order] if len(order) else flat
     return flat[:, order].transpose(1, 2).reshape(len(flat), -1, *grid)
 
 
@@ -157,7 +186,10 @@ def parted(
     """Return what `joined` has made of `value`, or what has become of it since, as `value` lies, float32 (N·windows,
     …); what lies at no place is taken from there."""
     _, place_axes, unit_axes, sizes = lying
-    flat = whole if grid is None else _flat(value, lying).index_copy(1, order, whole.flatten(2).transpose(1, 2))
+    if grid is None:
+        flat = whole[:, order.argsort()] if len(order) else whole
+    else:
+        flat = _flat(value, lying).index_copy(1, order, whole.flatten(2).transpose(1, 2))
     axes = (0, *place_axes, *unit_axes)
     back = [axes.index(axis) for axis in range(len(axes))]
     return flat.reshape(-1, *(sizes[axis] for axis in axes[1:])).permute(back)
@@ -184,6 +216,8 @@ def join(graph_module: fx.GraphModule, node: fx.Node, how: Arrangement, *all_val
     line = node.meta.get("line")
     front.meta = {"layer": node.meta["layer"], "moved": node, "line": line, "is_copy": True}
     front.meta["is_windows"] = how.grid is not None
+    if "token_grid" in node.meta:
+        front.meta["token_grid"] = node.meta["token_grid"]
     if len(how.unit_axes) == 2:
         heads, values = (how.sizes[axis] for axis in how.unit_axes)
         names = [f"head {head} value {number}" for head in range(heads) for number in range(values)]

@@ -99,7 +99,8 @@ def layer_table(
         kind, shape = _kind_of(computing), tuple(value.shape[1:])
         attending = tells_attention(top.meta.get("moved", top), kind, shape, modules)
         added["tells_attention"] = attending and not top.meta.get("is_windows")
-        layers.append(Layer(name, kind, shape, rectifier, **added))
+        grid = top.meta.get("token_grid") if len(shape) == 2 else None
+        layers.append(Layer(name, kind, shape, rectifier, grid=grid, **added))
         nodes[name] = LayerNodes(top, below)
     return with_token_grids(layers), nodes
 
@@ -107,6 +108,12 @@ def layer_table(
 def _with_the_batch_in_front(node: fx.Node) -> fx.Node:
     front: fx.Node = node.meta.get("moved_back", node)
     return front
+
+
+def copied(node: fx.Node) -> fx.Node | None:
+    """Return what a layer is a copy of, in another order: windows or heads that are joined; None for all others."""
+    source: fx.Node | None = node.meta["moved"] if node.meta.get("is_copy") else None
+    return source
 
 
 def _kind_of(chain: list[fx.Node]) -> str:

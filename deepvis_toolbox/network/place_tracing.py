@@ -18,7 +18,7 @@ from deepvis_toolbox.network.operations import called_name, operation_of
 
 IMAGE = 1 << 40
 """What is added to the number of a place for each image before it."""
-_MOVING = frozenset(
+MOVING = frozenset(
     {
         *("view", "reshape", "permute", "transpose", "flatten", "unflatten", "movedim", "moveaxis", "swapaxes"),
         *(
@@ -41,6 +41,8 @@ _MOVING = frozenset(
             "split_with_sizes",
             "unsafe_view",
             "t",
+            "mT",
+            "numpy_T",
             "alias",
             "detach",
             "getattr",
@@ -48,9 +50,10 @@ _MOVING = frozenset(
         ),
     }
 )
+"""What only moves values, by its name."""
 _PRODUCTS = frozenset({"matmul", "bmm"})
-_JOINING = frozenset({"cat", "concat", "concatenate"})
-_FROM_MAPS = frozenset({"input", "conv", "pool", "upsample"})
+JOINING = frozenset({"cat", "concat", "concatenate"})
+FROM_MAPS = frozenset({"input", "conv", "pool", "upsample"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +94,11 @@ class _Tracing:
         places: Any = None
         if name == "getitem" and isinstance(self.found.get(node.args[0]), tuple):  # type: ignore[arg-type]
             places = self.found[node.args[0]][node.args[1]]  # type: ignore[index]
-        elif node.op == "placeholder" or (kind in _FROM_MAPS and _is_map(value, self._images)):
+        elif node.op == "placeholder" or (kind in FROM_MAPS and _is_map(value, self._images)):
             places = self._of_map(value) if isinstance(value, torch.Tensor) else None
         elif not parents:
             return
-        elif name in _MOVING or kind in ("flatten", "identity"):
+        elif name in MOVING or kind in ("flatten", "identity"):
             places = self._moved(node, parents[0])
         elif isinstance(value, torch.Tensor):
             places = self._computed(node, name, parents, value)
@@ -104,7 +107,7 @@ class _Tracing:
 
     def _computed(self, node: fx.Node, name: str, parents: list[fx.Node], value: torch.Tensor) -> Places | None:
         first: Places = self.found[parents[0]]  # type: ignore[assignment]
-        if name in _JOINING:
+        if name in JOINING:
             return self._joined(node, first, value)
         if name in _PRODUCTS or name == "scaled_dot_product_attention":
             is_left = len(node.args) > 1 and node.args[0] is parents[0]
@@ -114,7 +117,7 @@ class _Tracing:
         over_last = operation.kind in ("linear", "norm", "softmax")
         if not (operation.elementwise or over_last):
             return None
-        if not _is_even(first.numbers) and operation.kind in ("linear", "norm"):
+        if not is_even(first.numbers) and operation.kind in ("linear", "norm"):
             return self._of_tokens(value)
         fitting = [self.found[each] for each in parents if self._values[each].shape == value.shape]
         if over_last:
@@ -125,7 +128,7 @@ class _Tracing:
         """Return whether the last axis of what is multiplied by may be places: it is, but for weights and values."""
         known = self.found.get(factor)
         is_weight = isinstance(factor, fx.Node) and factor.op == "get_attr"
-        return not (is_weight or (isinstance(known, Places) and _is_even(known.numbers)))
+        return not (is_weight or (isinstance(known, Places) and is_even(known.numbers)))
 
     def _moved(self, node: fx.Node, parent: fx.Node) -> Any:
         """Return what the node makes of the numbers; None where it does not take them."""
@@ -161,7 +164,7 @@ class _Tracing:
             shape = self._values[part].shape
             numbers.append(known.numbers if isinstance(known, Places) else torch.zeros(shape, dtype=torch.int64))
         joined = torch.cat(numbers, axis)
-        if axis % value.ndim == value.ndim - 1 and not _is_even(joined):
+        if axis % value.ndim == value.ndim - 1 and not is_even(joined):
             return self._of_tokens(value)
         return Places(_compact(joined), first.grid)
 
@@ -187,18 +190,18 @@ def _is_map(value: Any, images: int) -> bool:
     return isinstance(value, torch.Tensor) and value.ndim == 4 and len(value) == images
 
 
-def _is_even(numbers: torch.Tensor) -> bool:
-    """Return whether all values along the last axis come from one place."""
+def is_even(numbers: torch.Tensor) -> bool:
+    """Return whether all values along the last axis come from one place; `numbers`: int64 of any shape."""
     return numbers.stride(-1) == 0 or bool((numbers == numbers[..., :1]).all())
 
 
 def _compact(numbers: torch.Tensor) -> torch.Tensor:
-    return numbers[..., :1].clone().expand(numbers.shape) if numbers.ndim and _is_even(numbers) else numbers
+    return numbers[..., :1].clone().expand(numbers.shape) if numbers.ndim and is_even(numbers) else numbers
 
 
 def _rows(places: Places, value: torch.Tensor, *, are_scores: bool) -> Places | None:
     """Return the places of values of the same places, with another last axis."""
-    same = places.numbers.shape[:-1] == value.shape[:-1] and _is_even(places.numbers)
+    same = places.numbers.shape[:-1] == value.shape[:-1] and is_even(places.numbers)
     if not same:
         return None
     return Places(places.numbers[..., :1].expand(value.shape), places.grid, are_scores=are_scores)
@@ -214,7 +217,7 @@ def _agreeing(found: list[Places]) -> Places | None:
 
 def _grid_of(numbers: torch.Tensor) -> tuple[int, int] | None:
     """Return (rows, columns) of numbers (N, rows, columns, …) that count row by row; None where they do not."""
-    if numbers.ndim != 4 or not _is_even(numbers):
+    if numbers.ndim != 4 or not is_even(numbers):
         return None
     rows, columns = numbers.shape[1:3]
     first = numbers[0, :, :, 0]

@@ -14,7 +14,8 @@ _KINDS_OF_MAPS = frozenset({"input", "conv", "pool", "upsample"})
 
 
 def with_token_grids(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers, in order of computation, those of tokens with their grid where a map before them tells it.
+    """Return the layers, in order of computation, those of tokens with their grid where a map before them tells it and
+    it is not known yet.
 
     Of several maps with about as many places the one that leaves the fewest other tokens counts, then the nearest.
     """
@@ -25,7 +26,7 @@ def with_token_grids(layers: Sequence[Layer]) -> list[Layer]:
         seen_tokens |= layer.is_tokens
         if layer.is_spatial and min(layer.shape[1:]) > 1 and (not seen_tokens or layer.kind in _KINDS_OF_MAPS):
             maps.append((layer.shape[1], layer.shape[2]))
-        found.append(replace(layer, grid=_grid(layer.shape[0], maps)) if layer.is_tokens else layer)
+        found.append(replace(layer, grid=layer.grid or _grid(layer.shape[0], maps)) if layer.is_tokens else layer)
     return found
 
 

@@ -25,7 +25,7 @@ from deepvis_toolbox.network.graph_layers import GraphLayers
 from deepvis_toolbox.network.hidden_rectifiers import modules_with_hidden_rectifiers
 from deepvis_toolbox.network.interface import Network, Visitor
 from deepvis_toolbox.network.joined_recording import JoinedRecording, joined
-from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, needed_for, note_values, operation
+from deepvis_toolbox.network.layer_nodes import LayerNodes, classify, copied, needed_for, note_values, operation
 from deepvis_toolbox.network.linear_weights import weights_between
 from deepvis_toolbox.network.memory_layout import lay_out_channels_last
 from deepvis_toolbox.network.norm_statistics import NormStatistics, statistics_of
@@ -147,9 +147,12 @@ class TorchNetwork(Network):
             self._last_recording = weakref.ref(recording)
         return recording
 
-    def _recording_program(self, layers: Sequence[str] | None, known: frozenset[fx.Node]) -> Program:
+    def _recording_program(
+        self, layers: Sequence[str] | None, known: frozenset[fx.Node], changed: frozenset[fx.Node]
+    ) -> Program:
         names = list(self.layers) if layers is None else [self.layers.canonical(name) for name in layers]
-        return self._program("record", self._recorded_nodes(names), known=known, wrap=self._passing_in_deconv)
+        nodes = [node if node in changed else copied(node) or node for node in self._recorded_nodes(names)]
+        return self._program("record", nodes, known=known, wrap=self._passing_in_deconv)
 
     def run_for_gradient(self, nodes: LayerNodes) -> Callable[[torch.Tensor], tuple[torch.Tensor, Values]]:
         """Return what computes a layer for images of any size, float32 (N, C, H, W).

@@ -9,12 +9,12 @@ import torch
 from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError, first_few
-from deepvis_toolbox.network.attention import attention_weights, read_nodes
+from deepvis_toolbox.network.attention import attention_weights, in_order, read_nodes
 from deepvis_toolbox.network.backward_modes import RULES, rectifiers_obey
 from deepvis_toolbox.network.editing import changes_of, joined_changes
 from deepvis_toolbox.network.execution import Program, Values
 from deepvis_toolbox.network.full_precision import full_precision
-from deepvis_toolbox.network.layer_nodes import LayerNodes, depending_on, operation, reachable
+from deepvis_toolbox.network.layer_nodes import LayerNodes, attribute, copied, depending_on, operation, reachable
 from deepvis_toolbox.network.passing import DeconvSwitch
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.words.backward import BackwardMode
@@ -29,11 +29,13 @@ class Recorder:
     layers: Layers
     nodes: Mapping[str, LayerNodes]
     switch: DeconvSwitch
-    program_for: Callable[[Sequence[str] | None, frozenset[fx.Node]], Program]
-    """program_for(layers, or None for all; nodes that are known) -> what computes the layers and those on the way."""
+    program_for: Callable[[Sequence[str] | None, frozenset[fx.Node], frozenset[fx.Node]], Program]
+    """program_for(layers, or None for all; nodes that are known; nodes that are edited) -> what computes the layers and
+    those on the way. Of layers that are joined and not edited, it computes what they are made of."""
     program_of: Callable[[Sequence[fx.Node], frozenset[fx.Node]], Program]
     """program_of(nodes, nodes that are known) -> what computes the nodes."""
     modules: Mapping[str, nn.Module]
+    """By their paths; the whole one has none."""
     opaque: Sequence[str] = ()
     """Modules that hide a rectifier inside."""
 
@@ -47,7 +49,7 @@ class TorchRecording(Recording):
         """Record a pass over `x`, network values float32 (N, C, H, W) on the network's device."""
         self._take_over(recorder)
         self._changes = changes_of(edits, self.layers, self._nodes)
-        program = recorder.program_for(layers, frozenset())
+        program = recorder.program_for(layers, frozenset(), frozenset(self._changes))
         with torch.inference_mode(False), torch.enable_grad():
             self.input = x.detach().clone(memory_format=torch.preserve_format)
             leaf = self.input.detach().requires_grad_()
@@ -64,7 +66,7 @@ class TorchRecording(Recording):
         found._take_over(self._recorder)
         found._changes, found.input = joined_changes(self._changes, changes), self.input
         found._rectified = list(self._rectified)
-        program = self._recorder.program_for(layers, frozenset(kept))
+        program = self._recorder.program_for(layers, frozenset(kept), frozenset(changes))
         with torch.inference_mode(False), torch.enable_grad():
             kept |= {node: changes[node](kept[node]) for node in changes.keys() & kept.keys()}
             found._values = {**kept, **program.go_on(kept, found._link)}
@@ -73,6 +75,8 @@ class TorchRecording(Recording):
     def _take_over(self, recorder: Recorder) -> None:
         self._recorder, self.layers = recorder, recorder.layers
         self._nodes, self._switch, self._opaque = recorder.nodes, recorder.switch, tuple(recorder.opaque)
+        self._joined: dict[fx.Node, torch.Tensor] = {}
+        """Layers that were joined when somebody asked for them."""
 
     def _link(self, node: fx.Node, values: Values) -> None:
         """See to it that a computed value is a tensor of its own in autograd's graph; then carry out its edits."""
@@ -112,7 +116,7 @@ class TorchRecording(Recording):
             if missing:
                 program = self._recorder.program_of(missing, frozenset(values))
                 values = {**values, **program.go_on(values)}
-            return attention_weights(value, values.__getitem__, modules).detach()
+            return in_order(attention_weights(value, values.__getitem__, modules).detach(), value)
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return self._tensor(layer, self._nodes_of(layer).below).detach()
@@ -138,17 +142,18 @@ class TorchRecording(Recording):
                     found = torch.autograd.grad(start, tensors, signal, retain_graph=True, allow_unused=True)
             arrived = dict(zip(reached, found, strict=True))
         gradients = {name: arrived.get(name) for name in at}
-        return {
+        lying = {
             name: torch.zeros_like(ends[name]) if gradient is None else gradient.detach()
             for name, gradient in gradients.items()
         }
+        return {name: self._laid_as(self._end(name, behind_rectifiers), value) for name, value in lying.items()}
 
     def _arrived_of_sum(self, diffs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         starts = [self._tensor(origin, self._nodes_of(origin).below) for origin in diffs]
         linked = [
             (start, diff.to(start)) for start, diff in zip(starts, diffs.values(), strict=True) if start.requires_grad
         ]
-        end = self._arrival(next(iter(self.layers)), behind_rectifier=False)
+        end = self._arrival(next(iter(self.layers)), behind_rectifiers=False)
         if not linked or not end.requires_grad:
             return torch.zeros_like(end)
         with torch.inference_mode(False), rectifiers_obey("grad", self._rectified), full_precision(end.device):
@@ -157,11 +162,15 @@ class TorchRecording(Recording):
             found = torch.autograd.grad(tensors, end, signals, retain_graph=True, allow_unused=True)[0]
         return torch.zeros_like(end) if found is None else found.detach()
 
-    def _arrival(self, name: str, behind_rectifier: bool) -> torch.Tensor:
-        """Return the tensor whose gradient is asked for; zeros for one that was not computed, which lies above the
-        origin."""
+    def _end(self, name: str, behind_rectifiers: bool) -> fx.Node:
         nodes = self._nodes_of(name)
-        end = nodes.value if behind_rectifier else nodes.below
+        return nodes.value if behind_rectifiers else nodes.below
+
+    def _arrival(self, name: str, behind_rectifiers: bool) -> torch.Tensor:
+        """Return the tensor whose gradient is asked for; zeros for one that was not computed, which lies above the
+        origin. Of a layer that is joined here, what it is made of."""
+        end = self._end(name, behind_rectifiers)
+        end = self._source(end) or end
         if end in self._values:
             found: torch.Tensor = self._values[end]
             return found
@@ -172,10 +181,27 @@ class TorchRecording(Recording):
         return self._nodes[self.layers.canonical(layer)]
 
     def _tensor(self, layer: str, node: fx.Node) -> torch.Tensor:
-        if node not in self._values:
+        source = self._source(node)
+        if node not in self._values and source is None:
             raise ToolboxError(f'layer "{layer}" was not part of this recorded forward pass; record it with that layer')
-        found: torch.Tensor = self._values[node]
+        if source is not None and node not in self._joined:
+            with torch.inference_mode(False), torch.enable_grad():
+                self._joined[node] = self._laid_as(node, self._values[source])
+        found: torch.Tensor = self._values[node] if source is None else self._joined[node]
         return found
+
+    def _source(self, node: fx.Node) -> fx.Node | None:
+        """Return what a layer is joined of that was not joined on the way; None for all others."""
+        source = copied(node)
+        return source if source in self._values and node not in self._values else None
+
+    def _laid_as(self, node: fx.Node, value: torch.Tensor) -> torch.Tensor:
+        """Return the values, or the gradient, of what a layer is joined of as that layer's; others' as they are."""
+        if self._source(node) is None:
+            return value
+        _, order, *how = node.args
+        joined: torch.Tensor = node.target(value, attribute(self._recorder.modules[""], str(order.target)), *how)  # type: ignore[operator, union-attr]
+        return joined
 
     def _check_reachable(self, mode: BackwardMode) -> None:
         """Refuse a mode whose rule cannot reach every rectifier."""

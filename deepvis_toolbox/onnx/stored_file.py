@@ -10,6 +10,7 @@ from typing import Any
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.installation import pip_install
+from deepvis_toolbox.onnx.own_functions import put_functions_in_place
 from deepvis_toolbox.onnx.stored_tensors import FLOATS
 from deepvis_toolbox.regular_file import open_regular
 
@@ -72,6 +73,10 @@ def read_onnx(path: Path) -> OnnxFile:
     if len(model.graph.sparse_initializer):
         raise ToolboxError(f"{path} holds sparse weights, which are not read")
     metadata = {entry.key: entry.value for entry in model.metadata_props}
+    try:
+        put_functions_in_place(model, opset, MOST_NODES)
+    except ToolboxError as error:
+        raise ToolboxError(f"{path}: {error}") from None
     return OnnxFile(path, model.graph, opset, _image_inputs(path, model.graph), metadata)
 
 

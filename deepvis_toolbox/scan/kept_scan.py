@@ -16,7 +16,7 @@ from deepvis_toolbox.scan.numbers.channel_statistics import BINS, ChannelStatist
 from deepvis_toolbox.scan.numbers.correlation_sums import MOST_UNITS
 from deepvis_toolbox.scan.numbers.held_out import MOST_HELD_OUT
 from deepvis_toolbox.scan.numbers.place_sample import PLACES_A_SIDE
-from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
+from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, grid_of_places
 from deepvis_toolbox.scan.scan_settings import MOST_BATCH, MOST_PICTURES, MOST_TOP
 
 _MOST_BITS = 20
@@ -45,6 +45,13 @@ class _Layer(_Kept):
     kind: str
     shape: Annotated[list[_Side], Field(min_length=1, max_length=8)]
     rectifier: str
+    grid: Annotated[list[_Side], Field(min_length=2, max_length=2)] | None = None
+
+    @model_validator(mode="after")
+    def _agrees(self) -> _Layer:
+        if self.grid and (len(self.shape) != 2 or math.prod(self.grid) > self.shape[0]):
+            raise ValueError("its grid is not one of its tokens")
+        return self
 
 
 class _Network(_Kept):
@@ -183,10 +190,11 @@ def _check_table(table: Mapping[str, NDArray], index: UnitIndex, pictures: int, 
     _agree(bool((there[:, :-1] >= there[:, 1:]).all()) and np.array_equal(np.isnan(values), ~there), "missing pictures")
     before, behind = (values[:, :-1], values[:, 1:]) if largest else (values[:, 1:], values[:, :-1])
     _agree(not (before < behind).any(), "the order of the values")
-    ends = index.spread([math.prod(layer.shape[1:]) if layer.is_spatial else 0 for layer in index.layers])[:, None]
-    has_place = there & (ends > 0)
-    _agree(np.array_equal(places >= 0, has_place) and bool((places >= -1).all() and (places < ends)[has_place].all()),
-           "the places")  # fmt: skip
+    ends = index.spread([math.prod(grid_of_places(layer) or (0,)) for layer in index.layers])[:, None]
+    may_have_none = index.spread([layer.other_tokens for layer in index.layers])[:, None] > 0
+    has_place = places >= 0
+    _agree(bool((places >= -1).all() and (has_place <= (there & (places < ends))).all()), "the places")
+    _agree(bool((has_place | may_have_none | (ends == 0) | ~there).all()), "the places")
 
 
 def _check_sums(sums: Mapping[str, NDArray], most: int, bits: int) -> None:

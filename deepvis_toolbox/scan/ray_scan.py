@@ -62,7 +62,7 @@ def scan_on_ray(
     imported_ray()
     loading = {"device": "auto", **(loading or {})}
     with load_network(model, **loading) as net:
-        index = UnitIndex(tuple(net.layers[name] for name in chosen_layers(net.layers, layers)))
+        index = UnitIndex.of(net.layers[name] for name in chosen_layers(net.layers, layers))
         settings["batch_size"] = settings.get("batch_size") or default_batch_size(net)
         with ScanRun(net, pictures, ScanSettings(index, **settings), out, accept_versions=accept_versions) as run:
             run.begin()

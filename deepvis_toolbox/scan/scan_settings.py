@@ -70,6 +70,12 @@ class ScanSettings:
         asked = begun.get("held_out", 0) if begun is not None and self.held_out is None else self.held_out
         return replace(self, held_out=held_out_count(labels, self.index.total, asked))
 
+    def keeping_places_as(self, begun: dict[str, Any] | None) -> ScanSettings:
+        """Return the settings without places of tokens where the scan of these layers that was `begun` keeps none, as
+        older versions did not."""
+        older = self.index.without_token_places()
+        return replace(self, index=older) if begun is not None and begun["layers"] == older.record() else self
+
     def identity(self, net: Network, pictures: PictureList) -> dict[str, Any]:
         """Return what the result depends on, as plain data: equal for all shards and restarts of one scan."""
         if not 0 < len(pictures) <= MOST_PICTURES:

@@ -78,7 +78,7 @@ def scan(
     """
     pictures = given_list(paths, labels)
     names = chosen_layers(net.layers, layers)
-    index = UnitIndex(tuple(net.layers[name] for name in names))
+    index = UnitIndex.of(net.layers[name] for name in names)
     size = batch_size or default_batch_size(net)
     settings = ScanSettings(index, top, bottom, statistics, correlations, size, held_out)
     workers = default_workers(pictures) if workers is None else workers
@@ -108,7 +108,7 @@ class ScanRun:
         self.folder = ResultFolder(out) if out is not None else None
         begun = self.folder.identity() if self.folder is not None else None
         labels = np.array(pictures.labels, np.int64)
-        self.settings = settings.holding_out(labels, begun)
+        self.settings = settings.holding_out(labels, begun).keeping_places_as(begun)
         self.identity: dict[str, Any] = self.settings.identity(net, pictures)
         self.held_out = held_out_pictures(labels, self.settings.held_out or 0)
         self.extent = shard_extent(-(-len(pictures) // settings.batch_size), shard)

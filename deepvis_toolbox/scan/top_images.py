@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deepvis_toolbox.errors import ToolboxError, nearest_name
 from deepvis_toolbox.scan.numbers.channel_statistics import BINS, histogram_edges
 from deepvis_toolbox.scan.numbers.correlation_sums import correlation, correlation_of
-from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
+from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, grid_of_places
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
 from deepvis_toolbox.scan.result_folder import ResultFolder
 
@@ -40,12 +40,13 @@ class RankedImages:
 
     `values`, `below`: float32 (units, N), the activation and the value below the layer's rectifier (the same where it
     has none); NaN where there were fewer pictures. `images`: int32 (units, N), indices into the list of pictures.
-    `places`: int32 (units, N, 2), row and column. -1 where there is none.
+    `places`: int32 (units, N, 2), row and column, of tokens on their grid. -1 where there is none: in flat layers, for
+    class tokens, and for tokens without a grid.
     """
 
     def __init__(self, index: UnitIndex, arrays: Mapping[str, NDArray], table: str) -> None:
         flat = arrays[f"{table}.places"]
-        widths = np.array([layer.shape[2] if layer.is_spatial else 1 for layer in index.layers])
+        widths = np.array([(grid_of_places(layer) or (1, 1))[1] for layer in index.layers])
         width = np.repeat(widths, [layer.channels for layer in index.layers])[:, None]
         places = np.where(flat[..., None] < 0, -1, np.stack([flat // width, flat % width], axis=-1)).astype(np.int32)
         self.values = ByLayer(index, arrays[f"{table}.values"])

@@ -151,6 +151,8 @@ def _decoded_bands(data: bytes) -> Bands:
         samples = tiff_bands(data, tags)
         if samples is not None and samples.nbytes > 3 * MAX_PIXELS:
             raise _Refused(f"its bands are larger than {3 * MAX_PIXELS >> 20} MiB")
+        if samples is not None and not np.isfinite(samples).all():
+            raise _Refused("it holds values that are not finite")
         if samples is not None:
             return _turned_upright(samples, tags.get(_EXIF_ORIENTATION, 1))
     return _decoded_picture(data)

@@ -90,6 +90,6 @@ def _frame(picture: ListedPicture, info: FrameInfo) -> SourceFrame:
     bands = decode_bands_apart(picture.path)
     if bands.shape[2] == 3:
         return SourceFrame(bands, info)
-    if picture.path.name.lower().endswith(ARRAY_SUFFIX):
+    if picture.path.name.lower().endswith(ARRAY_SUFFIX) or bands.dtype.kind == "f":
         return SourceFrame(first_band(bands), info, bands, is_picture=False)
     return SourceFrame(decode_apart(picture.path), info, bands)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from deepvis_toolbox.sources.tiff_differences import DIFFERENCES, FLOAT_DIFFERENCES, floats_of
+
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_BYTES, _PLANAR = 273, 277, 278, 279, 284
 _PREDICTOR, _COLOUR_MAP, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 317, 320, 322, 323, 324, 325
@@ -27,12 +29,13 @@ _WITH_PREDICTOR = (5, 8, 32946, 34925, 50000)
 _COMPRESSIONS = (1, 32773, *_WITH_PREDICTOR)
 _MOST_SAMPLES = 16
 _MOST_BANDS = 512
+_FLOATS = 3
 MOST_VALUES = 360_000_000
 """Four to a pixel of the largest pictures; a file that claims more is not decoded here."""
 _BIG_BACKWARDS = b"MM\0+"
 
-Samples = NDArray[np.unsignedinteger]
-"""Of 8 or 16 bits."""
+Samples = NDArray[Any]
+"""uint8, uint16, or of bands float32."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class _Layout:
     apart: bool
     """Whether each sample has a plane of its own."""
     extra: tuple[int, ...]
+    is_float: bool = False
 
 
 def is_tiff(data: bytes) -> bool:
@@ -125,9 +129,9 @@ def _colours(samples: Samples, layout: _Layout) -> TiffColours:
 
 
 def tiff_bands(data: bytes, tags: Any) -> Samples | None:
-    """Return all samples of a TIFF, uint8 or uint16 (H, W, C), whose samples beyond grey, or beyond red, green and
-    blue, are no transparency; None for the others, and for arrangements that are not known here."""
-    layout = _layout(data, tags, _MOST_BANDS)
+    """Return all samples of a TIFF, uint8, uint16 or float32 (H, W, C), whose samples beyond grey, or beyond red, green
+    and blue, are no transparency; None for the others, and for arrangements that are not known here."""
+    layout = _layout(data, tags, _MOST_BANDS, may_be_float=True)
     if layout is None or layout.photometric not in (_BLACK_IS_ZERO, _RGB) or layout.samples in (1, 3):
         return None
     if _TRANSPARENCY & {*layout.extra}:
@@ -135,27 +139,28 @@ def tiff_bands(data: bytes, tags: Any) -> Samples | None:
     return _samples(_grey_pictures(data, layout), layout, 0, layout.height)
 
 
-def _layout(data: bytes, tags: Any, most_samples: int = _MOST_SAMPLES) -> _Layout | None:
+def _layout(data: bytes, tags: Any, most_samples: int = _MOST_SAMPLES, *, may_be_float: bool = False) -> _Layout | None:
     width, height, bits = int(tags[_WIDTH]), int(tags[_HEIGHT]), _several(tags.get(_BITS, 1))
     photometric, samples = tags.get(_PHOTOMETRIC), int(tags.get(_SAMPLES, 1))
-    unsigned = all(kind in (1, 4) for kind in _several(tags.get(_SAMPLE_FORMAT, 1)))
-    if photometric not in _COLOURS or not unsigned or not _COLOURS[photometric] <= samples <= most_samples:
+    kinds = {*_several(tags.get(_SAMPLE_FORMAT, 1))}
+    is_float = may_be_float and kinds == {_FLOATS} and tags.get(_PREDICTOR, 1) in (1, FLOAT_DIFFERENCES)
+    is_known = photometric in _COLOURS and (is_float or kinds <= {1, 4})
+    if not is_known or not _COLOURS[photometric] <= samples <= most_samples:
         return None
-    depths = ({8},) if photometric == _LAB else ({8}, {16})
+    depths = ({32},) if is_float else ({8},) if photometric == _LAB else ({8}, {16})
     if set(bits) not in depths or len(bits) not in (1, samples) or tags.get(_COMPRESSION, 1) not in _COMPRESSIONS:
         return None
-    if tags.get(_FILL_ORDER, 1) != 1 or samples * width * height > MOST_VALUES:
+    if tags.get(_FILL_ORDER, 1) != 1 or samples * width * height * (4 if is_float else 1) > MOST_VALUES:
         return None
     extra = _several(tags.get(_EXTRA_SAMPLES, ()))
     beyond = samples - _COLOURS[photometric]
-    if not extra and beyond == 1 and photometric == _RGB:
+    if not extra and beyond == 1 and photometric == _RGB and not is_float:
         extra = (2,)  # four samples and no word about the fourth: by custom it is transparency
     apart = samples > 1 and tags.get(_PLANAR, 1) == _APART
     if bits[0] == 8 and not apart and not beyond:
         return None
-    return _Layout(
-        tags, "<" if data[:2] == b"II" else ">", width, height, bits[0], photometric, samples, apart, extra[:beyond]
-    )
+    order = "<" if data[:2] == b"II" else ">"
+    return _Layout(tags, order, width, height, bits[0], photometric, samples, apart, extra[:beyond], is_float)
 
 
 def _several(value: Any) -> tuple[int, ...]:
@@ -163,10 +168,12 @@ def _several(value: Any) -> tuple[int, ...]:
 
 
 def _grey_pictures(data: bytes, layout: _Layout) -> list[Image.Image]:
-    """Return each plane as a grey picture; a single one, with all samples side by side, where they are not apart."""
+    """Return each plane as a grey picture; a single one, with all samples side by side, where they are not apart. Of
+    floats, all bytes lie side by side."""
+    width = layout.width * (4 if layout.is_float else 1)
     if not layout.apart:
-        return [_grey(data, layout, layout.width * layout.samples, 0, 1)]
-    return [_grey(data, layout, layout.width, index, layout.samples) for index in range(layout.samples)]
+        return [_grey(data, layout, width * layout.samples, 0, 1)]
+    return [_grey(data, layout, width, index, layout.samples) for index in range(layout.samples)]
 
 
 def _grey(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> Image.Image:
@@ -180,14 +187,14 @@ def _grey(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> 
 
 
 def _samples(pictures: list[Image.Image], layout: _Layout, top: int, bottom: int) -> Samples:
-    """Return all samples of some rows, (rows, W, S), of 8 or 16 bits."""
+    """Return all samples of some rows, (rows, W, S)."""
     dtype = np.uint16 if layout.bits == 16 else np.uint8
     planes: list[Samples] = [
         np.asarray(picture.crop((0, top, picture.width, bottom))).astype(dtype) for picture in pictures
     ]
     if not layout.apart:
         return _undo_predictor(planes[0], layout, layout.samples).reshape(bottom - top, layout.width, layout.samples)
-    return np.stack([_undo_predictor(plane, layout, 1) for plane in planes], axis=-1)
+    return np.stack([_undo_predictor(plane, layout, 1).reshape(plane.shape[0], -1) for plane in planes], axis=-1)
 
 
 def _with_directory(data: bytes, layout: _Layout, width: int, plane: int, planes: int) -> bytes:
@@ -197,7 +204,7 @@ def _with_directory(data: bytes, layout: _Layout, width: int, plane: int, planes
     told: dict[int, tuple[int, ...]] = {
         _WIDTH: (width,),
         _HEIGHT: (layout.height,),
-        _BITS: (layout.bits,),
+        _BITS: (8 if layout.is_float else layout.bits,),
         _COMPRESSION: (int(tags.get(_COMPRESSION, 1)),),
         _PHOTOMETRIC: (_BLACK_IS_ZERO,),
         _SAMPLES: (1,),
@@ -231,12 +238,15 @@ def _directory(told: dict[int, tuple[int, ...]], byte_order: str, start: int) ->
 
 
 def _undo_predictor(pixels: Samples, layout: _Layout, samples: int) -> Samples:
-    """Add up what was stored as differences to the sample on the left, within each tile."""
-    if layout.tags.get(_PREDICTOR, 1) != 2 or layout.tags.get(_COMPRESSION, 1) not in _WITH_PREDICTOR:
-        return pixels
+    """Add up what was stored as differences to the sample on the left, within each tile; floats come as their bytes."""
+    predictor = layout.tags.get(_PREDICTOR, 1) if layout.tags.get(_COMPRESSION, 1) in _WITH_PREDICTOR else 1
     step = int(layout.tags.get(_TILE_WIDTH, layout.width))
-    rows = pixels.reshape(-1, layout.width, samples)
-    for left in range(0, layout.width, step):
+    rows = pixels.reshape(-1, layout.width, samples * (4 if layout.is_float else 1))
+    if layout.is_float:
+        parts = [rows[:, left : left + step] for left in range(0, layout.width, step)]
+        are_differences = predictor == FLOAT_DIFFERENCES
+        return np.concatenate([floats_of(part, layout.byte_order, are_differences) for part in parts], axis=1)
+    for left in range(0, layout.width if predictor == DIFFERENCES else 0, step):
         np.cumsum(rows[:, left : left + step], axis=1, dtype=pixels.dtype, out=rows[:, left : left + step])
     return rows.reshape(pixels.shape)
 

@@ -82,8 +82,9 @@ def test_nothing_is_said_of_others(state: State, ends: Ends) -> None:
 
 def test_the_layer_is_asked_for_until_that_is_known_and_not_while_things_are_changed(state: State) -> None:
     def asked(watch: SaturatedLayer, state: State) -> bool:
+        state.facts.noticing = frozenset()
         without = make_request(state).questions - {ASKED}
-        watch.ask(state)
+        state.facts.noticing = watch.questions(state)
         assert make_request(state).questions - {ASKED} == without
         return ASKED in make_request(state).questions
 
@@ -134,8 +135,7 @@ def test_the_default_network_is_noticed_where_pixels_go_in_as_they_are(how: dict
         pictures = [*photographs, *(picture[:, ::-1] for picture in photographs)][:PICTURES]
         sentences = []
         for number, picture in enumerate(pictures):
-            watch.ask(state)
-            (question,) = state.facts.noticing
+            (question,) = watch.questions(state)
             assert question == AtTheEnds("stem")
             answers = {question: session.take(picture, question)}
             snapshot = Snapshot(Request(), FrameInfo(f"{number}.jpg", 0, True), np.zeros((1, 1, 3), np.uint8), answers)

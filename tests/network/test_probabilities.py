@@ -80,3 +80,34 @@ def test_a_sigmoid_of_each_class_by_itself_gives_classes_without_being_named() -
     frame = np.random.default_rng(1).integers(0, 256, (*SIZE, 3), np.uint8)
     found = measure.Session(network).take(frame, measure.ClassProbabilities()).probabilities
     assert abs(float(found.sum()) - 1) > 0.05, "they are independent"
+
+
+class Giving(Ending):
+    """Gives several things; the last is none of classes."""
+
+    def __init__(self, give: Callable[[torch.Tensor, torch.Tensor], object]) -> None:
+        super().__init__(nn.Identity())
+        self.give = give
+
+    def forward(self, x: torch.Tensor) -> object:  # type: ignore[override]
+        x = self.conv(x)
+        return self.give(self.fc(x.mean((2, 3))), x)
+
+
+@pytest.mark.parametrize(
+    ("give", "labels", "wanted"),
+    [
+        (
+            lambda given, x: {"labels": torch.sigmoid(given), "embedding": F.normalize(x.mean((2, 3)))},
+            0,
+            ("fc", "sigmoid"),
+        ),
+        (lambda given, x: (given, x * 2), 3, ("fc",)),
+        (lambda given, x: (given, x * 2), 0, ()),  # numbers of any meaning, as an autoencoder's code
+        (lambda given, x: (torch.sigmoid(given), torch.sigmoid(-given), x * 2), 0, ()),
+        (lambda given, x: [given.softmax(1), x * 2], 0, ("fc", "softmax")),
+    ],
+)
+def test_classes_are_found_among_several_results(give: Callable, labels: int, wanted: tuple[str, ...]) -> None:
+    network = opened(Giving(give).eval(), SIZE, labels=tuple("abc"[:labels]))
+    assert network.label_layers == wanted

@@ -16,7 +16,7 @@ from torch import nn
 from deepvis_toolbox import load_network
 from deepvis_toolbox.opening.efficientnet_lite import efficientnet_lite0
 from tests.nets import Branching, Classic, Residual, opened
-from tests.onnx_files.made_files import by_onnx_runtime, exported, model_of, saved
+from tests.onnx_files.made_files import by_onnx_runtime, exported, model_of, quantised, saved
 from tests.onnx_files.operator_cases import ints, node
 from tests.onnx_files.written_networks import Smooth, Transformer
 
@@ -180,24 +180,14 @@ def test_a_quantised_network_runs_in_float_and_knows_its_rectifiers(tmp_path: Pa
     assert network.layers[last(network)].kind == "clipped_relu"
 
 
-class Calibration:
-    """Pictures that a quantiser looks at."""
-
-    def __init__(self) -> None:
-        self._waiting = [IMAGES.numpy() for _ in range(2)]
-
-    def get_next(self) -> dict[str, Any] | None:
-        return {"image": self._waiting.pop()} if self._waiting else None
-
-
 @pytest.mark.parametrize("per_channel", [True, False])
 def test_what_onnx_runtime_has_quantised_gives_nearly_what_it_gives_there(per_channel: bool, tmp_path: Path) -> None:
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import QuantType
 
     exported(made("residual"), tmp_path / "net.onnx")
     kinds = {"activation_type": QuantType.QUInt8 if per_channel else QuantType.QInt8, "weight_type": QuantType.QInt8}
-    options = {"quant_format": QuantFormat.QDQ, "per_channel": per_channel, **kinds}
-    quantize_static(tmp_path / "net.onnx", tmp_path / "int8.onnx", Calibration(), **options)
+    images = [IMAGES.numpy() for _ in range(2)]
+    quantised(tmp_path / "net.onnx", tmp_path / "int8.onnx", images, per_channel=per_channel, **kinds)
     network = load_network(tmp_path / "int8.onnx", mean=[0])
     wanted = by_onnx_runtime(tmp_path / "int8.onnx", IMAGES.numpy())["result"]
     found = network.forward(IMAGES, [last(network)])[last(network)].numpy()

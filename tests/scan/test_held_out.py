@@ -179,7 +179,7 @@ def test_a_wrong_number_is_refused_in_a_sentence(small_net, labelled, wrong):
 
 
 def test_parts_that_a_cluster_s_workers_scan_add_up_to_the_same_values(plain, small_net, labelled):
-    index = UnitIndex(tuple(small_net.layers[name] for name in chosen_layers(small_net.layers, None)))
+    index = UnitIndex.of(small_net.layers[name] for name in chosen_layers(small_net.layers, None))
     settings = ScanSettings(index, bottom=True, statistics=True, batch_size=8)
     with ScanRun(small_net, labelled, settings, None) as run:
         whole = run.begin()

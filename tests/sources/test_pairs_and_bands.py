@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
@@ -46,6 +48,46 @@ def test_the_bands_of_a_tiff_are_read_as_they_are(
     data = tiff(samples, photometric, extra, apart=apart, deflated=deflated)
     np.testing.assert_array_equal(decode_bands(data), samples)
     assert decode_picture(data).shape == (10, 12, 3)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("deflated", [False, True])
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize(("photometric", "count"), [(BLACK_IS_ZERO, 2), (BLACK_IS_ZERO, 13), (RGB, 4), (RGB, 6)])
+def test_the_floats_of_a_tiff_are_read_as_they_are(
+    tmp_path: Path, apart: bool, deflated: bool, byte_order: str, photometric: int, count: int
+) -> None:
+    samples = ((BANDS[..., :count].astype(np.float32) - 20000) / 7).astype(np.float32)
+    extra = [0] * (count - (3 if photometric == RGB else 1))
+    (tmp_path / "a.tif").write_bytes(tiff(samples, photometric, extra, apart, byte_order, deflated))
+    np.testing.assert_array_equal(decode_bands((tmp_path / "a.tif").read_bytes()), samples)
+    if not deflated:  # of which it reads no differences by itself
+        found = tifffile.imread(tmp_path / "a.tif")
+        np.testing.assert_array_equal(np.moveaxis(found, 0, -1) if apart else found, samples)
+    with open_source(str(tmp_path / "a.tif")) as source:
+        frame = source.read()
+        np.testing.assert_array_equal(frame.given_to(lambda bands: bands == count), samples)
+        assert frame.image.shape == (10, 12, 3)
+
+
+@pytest.mark.parametrize("compression", [1, 5, 32946])
+def test_opencv_writes_and_reads_the_same_floats(tmp_path: Path, compression: int) -> None:
+    samples = np.random.default_rng(0).normal(size=(33, 45, 4)).astype(np.float32)
+    for predictor in (1, 3):
+        options = [cv2.IMWRITE_TIFF_COMPRESSION, compression, cv2.IMWRITE_TIFF_PREDICTOR, predictor]
+        assert cv2.imwrite(str(tmp_path / "a.tif"), samples, options)
+        written = cv2.imread(str(tmp_path / "a.tif"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(decode_bands(tmp_path / "a.tif")[..., [2, 1, 0, 3]], written)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_floats_that_are_no_numbers_and_halves_are_refused(wrong: float) -> None:
+    samples = BANDS[..., :4].astype(np.float32)
+    samples[2, 3, 1] = wrong
+    with pytest.raises(UnreadablePicture, match="not finite"):
+        decode_bands(tiff(samples, RGB, [0]))
+    with pytest.raises(UnreadablePicture):
+        decode_bands(tiff(BANDS[..., :4].astype(np.float16), RGB, [0]))
 
 
 def test_transparency_is_no_band_and_pictures_stay_pictures(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.scan.numbers.calibration import ClipRange
-from deepvis_toolbox.scan.numbers.unit_index import UnitIndex
+from deepvis_toolbox.scan.numbers.unit_index import UnitIndex, grid_of_places
 
 _ELEMENTS_AT_ONCE = 1 << 22
 
@@ -33,14 +33,16 @@ class Candidates:
     below: NDArray[np.float32]
     """The value below the rectifier, there; the value itself where there is no rectifier."""
     place: NDArray[np.int64]
-    """Row-major place, row * width + column; -1 where the layer is not spatial."""
+    """Row-major place, row * width + column; -1 where the layer has none, and for class tokens."""
 
 
 class _Found(NamedTuple):
-    """A layer's candidates; `start`: the layer's first unit, `width`: columns, 0 where the layer is not spatial."""
+    """A layer's candidates; `start`: the layer's first unit, `width`: columns, 0 where the layer has no places;
+    `others`: the tokens in front of those that have some."""
 
     start: int
     width: int
+    others: int
     picture: torch.Tensor
     channel: torch.Tensor
     row: torch.Tensor
@@ -80,7 +82,7 @@ class ChannelExtremes:
         self._index, self._clips, self._top, self._largest = index, clips, top, largest
         self._thresholds = thresholds if largest else -thresholds
         self._unreadable = None if bool(readable.all()) else ~readable
-        self._spatial = {layer.name for layer in index.layers if layer.is_spatial}
+        self._others = {layer.name: layer.other_tokens for layer in index.layers if grid_of_places(layer)}
         self._ranked = torch.empty((len(readable), index.total), dtype=torch.float32, device=thresholds.device)
         self._found: list[_Found] = []
 
@@ -100,8 +102,8 @@ class ChannelExtremes:
             row, column, minor = self._places_by_pairs(grid, as_grid(below), extreme, picture, channel)
         else:
             (row, column), minor = self._places(grid, lines, picture, channel), None
-        width = grid.shape[2] if name in self._spatial else 0
-        self._found.append(_Found(units.start, width, picture, channel, row, column, minor))
+        width, others = (grid.shape[2], self._others[name]) if name in self._others else (0, 0)
+        self._found.append(_Found(units.start, width, others, picture, channel, row, column, minor))
 
     @property
     def ranked(self) -> torch.Tensor:
@@ -120,8 +122,9 @@ class ChannelExtremes:
             none, nothing = np.empty(0, np.int64), np.empty(0, np.float32)
             return Candidates(none, none, nothing, nothing, none)
         counts = [part.picture.numel() for part in found]
-        start, width = (np.repeat(numbers, counts) for numbers in zip(*(part[:2] for part in found), strict=True))
-        picture, channel, row, column = (torch.cat(parts) for parts in zip(*(part[2:6] for part in found), strict=True))
+        of_layers = zip(*(part[:3] for part in found), strict=True)
+        start, width, others = (np.repeat(numbers, counts) for numbers in of_layers)
+        picture, channel, row, column = (torch.cat(parts) for parts in zip(*(part[3:7] for part in found), strict=True))
         unit = channel + torch.from_numpy(start).to(channel.device)
         ranked = self._ranked[picture, unit]
         minors = [
@@ -129,7 +132,8 @@ class ChannelExtremes:
             for own, part in zip(ranked.split(counts), found, strict=True)
         ]
         value = torch.clamp(ranked, self._clips.low[unit], self._clips.high[unit])
-        place = np.where(width > 0, row.cpu().numpy() * width + column.cpu().numpy(), -1)
+        place = row.cpu().numpy() * width + column.cpu().numpy() - others  # below 0: a token in front of the grid
+        place = np.where(width > 0, np.maximum(place, -1), -1)
         below = torch.cat(minors).cpu().numpy()
         return Candidates(unit.cpu().numpy(), picture.cpu().numpy(), value.cpu().numpy(), below, place)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,15 @@ class UnitIndex:
     """Where each layer's units are among all units of the scan."""
 
     layers: tuple[Layer, ...]
+
+    @classmethod
+    def of(cls, layers: Iterable[Layer]) -> UnitIndex:
+        """Return that of a network's layers. Tokens that form a grid have places there, those in front of it none."""
+        return cls(tuple(replace(layer, grid=layer.token_grid) for layer in layers))
+
+    def without_token_places(self) -> UnitIndex:
+        """Return the same layers as scans had them that kept no places of tokens."""
+        return UnitIndex(tuple(replace(layer, grid=None) for layer in self.layers))
 
     @cached_property
     def slices(self) -> dict[str, slice]:
@@ -51,13 +60,28 @@ class UnitIndex:
         """Return the layers as plain data."""
         return [
             {"name": layer.name, "kind": layer.kind, "shape": list(layer.shape), "rectifier": layer.rectifier}
+            | ({"grid": list(layer.grid)} if layer.grid else {})
             for layer in self.layers
         ]
 
     @classmethod
     def from_record(cls, record: Iterable[dict[str, Any]]) -> UnitIndex:
         """Return what `record` wrote down."""
-        return cls(tuple(Layer(r["name"], r["kind"], tuple(r["shape"]), r["rectifier"]) for r in record))
+        return cls(
+            tuple(
+                Layer(r["name"], r["kind"], tuple(r["shape"]), r["rectifier"], grid=_grid_of(r.get("grid")))
+                for r in record
+            )
+        )
+
+
+def grid_of_places(layer: Layer) -> tuple[int, int] | None:
+    """Return (rows, columns) of the places that a scan keeps of a layer of its index; None where it keeps none."""
+    return (layer.shape[1], layer.shape[2]) if layer.is_spatial else layer.grid
+
+
+def _grid_of(recorded: Sequence[int] | None) -> tuple[int, int] | None:
+    return (recorded[0], recorded[1]) if recorded else None
 
 
 def chosen_layers(layers: Layers, patterns: str | Iterable[str] | None) -> list[str]:

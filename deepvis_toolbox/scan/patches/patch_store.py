@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from deepvis_toolbox.atomic_files import is_written, remove, remove_partial_files, write_text
 from deepvis_toolbox.drawing.backward_views import backward_picture
+from deepvis_toolbox.drawing.grid import Box
+from deepvis_toolbox.drawing.shapes import frame
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
@@ -23,10 +25,12 @@ from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.backward import PLAIN_DECONV, BackwardLook, look_text
+from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 UNITS_AT_ONCE = 8
+_LIGHT, _DARK = (255, 255, 255), (0, 0, 0)
 _KINDS: tuple[UnitImageKind, ...] = ("max_im", "max_deconv")
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a damaged info file raises."""
@@ -173,23 +177,23 @@ class _UnitWriter:
 
     def write(self, unit: Unit, patches: Sequence[Patch]) -> None:
         remove(info_path(self._store, unit))
-        self._montage("max_im", unit, [patch.image for patch in patches])
+        seen = [_marked(self._sized(patch.image), patch) for patch in patches]
+        self._montage("max_im", unit, seen)
         for number, (mode, view) in enumerate(self._options.looks):
             drawn = [backward_picture(patch.gradients[mode], view) for patch in patches]
             look = look_text((mode, view))
             if number == 0:
-                self._montage("max_deconv", unit, drawn, look)
+                self._montage("max_deconv", unit, [self._sized(image) for image in drawn], look)
             if number or self._options.singles:
                 self._singles("max_deconv", unit, drawn, look)
         if self._options.singles:
-            self._singles("max_im", unit, [patch.image for patch in patches])
+            self._singles("max_im", unit, [_marked(patch.image, patch) for patch in patches])
         self._remove_former_singles(unit, len(patches))
         lines = [json.dumps(self._line(patch.entry) | _made(patch)) for patch in patches]
         write_text(info_path(self._store, unit), "\n".join(lines) + "\n")
 
     def _montage(self, kind: UnitImageKind, unit: Unit, images: Sequence[NDArray[np.uint8]], said: str = "") -> None:
-        tiles = [self._sized(image) for image in images[:9]]
-        self._store.write_montage(kind, unit, montage_for_jpeg(tiles), said)
+        self._store.write_montage(kind, unit, montage_for_jpeg(images[:9]), said)
 
     def _singles(self, kind: UnitImageKind, unit: Unit, images: Sequence[NDArray[np.uint8]], look: str = "") -> None:
         for rank, image in enumerate(images):
@@ -244,6 +248,19 @@ class _UnitWriter:
     @staticmethod
     def _identity(line: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in line.items() if key not in ("recomputed", "shown", "problem", "grey")}
+
+
+def _marked(image: RGBImage, patch: Patch) -> RGBImage:
+    """Return a patch's picture of any size, RGB uint8 (h, w, 3), with a frame around what the patch marks."""
+    if patch.mark is None or patch.is_grey:
+        return image
+    down, across = (now / then for now, then in zip(image.shape[:2], patch.image.shape[:2], strict=True))
+    top, left, bottom, right = patch.mark
+    box = Box(round(top * down), round(left * across), round(bottom * down), round(right * across))
+    thickness, marked = max(1, min(image.shape[:2]) // 112), image.copy()
+    frame(marked, box, _DARK, 2 * thickness)
+    frame(marked, box, _LIGHT, thickness)
+    return marked
 
 
 def _tag(rank: int, look: str) -> str:

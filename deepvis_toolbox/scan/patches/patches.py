@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deepvis_toolbox.measure.alignment import places_in_picture
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.scanned_network import check_scanned_network
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.words.backward import BackwardMode
-from deepvis_toolbox.words.layer import Rect
+from deepvis_toolbox.words.layer import Layer, Rect
 from deepvis_toolbox.words.unit import Unit
 
 GREY = 128
@@ -25,7 +26,7 @@ class TopEntry:
     """One entry of a unit's top: `rank` 0 is the best."""
 
     unit: Unit
-    """At the place where its value lies; without one where the layer is not spatial."""
+    """At the place where its value lies; without one where the layer has none, and at a class token."""
     rank: int
     picture: int
     value: float
@@ -48,6 +49,8 @@ class Patch:
     is_grey: bool = False
     """There is no picture: it could not be read."""
     gradients: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    mark: Rect | None = None
+    """Where the entry's place lies in `image`, where all of the picture is shown since every place sees all of it."""
 
     @property
     def broken_modes(self) -> list[str]:
@@ -97,7 +100,7 @@ class PatchMaker:
         reasons = [self._reader.read_into(slot, path) for slot, path in zip(inputs, paths, strict=True)]
         recording = self._net.record(torch.from_numpy(inputs).to(self._net.device), [layer])
         value = recording.activations([layer])[layer]
-        start, recomputed = _ones_at(value, entries)
+        start, recomputed = _ones_at(value, entries, self._top.index.by_name[layer])
         name = self._net.input_name
         arrived = {mode: recording.backward(layer, start, mode, [name])[name].cpu().numpy() for mode in self._modes}
         pictures = self._net.deprocess(torch.from_numpy(inputs))
@@ -123,31 +126,41 @@ class PatchMaker:
         place = entry.unit.place if isinstance(entry.unit.place, tuple) else None
         rect = shown_rect(self._net.receptive_field(entry.unit.layer, place), *image.shape[:2])
         cut = {mode: cut_out(gradient, rect, 0.0) for mode, gradient in gradients.items()}
-        return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, gradients=cut)
+        mark = self._mark(entry.unit.layer, place)
+        return Patch(entry, cut_out(image, rect, GREY), rect, recomputed, problem, gradients=cut, mark=mark)
+
+    def _mark(self, name: str, place: tuple[int, int] | None) -> Rect | None:
+        if place is None or not self._net.layers[name].has_places:
+            return None
+        places = places_in_picture(self._net, name)
+        return None if places.by_fields else places.field(*place)
 
     def _in_rgb_order(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._net.preprocessing.in_rgb_order(gradient.transpose(1, 2, 0))
 
 
-def _ones_at(value: torch.Tensor, entries: Sequence[TopEntry]) -> tuple[torch.Tensor, list[float]]:
+def _ones_at(value: torch.Tensor, entries: Sequence[TopEntry], layer: Layer) -> tuple[torch.Tensor, list[float]]:
     """Return a diff that is 1 at each entry's unit and place in its picture, and the values there."""
     start = torch.zeros_like(value)
     found = []
     for index, entry in enumerate(entries):
-        position = _position(value[index], entry.unit)
+        position = _position(value[index], entry.unit, layer)
         start[index][position] = 1
         found.append(float(value[index][position]))
     return start, found
 
 
-def _position(value: torch.Tensor, unit: Unit) -> tuple[int, ...]:
-    """Return where in a picture's value of the layer the unit lies; a scan keeps no place but of spatial layers."""
+def _position(value: torch.Tensor, unit: Unit, layer: Layer) -> tuple[int, ...]:
+    """Return where in a picture's value of the layer the unit lies; where the scan kept no place, at its largest."""
     if value.ndim == 1:
         return (unit.channel,)
+    if value.ndim == 2:  # tokens
+        if isinstance(unit.place, tuple):
+            return layer.flat_place(*unit.place), unit.channel
+        among = value[: layer.other_tokens] if layer.grid else value
+        return int(among[:, unit.channel].argmax()), unit.channel
     if isinstance(unit.place, tuple):
         return unit.channel, *unit.place
-    if value.ndim == 2:  # tokens
-        return int(value[:, unit.channel].argmax()), unit.channel
     inside = np.unravel_index(int(value[unit.channel].argmax()), value.shape[1:])
     return unit.channel, *(int(coordinate) for coordinate in inside)
 
