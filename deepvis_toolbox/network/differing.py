@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,6 +68,31 @@ def is_rounding(found: Any, nudged: Any, wanted: torch.Tensor) -> bool:
         return False
     own, other, off = (float(each.float().norm()) for each in (found, wanted.to(found), nudged - found))
     return off > own / 10 and own / 10 < other < own * 10
+
+
+def agree_in_double(
+    promise: Promise, graph_module: fx.GraphModule, run: Callable[[torch.Tensor], list[torch.Tensor]]
+) -> bool:
+    """Return whether graph and module give the same in float64: then what they differ by in float32 is rounding, which
+    a softmax of huge values, say, makes another answer of. False where they cannot be computed so.
+
+    `run`: gives what the graph returns for images, float64 (N, C, H, W); the graph is computed in float64 meanwhile.
+    """
+    held = [*graph_module.parameters(), *graph_module.buffers()]
+    if any(tensor.dtype == torch.float64 for tensor in held):
+        return False
+    images = promise.images.double()
+    try:
+        own, device = _itself(promise)
+        with same_random_numbers(), torch.no_grad():
+            wanted = tensors_in(own.double()(images.to(device)))
+        graph_module.double()
+        found = run(images)
+    except Exception:  # of a module that makes float32 of its own
+        return False
+    finally:
+        graph_module.float()
+    return len(found) == len(wanted) and all(map(agree, found, wanted))
 
 
 def refused_as_differing(promise: Promise, graph_module: fx.GraphModule, values: Values) -> GraphDiffersError:
