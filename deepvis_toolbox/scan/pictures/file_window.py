@@ -27,6 +27,7 @@ class Window(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as the part reaches."""
         size = max(0, min(len(buffer), self._size - self._position))
         self._file.seek(self._start + self._position)
         piece = self._file.read(size)
