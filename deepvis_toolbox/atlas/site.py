@@ -16,7 +16,7 @@ from deepvis_toolbox.regular_file import read_json, read_regular
 
 BUILT = "built.json"
 """What was written, and out of what: {path: a hash}."""
-_MOST_BUILT, _MOST_TEXT = 1 << 28, 1 << 28
+_MOST_BUILT, _MOST_TEXT = 1 << 26, 1 << 28
 
 
 class Site:
