@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -211,6 +212,18 @@ def test_a_damaged_member_of_a_zip_is_skipped_with_its_reason(small_net, picture
     top = scan(small_net, list_pictures(tmp_path), layers=["fc"], workers=workers)
     assert list(top.skipped) == [0]
     assert "cannot be taken out of the archive" in top.skipped[0]
+
+
+def test_a_class_index_of_megabytes_is_not_unpacked_for_each_picture(picture_paths, tmp_path):
+    with zipfile.ZipFile(tmp_path / "some.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.cls", bytes(100 << 20))
+        for number in range(200):
+            archive.write(picture_paths[0], f"a.{number}.png")
+    started = time.process_time()
+    pictures = list_pictures(tmp_path)
+    assert time.process_time() - started < 4
+    assert set(pictures.labels) == {-1}
+    assert "200 class indices cannot be read" in pictures.notes[0]
 
 
 MEMORY = """

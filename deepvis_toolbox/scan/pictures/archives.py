@@ -68,6 +68,10 @@ class TarMembers:
     def __contains__(self, name: str) -> bool:
         return name in self._extents
 
+    def size(self, name: str) -> int:
+        """Return a member's bytes, unpacked. KeyError where there is none."""
+        return self._extents[name][1]
+
     def read(self, name: str) -> bytes:
         """Return a member's bytes. KeyError where there is none, ValueError where it is too large."""
         offset, size = self._extents[name]
@@ -110,6 +114,10 @@ class ZipMembers:
 
     def __contains__(self, name: str) -> bool:
         return name in self._archive.NameToInfo
+
+    def size(self, name: str) -> int:
+        """Return the bytes that a member says it has, unpacked. KeyError where there is none."""
+        return self._archive.getinfo(self._target(name)).file_size
 
     def read(self, name: str) -> bytes:
         """Return a member's bytes. KeyError where there is none, ValueError where it claims or turns out to be too
@@ -211,9 +219,11 @@ def _members(file: IO[bytes], name: str, size: int) -> Members:
         raise
 
 
-def read_member(members: Members, name: str) -> bytes:
-    """Return a member's bytes. `ToolboxError` with the reason where that is impossible."""
+def read_member(members: Members, name: str, most_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """Return a member's bytes. `ToolboxError` with the reason where that is impossible, or they are more."""
     try:
+        if most_bytes < members.size(name) <= MAX_FILE_BYTES:
+            raise ValueError(f"larger than {most_bytes} bytes")
         return members.read(name)
     except KeyError:
         raise ToolboxError("the archive has no such member") from None
