@@ -221,7 +221,7 @@ class _UnitWriter:
     def _read_info(self, unit: Unit) -> list[dict[str, Any]]:
         """Raise nearly anything where there is none, or it is damaged."""
         text = read_regular(info_path(self._store, unit), _LARGEST_INFO).decode("utf-8")
-        return [json_in(line) for line in lines_of(text.removesuffix("\n"))]
+        return [json_in(line, is_finite=False) for line in lines_of(text.removesuffix("\n"))]
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return shrunk_to(image, self._options.tile) if self._options.tile else image
