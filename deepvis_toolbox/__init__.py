@@ -6,9 +6,11 @@ The public names are imported on first use, so that `import deepvis_toolbox` doe
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as that of `typing`, which would be imported before a program can answer Ctrl-C
 if TYPE_CHECKING:
+    from typing import Any
+
     from deepvis_toolbox.errors import ToolboxError
     from deepvis_toolbox.network.interface import Network
     from deepvis_toolbox.network.recording import Recording

@@ -36,8 +36,8 @@ ABANDONED_SECONDS = 60.0
 _HALF = tuple(f".{'[0-9a-f]' * 32}.{ending}" for ending in ("partial*", "probe"))
 
 
-_standing: dict[object, tuple[str, _Place]] = {}
-"""The paths of folders that runs have for their own, and which folders these were."""
+_standing: dict[object, _Standing] = {}
+"""The folders that runs write into."""
 
 
 class _Place(NamedTuple):
@@ -45,6 +45,15 @@ class _Place(NamedTuple):
 
     device: int
     inode: int
+
+
+class _Standing(NamedTuple):
+    """A folder that a run writes into."""
+
+    path: str
+    place: _Place
+    is_own: bool
+    """Whether all in it is the run's."""
 
 
 class DiskFullError(ToolboxError):
@@ -106,15 +115,17 @@ def give_name(temporary: Path, target: Path) -> None:
         temporary.unlink()
 
 
-def must_stand(folder: Path) -> Callable[[], None]:
+def must_stand(folder: Path, is_own: bool = False) -> Callable[[], None]:
     """Hold that what is written below `folder` from now on goes into the folder that is there now; what ends that.
 
     `replacing` refuses to write where the folder was removed or another one has its name: what a run has made would be
-    lost in part, or mixed with somebody else's. `OSError` where there is no such folder.
+    lost in part, or mixed with somebody else's. `is_own`: also where a link in it leads elsewhere: a store or a result
+    may have come from anybody. `OSError` where there is no such folder.
     """
     found, token = folder.stat(), object()
     held = None if os.name == "nt" else os.open(folder, os.O_RDONLY)  # so that its number is given to no other folder
-    _standing[token] = os.path.abspath(folder), _Place(found.st_dev, found.st_ino)  # noqa: PTH100 - links stay
+    path = os.path.abspath(folder)  # noqa: PTH100 - links stay
+    _standing[token] = _Standing(path, _Place(found.st_dev, found.st_ino), is_own)
 
     def end() -> None:
         if _standing.pop(token, None) is not None and held is not None:
@@ -124,16 +135,28 @@ def must_stand(folder: Path) -> Callable[[], None]:
 
 
 def check_standing(path: str | Path) -> None:
-    """Raise `FolderGoneError` where `path` is a folder that `must_stand`, or lies below one, and it is gone."""
+    """Raise `FolderGoneError` where `path` is a folder that `must_stand`, or lies below one, and it is gone;
+    `ToolboxError` where it lies behind a link in one that is a run's own."""
     if not _standing:
         return
     try:
         wanted = os.path.abspath(path)  # noqa: PTH100
     except OSError:  # the working directory is gone, and whoever writes there will be told
         return
-    for folder, place in list(_standing.values()):
+    for folder, place, is_own in list(_standing.values()):
         if wanted == folder or wanted.startswith(folder.rstrip(os.sep) + os.sep):
             _check_place(folder, place)
+            if is_own:
+                _check_way(folder, wanted)
+
+
+def _check_way(folder: str, wanted: str) -> None:
+    """Raise `ToolboxError` where a folder on the way from `folder` down to a file is a link."""
+    way = os.path.dirname(wanted)  # noqa: PTH120
+    while len(way) > len(folder):
+        if os.path.islink(way):  # noqa: PTH114
+            raise cannot_write(Path(way), OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
+        way = os.path.dirname(way)  # noqa: PTH120
 
 
 def _check_place(folder: str, place: _Place) -> None:
@@ -178,7 +201,8 @@ def is_written(path: Path) -> bool:
 
 
 def remove(path: str | Path) -> None:
-    """Remove a file, where there is one. `ToolboxError` where that is not allowed."""
+    """Remove a file, where there is one. `ToolboxError` where that is not allowed, as to write it would be."""
+    check_standing(path)
     try:
         Path(path).unlink(missing_ok=True)
     except OSError as error:

@@ -59,7 +59,7 @@ class FolderLock:
         self._leave: Callable[[], None] | None = None
         self._file = self._take()
         try:
-            self._leave = must_stand(self._path.parent)
+            self._leave = must_stand(self._path.parent, is_own=not file)
         except OSError as error:
             self.release()
             raise cannot_write(self._path.parent, error) from error

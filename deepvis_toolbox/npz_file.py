@@ -77,6 +77,18 @@ def read_known(path: Path, names: Collection[str], most_bytes: int) -> dict[str,
         return {name: _read(archive, name) for name in found}
 
 
+def is_whole(path: Path, most_bytes: int) -> bool:
+    """Return whether all arrays of the file, packed or not, are there and undamaged, and hold at most `most_bytes`."""
+    try:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > most_bytes:
+                return False
+            with zipfile.ZipFile(file) as archive:
+                return sum(info.file_size for info in archive.infolist()) <= most_bytes and archive.testzip() is None
+    except _DAMAGE:
+        return False
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, int]]:
     """Give the archive and the bytes of its file. `ToolboxError` for whatever is raised by reading a damaged one."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import NoReturn
 
+import deepvis_toolbox.early_signals  # noqa: F401 - before all else
 from deepvis_toolbox.command_line.ending import run_program
+
+TYPE_CHECKING = False  # as that of `typing`, which takes its time to import
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def window() -> NoReturn:

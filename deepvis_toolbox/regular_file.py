@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 _MOST_LEVELS = 64
+_MOST_PARTS = 8_000_000
+"""Of JSON: lists, groups and what lies between commas. Each takes tens of bytes, an empty one too."""
 _NEVER_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -59,16 +61,20 @@ def read_regular(path: str | Path, most_bytes: int) -> bytes:
         return file.read()
 
 
-def read_json(path: str | Path, most_bytes: int) -> Any:
+def read_json(path: str | Path, most_bytes: int, *, is_finite: bool = True) -> Any:
     """Return what an ordinary file of JSON holds. OSError as `read_regular`, ValueError as `json_in`."""
-    return json_in(read_regular(path, most_bytes).decode("utf-8"))
+    return json_in(read_regular(path, most_bytes).decode("utf-8"), is_finite=is_finite)
 
 
-def json_in(text: str) -> Any:
-    """Return what a text of JSON holds. ValueError where it is none: also nested too deeply, with a number of too many
-    digits, or with one that JSON does not know (NaN, infinities), or that is larger than any (1e999)."""
+def json_in(text: str, *, is_finite: bool = True) -> Any:
+    """Return what a text of JSON holds. ValueError where it is none: also nested too deeply, of too many parts, with a
+    number of too many digits, or, of `is_finite`, with one that JSON does not know (NaN, infinities), or that is larger
+    than any (1e999)."""
+    if sum(map(text.count, "[{,")) > _MOST_PARTS:
+        raise ValueError(f"it has more than {_MOST_PARTS // 1_000_000} million parts")
     try:
-        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
+        numbers: dict[str, Any] = {"parse_constant": _refused, "parse_float": _finite} if is_finite else {}
+        value = json.loads(text, **numbers)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     inside = [value]

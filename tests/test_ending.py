@@ -79,3 +79,27 @@ def test_work_is_done_whatever_has_become_of_the_standard_streams(streams: str, 
     assert (tmp_path / "result").read_text() == "the result", "and nothing of what was printed"
     assert (tmp_path / "status").read_text().strip() == str(status), said
     assert (streams == ">/dev/full") == ("could not be written: No space left" in said)
+
+
+LOG = """
+import logging, os, sys
+from deepvis_toolbox.command_line.ending import run_command
+from deepvis_toolbox.command_line.talking import log_to
+
+def main():
+    log_to("/dev/full", "info")
+    for number in range(3):
+        logging.getLogger("deepvis_toolbox").info("line %d", number)
+    print("the result")
+
+sys.exit(run_command(main))
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is full")
+def test_a_log_on_a_full_disk_is_told_once_and_the_work_goes_on() -> None:
+    run = subprocess.run([sys.executable, "-c", LOG], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "the result\n")
+    assert "Traceback" not in run.stderr
+    (told,) = [line for line in run.stderr.splitlines() if line.startswith("note:")]
+    assert 'the log "/dev/full" is not whole: it cannot be written (' in told

@@ -11,7 +11,7 @@ from threading import Timer
 
 import pytest
 
-from deepvis_toolbox.atomic_files import FolderGoneError, replacing, write_text
+from deepvis_toolbox.atomic_files import FolderGoneError, remove, replacing, write_text
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import LOCK, FolderLock
 
@@ -99,6 +99,25 @@ def test_nothing_is_written_into_a_folder_that_is_gone_since_it_was_locked(tmp_p
     lock.release()
     if removal in ("removed", "moved", "replaced", "removed and made anew"):
         write_text(folder / below, "another run")
+
+
+def test_nothing_is_written_or_removed_behind_a_link_in_a_folder_that_is_the_runs_own(tmp_path):
+    (tmp_path / "elsewhere" / "below").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "below" / "mine.txt").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "layer").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "out" / "a.txt").symlink_to(tmp_path / "mine.txt")
+    with FolderLock(tmp_path / "out"):
+        for name in ("layer/below/mine.txt", "layer/new.txt"):
+            for act in (lambda path: write_text(path, "theirs"), remove):
+                with pytest.raises(ToolboxError, match=r'layer": a link has that name, and nothing is written through'):
+                    act(tmp_path / "out" / name)
+        write_text(tmp_path / "out" / "a.txt", "theirs")  # in the place of the link
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert [path.read_text() for path in (tmp_path / "elsewhere").rglob("*.txt")] == ["mine"]
+    with FolderLock(tmp_path / "out", "film.mp4"):  # what else is there is the user's own
+        write_text(tmp_path / "out" / "layer" / "new.txt", "mine")
 
 
 def test_a_folder_that_goes_while_a_file_is_written_is_not_made_again(tmp_path):

@@ -2,6 +2,7 @@
 
 import sys
 
+import deepvis_toolbox.early_signals  # noqa: F401 - before all else
 from deepvis_toolbox.command_line.ending import run_program
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from deepvis_toolbox.atomic_files import write_json, write_text
+from deepvis_toolbox.atomic_files import remove, write_json, write_text
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import LOCK, FolderLock
 from deepvis_toolbox.regular_file import read_json, read_regular
 
 BUILT = "built.json"
 """What was written, and out of what: {path: a hash}."""
-_MOST_BUILT, _MOST_TEXT = 1 << 28, 1 << 28
+_MOST_BUILT, _MOST_TEXT = 1 << 26, 1 << 28
 
 
 class Site:
@@ -49,8 +49,8 @@ class Site:
         """Remove what is no longer part of the site, and note what is."""
         for path in self._former.keys() - self._now.keys():
             target = self.folder / path
-            with suppress(OSError):
-                target.unlink()
+            with suppress(OSError, ValueError, ToolboxError):  # also a name that no file can have
+                remove(target)
                 for folder in PurePosixPath(path).parents[:-1]:
                     (self.folder / folder).rmdir()  # where it was the last
         write_json(self.folder / BUILT, self._now)

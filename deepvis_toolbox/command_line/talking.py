@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, user_path
@@ -39,9 +40,24 @@ def _file_handler(file: str) -> logging.Handler:
     path = user_path(file)
     try:  # a pipe that nobody reads fails here, where opening it as a file would wait
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0), 0o666))
-        return logging.FileHandler(path, encoding="utf-8")
+        return _LogFile(path, encoding="utf-8")
     except OSError as error:
         raise ToolboxError(f'cannot write the log to "{path}": {os_reason_of(error)}') from error
+
+
+class _LogFile(logging.FileHandler):
+    """Says once that the file cannot be written any more, as on a full disk; the program goes on without its log."""
+
+    _has_told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._has_told:
+            self._has_told = True
+            with suppress(OSError):
+                note(f'the log "{self.baseFilename}" is not whole: it cannot be written ({os_reason_of(error)})')
 
 
 class _ShownFormatter(logging.Formatter):

@@ -28,7 +28,8 @@ _NO_TEXT = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 KeyPath = tuple[str | int, ...]
 
 _INTEGER = re.compile(r"[-+]?\d{1,18}")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+"""There is one way alone to take a text for a number: of two, Python would try all ways to divide its digits."""
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 
 

@@ -236,6 +236,13 @@ def _check_stays_inside(model: ModelFile) -> None:
                 f"{model.where(*key)}: {value} leads out of the model's folder, which only a folder that you trust "
                 f"may do: --trust {shlex.quote(shown_path(folder))}"
             )
+    for name, values in model.presets.items():
+        start = values.get("start_at")
+        if isinstance(start, str) and start.startswith("image:"):
+            raise ToolboxError(
+                f"{model.where('presets', name, 'start_at')}: {start} names a picture outside of the model's "
+                f"folder, which only a folder that you trust may do: --trust {shlex.quote(shown_path(folder))}"
+            )
 
 
 def model_from_values(values: Mapping[str, Any]) -> ModelFile:

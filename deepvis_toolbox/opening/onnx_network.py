@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +16,7 @@ from deepvis_toolbox.onnx.stored_file import read_onnx
 from deepvis_toolbox.opening.described import check_channels, describe, with_pictures
 from deepvis_toolbox.opening.model_file import ModelFile
 from deepvis_toolbox.opening.model_values import LARGEST_SIDE
+from deepvis_toolbox.regular_file import json_in
 from deepvis_toolbox.words.input_channels import MOST_CHANNELS
 
 NOT_SAID = (
@@ -89,13 +88,13 @@ def _shown(value: Any) -> str:
 def _numbers(text: str) -> list[float] | None:
     """Return the numbers that a text lists; None where it does not."""
     try:
-        found = json.loads(text if text.lstrip().startswith("[") else f"[{text}]") if len(text) < 2000 else None
-    except ValueError:
+        found = json_in(text if text.lstrip().startswith("[") else f"[{text}]") if len(text) < 2000 else None
+        if not isinstance(found, list) or not 1 <= len(found) <= MOST_CHANNELS:
+            return None
+        plain = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in found)
+        return [float(each) for each in found] if plain else None
+    except (ValueError, OverflowError):  # a whole number of hundreds of digits is no float
         return None
-    if not isinstance(found, list) or not 1 <= len(found) <= MOST_CHANNELS:
-        return None
-    plain = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in found)
-    return [float(each) for each in found] if plain and all(map(math.isfinite, found)) else None
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from deepvis_toolbox.regular_file import read_json, read_regular
 
 CODE = frozenset({".py", ".pyc", ".so", ".pyd"})
 """Endings of what Python imports."""
+_DESCRIPTIONS = frozenset({".yaml", ".yml"})
+"""Endings of what can be named instead of model.yaml, and may name code."""
 MOST_FILES, MOST_BYTES = 2000, 64 << 20
 _PATIENCE = 10.0
 """Seconds to wait for another run that is trusting a folder."""
@@ -34,7 +36,7 @@ class Trusted:
 
     folder: Path
     content: str
-    """SHA-256 of its model.yaml and of all that can be imported from it, in hexadecimal."""
+    """SHA-256 of its model.yaml, of what may stand in for it, and of all that can be imported, in hexadecimal."""
     is_unchanged: bool
 
 
@@ -72,7 +74,8 @@ def trusted_folders() -> list[Trusted]:
 
 
 def content_hash(folder: Path) -> str:
-    """Return SHA-256 of a folder's model.yaml and of every file in it that can be imported, with their names.
+    """Return SHA-256 of a folder's model.yaml, of the other YAML files beside it, and of every file in the folder that
+    can be imported, with their names.
 
     `ToolboxError` where they are too many or too large, or one is a link that leads out of the folder.
     """
@@ -93,16 +96,32 @@ def content_hash(folder: Path) -> str:
 
 
 def _importable(folder: Path) -> Iterator[Path]:
-    """Yield model.yaml and what Python would import, in order of names; the caches that Python makes are not read."""
+    """Yield model.yaml, what may stand in for it, and what Python would import, in order of names; the caches that
+    Python makes are not read."""
     yield folder / MODEL_FILE
     for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        folders.sort()
         for name in sorted(names):
-            if Path(name).suffix in CODE:
+            describes = Path(place) == folder and Path(name).suffix in _DESCRIPTIONS and name != MODEL_FILE
+            if describes or _can_be_imported(place, name):
                 yield Path(place, name)
         for name in folders:
             if Path(place, name).is_symlink():  # a package elsewhere
-                yield from sorted(Path(place, name).rglob("*.py"))
+                yield from _behind_link(Path(place, name))
+
+
+def _behind_link(link: Path) -> Iterator[Path]:
+    for number, (place, _, names) in enumerate(os.walk(link, followlinks=True)):
+        if number >= MOST_FILES:
+            raise ToolboxError(f"{link} is a link to too many folders to be trusted as a part of a model's folder")
+        yield from (Path(place, name) for name in sorted(names) if _can_be_imported(place, name))
+
+
+def _can_be_imported(place: str, name: str) -> bool:
+    """Return whether Python may import a file; not where it is a cache of Python's, such as `net.cpython-311.pyc`."""
+    file = Path(name)
+    is_cache = Path(place).name == "__pycache__" and file.suffix == ".pyc" and "." in file.stem
+    return file.suffix in CODE and not is_cache
 
 
 def _is_still(folder: Path, content: str) -> bool:

@@ -32,7 +32,9 @@ from deepvis_toolbox.scan.tally import Tally
 from deepvis_toolbox.shown_text import host_is_certain
 
 MANIFEST, ARRAYS, PICTURES, CHECKPOINT = "manifest.json", "top_images.npz", "pictures.jsonl", "checkpoint.json"
-_MOST_RECORD = 1 << 30
+_MOST_RECORD = 1 << 28
+_LONGEST_LINE = 1 << 16
+"""Bytes of what is said of one picture."""
 MEANWHILE = "top_images-new.npz"
 """The arrays of a result that takes a former one's place, as a second shard's in one folder, until they have the usual
 name."""
@@ -188,7 +190,8 @@ class ResultFolder:
         path = self.folder / PICTURES
         try:
             with open_regular(path) as file:
-                rows = [_picture(line) for line in file]  # ends at line feeds alone
+                lines = iter(lambda: file.readline(_LONGEST_LINE), b"")  # they end at line feeds alone
+                rows = [_picture(line) for line in lines]
         except (OSError, ValueError) as error:
             raise ToolboxError(f'"{path}" cannot be read as a list of pictures: {os_reason_of(error)}') from error
         return PictureList(tuple(name for name, _ in rows), tuple(label for _, label in rows), root)

@@ -90,14 +90,16 @@ def _take_model_settings(effective: GatheredValues, chosen: Settings) -> None:
 _NOT_A_MODELS = (
     ("log", ""),
     ("sources", ""),
+    ("web", ""),
     ("live", "screenshots"),
     ("unit_images", "folder"),
     ("unit_images", "maxes"),
     ("unit_images", "maxes_labels"),
+    ("unit_images", "cache_megabytes"),
     ("look", "font_path"),
 )
-"""What a model's folder, which may come from anybody, has no say in: where pictures come from, and what is read and
-written elsewhere."""
+"""What a model's folder, which may come from anybody, has no say in: where pictures come from, what is read and written
+elsewhere, how much memory may be taken, and what viewers in a browser may do."""
 
 
 def _users_file() -> Path | None:

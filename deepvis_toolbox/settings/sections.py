@@ -61,7 +61,9 @@ class SourceSettings(Section):
     mirror: bool = Field(True, description="Show cameras left-right reversed, as a mirror does")
     loop: bool = Field(True, description="Start a video again after its last frame")
     check_certificates: bool = Field(
-        True, description="Refuse a stream over TLS (https, rtsps, rtmps) whose certificate is not valid for its host"
+        True,
+        description="Refuse a stream over TLS (https, rtsps, rtmps) whose certificate is not valid for its host, and "
+        "playlists over https, whose addresses cannot be checked",
     )
     demo_speed: float = Field(1.0, gt=0, le=100, description="How fast the demo moves")
     fit: Literal["crop", "stretch"] = Field(

@@ -16,6 +16,7 @@ from deepvis_toolbox.errors import os_reason_of
 from deepvis_toolbox.sources.capture import CAPTURE_OPTIONS, Capture
 from deepvis_toolbox.sources.film_capture import open_film
 from deepvis_toolbox.sources.film_process import Film
+from deepvis_toolbox.sources.playlists import FORMATS_OF_ONE_ADDRESS
 
 TLS_PORTS = {"https": 443, "rtsps": 322, "rtmps": 443}
 """The schemes over TLS, and where their servers listen unless the URL says otherwise."""
@@ -28,14 +29,14 @@ _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.
 
 
 def open_stream(url: str, check_certificate: bool) -> Capture | None:
-    """Return the stream, or None: it does not open, or its certificate is not valid for its host.
+    """Return the stream, or None: it does not open, is a playlist, or its certificate is not valid for its host.
 
     FFmpeg compares no certificate with a host that is written as a number, and OpenCV tells no reasons. So Python
     connects first.
     """
     if check_certificate and certificate_problem(url):
         return None
-    return open_film(Film(url, _checking_options() if check_certificate else _USUAL_OPTIONS))
+    return open_film(Film(url, _checking_options(url) if check_certificate else _USUAL_OPTIONS))
 
 
 def certificate_problem(url: str) -> str:
@@ -58,9 +59,13 @@ def certificate_problem(url: str) -> str:
         return os_reason_of(error) if _is_number(parts.hostname) else ""
 
 
-def _checking_options() -> str:
-    authorities = _authorities() if "ca_file;" not in _USUAL_OPTIONS else ""
-    return "|".join([_USUAL_OPTIONS, "tls_verify;1", *([f"ca_file;{authorities}"] if authorities else [])])
+def _checking_options(url: str) -> str:
+    options = [_USUAL_OPTIONS, "tls_verify;1"]
+    if "ca_file;" not in _USUAL_OPTIONS and (authorities := _authorities()):
+        options.append(f"ca_file;{authorities}")
+    if urlsplit(url).scheme == "https":
+        options.append(f"format_whitelist;{FORMATS_OF_ONE_ADDRESS}")
+    return "|".join(options)
 
 
 def _authorities() -> str:

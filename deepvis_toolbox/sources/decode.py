@@ -99,8 +99,12 @@ def _decoded_by(decode: Callable[[bytes], Decoded], source: str | Path | bytes) 
 def begins_like_a_picture(source: Path | IO[bytes]) -> bool:
     """Return whether a file, whatever its name, has the head of a picture. Reads no further than that."""
     try:
-        with open_regular(source) if isinstance(source, Path) else source as file, Image.open(file, formats=_FORMATS):
-            return True
+        with open_regular(source) if isinstance(source, Path) else source as file:
+            if file.seek(0, io.SEEK_END) > MAX_FILE_BYTES:  # of some formats, Pillow takes all of it for the head
+                return False
+            file.seek(0)
+            with Image.open(file, formats=_FORMATS):
+                return True
     except Exception:  # no file, or a damaged head, which raises nearly anything
         return False
 

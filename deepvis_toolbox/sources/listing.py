@@ -16,8 +16,10 @@ from deepvis_toolbox.sources.many_bands import ARRAY_SUFFIX
 
 MAX_LIST_BYTES = 1 << 29
 _BLANKS = " \t"
-_NAME = rf"""(?:"[^"]+"|'[^']+'|[^"'\t][^"\t]*?(?:{"|".join(map(re.escape, (*PICTURE_SUFFIXES, ARRAY_SUFFIX)))}))"""
-_PAIR = re.compile(rf"({_NAME})[ \t]+({_NAME})", re.IGNORECASE)
+_ENDINGS = (*PICTURE_SUFFIXES, ARRAY_SUFFIX)
+_QUOTED = re.compile(r"""(?:"[^"]+"|'[^']+')([ \t]+)""")
+_ENDED = re.compile(rf"(?<=.)\.(?:{'|'.join(ending[1:] for ending in _ENDINGS)})([ \t]+)", re.IGNORECASE)
+"""A name in quotation marks, or the end of one without, and the blanks behind it."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,36 @@ def _listed(line: str, folder: Path, where: str) -> ListedPicture:
 
 def _one_or_pair(names: str, folder: Path, label: int | None) -> ListedPicture:
     """Return the picture of a name, or the pair of two: each in quotation marks, or both ending as pictures' do."""
-    found = _PAIR.fullmatch(names)
-    if found is None:
+    between = _between_two(names)
+    if between is None:
         return ListedPicture(folder / _unquoted(names), label)
-    return ListedPicture(folder / _unquoted(found[1]), label, folder / _unquoted(found[2]))
+    end, begin = between
+    return ListedPicture(folder / _unquoted(names[:end]), label, folder / _unquoted(names[begin:]))
+
+
+def _between_two(names: str) -> tuple[int, int] | None:
+    """Return where the first of two names ends and the second begins; None where there is one. A line may be of any
+    length: no part of it is looked at again and again."""
+    quoted = _QUOTED.match(names)
+    if not quoted and not _ENDED.search(names):
+        return None
+    no_bare = [place for place in map(names.find, '"\t') if place >= 0]
+    last_of_first = len(names) if quoted else 0 if names[:1] in ('"', "'") else min(no_bare, default=len(names))
+    last = max(map(names.rfind, '"\t'))
+    lower = names.lower()
+    shortest = min((len(ending) for ending in _ENDINGS if lower.endswith(ending)), default=len(names))
+    for found in [quoted] if quoted else _ENDED.finditer(names):
+        end, begin = found.span(1)
+        if end > last_of_first:
+            return None
+        mark = names[begin : begin + 1]
+        if mark in ('"', "'"):
+            is_one = begin + 2 < len(names) and names.find(mark, begin + 1) == len(names) - 1
+        else:
+            is_one = last < begin and len(names) - begin > shortest
+        if is_one:
+            return end, begin
+    return None
 
 
 def _unquoted(name: str) -> str:

@@ -249,6 +249,20 @@ def test_a_folder_that_is_no_atlas_is_left_alone(
     assert files_of(tmp_path) == before
 
 
+def test_what_a_list_of_an_atlas_names_behind_links_stays(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mine.txt").write_text("x")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "link").symlink_to(tmp_path / "elsewhere")
+    (out / "former.html").write_text("x")
+    names = ["link/mine.txt", "former.html", "a\0b", "\ud800", "n" * 300, "link"]
+    (out / "built.json").write_text(json.dumps(dict.fromkeys(names, "0")))
+    assert build(made, out) == 0
+    assert (tmp_path / "elsewhere" / "mine.txt").read_text() == "x"
+    assert not (out / "former.html").exists()
+
+
 def test_a_scan_of_another_network_is_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(made / "maxes", tmp_path / "maxes")
     manifest = json.loads((tmp_path / "maxes" / "manifest.json").read_text())

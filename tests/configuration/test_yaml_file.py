@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ def test_what_is_no_plain_mapping_is_refused_in_a_sentence(tmp_path: Path, text:
     with pytest.raises(ToolboxError, match=message) as caught:
         read_yaml(written(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["9" * 65_000, "9" * 65_000 + "x", "." * 65_000, "9." * 32_000, "1e" + "9" * 65_000])
+def test_texts_that_look_like_numbers_for_long_take_no_time(tmp_path: Path, text: str) -> None:
+    started = time.process_time()
+    read_yaml(written(tmp_path, "\n".join(f"k{number}: {text}" for number in range(15))))
+    assert time.process_time() - started < 1
 
 
 def test_a_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:

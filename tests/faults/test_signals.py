@@ -75,12 +75,12 @@ def test_work_without_an_end_is_ended_by_a_signal_and_says_so(job: Job, number: 
     assert ended.status == 128 + number
 
 
-RAISE_WHEN_TORCH_IS_IMPORTED = """
+RAISE_WHEN_IMPORTED = """
 import os, signal, sys
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "torch":
+        if name == os.environ["WHEN"]:
             sys.meta_path.remove(self)
             os.kill(os.getpid(), getattr(signal, os.environ["SIGNAL"]))
 
@@ -93,12 +93,31 @@ sys.meta_path.insert(0, Finder())
 def test_a_signal_while_torch_is_imported_is_one_sentence(
     name: str, number: signal.Signals, warm: Warm, tmp_path: Path
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(RAISE_WHEN_TORCH_IS_IMPORTED)
-    environment = dict(warm.workplace.environment, SIGNAL=number.name)
+    (tmp_path / "sitecustomize.py").write_text(RAISE_WHEN_IMPORTED)
+    environment = dict(warm.workplace.environment, SIGNAL=number.name, WHEN="torch")
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), environment["PYTHONPATH"]])
     command = [sys.executable, *warm.workplace.words(JOBS[name], tmp_path / "out")]
     ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (128 + number, SENTENCES[number] + "\n")
+
+
+PROGRAMS = [
+    *(["run_toolbox.py"], ["optimize_image.py"], ["settings.py"], ["find_maxes/find_max_acts.py"]),
+    *(["find_maxes/crop_max_patches.py"], ["find_maxes/merge.py"]),
+    *(["-m", f"deepvis_toolbox.{name}"] for name in ("pipeline", "atlas", "factorize", "paper")),
+    *(["-m", f"deepvis_toolbox.optimize.{name}"] for name in ("search", "judge")),
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program[-1])
+def test_ctrl_c_while_a_program_imports_its_first_modules_ends_it_without_a_word(
+    program: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(RAISE_WHEN_IMPORTED)
+    environment = dict(os.environ, SIGNAL="SIGINT", WHEN="deepvis_toolbox.command_line", PYTHONPATH=str(tmp_path))
+    command = [sys.executable, *program, "--help"]
+    ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr, ended.stdout) == (-signal.SIGINT, "", "")
 
 
 def test_a_signal_that_was_ignored_before_stays_so() -> None:

@@ -21,7 +21,7 @@ from tests.fuzz import outcome
 from tests.fuzz.harness import Harness, in_memory, write_case
 from tests.fuzz.outcome import Outcome, judged, limited_memory
 
-CASES_A_WORKER = 400
+CASES_A_WORKER = 2000
 """What a case leaves behind ends with its worker."""
 GRACE_SECONDS = 5.0
 """How much later than the alarm a worker that does not listen is ended."""

@@ -233,6 +233,15 @@ def test_what_the_metadata_says_of_pixels_is_used_and_flags_come_first(tmp_path:
     assert any("the file does not say how pixels are prepared" in note for note in asked.notes)
 
 
+@pytest.mark.parametrize("numbers", ["[" * 1900, "1" + "0" * 1500, "1e999", "NaN", "[[1]]", "true", "'", ""])
+@pytest.mark.parametrize("names", ["[" * 5000, "-" * 5000 + "1", "{0: 'a', 1: 5}", "{[]: 1}", "1" * 5000, "\0", "f''"])
+def test_metadata_that_is_nonsense_or_hostile_says_nothing(tmp_path: Path, numbers: str, names: str) -> None:
+    path = saved(convolution(mean=numbers, std=numbers, scale=numbers, names=names), tmp_path / "net.onnx")
+    network = load_network(path)
+    assert not network.labels
+    assert any("the file does not say how pixels are prepared" in note for note in network.notes)
+
+
 def test_a_size_that_is_left_open_is_asked_for_and_another_one_is_tried(tmp_path: Path) -> None:
     nodes = [node("Conv", "image", "w", output="conv"), node("GlobalAveragePool", "conv")]
     path = saved(model_of(nodes, {"w": WEIGHT}, ("n", 3, "h", "w")), tmp_path / "open.onnx")

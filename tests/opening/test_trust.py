@@ -88,16 +88,51 @@ def test_a_folder_that_is_trusted_opens_until_it_changes(folder: Path) -> None:
     assert [told.is_unchanged for told in trusted_folders()] == [True]
 
 
-@pytest.mark.parametrize("name", ["more.py", "package/__init__.py", "inner.so", "old.pyc", "deep/er/code.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["more.py", "package/__init__.py", "inner.so", "old.pyc", "deep/er/code.py", "__pycache__/code.py",
+     "__pycache__/code.pyc", "other.yaml", "other.yml"],
+)  # fmt: skip
 def test_whatever_could_be_imported_is_part_of_what_is_trusted(folder: Path, name: str) -> None:
     trust(folder)
     before = content_hash(folder)
     (folder / "picture.png").write_bytes(b"no code")
     (folder / "weights.pt").write_bytes(b"no code")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "strange_net.cpython-311.opt-1.pyc").write_bytes(b"a cache, which is not believed")
     assert content_hash(folder) == before
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(b"code")
     assert not is_trusted(folder)
+
+
+def test_another_description_in_a_trusted_folder_is_not_trusted_with_it(folder: Path) -> None:
+    trust(folder)
+    (folder / "other.yaml").write_text("factory: os:abort\ninput: {size: 8}\n")
+    with pytest.raises(ToolboxError, match="would be imported and run"):
+        load_network("strange/other.yaml")
+
+
+@pytest.mark.parametrize("name", ["package.py", "package.so", "deep/package.pyc"])
+def test_a_linked_package_from_elsewhere_cannot_be_trusted(folder: Path, tmp_path: Path, name: str) -> None:
+    code = tmp_path / "elsewhere" / name
+    code.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere" / "circle").symlink_to(tmp_path / "elsewhere")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    trust(folder)
+    code.write_bytes(b"code")
+    assert not trusted_folders()[0].is_unchanged
+    with pytest.raises(ToolboxError, match="a link that leads out"):
+        trust(folder)
+
+
+def test_a_preset_of_a_strangers_names_no_picture(folder: Path) -> None:
+    presets = "presets:\n  mine: {decay: 0.5}\n  yours: {start_at: 'image:/etc/hostname'}\n"
+    (folder / "model.yaml").write_text(f"framework: onnx\nonnx: net.onnx\n{presets}")
+    with pytest.raises(ToolboxError, match=r"model\.yaml:5: image:/etc/hostname names a picture outside"):
+        load_network("strange")
+    with pytest.raises(ToolboxError, match=r"file .*net.onnx is not there"):
+        load_network("strange", trust=True)
 
 
 def test_pythons_caches_are_not_believed(folder: Path) -> None:
@@ -144,6 +179,7 @@ def test_a_users_own_models_may_name_what_they_like(folder: Path, monkeypatch: p
 @pytest.mark.parametrize("line", [
     "log: {file: /tmp/log}", "log: {level: debug}", "sources: {input: ['camera:0']}", "live: {screenshots: /tmp}",
     "unit_images: {folder: /tmp}", "unit_images: {maxes: /tmp}", "look: {font_path: /etc/passwd}",
+    "unit_images: {cache_megabytes: 1048576}", "web: {upload_megabytes: 4096}",
 ])  # fmt: skip
 def test_a_model_yaml_has_no_say_in_what_is_read_and_written_elsewhere(folder: Path, line: str) -> None:
     (folder / "model.yaml").write_text(f"{MODEL}settings:\n  {line}\n")

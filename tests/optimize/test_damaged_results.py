@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,23 @@ def test_a_damaged_picture_beside_an_intact_record_is_made_again_alone(
     assert pictures_in(tmp_path) == before
 
 
-@pytest.mark.parametrize("damage", [cut, turned])
+def bomb(path: Path) -> None:
+    """Half a gigabyte of zeros in a small file, where there are some kilobytes of numbers."""
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("best.npy", "w", force_zip64=True) as member,
+    ):
+        zeros = bytes(1 << 24)
+        for _ in range(32):
+            member.write(zeros)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("damage", [cut, turned, bomb, pipe])
 def test_damaged_arrays_are_made_again(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     net, task = linear_network(), AscentTask(Unit("fc", 0), 0)
     (result,) = preferred_images(net, [task.target], settings=SETTINGS)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.scan.pictures.archives import open_archive
 from deepvis_toolbox.scan.result_folder import ResultFolder
 from find_maxes import TopImages, list_pictures, scan
 
@@ -210,6 +212,61 @@ def test_a_damaged_member_of_a_zip_is_skipped_with_its_reason(small_net, picture
     top = scan(small_net, list_pictures(tmp_path), layers=["fc"], workers=workers)
     assert list(top.skipped) == [0]
     assert "cannot be taken out of the archive" in top.skipped[0]
+
+
+def test_a_class_index_of_megabytes_is_not_unpacked_for_each_picture(picture_paths, tmp_path):
+    with zipfile.ZipFile(tmp_path / "some.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.cls", bytes(100 << 20))
+        for number in range(200):
+            archive.write(picture_paths[0], f"a.{number}.png")
+    started = time.process_time()
+    pictures = list_pictures(tmp_path)
+    assert time.process_time() - started < 4
+    assert set(pictures.labels) == {-1}
+    assert "200 class indices cannot be read" in pictures.notes[0]
+
+
+MEMORY = """
+import resource, sys
+from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.scan.pictures.archives import open_archive, read_member
+members = open_archive(__import__("pathlib").Path(sys.argv[1]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    read_member(members, members.names()[0])
+except ToolboxError as error:
+    print(error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told in kilobytes on Linux alone")
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_member_unpacks_to_no_more_than_it_says(tmp_path, compression, is_link):
+    path = tmp_path / "bomb.zip"
+    member = zipfile.ZipInfo("in.zip")
+    member.compress_type, member.external_attr = compression, (0o120777 if is_link else 0o100644) << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, bytes(200 << 20))
+    says = (200 << 20).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(says, (1000).to_bytes(4, "little")))
+    command = [sys.executable, "-c", MEMORY, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    told, kilobytes = run.stdout.splitlines()
+    assert "cannot be taken out of the archive" in told
+    assert int(kilobytes) < 100 << 10
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_members_packed_otherwise_are_those_that_zipfile_reads(tmp_path, compression):
+    contents = [b"", b"x", bytes(np.random.RandomState(0).randint(0, 4, 100_000, np.uint8)), bytes(1 << 20)]
+    with zipfile.ZipFile(tmp_path / "some.zip", "w", compression) as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(str(number), content)
+    members = open_archive(tmp_path / "some.zip")
+    assert [members.read(name) for name in members.names()] == contents
+    assert members.open("2")[0].read() == contents[2]
 
 
 def test_class_indices_that_cannot_be_read_are_noted_once_and_the_pictures_have_none(picture_paths, tmp_path):

@@ -284,6 +284,24 @@ def test_a_list_of_pictures_with_a_wrong_line_is_refused(result, tmp_path, line)
         TopImages.load(tmp_path / "maxes")
 
 
+def test_a_list_of_pictures_with_a_line_of_gigabytes_is_not_taken_into_memory(result, tmp_path):
+    shutil.copytree(result, tmp_path / "maxes")
+    with (tmp_path / "maxes" / "pictures.jsonl").open("ab") as file:
+        file.truncate(40 << 30)  # a hole, which takes no room on the disk
+    with pytest.raises(ToolboxError, match=r"pictures\.jsonl"):
+        TopImages.load(tmp_path / "maxes")
+
+
+@pytest.mark.parametrize("part", ["[],", "{},", '"",', "0,"])
+def test_a_record_of_millions_of_parts_is_refused_before_it_is_read(result, tmp_path, part):
+    shutil.copytree(result, tmp_path / "maxes")
+    (tmp_path / "maxes" / "manifest.json").write_text(f'{{"more": [{part * 9_000_000}0]}}')
+    started = time.process_time()
+    with pytest.raises(ToolboxError, match=r"manifest\.json.*more than 8 million parts"):
+        TopImages.load(tmp_path / "maxes")
+    assert time.process_time() - started < 2
+
+
 def npz(path: Path, header: str, packed: int = zipfile.ZIP_STORED, body: bytes = b"\0" * 12) -> Path:
     text = header.encode().ljust(118) + b"\n"
     with zipfile.ZipFile(path, "w", packed) as archive:

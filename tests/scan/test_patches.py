@@ -123,6 +123,14 @@ def test_the_info_says_value_picture_label_and_place(small_net, top, tmp_path):
     assert lines[0]["picture"] == top.paths[top.images["relu2"][3, 0]]
 
 
+def test_an_info_that_is_a_pipe_or_nested_deeply_is_not_waited_for(small_net, top, tmp_path):
+    store, unit = UnitImageStore(tmp_path), Unit("relu2", 3)
+    for change in (lambda path: (path.unlink(), os.mkfifo(path)), lambda path: path.write_text("[" * 100_000)):
+        write_patches(small_net, top, [unit], store)
+        change(info_path(store, unit))
+        assert write_patches(small_net, top, [unit], store).made == 1
+
+
 def test_what_is_there_is_not_made_again_and_another_scan_is(small_net, top, picture_paths, tmp_path):
     store = UnitImageStore(tmp_path)
     units = [Unit("relu2", unit) for unit in range(3)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -140,6 +142,16 @@ def test_a_line_of_a_list_names_one_picture_or_a_pair(
     (listed,) = read_picture_list(tmp_path / "list.txt")
     assert (listed.path.name, listed.second.name if listed.second else None) == names
     assert listed.label == label
+
+
+@pytest.mark.parametrize("piece", ["a.png ", "a.png", "a.png \t", 'a.png "', "a.png '", " ", "'a.png' ", "a.png 'b "])
+@pytest.mark.parametrize("end", ["x", '"', "' x", "b.png"])
+def test_a_long_line_of_a_list_takes_no_longer_than_its_length(tmp_path: Path, piece: str, end: str) -> None:
+    (tmp_path / "list.txt").write_text(piece * 100_000 + end)
+    started = time.process_time()
+    with suppress(ToolboxError):
+        read_picture_list(tmp_path / "list.txt")
+    assert time.process_time() - started < 2
 
 
 def test_a_list_of_pairs_and_single_pictures_is_refused(tmp_path: Path) -> None:

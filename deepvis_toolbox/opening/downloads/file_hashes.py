@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.regular_file import open_regular, read_json
@@ -74,9 +76,22 @@ class HashRecord:
             write_json(self._path, self._entries)
 
 
+class _Entry(BaseModel):
+    """What is written down of a file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+    unpacked: bool = False
+
+
+_ENTRIES = TypeAdapter(dict[str, _Entry])
+
+
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        entries = read_json(path, LARGEST_RECORD)
-        return {str(name): {**entry, "sha256": str(entry["sha256"])} for name, entry in entries.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        entries = _ENTRIES.validate_python(read_json(path, LARGEST_RECORD))
+        return {name: entry.model_dump() for name, entry in entries.items()}
+    except (OSError, ValueError):
         raise ToolboxError(f"{path} is broken; remove it, and run --fetch again") from None

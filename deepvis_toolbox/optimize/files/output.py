@@ -6,8 +6,7 @@ A former record goes first and the new one comes last: with it, all is there, an
 from __future__ import annotations
 
 import logging
-import zipfile
-import zlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +17,7 @@ from deepvis_toolbox.atomic_files import is_written, remove, replacing, write_te
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.npz_file import is_whole
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, shown
@@ -69,7 +69,7 @@ class Output:
                 )
                 for what in (SHOWN, "best_X")
             )
-            and (not self.arrays or _is_sound_archive(self._path(picture, "arrays", ".npz")))
+            and (not self.arrays or is_whole(self._path(picture, "arrays", ".npz"), _most_bytes(net, settings)))
         )
         return found if whole else None
 
@@ -176,13 +176,9 @@ def _is_sound_picture(path: Path, part: Rect) -> bool:
         return False
 
 
-def _is_sound_archive(path: Path) -> bool:
-    """Return whether there is such a file of arrays, none of them damaged."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
-        return False
+def _most_bytes(net: Network, settings: AscentSettings) -> int:
+    """Return more than what the arrays of one picture are: three images, a number for each step in each trace."""
+    return 2 * (len(get_args(Kind)) * 4 * math.prod(net.input_shape) + len(TRACES) * 8 * settings.max_iter) + (1 << 20)
 
 
 def _write_arrays(path: Path, result: AscentResult) -> None:

@@ -18,7 +18,7 @@ from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import FAILURES, AscentResult, Outcome
 from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash
-from deepvis_toolbox.regular_file import read_regular
+from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.version import __version__
 from deepvis_toolbox.words.unit import Unit
 
@@ -116,7 +116,7 @@ def read_record(path: Path, say: Callable[[str], None] = lambda _: None) -> Reco
     `say` is told what is damaged, with the file and the field.
     """
     try:
-        record = json.loads(read_regular(path, LARGEST_RECORD))
+        record = read_json(path, LARGEST_RECORD, is_finite=False)  # a trace may end in what is not finite
         RecordSchema.model_validate(record)
         json.dumps({**record, "traces": None})  # what is too deep or too long for it cannot be compared
         return dict(record)

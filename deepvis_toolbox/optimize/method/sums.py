@@ -15,7 +15,8 @@ from deepvis_toolbox.optimize.method.targets import Direction, Target, checked_t
 from deepvis_toolbox.words.unit import Place, Unit, parse_units
 
 _BETWEEN = re.compile(r"\s+([+-])\s+")
-_TERM = re.compile(r"\s*([+-])?\s*(?:([0-9.]+(?:e[+-]?[0-9]+)?)\s*\*)?\s*(\S.*?)\s*", re.IGNORECASE)
+_TERM = re.compile(r"([+-])?\s*(?:([0-9.]+(?:e[+-]?[0-9]+)?)\s*\*)?\s*(\S.*)", re.IGNORECASE)
+"""Of a text without blanks around it."""
 
 
 def parse_targets(text: str, net: Network) -> list[Target]:
@@ -33,7 +34,7 @@ def parse_targets(text: str, net: Network) -> list[Target]:
 
 def _is_sum(text: str) -> bool:
     """Return whether a text is no single address: it has ` + ` or ` - ` between terms, or a factor such as `2*`."""
-    term = _TERM.fullmatch(text)
+    term = _TERM.fullmatch(text.strip())
     return bool(_BETWEEN.search(text)) or bool(term and (term[1] or term[2]))
 
 
@@ -74,7 +75,7 @@ def _place_of(term: Term, net: Network) -> Place:
 
 def _terms(sign: str, piece: str, text: str, net: Network) -> list[Term]:
     """Return the terms that one summand means."""
-    term = _TERM.fullmatch(piece)
+    term = _TERM.fullmatch(piece.strip())
     try:
         factor = float(term[2] or 1) if term else math.nan
     except ValueError:

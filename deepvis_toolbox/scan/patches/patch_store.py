@@ -19,7 +19,7 @@ from deepvis_toolbox.drawing.shapes import frame
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.progress import Progress, Silence
-from deepvis_toolbox.regular_file import lines_of
+from deepvis_toolbox.regular_file import json_in, lines_of, read_regular
 from deepvis_toolbox.scan.patches.patches import Patch, PatchMaker, TopEntry, entries_of
 from deepvis_toolbox.scan.top_images import TopImages
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to
@@ -32,6 +32,7 @@ from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 UNITS_AT_ONCE = 8
 _LIGHT, _DARK = (255, 255, 255), (0, 0, 0)
 _KINDS: tuple[UnitImageKind, ...] = ("max_im", "max_deconv")
+_LARGEST_INFO = 16 << 20
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What reading a damaged info file raises."""
 _TAG_OF_OURS = re.compile(r"\d{3,}(_\w+-[\w-]+)?")
@@ -223,8 +224,8 @@ class _UnitWriter:
 
     def _read_info(self, unit: Unit) -> list[dict[str, Any]]:
         """Raise nearly anything where there is none, or it is damaged."""
-        text = info_path(self._store, unit).read_text("utf-8")
-        return [json.loads(line) for line in lines_of(text.removesuffix("\n"))]
+        text = read_regular(info_path(self._store, unit), _LARGEST_INFO).decode("utf-8")
+        return [json_in(line, is_finite=False) for line in lines_of(text.removesuffix("\n"))]
 
     def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return shrunk_to(image, self._options.tile) if self._options.tile else image

@@ -26,6 +26,8 @@ from deepvis_toolbox.sources.listing import is_picture_name
 NO_LABEL = -1
 _CLASS_INDEX = re.compile(r"[0-9]{1,9}")
 """As in list files."""
+_LONGEST_INDEX = 1000
+"""Bytes of a file with a class index; many pictures may share one."""
 
 
 def archive_pictures(path: Path, relative: str, notes: list[str]) -> Iterator[tuple[str, int]]:
@@ -103,7 +105,7 @@ def _label_beside(archive: Members, name: str, classes: set[str]) -> int:
     key = folder + slash + base.partition(".")[0]
     if key not in classes:
         return NO_LABEL
-    text = read_member(archive, f"{key}.cls").decode(errors="replace").strip()
+    text = read_member(archive, f"{key}.cls", _LONGEST_INDEX).decode(errors="replace").strip()
     if not _CLASS_INDEX.fullmatch(text):
         raise ToolboxError(f'"{text[:20]}" is no class index')
     return int(text)

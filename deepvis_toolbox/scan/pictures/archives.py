@@ -13,13 +13,15 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.regular_file import open_regular
 from deepvis_toolbox.scan.pictures.cut_zip import CutZipMembers
+from deepvis_toolbox.scan.pictures.file_window import Window
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
+from deepvis_toolbox.scan.pictures.zip_packing import UNPACKERS, unpacked
 from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
 SEPARATOR = "::"
@@ -44,38 +46,9 @@ _DAMAGE = (
     zlib.error,
     struct.error,
     lzma.LZMAError,
-    MemoryError,  # a dictionary of gigabytes
+    MemoryError,
 )
 """What reading a damaged archive raises."""
-
-
-class _Window(io.RawIOBase):
-    """A part of an open file, as a file."""
-
-    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
-        self._file, self._start, self._size = file, start, size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        size = max(0, min(len(buffer), self._size - self._position))
-        self._file.seek(self._start + self._position)
-        piece = self._file.read(size)
-        buffer[: len(piece)] = piece
-        self._position += len(piece)
-        return len(piece)
 
 
 class TarMembers:
@@ -95,6 +68,10 @@ class TarMembers:
     def __contains__(self, name: str) -> bool:
         return name in self._extents
 
+    def size(self, name: str) -> int:
+        """Return a member's bytes, unpacked. KeyError where there is none."""
+        return self._extents[name][1]
+
     def read(self, name: str) -> bytes:
         """Return a member's bytes. KeyError where there is none, ValueError where it is too large."""
         offset, size = self._extents[name]
@@ -106,7 +83,7 @@ class TarMembers:
         """Return a member as a file, and its size, valid as long as the archive is open. KeyError where there is
         none."""
         offset, size = self._extents[name]
-        return io.BufferedReader(_Window(self._file, offset, size)), size
+        return io.BufferedReader(Window(self._file, offset, size)), size
 
     def close(self) -> None:
         """Close the file."""
@@ -138,12 +115,14 @@ class ZipMembers:
     def __contains__(self, name: str) -> bool:
         return name in self._archive.NameToInfo
 
+    def size(self, name: str) -> int:
+        """Return the bytes that a member says it has, unpacked. KeyError where there is none."""
+        return self._archive.getinfo(self._target(name)).file_size
+
     def read(self, name: str) -> bytes:
         """Return a member's bytes. KeyError where there is none, ValueError where it claims or turns out to be too
         large."""
-        info = self._archive.getinfo(self._target(name))
-        _check_size(info.file_size)
-        return self._archive.read(info)
+        return self._bytes_of(self._archive.getinfo(self._target(name)))
 
     def open(self, name: str) -> tuple[IO[bytes], int]:
         """Return a member as a file, and its size, valid as long as the archive is open. KeyError where there is
@@ -151,17 +130,28 @@ class ZipMembers:
         info = self._archive.getinfo(self._target(name))
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             return io.BytesIO(self.read(name)), info.file_size
+        return io.BufferedReader(Window(self._file, self._start(info), info.file_size)), info.file_size
+
+    def _bytes_of(self, info: zipfile.ZipInfo) -> bytes:
+        _check_size(max(info.file_size, info.compress_size))
+        if info.compress_type in UNPACKERS and not info.flag_bits & 1:
+            self._file.seek(self._start(info))
+            return unpacked(self._file.read(info.compress_size), info)
+        return self._archive.read(info)
+
+    def _start(self, info: zipfile.ZipInfo) -> int:
+        """Return where a member's bytes begin in the file."""
         self._file.seek(info.header_offset)
         name_size, extra_size = struct.unpack("<26xHH", self._file.read(_LOCAL_HEADER))
-        start = info.header_offset + _LOCAL_HEADER + name_size + extra_size
-        return io.BufferedReader(_Window(self._file, start, info.file_size)), info.file_size
+        return info.header_offset + _LOCAL_HEADER + int(name_size) + int(extra_size)
 
     def _target(self, name: str) -> str:
         """Return the member that a link leads to, in the end."""
         for _ in range(len(self._links)):
-            if name not in self._links or self._archive.getinfo(name).file_size > _MOST_LINK_BYTES:
+            info = self._archive.getinfo(name)
+            if name not in self._links or info.file_size > _MOST_LINK_BYTES:
                 break
-            to = self._archive.read(name).decode(errors="surrogateescape")
+            to = self._bytes_of(info).decode(errors="surrogateescape")
             name = posixpath.normpath(posixpath.join(posixpath.dirname(name), to))
         return name
 
@@ -229,9 +219,11 @@ def _members(file: IO[bytes], name: str, size: int) -> Members:
         raise
 
 
-def read_member(members: Members, name: str) -> bytes:
-    """Return a member's bytes. `ToolboxError` with the reason where that is impossible."""
+def read_member(members: Members, name: str, most_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """Return a member's bytes. `ToolboxError` with the reason where that is impossible, or they are more."""
     try:
+        if most_bytes < members.size(name) <= MAX_FILE_BYTES:
+            raise ValueError(f"larger than {most_bytes} bytes")
         return members.read(name)
     except KeyError:
         raise ToolboxError("the archive has no such member") from None

@@ -96,6 +96,10 @@ class CutZipMembers:
         """Return the whole files in the archive, in its order."""
         return list(self._places)
 
+    def size(self, name: str) -> int:
+        """Return a member's bytes, unpacked. KeyError where there is none."""
+        return self._places[name].size
+
     def read(self, name: str) -> bytes:
         """Return a member's bytes. KeyError where there is none; ValueError, BadZipFile, zlib.error where it is not
         sound."""

@@ -13,6 +13,7 @@ from deepvis_toolbox.sources.film_process import FilmError
 from deepvis_toolbox.sources.kinds.video_file import VideoSource
 from deepvis_toolbox.sources.live_source import LiveSource
 from deepvis_toolbox.sources.options import SourceOptions
+from deepvis_toolbox.sources.playlists import is_playlist
 from deepvis_toolbox.sources.registry import register_source
 from deepvis_toolbox.sources.source import Source
 from deepvis_toolbox.words.inputs import INPUT_FORMS
@@ -97,5 +98,10 @@ def _why_closed(url: str, options: SourceOptions) -> str:
         return (
             f"{shown} cannot be opened: its certificate is not valid ({problem}); name its authority in SSL_CERT_FILE, "
             "or take any with --set sources.check_certificates=false"
+        )
+    if options.check_certificates and is_playlist(url):
+        return (
+            f"{shown} cannot be opened: it is a playlist, and FFmpeg checks no certificates of the addresses in it; "
+            "to play it without any check: --set sources.check_certificates=false"
         )
     return f"{shown} cannot be opened: it sends nothing that OpenCV can read as video; try it with ffplay or VLC"

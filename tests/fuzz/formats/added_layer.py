@@ -21,8 +21,9 @@ _MATRIX = np.arange(12, dtype=np.float32).reshape(3, 4) / 10
 
 class _AddedLayers(Harness):
     def use(self, folder: Path) -> None:
+        layer = read_added_layer(next(folder.iterdir()))
         net = opened(tiny_module(), (8, 8))
-        net.add_layers([read_added_layer(next(folder.iterdir()))])
+        net.add_layers([layer])
         name = next(name for name in net.layers if net.layers[name].added_to)
         net.forward(torch.ones(1, 3, 8, 8), [name])
 
