@@ -1,10 +1,11 @@
 """How recognisable preferred images of classes are: what other networks say of them, and how natural they look.
 
     python benchmarks/preferred_quality.py --presets default best --classes 60 --judge efficientnet-lite1
+    python benchmarks/preferred_quality.py --nine models/efficientnet-lite0/unit_images
 
 Classes are drawn by `--seed` from those that no preset was tuned on. Every picture is of seed 0 and is kept in
 `--store`, so that a run that was stopped goes on. Tells seconds of processor time a picture (one thread unless
-`--threads`).
+`--threads`). `--nine` makes none, and asks of every picture in the montages of a store's classes instead.
 """
 
 from __future__ import annotations
@@ -22,10 +23,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from deepvis_toolbox import Network, Unit, load_network
 from deepvis_toolbox.optimize.files.naturalness import PHOTOGRAPHS, mean_of, naturalness
 from deepvis_toolbox.optimize.files.presets import preset
-from deepvis_toolbox.optimize.files.transfer import first_pictures, transfer
+from deepvis_toolbox.optimize.files.transfer import (
+    Transfer,
+    Verdict,
+    class_units,
+    first_pictures,
+    transfer,
+    transfer_of_one,
+    whole_picture_input,
+)
 from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore
+from deepvis_toolbox.unit_images.montage import tiles_of_3x3
+from deepvis_toolbox.words.images import RGBImage
 
 TUNED_ON = (9, 174, 324, 366, 483, 579, 779, 849)
 """Classes that were looked at while the presets were chosen."""
@@ -48,6 +59,31 @@ def made(net: Network, name: str, units: list[Unit], folder: Path) -> tuple[Unit
     return store, (time.process_time() - began) / count if count else float("nan")
 
 
+def surest(net: Network, unit: Unit, pictures: list[RGBImage]) -> int:
+    """Return which of a class's pictures, RGB uint8 (H, W, 3) each, activates the class's own unit most, seen whole."""
+    seen = torch.cat([whole_picture_input(picture, net) for picture in pictures])
+    return int(net.forward(seen, [unit.layer])[unit.layer][:, unit.channel].argmax())
+
+
+def of_all_nine(net: Network, folder: Path, judge: Network) -> str:
+    """Return a line of a table: what a judge says of all nine pictures of each of a store's classes, of the first of
+    each, and of the one that the network itself is surest of."""
+    store = UnitImageStore(folder)
+    each: list[tuple[Verdict, ...]] = []
+    best: list[Verdict] = []
+    for unit in class_units(net, store):
+        montage = store.read("regularized_opt", unit)
+        if montage is None:
+            continue
+        pictures = tiles_of_3x3(montage)
+        each.append(transfer_of_one(net, unit, pictures, judge).verdicts)
+        best.append(each[-1][surest(net, unit, pictures)])
+    right = [sum(verdict.rank == 0 for verdict in own) for own in each]
+    sets = (tuple(verdict for own in each for verdict in own), tuple(own[0] for own in each), tuple(best))
+    shares = " | ".join(f"{Transfer(own).top(1):.1%}, {Transfer(own).top(5):.1%}" for own in sets)
+    return f"{judge.name} | {len(each)} | {shares} | {sum(n >= 5 for n in right)} | {right.count(0)}"
+
+
 def main() -> None:
     """Make the pictures and print a table, a line a preset and judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -56,11 +92,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="which classes are drawn")
     parser.add_argument("--judge", nargs="+", default=["efficientnet-lite1"])
     parser.add_argument("--store", type=Path, default=Path("preferred_quality"))
+    parser.add_argument("--nine", type=Path, nargs="+", help="stores whose montages are judged; nothing is made")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     net = load_network(device="cpu")
     judges = [load_network(name, device="cpu") for name in given.judge]
+    if given.nine:
+        print("| store | judge | classes | all nine: top-1, top-5 | first | surest | five or more right | none |")
+        print("|---|---|---|---|---|---|---|---|")
+        for folder in given.nine:
+            for judge in judges:
+                print(f"| {folder.name} | {of_all_nine(net, folder, judge)} |", flush=True)
+        return
     layer = net.label_layers[0]
     units = [Unit(layer, index) for index in held_out(given.classes, given.seed, net.layers[layer].channels)]
     print(f"{len(units)} classes\n| preset | judge | top-1 | top-5 | probability | colour | contrast | seconds |")

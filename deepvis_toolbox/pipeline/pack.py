@@ -15,6 +15,7 @@ from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.pipeline.packed_settings import keep_settings
 from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.unit_images.claim import CLAIM
 from deepvis_toolbox.unit_images.file_names import file_name_of
@@ -45,7 +46,9 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
     _check_target(source, target, units)
     with FolderLock(target.folder):
         written = [path for kind, unit in units for path in _pack_unit(source, target, kind, unit, tile)]
-        _pack_numbers(source, target, [unit for kind, unit in units if kind == "regularized_opt"])
+        preferred = [unit for kind, unit in units if kind == "regularized_opt"]
+        _pack_numbers(source, target, preferred)
+        keep_settings(source, target, preferred)
     return len(written), sum(path.stat().st_size for path in written)
 
 

@@ -16,6 +16,7 @@ from deepvis_toolbox import Unit, load_network
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.optimize.cli.optimize_command import main as optimize
 from deepvis_toolbox.optimize.files.presets import preset
+from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.pipeline.on_demand import OnDemand
 from deepvis_toolbox.pipeline.pack import pack
@@ -160,6 +161,35 @@ def test_packing_again_is_the_same(tmp_path):
     source.write_montage("max_im", Unit("1", 3), montage3x3([np.full((60, 40, 3), 20, np.uint8)]))
     first = pack(source, target, 30)
     assert pack(source, target, 30) == first
+
+
+@pytest.mark.usefixtures("workplace")
+def test_packing_says_how_the_pictures_were_made_and_forgets_it_where_others_replace_them(caplog):
+    big, small = UnitImageStore("big"), UnitImageStore("small")
+    net = load_network("model/model.yaml")
+    how, other = AscentSettings(max_iter=3), AscentSettings(max_iter=3, decay=0.5)
+    make_unit_images(net, [Unit("4", 0)], [0, 10, 2], how, big, Silence())
+    make_unit_images(net, [Unit("4", 1)], [0], how, big, Silence())
+    make_unit_images(net, [Unit("4", 1)], [1], other, big, Silence())
+    file = Path("small/regularized_opt/made_by.json")
+    pack(big, small, 30)
+    made = json.loads(file.read_text())["made"]
+    assert [group["units"] for group in made] == [{"4:0": [0, 2, 10], "4:1": [0]}, {"4:1": [1]}]
+    assert [group["settings"] for group in made] == [how.as_record(), other.as_record()]
+    assert all(group["input"] == net.preprocessing.identity() for group in made)
+    pack(big, small, 30)
+    assert json.loads(file.read_text())["made"] == made
+
+    unknown = UnitImageStore("unknown")  # pictures without records
+    unknown.write_single("regularized_opt", Unit("4", 1), "s0000_best_Xpm", np.zeros((9, 9, 3), np.uint8), ".png")
+    (unknown.folder / "network.json").write_bytes((big.folder / "network.json").read_bytes())
+    pack(unknown, small, 30)
+    assert [group["units"] for group in json.loads(file.read_text())["made"]] == [{"4:0": [0, 2, 10]}]
+
+    file.write_text('{"format": 1, "made": [{"settings": 3}]}')
+    pack(big, small, 30)
+    assert "is damaged (at made.0.input: Field required); it is written anew" in caplog.text
+    assert json.loads(file.read_text())["made"] == made
 
 
 def published(folder: Path) -> dict[Path, bytes]:

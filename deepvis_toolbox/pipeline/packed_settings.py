@@ -1,0 +1,102 @@
+"""How packed preferred images were made: their parameters, in one file beside them, as their records stay behind."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deepvis_toolbox.atomic_files import write_json
+from deepvis_toolbox.errors import reason_of
+from deepvis_toolbox.optimize.files.montages import PANEL
+from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
+from deepvis_toolbox.optimize.files.picture_files import KIND
+from deepvis_toolbox.optimize.files.record import Record, read_record
+from deepvis_toolbox.regular_file import read_json
+from deepvis_toolbox.unit_images.file_names import file_name_of
+from deepvis_toolbox.unit_images.store import UnitImageStore
+from deepvis_toolbox.words.unit import Unit
+
+_log = logging.getLogger(__name__)
+MADE_BY = "made_by.json"
+"""The file, in the folder of a store's preferred images."""
+LARGEST = 16 << 20
+
+
+class MadeAlike(BaseModel):
+    """Pictures that were made in the same way."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    program: Any = None
+    input: dict[str, Any]
+    settings: dict[str, Any]
+    """As in a picture's record, these three."""
+    units: dict[str, list[int]]
+    """By address: the seeds, in the order of the montage's pictures."""
+
+    def is_of(self, record: Record) -> bool:
+        """Return whether a record's picture was made in this way."""
+        return all(record.get(key) == value for key, value in self.model_dump(exclude={"units"}).items())
+
+
+class _MadeBy(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    format: Literal[1] = 1
+    made: list[MadeAlike] = []
+
+
+def keep_settings(source: UnitImageStore, target: UnitImageStore, units: Sequence[Unit]) -> None:
+    """Write by which parameters, and from which seeds, the units' pictures in `target` were made, as their records in
+    `source` say. What is there of other units stays; of a unit without records nothing is said.
+    """
+    path, replaced = target.folder / KIND / MADE_BY, {str(unit) for unit in units}
+    former = _read(path)
+    groups = [group.model_copy(update={"units": _without(group.units, replaced)}) for group in former.made]
+    for unit in units:
+        for seed, record in _records(source, unit):
+            _group_of(record, groups).units.setdefault(str(unit), []).append(seed)
+    found = _MadeBy(made=[group for group in groups if group.units])
+    if found != former:
+        write_json(path, found.model_dump())
+
+
+def _without(units: dict[str, list[int]], replaced: set[str]) -> dict[str, list[int]]:
+    return {unit: seeds for unit, seeds in units.items() if unit not in replaced}
+
+
+def _group_of(record: Record, groups: list[MadeAlike]) -> MadeAlike:
+    """Return the pictures that were made as this record's; new ones are added to `groups`."""
+    group = next((each for each in groups if each.is_of(record)), None)
+    if group is None:
+        groups.append(group := MadeAlike.model_validate({**record, "units": {}}))
+    return group
+
+
+def _records(store: UnitImageStore, unit: Unit) -> Iterator[tuple[int, Record]]:
+    """Yield the seeds and records of the pictures in a unit's montage, those of the smallest seeds."""
+    start = f"{file_name_of(unit.layer)}_{unit.channel:04d}"
+    pattern = re.compile(rf"{re.escape(start)}_s(\d+)_{SHOWN}")
+    pictures = {(int(found[1]), path.with_name(path.stem.replace(SHOWN, INFO) + RECORD_SUFFIX))
+                for path in store.singles(KIND, unit) if (found := pattern.fullmatch(path.stem))}  # fmt: skip
+    for seed, path in sorted(pictures)[:PANEL]:
+        if (record := read_record(path, _log.warning)) is not None:
+            yield seed, record
+
+
+def _read(path: Path) -> _MadeBy:
+    """Return what a file says; nothing where there is none, or it is damaged, which the log then tells."""
+    try:
+        return _MadeBy.model_validate(read_json(path, LARGEST))
+    except FileNotFoundError:
+        return _MadeBy()
+    except (OSError, ValueError, RecursionError) as error:
+        first = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
+        where = f"at {'.'.join(map(str, first['loc']))}: {first['msg']}" if first else reason_of(error)
+        _log.warning('"%s" is damaged (%s); it is written anew', path, where)
+        return _MadeBy()
