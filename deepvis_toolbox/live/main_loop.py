@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ from deepvis_toolbox.settings.sections import WindowSettings
 KEYS_AT_ONCE = 16
 """All keys that wait are taken before the window is drawn: a held key never piles up."""
 MESSAGE_SECONDS = 5.0
+OUTDATED = 0.15
+"""Seconds: an answer that has waited longer for a slow window is not drawn where a newer one can be had."""
 
 
 @dataclass
@@ -85,6 +88,9 @@ class MainLoop:
         self._saturated = SaturatedLayer()
         self._unlike_training = UnlikeTraining()
         self._size = (0, 0)
+        self._taken_at: float | None = None
+        """When the snapshot was taken, while it has not been drawn."""
+        self._awaits_newer = False
 
     def run(self) -> None:
         """Run until somebody quits or closes the window. Raises `ToolboxError` where the network cannot be loaded."""
@@ -115,7 +121,10 @@ class MainLoop:
         self._follow_messages()
         self._changed |= self.painter.wants_drawing
         if self._changed and self.window.is_ready and (self._urgent or not self._pace.seconds_left):
-            self._draw()
+            if self._is_outdated:
+                self._await_newer()
+            else:
+                self._draw()
 
     @property
     def is_dirty(self) -> bool:
@@ -211,6 +220,10 @@ class MainLoop:
         if snapshot is None:
             return
         self.snapshot, self._changed = snapshot, True
+        self._taken_at = time.monotonic()
+        if self._awaits_newer:
+            self._awaits_newer = False
+            self._pace.go_on()
         if take_grown(self.state, snapshot, self._shelf):
             self._touched()
         of_scale = [each.follow(self.state, snapshot) for each in (self._saturated, self._unlike_training)]
@@ -225,6 +238,18 @@ class MainLoop:
                 self._press(key)
         elif self.options.frames is not None and self.snapshots_seen >= self.options.frames:
             self._urgent = self.state.orders.quit = True
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether the answer has waited long for a slow window, while other frames came."""
+        is_moving = self.snapshot is not None and not self.snapshot.frame.is_still
+        return is_moving and not self._urgent and time.monotonic() - (self._taken_at or math.inf) > OUTDATED
+
+    def _await_newer(self) -> None:
+        """Have a newer frame answered before the window is drawn; where none comes, it is drawn as it is."""
+        self._taken_at, self._awaits_newer = None, True
+        self._pace.wait(OUTDATED)
+        self.work.inbox.window_is_ready()
 
     def _follow_messages(self) -> None:
         outcome = self.shooter.outcome()
@@ -242,7 +267,8 @@ class MainLoop:
         if not takes_all:
             self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         started = time.monotonic()
-        self._changed = self._urgent = False
+        self._changed = self._urgent = self._awaits_newer = False
+        self._taken_at = None
         self._size = self.window.size
         self.state.facts.take(self.painter.arrange(self.state, self.snapshot, self._size).facts)
         pixels = self.painter.paint_arranged(self.state)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, NamedTuple
 
 from deepvis_toolbox.web.access import Role
@@ -20,6 +22,8 @@ _HEAD = struct.Struct("<BII")
 _SIZE = struct.Struct("<HH")
 _PART = struct.Struct("<HHI")
 MESSAGES_WAITING = 64
+QUICK = 0.15
+"""Seconds: a page that has shown a frame within them gets the next one drawn meanwhile."""
 
 
 class EncodedFrame(NamedTuple):
@@ -72,6 +76,9 @@ class Link:
         self._waiting = 0
         """How many frames were drawn since one was sent; the newest of them is sent next."""
         self._in_flight: int | None = None
+        self._sent_at = 0.0
+        self._seconds_to_show = math.inf
+        """How long the page took with the last frame, from when it was sent."""
         self._texts: dict[str, str] = {}
         self._told: dict[str, str] = {}
         self.closed_because: str | None = None
@@ -81,9 +88,13 @@ class Link:
         self.sent = 0
 
     def is_ready(self, is_urgent: bool = False) -> bool:
-        """Return whether a frame may be drawn for the page: while it shows one, the next is drawn. One that a person
-        waits for may take the place of one that was drawn already."""
-        return self._waiting < (2 if is_urgent else 1) and self.closed_because is None
+        """Return whether a frame may be drawn for the page: while a quick one shows the last frame, else once it has
+        shown it, so that what it gets then is new. One that a person waits for may take the place of one that waits."""
+        if self.closed_because is not None:
+            return False
+        if is_urgent:
+            return self._waiting < 2
+        return self._waiting == 0 and (self._in_flight is None or self._seconds_to_show < QUICK)
 
     def offer(self, frame: EncodedFrame) -> None:
         """Leave a frame to be sent, in place of one that waits."""
@@ -113,7 +124,9 @@ class Link:
         """Note that the page has drawn a frame."""
         if number == self._in_flight:
             self._in_flight = None
+            self._seconds_to_show = monotonic() - self._sent_at
             self._wake()
+            self.on_ready()
 
     def end(self, why: str) -> None:
         """Let the server end the connection, with a sentence for the page."""
@@ -141,6 +154,7 @@ class Link:
             frame = self._newest if self._in_flight is None else None
             if frame is not None:
                 self._newest, self._in_flight, self._waiting = None, frame.number, 0
+                self._sent_at = monotonic()
                 self.sent += 1
             return frame
 

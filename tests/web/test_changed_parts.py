@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deepvis_toolbox.web import link
 from deepvis_toolbox.web.browser_window import BrowserWindow
 from deepvis_toolbox.web.changed_parts import MOST_PARTS, PartsEncoder
-from deepvis_toolbox.web.link import Link
+from deepvis_toolbox.web.link import QUICK, Link
 from deepvis_toolbox.web.messages import KeyPress, Pointer
 from tests.web.conftest import drawn
 
@@ -132,8 +133,10 @@ def test_the_next_frame_is_drawn_while_one_is_shown_and_a_key_may_replace_it(win
     assert window.is_ready
     window.show(pixels)
     assert not window.is_ready  # it has not been sent
-    assert peer.receive() == 1
-    assert window.is_ready  # it is on its way: the next one is drawn
+    peer.follow()
+    window.show(pixels)
+    assert peer.receive() == 2
+    assert window.is_ready  # it is on its way to a page that was quick: the next one is drawn
     window.show(pixels)
     assert peer.receive() is None  # one in flight
     assert not window.is_ready
@@ -144,5 +147,27 @@ def test_the_next_frame_is_drawn_while_one_is_shown_and_a_key_may_replace_it(win
     window.show(pixels)
     window.take(KeyPress(kind="key", key="b", code="KeyB", shift=False))
     assert not window.is_ready  # not for as many as there are keys
+    peer.link.shown(2)
+    assert peer.receive() == 4  # always the newest
+
+
+def test_for_a_slow_page_nothing_is_drawn_before_it_has_shown_the_last(
+    window: BrowserWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    now = 0.0
+    monkeypatch.setattr(link, "monotonic", lambda: now)
+    peer = Peer(window)
+    window.show(pixels)
+    assert peer.receive() == 1
+    assert not window.is_ready  # nobody knows yet how quick it is
+    now += 2 * QUICK
     peer.link.shown(1)
-    assert peer.receive() == 3  # always the newest
+    window.show(pixels)
+    assert peer.receive() == 2
+    assert not window.is_ready  # it was slow
+    now += QUICK / 2
+    peer.link.shown(2)
+    window.show(pixels)
+    assert peer.receive() == 3
+    assert window.is_ready

@@ -212,8 +212,7 @@ def test_a_slow_page_gets_the_newest_frame_and_never_two(served: Served) -> None
         source = page.source
         page.say("shown", frame=held)
         page.until("frame")
-        page.until("frame")
-        assert page.source > source + 2, "what it gets then is new"
+        assert page.source > source + 10, "what it gets then is new: of thirty frames in that second"
 
 
 def test_a_source_that_is_chosen_before_the_window_is_there_is_shown(

@@ -31,6 +31,14 @@ class DrawingPace:
             self._due = began + max(self._shortest, (self._used() - used_before) / self.share)
             self._began = None
 
+    def wait(self, seconds: float) -> None:
+        """From now on, let nothing be due for so long, or until `go_on`."""
+        self._due = max(self._due, self._clock() + seconds)
+
+    def go_on(self) -> None:
+        """Wait no longer."""
+        self._due = min(self._due, self._clock())
+
     @property
     def is_drawing(self) -> bool:
         """Whether the window system has not had its turn yet."""
