@@ -136,15 +136,14 @@ class Photographs:
 
     def _part_input(self, picture: RGBImage, seen: SeenPlaces, shown: Rect | None) -> torch.Tensor:
         """Return a picture of the part `shown` of the image (None: of all) with nothing but what the unit sees."""
-        if shown is None:
-            return alone(whole_picture_input(picture, self.net), seen.field, seen.field)
-        height, width = shown.bottom - shown.top, shown.right - shown.left
-        frame = np.zeros((*self.net.input_shape[1:], 3), np.uint8)
-        frame[shown.top : shown.bottom, shown.left : shown.right] = cv2.resize(
-            picture, (width, height), interpolation=cv2.INTER_AREA
-        )
-        values = torch.from_numpy(self.net.preprocessing.values_of(frame).copy())[None]
-        return alone(values, shown, shown).to(self.net.device)
+        frame = picture
+        if shown is not None:
+            height, width = shown.bottom - shown.top, shown.right - shown.left
+            frame = np.zeros((*self.net.input_shape[1:], 3), np.uint8)
+            frame[shown.top : shown.bottom, shown.left : shown.right] = cv2.resize(
+                picture, (width, height), interpolation=cv2.INTER_AREA
+            )
+        return alone(whole_picture_input(frame, self.net), seen.field, seen.field)
 
     def _random(self, layers: tuple[str, ...], seen: SeenPlaces | None) -> dict[str, RandomPictures]:
         """Return what random photographs give in the layers; of a unit that sees a part, what is cut out of them."""
