@@ -61,14 +61,24 @@ def distance_to_photographs(
 ) -> Distance:
     """Return how far the units' first pictures are from photographs. `ToolboxError` for fewer than two pictures, or
     than four photographs that can be read."""
-    natural = _rows(_of_photographs(judge, layer, photographs, progress))
+    natural = features_of_photographs(judge, layer, photographs, progress)
     if len(natural) < FEWEST_PHOTOGRAPHS:
         raise ToolboxError(
             f"{len(natural)} of {len(photographs)} photographs can be read; the Fréchet distance of their halves needs "
             f"{FEWEST_PHOTOGRAPHS}"
         )
-    own = _rows(_of_pictures(judge, layer, store, units))
+    own = features_of_pictures(judge, layer, store, units)
     return Distance(layer, len(own), len(natural), frechet_distance(own, natural), distance_of_halves(natural))
+
+
+def features_of_pictures(judge: Network, layer: str, store: UnitImageStore, units: Sequence[Unit]) -> Features:
+    """Return a judge's features of the units' first pictures, float64 (N, units of the layer)."""
+    return _rows(_of_pictures(judge, layer, store, units))
+
+
+def features_of_photographs(judge: Network, layer: str, photographs: PictureList, progress: Progress) -> Features:
+    """Return a judge's features of the photographs that can be read, float64 (N, units of the layer)."""
+    return _rows(_of_photographs(judge, layer, photographs, progress))
 
 
 def _rows(found: Iterator[Features]) -> Features:

@@ -1,8 +1,8 @@
-"""How far to trust the class pictures in a store: `python -m deepvis_toolbox.optimize.judge --judge MODEL`.
+"""How far to trust the pictures in a store: `python -m deepvis_toolbox.optimize.judge --judge MODEL`.
 
 A picture that was made to please one network may please no other. How many of them other networks put in the meant
 class says how far to trust them. Beside photographs it is told how natural they are, and whether the network processes
-them as the photographs that it takes for these classes.
+them, and those of units of other layers, as the photographs that these units like best.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from deepvis_toolbox.network.interface import Network
 if TYPE_CHECKING:
     from deepvis_toolbox.judging.features import Distance
     from deepvis_toolbox.judging.judgement import Judgement
-    from deepvis_toolbox.judging.photographs import Photographs
+    from deepvis_toolbox.optimize.natural.photographs import Photographs
     from deepvis_toolbox.scan.pictures.picture_list import PictureList
     from deepvis_toolbox.unit_images.store import UnitImageStore
     from deepvis_toolbox.words.unit import Unit
@@ -58,8 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _check(given: argparse.Namespace) -> None:
     """Raise `ToolboxError` where flags do not go together, before any work is done."""
-    if given.features and not (given.images or given.maxes):
-        raise ToolboxError("--features is for the distance to photographs; name them with --images or --maxes")
+    if not (given.judge or given.images or given.maxes):
+        raise ToolboxError(
+            "there is nothing to judge by: name other networks with --judge, or photographs with --images or --maxes"
+        )
+    if given.features and not (given.judge and (given.images or given.maxes)):
+        raise ToolboxError("--features is for the judges' distance to photographs; name them with --images or --maxes")
     if given.list and not given.images:
         raise ToolboxError("--list names pictures of a folder; name it with --images")
     if given.plot:
@@ -72,51 +76,74 @@ def _judged(given: argparse.Namespace, net: Network, store: UnitImageStore) -> J
     """Return all that is asked for."""
     from deepvis_toolbox.judging import judgement
     from deepvis_toolbox.optimize.files.naturalness import naturalness
-    from deepvis_toolbox.optimize.files.picture_files import KIND
-    from deepvis_toolbox.optimize.files.transfer import class_units, first_pictures
+    from deepvis_toolbox.optimize.files.transfer import first_pictures
 
-    units = class_units(net, store)
+    units = _classes(given, net, store)
     found = judgement.Judgement(units, [naturalness(picture) for picture in first_pictures(store, units)])
     for name in given.judge:
         _ask(given, name, net, store, found)
-    photographs = _photographs(given, net, units[0].layer)
+    photographs = _photographs(given, net, units[0].layer if units else None, store)
     found.reached = judgement.reached_values(net, store, units)
-    if photographs is not None:
-        for name in given.judge if len(units) > 1 else ():
-            found.distances[name] = _distance(given, name, store, units, photographs.top.pictures)
-        layers = [layer for layer in photographs.top.layers if layer in net.layers and layer != units[0].layer]
-        others = [unit for layer in layers for unit in store.units(KIND, layer)]
-        found.reached |= judgement.recorded_values(net, store, others)
-        found.largest = judgement.largest_values(photographs, [*units, *others])
-        with progress_of(given, len(units), "path similarity", "pictures") as progress:
-            found.paths = dict(photographs.paths(store, units, progress))
+    if photographs is None:
+        return found
+    for name in given.judge if len(units) > 1 else ():
+        found.distances[name] = _distance(given, name, store, units, photographs.top.pictures)
+    found.others = [unit for unit in _hidden(net, store) if photographs.holds(unit.layer)]
+    found.reached |= judgement.recorded_values(net, store, found.others)
+    compared = [*units, *found.others]
+    if not compared:
+        raise ToolboxError(f'"{store.folder}" has no preferred images of units that these photographs tell of')
+    found.largest = judgement.largest_values(photographs, compared)
+    with progress_of(given, len(compared), "path similarity", "pictures") as progress:
+        found.paths = dict(photographs.paths(store, compared, progress))
     return found
 
 
-def _photographs(given: argparse.Namespace, net: Network, layer: str) -> Photographs | None:
-    """Return what a scan, or a folder that is looked through now, says of the classes; None where neither is named."""
+def _classes(given: argparse.Namespace, net: Network, store: UnitImageStore) -> list[Unit]:
+    """Return the classes' units with pictures. Without judges, there may be none."""
+    from deepvis_toolbox.optimize.files.transfer import class_units
+
+    try:
+        return class_units(net, store)
+    except ToolboxError:
+        if given.judge:
+            raise
+        return []
+
+
+def _hidden(net: Network, store: UnitImageStore) -> list[Unit]:
+    """Return the units with pictures of layers that are none of the classes, nor show another layer's pictures."""
+    from deepvis_toolbox.optimize.files.picture_files import KIND
+
+    layers = [layer for layer in net.layers if layer not in net.label_layers and store.owner(layer) == layer]
+    return [unit for layer in layers for unit in store.units(KIND, layer)]
+
+
+def _photographs(
+    given: argparse.Namespace, net: Network, layer: str | None, store: UnitImageStore
+) -> Photographs | None:
+    """Return what a scan, or a folder that is looked through now, says of the classes, and of the other layers of which
+    the store has pictures; None where neither is named."""
     if not (given.images or given.maxes):
         return None
-    from deepvis_toolbox.judging.photographs import TOP, Photographs
+    from deepvis_toolbox.optimize.natural.photographs import TOP, Photographs, photographs_of_scan
     from deepvis_toolbox.scan.pictures.given_pictures import given_pictures
-    from deepvis_toolbox.scan.scanned_network import check_scanned_network
     from deepvis_toolbox.scan.scanning import scan
-    from deepvis_toolbox.scan.top_images import TopImages
 
     if given.maxes:
-        top = TopImages.load(user_path(given.maxes))
-        check_scanned_network(top, net)
-        if given.images:
-            top.pictures = top.pictures.moved_to(given.images)
-        if layer not in top.index.by_name:
+        found = photographs_of_scan(net, given.maxes, given.images)
+        if layer is not None and not found.holds(layer):
             raise ToolboxError(
                 f'the scan in "{given.maxes}" holds no layer "{layer}"; scan it too, or leave --maxes out'
             )
-        top.check_pictures_may_be_read()
-        return Photographs(net, top)
+        return found
     pictures = given_pictures(given)
+    wanted = {layer, *(unit.layer for unit in _hidden(net, store))}
+    layers = [each for each in net.layers if each in wanted]
+    if not layers:
+        raise ToolboxError(f'"{store.folder}" has no preferred images')
     with progress_of(given, len(pictures), "photographs", "pictures") as progress:
-        return Photographs(net, scan(net, pictures, layers=[layer], top=TOP, correlations=False, progress=progress))
+        return Photographs(net, scan(net, pictures, layers=layers, top=TOP, correlations=False, progress=progress))
 
 
 def _ask(given: argparse.Namespace, name: str, net: Network, store: UnitImageStore, found: Judgement) -> None:
@@ -190,7 +217,7 @@ def parser() -> CommandParser:
         help="the store of unit images (default: the model's)",
     )
     group.add_argument("--maxes", metavar="DIR", help="a scan of the network: its pictures are the photographs")
-    group.add_argument("--judge", nargs="+", required=True, metavar="MODEL", help="the networks that judge, as --model")
+    group.add_argument("--judge", nargs="+", default=[], metavar="MODEL", help="the networks that judge, as --model")
     group.add_argument(
         "--features", metavar="LAYER", help="the judges' layer of features (default: the last below the classes)"
     )

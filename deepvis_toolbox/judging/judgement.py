@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from deepvis_toolbox.judging.features import Distance
-from deepvis_toolbox.judging.path_similarity import PathSimilarity, mean_of
-from deepvis_toolbox.judging.photographs import Photographs
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.naturalness import PHOTOGRAPHS, Naturalness
 from deepvis_toolbox.optimize.files.naturalness import mean_of as mean_naturalness
@@ -20,19 +18,19 @@ from deepvis_toolbox.optimize.files.record import read_record
 from deepvis_toolbox.optimize.files.transfer import Transfer, first_pictures, whole_picture_input
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.targets import checked_target
+from deepvis_toolbox.optimize.natural.path_similarity import PathSimilarity, mean_of
+from deepvis_toolbox.optimize.natural.photographs import MOST_SEEDS, Photographs
 from deepvis_toolbox.optimize.production import store_files
 from deepvis_toolbox.unit_images.numbers import JudgeNumbers, UnitNumbers, numbers_of, picture_hash
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
 
-MOST_SEEDS = 9
-"""A montage shows the pictures of so many; the first one there is, is judged."""
 LONGEST_NAME = 200
 
 
 @dataclass
 class Judgement:
-    """What is found of the pictures of classes, `units`, and by the way of others' activations."""
+    """What is found of the pictures of classes, `units`, and beside photographs of those of other layers."""
 
     units: Sequence[Unit]
     natural: Sequence[Naturalness]
@@ -42,24 +40,45 @@ class Judgement:
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The judges' names of classes."""
     distances: dict[str, Distance] = field(default_factory=dict)
-    paths: dict[Unit, PathSimilarity] = field(default_factory=dict)
+    others: Sequence[Unit] = ()
+    """Of other layers, of which photographs tell something."""
+    paths: dict[Unit, PathSimilarity | None] = field(default_factory=dict)
+    """Of those that were compared with photographs; None where nothing can be told."""
     reached: dict[Unit, float] = field(default_factory=dict)
     largest: dict[Unit, float] = field(default_factory=dict)
     """The units' largest activations on photographs."""
 
     @property
     def path(self) -> PathSimilarity | None:
-        """The mean over the units."""
-        return mean_of(list(self.paths.values())) if self.paths else None
+        """The mean over the classes' units."""
+        found = [path for unit in self.units if (path := self.paths.get(unit)) is not None]
+        return mean_of(found) if found else None
 
     @property
     def over_natural(self) -> list[float]:
         """The activation reached over the largest on photographs, of the classes of which both are known."""
+        return self.shares_of(self.units)
+
+    def shares_of(self, units: Sequence[Unit]) -> list[float]:
+        """Return the activation reached over the largest on photographs, of the units of which both are known."""
         return [
             self.reached[unit] / self.largest[unit]
-            for unit in self.units
+            for unit in units
             if unit in self.reached and self.largest.get(unit, 0) > 0
         ]
+
+    def similarity(self, unit: Unit) -> float | None:
+        """Return a unit's path similarity; None where it is not known."""
+        path = self.paths.get(unit)
+        return path.whole if path else None
+
+    @property
+    def hidden_layers(self) -> dict[str, list[Unit]]:
+        """The other units by layer."""
+        found: dict[str, list[Unit]] = {}
+        for unit in self.others:
+            found.setdefault(unit.layer, []).append(unit)
+        return found
 
     def said(self, judge: str, number: int) -> str:
         """Return how a judge calls a class."""
@@ -67,12 +86,12 @@ class Judgement:
         return labels[number] if number < len(labels) else str(number)
 
     def numbers(self, store: UnitImageStore) -> dict[Unit, UnitNumbers]:
-        """Return what the store keeps of each unit; what was known of the same picture before, and is not found now,
-        stays."""
+        """Return what the store keeps of each unit; what was known of the same picture before, and is not asked for
+        now, stays. A path similarity of which photographs now tell nothing goes."""
         natural = dict(zip(self.units, self.natural, strict=True))
         verdicts = {name: {each.unit: each for each in found.verdicts} for name, found in self.transfers.items()}
         kept: dict[Unit, UnitNumbers] = {}
-        for unit in dict.fromkeys((*self.units, *self.reached)):
+        for unit in dict.fromkeys((*self.units, *self.reached, *self.paths)):
             owner, files = store.owning_unit(unit), store.files(KIND, unit)
             former = numbers_of(store, unit) or UnitNumbers(picture_sha256=picture_hash(files[0]))
             found: dict[str, Any] = {"reached": self.reached.get(unit)}
@@ -87,9 +106,10 @@ class Judgement:
                     for name, each in verdicts.items()
                 }
                 found["transfer"] = {**former.transfer, **transfer}
+            known = {key: value for key, value in found.items() if value is not None}
             if unit in self.paths:
-                found["path_similarity"] = self.paths[unit].whole
-            kept[owner] = former.model_copy(update={key: value for key, value in found.items() if value is not None})
+                known["path_similarity"] = self.similarity(unit)
+            kept[owner] = former.model_copy(update=known)
         return kept
 
     def plain(self) -> dict[str, Any]:
@@ -97,13 +117,21 @@ class Judgement:
         path = self.path
         return {
             "judges": {name: self._of_judge(name) for name in self.transfers},
-            **mean_naturalness(self.natural)._asdict(),
-            **{f"{name}_inside": share for name, share in PHOTOGRAPHS.shares_inside(self.natural)._asdict().items()},
+            **self._naturalness(),
             "over_natural": float(np.median(self.over_natural)) if self.over_natural else None,
             "path_similarity": path.whole if path else None,
             "path": _plain_path(path) if path else None,
-            "pictures": [self._of_picture(unit, own) for unit, own in zip(self.units, self.natural, strict=True)],
+            "pictures": [
+                {**self._of_unit(unit), **own._asdict()} for unit, own in zip(self.units, self.natural, strict=True)
+            ],
+            "others": [self._of_unit(unit) for unit in self.others],
         }
+
+    def _naturalness(self) -> dict[str, float]:
+        if not self.natural:
+            return {}
+        inside = PHOTOGRAPHS.shares_inside(self.natural)._asdict()
+        return {**mean_naturalness(self.natural)._asdict(), **{f"{name}_inside": each for name, each in inside.items()}}
 
     def _of_judge(self, name: str) -> dict[str, Any]:
         found, distance = self.transfers[name], self.distances.get(name)
@@ -112,14 +140,12 @@ class Judgement:
         frechet = {**asdict(distance), "times": distance.times} if distance else None
         return {**shares, "frechet": frechet, "pictures": pictures}
 
-    def _of_picture(self, unit: Unit, natural: Naturalness) -> dict[str, Any]:
-        path = self.paths.get(unit)
+    def _of_unit(self, unit: Unit) -> dict[str, Any]:
         return {
             "unit": str(unit),
-            **natural._asdict(),
             "reached": self.reached.get(unit),
             "natural": self.largest.get(unit),
-            "path_similarity": path.whole if path else None,
+            "path_similarity": self.similarity(unit),
         }
 
 

@@ -73,12 +73,14 @@ class UnitNumbers(BaseModel):
 
     @property
     def short(self) -> str:
-        """For a caption: what is reached over the best photograph, and the judges' mean probability of the class, as
-        `1.3× · 93%`; empty where nothing is known of these."""
+        """For a caption: what is reached over the best photograph, the judges' mean probability of the class, and path
+        similarity, as `1.3× · 93% · path 0.48`; empty where nothing is known of these."""
         share = self.over_natural
         parts = [] if share is None else [f"{share:.2g}×" if share < 9.95 else f"{share:.0f}×"]
         if self.transfer:
             parts.append(f"{sum(each.probability for each in self.transfer.values()) / len(self.transfer):.0%}")
+        if self.path_similarity is not None:
+            parts.append(f"path {self.path_similarity:.2f}")
         return " · ".join(parts)
 
 

@@ -227,3 +227,143 @@ def test_flags_that_do_not_go_together_and_names_of_nothing_are_refused(
     monkeypatch.chdir(photographs.parent)
     with pytest.raises(ToolboxError, match=message):
         main(asked_of(tmp_path, store[0], *more))
+
+
+@pytest.fixture
+def hidden(store):
+    """The store with pictures of two units of a layer that sees a part of the image, 5×5 pixels."""
+    random = np.random.default_rng(7)
+    pictures = [random.integers(0, 256, (5, 5, 3), dtype=np.uint8) for _ in range(2)]
+    for channel, picture in enumerate(pictures):
+        store[0].write_single("regularized_opt", Unit("relu", channel), "s0000_best_Xpm", picture, ".png")
+    return store[0], pictures
+
+
+def plain_path(net, photographs, channel, picture):
+    """The mean cosines of a unit's picture to its top photographs, of these to each other and to random ones, from
+    plain torch: of the 5×5 pixels that the unit sees, all around the mean colour."""
+    plain, x = small_classifier(), inputs_of(photographs, net)
+    field = net.receptive_field("relu", (6, 5))
+    assert (field.bottom - field.top, field.right - field.left) == (5, 5)
+
+    def alone(patch):
+        canvas = torch.zeros(1, 3, 24, 20)
+        canvas[0, :, field.top : field.bottom, field.left : field.right] = patch
+        return canvas
+
+    with torch.no_grad():
+        maps = plain.conv(x)[:, channel].clamp_min(0)
+        best = maps.flatten(1).max(1).values.argsort(descending=True)[:9]
+        top = []
+        for index in best:
+            row, column = divmod(int(maps[index].argmax()), maps.shape[2])
+            down, across = 2 * row - 2, 2 * column - 2
+            padded = torch.nn.functional.pad(x[index], (2, 2, 2, 2))
+            top.append(alone(padded[:, down + 2 : down + 7, across + 2 : across + 7]))
+        strangers = [alone(each[:, field.top : field.bottom, field.left : field.right]) for each in x]
+        own = [alone(torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) - 110))]
+
+        def means(pictures):
+            inputs = torch.cat(pictures)
+            seen = {"data": inputs[:, :, field.top : field.bottom, field.left : field.right]}
+            rows, columns = slice(5, 8), slice(4, 7)  # the places whose middle, 2·i + 0.5, the unit sees
+            seen["conv"] = plain.conv(inputs)[:, :, rows, columns]
+            return {layer: value.double().mean((2, 3)) for layer, value in seen.items()}
+
+        values = [means(each) for each in (own, top, strangers)]
+    whole = []
+    for layer in ("data", "conv"):
+        mean, deviation = values[2][layer].mean(0), values[2][layer].std(0)
+        units = [torch.nn.functional.normalize((each[layer] - mean) / deviation, dim=1) for each in values]
+        among = units[1] @ units[1].T
+        whole.append([
+            float((units[0] @ units[1].T).mean()),
+            float((among.sum() - among.trace()) / (9 * 8)),
+            float((units[1] @ units[2].T).mean()),
+        ])  # fmt: skip
+    return np.array(whole)
+
+
+def test_a_hidden_units_path_is_that_of_the_part_it_sees(tmp_path, hidden, photographs, capsys):
+    pictures, (first, second) = hidden
+    asked = asked_of(tmp_path, pictures, "--images", str(photographs), "--write", "--plot", str(tmp_path / "plot.png"))
+    assert main([*asked, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    net = load_network(str(tmp_path / "own" / "model.yaml"), trust=True)
+    assert net.layers_below("relu") in (("data",), ("data", "conv"))
+    assert [each["unit"] for each in found["others"]] == ["relu:0", "relu:1"]
+    for each, channel, picture in zip(found["others"], (0, 1), (first, second), strict=True):
+        preferred, among, random = plain_path(net, photographs, channel, picture).T
+        wanted = (preferred - random).mean() / (among - random).mean()
+        assert (among - random).mean() > 0.05
+        assert each["path_similarity"] == pytest.approx(wanted, abs=2e-3)
+        kept = numbers_of(pictures, Unit("relu", channel))
+        assert kept.path_similarity == pytest.approx(wanted, abs=2e-3)
+        assert f"path {kept.path_similarity:.2f}" in kept.short
+    assert read_picture(tmp_path / "plot.png").shape[0] > 900
+    assert main(asked) == 0
+    assert "relu: 2 pictures, path similarity " in capsys.readouterr().out
+    assert main([*(each for each in asked if each != "-q"), "-v"]) == 0
+    assert "relu:1: path similarity " in capsys.readouterr().out
+
+
+def test_a_path_similarity_that_no_longer_holds_is_taken_back(tmp_path, hidden, photographs):
+    pictures, _ = hidden
+    asked = asked_of(tmp_path, pictures, "--write")
+    assert main([*asked, "--images", str(photographs)]) == 0
+    units = [Unit("fc", 1), Unit("fc", 3), Unit("relu", 0), Unit("relu", 1)]
+    before = {unit: numbers_of(pictures, unit) for unit in units}
+    assert any(each.path_similarity is not None for each in before.values())
+    assert main(asked) == 0  # photographs were not asked: what they told stays
+    assert {unit: numbers_of(pictures, unit) for unit in units} == before
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(4):  # all the same: nothing is more alike than random ones
+        (few / f"{number}.png").write_bytes((photographs / "00.png").read_bytes())
+    assert main([*asked, "--images", str(few)]) == 0
+    after = {unit: numbers_of(pictures, unit) for unit in units}
+    assert all(each.path_similarity is None for each in after.values())
+    assert all(after[unit].reached == before[unit].reached for unit in units)
+    assert main([*asked, "--images", str(photographs)]) == 0
+    again = {unit: numbers_of(pictures, unit).path_similarity for unit in units}
+    assert again == {unit: each.path_similarity for unit, each in before.items()}
+
+
+def test_a_picture_that_was_made_again_has_no_former_path(tmp_path, hidden, photographs):
+    pictures, _ = hidden
+    asked = asked_of(tmp_path, pictures, "--write", "--images", str(photographs))
+    assert main(asked) == 0
+    unit = Unit("relu", 0)
+    assert numbers_of(pictures, unit).path_similarity is not None
+    other = np.random.default_rng(11).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    pictures.write_single("regularized_opt", unit, "s0000_best_Xpm", other, ".png")
+    stale = numbers_of(pictures, unit)
+    assert stale is None or stale.path_similarity is None
+    assert main(asked) == 0
+    assert numbers_of(pictures, unit).path_similarity is not None
+
+
+def test_hidden_units_alone_are_told_beside_photographs_without_any_judge(tmp_path, photographs, capsys):
+    pictures, random = UnitImageStore(tmp_path / "hidden"), np.random.default_rng(3)
+    for channel in range(3):
+        drawn = random.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+        pictures.write_single("regularized_opt", Unit("relu", channel), "s0000_best_Xpm", drawn, ".png")
+    own = model(tmp_path / "own")
+    asked = [str(pictures.folder), "--model", str(own), "--trust", str(own.parent), "-q", "--images", str(photographs)]
+    assert main([*asked, "--plot", str(tmp_path / "plot.png")]) == 0
+    assert capsys.readouterr().out.startswith("relu: 3 pictures, path similarity ")
+    with pytest.raises(ToolboxError, match="has no preferred images of classes"):
+        main([*asked, "--judge", str(own)])
+    with pytest.raises(ToolboxError, match="has no preferred images"):
+        main([str(tmp_path / "empty"), *asked[1:]])
+    with pytest.raises(ToolboxError, match="nothing to judge by"):
+        main(asked[:-2])
+
+
+def test_classes_are_told_beside_photographs_without_any_judge(tmp_path, store, photographs, capsys):
+    asked = asked_of(tmp_path, store[0], "--images", str(photographs))
+    judge = asked.index("--judge")
+    assert main(asked[:judge] + asked[judge + 2 :]) == 0
+    said = capsys.readouterr().out
+    assert "path similarity: " in said
+    assert "top-1" not in said

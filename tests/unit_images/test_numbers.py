@@ -80,6 +80,7 @@ def test_what_photographs_reach_stays_whatever_the_picture(store, numbers, tmp_p
 def test_in_short_they_are_a_few_words(numbers):
     assert numbers.short == "1.5× · 93%"
     assert numbers.model_copy(update={"reached": 30.0}).short == "15× · 93%"
+    assert numbers.model_copy(update={"path_similarity": 0.484}).short == "1.5× · 93% · path 0.48"
     assert UnitNumbers(picture_sha256="0" * 64).short == ""
     assert numbers.model_copy(update={"natural": 0.0, "transfer": {}}).over_natural is None
 

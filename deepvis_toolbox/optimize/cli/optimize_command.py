@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from deepvis_toolbox.atomic_files import check_writable
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
@@ -21,12 +21,18 @@ from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.cli.comparison_judges import check_judges, judges_of
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
+from deepvis_toolbox.optimize.cli.photograph_flags import (
+    own_priors_of,
+    photographs_of,
+    statistics_of,
+    taken_clusters,
+    with_statistics,
+)
 from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
-from deepvis_toolbox.optimize.cli.statistics_flag import statistics_of, with_statistics
 from deepvis_toolbox.optimize.cli.target_flags import DEFAULT_CHANNEL, targets_of
 from deepvis_toolbox.optimize.files.ascent_film import filming
 from deepvis_toolbox.optimize.files.montages import write_comparison, write_montages
-from deepvis_toolbox.optimize.files.output import Output
+from deepvis_toolbox.optimize.files.output import Kind, Output
 from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
 from deepvis_toolbox.optimize.files.presets import (
     PARTS,
@@ -37,7 +43,7 @@ from deepvis_toolbox.optimize.files.presets import (
 )
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch
-from deepvis_toolbox.optimize.method.targets import Target, checked_target
+from deepvis_toolbox.optimize.method.targets import Target, checked_target, layers_of
 from deepvis_toolbox.optimize.production import (
     Summary,
     keep_pictures,
@@ -48,6 +54,10 @@ from deepvis_toolbox.optimize.production import (
 )
 from deepvis_toolbox.progress import Say
 from deepvis_toolbox.unit_images.store import COMPARED
+
+if TYPE_CHECKING:
+    from deepvis_toolbox.optimize.natural.own_priors import OwnPriors
+    from deepvis_toolbox.optimize.natural.photographs import Photographs
 
 NOTHING_ASKED = (
     "Without arguments nothing is made. Name units, as in the examples; with other flags alone the default unit is "
@@ -69,16 +79,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say = _say_on_stderr
     if given.caffe_root is not None:
         say("--caffe-root is not needed and has no effect")
+    clusters = taken_clusters(given)
     parameters = given_settings(given)
     with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
         check_judges(given, net, targets)
-        statistics = statistics_of(given, net, say)
-        runs = [
-            run._replace(settings=with_statistics(run.settings, statistics))
-            for run in _runs(given, net, targets, parameters, say)
-        ]
-        outputs = [_output(given, net, run.name, run.settings) for run in runs]
+        photographs = photographs_of(given, net, clusters)
+        runs = _held(
+            given, net, _runs(given, net, targets, parameters, say), own_priors_of(given, photographs, clusters)
+        )
+        outputs = [_output(given, net, run.name, run.settings, photographs) for run in runs]
         with _alone(given, outputs[0]) as lock:
             outputs = [replace(output, lock=lock) for output in outputs]
             summary = _make(given, net, [*zip(runs, outputs, strict=True)])
@@ -102,6 +112,26 @@ class _Run(NamedTuple):
     """The preset's, where several are compared; else empty."""
     settings: AscentSettings
     targets: Sequence[Target]
+    own: OwnPriors | None = None
+    """Changes the settings for each unit."""
+
+    def parts(self) -> Iterator[tuple[Callable[[], AscentSettings], Sequence[Target]]]:
+        """Yield what climbs with the same settings, and what makes these: they may be large."""
+        if self.own is None:
+            yield lambda: self.settings, self.targets
+            return
+        for target in self.targets:
+            yield partial(self.own.settings_for, self.settings, target), [target]
+
+
+def _held(given: argparse.Namespace, net: Network, runs: Sequence[_Run], own: OwnPriors | None) -> list[_Run]:
+    """Return the runs, their pictures held to the photographs that were named."""
+    held = [target for run in runs if run.settings.sorted_prior for target in run.targets]
+    sorted_for = {name for target in held for name in layers_of(target)}
+    statistics = statistics_of(given, net, sorted_for, _say_on_stderr)
+    if own is not None:
+        own.check([target for run in runs for target in run.targets])
+    return [run._replace(settings=with_statistics(given, run.settings, statistics), own=own) for run in runs]
 
 
 def _runs(
@@ -132,18 +162,22 @@ def _settings(values: dict[str, Any], preset: str | None) -> AscentSettings:
     return settings
 
 
-def _output(given: argparse.Namespace, net: Network, group: str, settings: AscentSettings) -> Output:
+def _output(
+    given: argparse.Namespace, net: Network, group: str, settings: AscentSettings, photographs: Photographs | None
+) -> Output:
     """Return where results go, tried before any work is done."""
+    beside = photographs.beside if photographs is not None else None
     if given.out is None:
         store = store_of(net, given.store)
         check_writable(store.folder)
         files: PictureFiles = store_files(net, store, f".{given.format}", f"{COMPARED}-{group}" if group else "")
-        return Output(files, arrays=given.arrays, overwrite=given.brave)
+        return Output(files, arrays=given.arrays, overwrite=given.brave, beside=beside)
     if given.compare or given.store:
         raise ToolboxError("--out writes the original's files; it does not go with --compare or --store")
     check_writable(Path(given.out).parent)
     files = PrefixFiles(given.out, given.template, settings)
-    return Output(files, ("majority", "best", "last"), given.arrays, text=True, overwrite=given.brave)
+    kinds: tuple[Kind, ...] = ("majority", "best", "last")
+    return Output(files, kinds, given.arrays, text=True, overwrite=given.brave, beside=beside)
 
 
 def _alone(given: argparse.Namespace, output: Output) -> FolderLock:
@@ -160,10 +194,17 @@ def _make(
 ) -> Summary:
     batch_size = given.batch_size
     summary = Summary()
-    waiting: list[tuple[list[AscentTask], AscentSettings, Output]] = []
+    waiting: list[tuple[list[AscentTask], Callable[[], AscentSettings], Output]] = []
     for run, output in runs:
-        pictures = pictures_to_make(net, run.targets, given.seeds, run.settings, output, summary)
-        waiting.append((pictures, run.settings, output))
+        for settings_of, targets in run.parts():
+            try:
+                pictures = pictures_to_make(net, targets, given.seeds, settings_of(), output, summary)
+            except ToolboxError as error:
+                if run.own is None:
+                    raise
+                summary.problems.append(str(error))
+            else:
+                waiting.append((pictures, settings_of, output))
     if given.ray and given.video:
         raise ToolboxError("--video films an ascent in this process; it does not go with --ray")
     if given.video and not any(pictures for pictures, _, _ in waiting):
@@ -172,8 +213,11 @@ def _make(
     film: AbstractContextManager[BatchWatch | None] = filming(net, Path(given.video)) if given.video else nullcontext()
     try:
         with film as watch, progress_of(given, total, "preferred images", "picture") as progress:
-            for pictures, settings, output in waiting:
-                if given.ray and pictures:
+            for pictures, settings_of, output in waiting:
+                if not pictures:
+                    continue
+                settings = settings_of()
+                if given.ray:
                     opening = partial(opened_network, given)
                     climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
                     keep_pictures(net, climbed, settings, output, summary)

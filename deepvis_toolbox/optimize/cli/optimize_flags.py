@@ -16,7 +16,7 @@ from deepvis_toolbox.command_line.flags import (
 )
 from deepvis_toolbox.command_line.parser import CommandParser, add_alias, add_flag
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.optimize.cli.statistics_flag import add_statistics_flag
+from deepvis_toolbox.optimize.cli.photograph_flags import add_photograph_flags
 from deepvis_toolbox.optimize.files.picture_files import DEFAULT_TEMPLATE
 from deepvis_toolbox.optimize.files.presets import PAPER_PRESETS
 from deepvis_toolbox.optimize.method.ascent_settings import parameter_names
@@ -56,6 +56,7 @@ def make_parser() -> CommandParser:
     group.add_argument("--judge", nargs="+", default=[], metavar="MODEL",
                        help="with --compare: in how many pictures of a class these networks see it")  # fmt: skip
     add_talk_flags(parser, json="what was made")
+    add_photograph_flags(parser)
     _add_method(method)  # last: a flag of an added regularizer must not take the place of another
     return parser
 
@@ -103,7 +104,10 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--lr-params", metavar="DICT", help=_policies_parameters())
     group.add_argument("--max-iter", metavar="N", help="how many steps (default 500)")
     group.add_argument(
-        "--start-at", metavar="START", help=f"{_listed(STARTS)}; image:PATH: a picture (default mean_plus_rand)"
+        "--start-at",
+        metavar="START",
+        help=f"{_listed(STARTS)}; image:PATH: a picture; clusters:N: of the unit's top "
+        "photographs (--maxes) in so many clusters, one a seed (default mean_plus_rand)",
     )
     group.add_argument("--parametrization", metavar="NAME", help=f"{_listed(PARAMETRIZATIONS)} (default pixels)")
     group.add_argument(
@@ -111,7 +115,6 @@ def _add_method(group: argparse._ArgumentGroup) -> None:
     )
     for parameter in LATER_PARAMETERS:
         _add_parameter(group, parameter)
-    add_statistics_flag(group)
 
 
 def _add_parameter(group: argparse._ArgumentGroup, parameter: Parameter) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,13 +20,24 @@ from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.npz_file import is_whole
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
-from deepvis_toolbox.optimize.files.record import TRACES, Record, as_text, difference, identity, read_record, record_of
+from deepvis_toolbox.optimize.files.record import (
+    TRACES,
+    BesidePhotographs,
+    Record,
+    as_text,
+    difference,
+    identity,
+    read_record,
+    record_of,
+)
 from deepvis_toolbox.optimize.files.shown_image import centred, seen_part, shown
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import AscentResult, PixelImage, is_start
+from deepvis_toolbox.optimize.method.targets import Target
 from deepvis_toolbox.unit_images.numbers import natural_of
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
+from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
 
@@ -35,6 +47,10 @@ RECORD_SUFFIX = ".json"
 Kind = Literal["majority", "best", "last"]
 SHOWN = "best_Xpm"
 """What a montage is made of."""
+
+
+Beside = Callable[[Target, RGBImage, AscentSettings], BesidePhotographs]
+"""(what was climbed, the picture that is shown, how it was made) -> what photographs say of it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +70,8 @@ class Output:
     how_to_overwrite: str = "; --brave overwrites it"
     lock: FolderLock | None = None
     """The run's own, without which it must not go on."""
+    beside: Beside | None = None
+    """Tells what photographs say of a picture, for its record; None: the store says what it knows of its unit."""
 
     def finished(self, net: Network, picture: AscentTask, settings: AscentSettings) -> Record | None:
         """Return the record of the picture where it is there already, made of the same network with the same
@@ -98,7 +116,7 @@ class Output:
         if isinstance(self.files, StoreFiles):
             self.files.store.claim(net)
         part = seen_part(net, picture.target, settings)
-        record = record_of(net, picture, settings, result, self._natural(picture))
+        record = record_of(net, picture, settings, result, self._beside(net, picture, settings, result))
         path_of_record = self._path(picture, INFO, RECORD_SUFFIX)
         former = read_record(path_of_record)
         is_the_same = former is not None and not difference(former, identity(net, picture, settings))
@@ -124,11 +142,14 @@ class Output:
             remove(path)
         write_text(path_of_record, as_text(record))
 
-    def _natural(self, picture: AscentTask) -> float | None:
-        """Return the largest activation of the picture's unit on photographs, where the store knows it."""
+    def _beside(
+        self, net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult
+    ) -> BesidePhotographs:
+        if self.beside is not None:
+            return self.beside(picture.target, shown(net, picture.target, settings, result.best), settings)
         if not isinstance(self.files, StoreFiles) or not isinstance(picture.target, Unit):
-            return None
-        return natural_of(self.files.store, picture.target)
+            return BesidePhotographs()
+        return BesidePhotographs(natural_of(self.files.store, picture.target))
 
     def shown_path(self, picture: AscentTask) -> Path:
         """Return the file of a picture that montages show."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,6 +27,16 @@ DIGITS = 7
 """Significant digits of a trace's numbers in the record: all that a float32 has."""
 LARGEST_RECORD = 64 << 20
 Record = dict[str, Any]
+
+
+class BesidePhotographs(NamedTuple):
+    """What photographs say of a picture, as far as it is known."""
+
+    largest: float | None = None
+    """The unit's largest activation on photographs."""
+    path_similarity: float | None = None
+    """How alike the layers below are for the picture and the unit's top photographs: 1 as these to each other, 0 as
+    random ones."""
 
 
 def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Record:
@@ -54,10 +64,13 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
 
 
 def record_of(
-    net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult, natural: float | None = None
+    net: Network,
+    picture: AscentTask,
+    settings: AscentSettings,
+    result: AscentResult,
+    beside: BesidePhotographs = BesidePhotographs(),  # noqa: B008 - it cannot be changed
 ) -> Record:
-    """Return the whole record, plain data for JSON. `natural`: the unit's largest activation on photographs, where it
-    is known."""
+    """Return the whole record, plain data for JSON. `beside`: what photographs say of the picture."""
     best = float(result.objective[result.best_step]) if result.best_step >= 0 else None
     part = seen_part(net, picture.target, settings)
     return {
@@ -71,11 +84,18 @@ def record_of(
         **({"stopped_early": _stopped_early(settings, result)} if settings.min_gain else {}),
         "best_step": result.best_step,
         "best_objective": None if best is None else _plain(best),
-        **({"over_natural": _plain(best / natural)} if best is not None and natural and natural > 0 else {}),
+        **_told_beside(beside, best),
         "last_objective": _plain(result.objective[-1]) if len(result.objective) else None,
         "became_largest_at_step": int(result.is_max.argmax()) if result.is_max.any() else None,
         "traces": {name: [_plain(value) for value in getattr(result, name)] for name in TRACES},
     }
+
+
+def _told_beside(beside: BesidePhotographs, best: float | None) -> Record:
+    found = {"path_similarity": beside.path_similarity}
+    if best is not None and beside.largest is not None and beside.largest > 0:
+        found["over_natural"] = best / beside.largest
+    return {name: _plain(value) for name, value in found.items() if value is not None}
 
 
 def _stopped_early(settings: AscentSettings, result: AscentResult) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from deepvis_toolbox.network.device import widest_float
@@ -17,6 +18,7 @@ from deepvis_toolbox.optimize.method.gradient import ImageGradient, gradient_rea
 from deepvis_toolbox.optimize.method.journal import Journal
 from deepvis_toolbox.optimize.method.later_parameters import GAIN_WINDOW
 from deepvis_toolbox.optimize.method.magnitudes import NaturalMagnitudes
+from deepvis_toolbox.optimize.method.natural_colours import natural_colours_for
 from deepvis_toolbox.optimize.method.norm_prior import norm_prior_for
 from deepvis_toolbox.optimize.method.objective import Objective, Reading
 from deepvis_toolbox.optimize.method.parametrization import PARAMETRIZATIONS
@@ -24,6 +26,8 @@ from deepvis_toolbox.optimize.method.pixel_space import PixelSpace
 from deepvis_toolbox.optimize.method.regularizers import active
 from deepvis_toolbox.optimize.method.result import Outcome
 from deepvis_toolbox.optimize.method.robustness import Robustness
+from deepvis_toolbox.optimize.method.sorted_prior import sorted_prior_for
+from deepvis_toolbox.optimize.method.starts import IMAGE, ClusterStarts
 from deepvis_toolbox.optimize.method.step_policies import MomentPolicy, step_policy
 from deepvis_toolbox.optimize.method.views import Views
 
@@ -63,11 +67,11 @@ class Ascent:
     """x <- r_theta(x + eta * gradient) for a batch of pictures whose objectives lie on one layer."""
 
     def __init__(self, net: Network, objective: Objective, settings: AscentSettings, seeds: Sequence[int]) -> None:
-        """Take `seeds`: one for each picture; they choose the transformations of `robust`."""
-        self._objective, self._settings = objective, settings
+        """Take `seeds`: one for each picture; they choose the transformations of `robust`, and clusters."""
+        self._objective, self._settings, self._seeds = objective, settings, seeds
         canvas = canvas_of(settings, net.preprocessing)
         self._space = PixelSpace(canvas, net.device)
-        asked = (norm_prior_for(net, objective, settings), diversity_for(net, objective, settings))
+        asked = [made(net, objective, settings) for made in (norm_prior_for, sorted_prior_for, diversity_for)]
         self._look = gradient_reader_for(net, objective, self._space, [each for each in asked if each is not None])
         self._policy = step_policy(settings.lr_policy, settings.lr_params)
         self._regularizers = active(settings.regularizers)
@@ -77,7 +81,7 @@ class Ascent:
         )
         self._coarse = CoarseToFine(settings.coarse, canvas.size, settings.max_iter) if settings.coarse else None
         self._views = Views(settings, seeds, net.preprocessing.size, net.device) if settings.views else None
-
+        self._colours = natural_colours_for(net, objective, settings)
         amplitudes = settings.statistics.amplitudes if settings.statistics else None
         self._magnitudes = (
             NaturalMagnitudes(settings.magnitudes, canvas.size, amplitudes, net.device) if settings.magnitudes else None
@@ -91,7 +95,7 @@ class Ascent:
     def climbing(self, start: torch.Tensor, watch: Watch | None = None) -> Iterator[Journal]:
         """Do as `run`, step by step: the same journal after every step, whole after the last. May be left at any
         step."""
-        x = self._parametrization.image(start)
+        x = self._first_image(start)
         rows = torch.arange(len(x), device=x.device)
         journal = Journal(x, self._settings.max_iter, self._settings.push_dir)
         x = x.clone()  # every step writes over the image
@@ -112,6 +116,15 @@ class Ascent:
                 yield journal
         journal.finish(rows, x)
         yield journal
+
+    def _first_image(self, start: torch.Tensor) -> torch.Tensor:
+        """Return what is begun with: noise is noise of the parametrization's parameters, a picture is as it is."""
+        start_at = self._settings.start_at
+        if isinstance(start_at, ClusterStarts):
+            pictures = torch.from_numpy(np.stack([start_at.image_of(seed) for seed in self._seeds])).to(start)
+            return pictures + self._parametrization.image(start - pictures)
+        is_picture = not isinstance(start_at, str) or start_at.startswith(IMAGE)
+        return start if is_picture else self._parametrization.image(start)
 
     def _seen(self, rows: torch.Tensor, x: torch.Tensor, step: int) -> _Seen:
         """Return one look, through this step's random transformation where there is one."""
@@ -167,7 +180,9 @@ class Ascent:
     def _regularized(self, x: torch.Tensor, seen: _Seen, step: int) -> torch.Tensor:
         for regularizer in self._regularizers:
             x = regularizer.apply(x, seen.gradient.whole, step)
-        return x if self._magnitudes is None else self._magnitudes.applied(x)
+        for natural in (self._magnitudes, self._colours):
+            x = x if natural is None else natural.applied(x)
+        return x
 
 
 def _progress(gradient: ImageGradient, direction: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,7 @@ from deepvis_toolbox.optimize.method.regularizers.registry import (
     in_order,
     parameters_of_regularizers,
 )
-from deepvis_toolbox.optimize.method.starts import IMAGE, STARTS
+from deepvis_toolbox.optimize.method.starts import IMAGE, STARTS, ClusterStarts, StartAt
 from deepvis_toolbox.optimize.method.step_policies import step_policy
 
 MOST_STEPS = 1_000_000
@@ -51,8 +51,9 @@ class AscentSettings:
     """How many times the image is looked at; one step fewer is taken."""
     push_dir: int
     """1: find what the unit likes; -1: what it dislikes (best then means lowest)."""
-    start_at: str | NDArray[np.floating]
-    """`mean_plus_rand`, `randu`, `mean`, `image:PATH`, or an array (C, H, W), zero-centred, in pixel units."""
+    start_at: StartAt
+    """`mean_plus_rand`, `randu`, `mean`, `image:PATH`, an array (C, H, W), zero-centred, in pixel units, or
+    `ClusterStarts`, of which each seed takes one."""
     parametrization: str
     """`pixels`, `fourier`, `fourier-decorrelated`, …: the space in which the steps are steepest."""
     robust: float
@@ -60,7 +61,8 @@ class AscentSettings:
     regularizers: Mapping[str, float]
     """The regularizers' parameters by name, all of them, in the order of one step."""
     statistics: PhotographStatistics | None
-    """Of photographs at hand, for `norm_prior` and `magnitudes`; None: what batch norms learnt, and general ones."""
+    """Of photographs at hand, for `norm_prior`, `sorted_prior` and `magnitudes`; None: what batch norms learnt, and
+    general amplitudes."""
     later: Mapping[str, float]
     """The `LATER_PARAMETERS` by name, all of them: `size`, `views`, `against`, …; these are attributes as well."""
 
@@ -71,7 +73,7 @@ class AscentSettings:
         lr_params: Mapping[str, float] | None = None,
         max_iter: int = 500,
         push_dir: int = 1,
-        start_at: str | NDArray[np.floating] = "mean_plus_rand",
+        start_at: StartAt = "mean_plus_rand",
         parametrization: str = "pixels",
         robust: float = 0.0,
         regularizers: Mapping[str, float] | None = None,
@@ -126,7 +128,9 @@ class AscentSettings:
         if self.statistics is not None:
             record["statistics"] = self.statistics.key
         record["lr_params"] = {name: float(value) for name, value in self.lr_params.items()}
-        if not isinstance(self.start_at, str):
+        if isinstance(self.start_at, ClusterStarts):
+            record["start_at"] = self.start_at.key
+        elif not isinstance(self.start_at, str):
             record["start_at"] = f"array:{hashlib.sha256(_as_float32(self.start_at).tobytes()).hexdigest()}"
         return record
 

@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
-from deepvis_toolbox.errors import ToolboxError
+import cv2
+import numpy as np
+
+from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.sources.picture_process import decode_apart
 from deepvis_toolbox.words.layer import Layer, Rect
 from deepvis_toolbox.words.unit import Place, Unit, parse_units
 
 DEEPDREAM = "@deepdream"
+MASK = "@mask:"
+_MASK = re.compile(rf"(.*){MASK}(.+)")
 _AREA = re.compile(r"(.*)@\s*(\d+)\s*-\s*(\d+)\s*,\s*(\d+)\s*-\s*(\d+)\s*")
 
 
@@ -26,9 +33,13 @@ class Term:
     """None: the mean square over all units (DeepDream: Mordvintsev, Olah & Tyka 2015)."""
     area: Rect | None
     """Of the layer's own places, half open; None: all of them."""
+    mask: tuple[tuple[float, ...], ...] | None = None
+    """How much each of the layer's places counts, row by row, their sum 1; None: all in the area as much."""
 
     def __str__(self) -> str:
         what = f"{self.layer}{DEEPDREAM}" if self.channel is None else f"{self.layer}:{self.channel}"
+        if self.mask is not None:
+            return f"{self.factor:+.9g}*{what}{MASK}{hashlib.sha256(repr(self.mask).encode()).hexdigest()[:16]}"
         if self.area is None:
             return f"{self.factor:+.9g}*{what}"
         top, left, bottom, right = self.area
@@ -67,16 +78,22 @@ def composite_of(terms: list[Term], name: str, net: Network) -> Composite:
         raise ToolboxError(f'nothing is left of "{name}": its terms cancel out')
     order = list(net.layers)
     farthest = max((term.layer for term in kept), key=order.index)
-    return Composite(kept, farthest, re.sub(r"\s+", "", name))
+    named = re.sub(rf"{MASK}(\S+)", lambda mask: f"{MASK}{Path(mask[1]).stem}", name)
+    return Composite(kept, farthest, re.sub(r"\s+", "", named))
 
 
 def parse_area_or_layer(text: str, net: Network) -> list[Term] | None:
-    """Return what `layer@deepdream` or `layer:units@rows,columns`, such as `block5:7@0-3,4-9`, means, times 1.
+    """Return what `layer@deepdream`, `layer:units@rows,columns`, such as `block5:7@0-3,4-9`, or `layer:units@mask:FILE`
+    means, times 1.
 
     None for neither; `ToolboxError` for one that the network does not have.
     """
     if text.endswith(DEEPDREAM):
         return [Term(1.0, net.layers.canonical(text.removesuffix(DEEPDREAM)), None, None)]
+    if match := _MASK.fullmatch(text):
+        units = parse_units(match[1], net.layers, net.class_names)
+        masks = {name: _mask(match[2], net.layers[name]) for name in {unit.layer for unit in units}}
+        return [Term(1.0, unit.layer, unit.channel, None, masks[unit.layer]) for unit in units]
     match = _AREA.fullmatch(text)
     if match is None:
         return None
@@ -102,3 +119,15 @@ def _inside(area: Rect, layer: Layer, text: str) -> Rect:
             "the smaller number first"
         )
     return area
+
+
+def _mask(path: str, layer: Layer) -> tuple[tuple[float, ...], ...]:
+    """Return a picture, of any size, as weights of a layer's places: white counts, black does not."""
+    if not (layer.is_spatial or layer.token_grid):
+        raise ToolboxError(f'layer "{layer.name}" has no map of places, so a mask tells nothing there; leave it out')
+    height, width = layer.map_shape
+    grey = decode_apart(user_path(path)).astype(np.float32).mean(2)
+    weights = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.float64)
+    if not weights.any():
+        raise ToolboxError(f'the mask "{path}" is black everywhere, so no place of layer "{layer.name}" counts')
+    return tuple(tuple(float(value) for value in row) for row in weights / weights.sum())

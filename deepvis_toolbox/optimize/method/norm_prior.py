@@ -16,8 +16,10 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.norm_statistics import NormStatistics
 from deepvis_toolbox.network.recording import Recording
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.held_layers import HeldLayers, held_names
 from deepvis_toolbox.optimize.method.objective import Objective
 from deepvis_toolbox.optimize.method.targets import sees_whole_image
+from deepvis_toolbox.words.layer import Rect
 
 SMALLEST = 1e-3
 """Added to deviations, so that a channel that hardly varies has no infinite weight."""
@@ -31,66 +33,68 @@ class NormPrior:
     """
 
     def __init__(
-        self, statistics: Mapping[str, NormStatistics], weight: float, views: int, device: torch.device
+        self,
+        statistics: Mapping[str, NormStatistics],
+        weight: float,
+        views: int,
+        device: torch.device,
+        windows: Mapping[str, Rect] | None = None,
     ) -> None:
-        """Take `statistics`: by layer, at least one, in the network's order."""
-        self._weight, self._views = weight, views
+        """Take `statistics`: by layer, at least one, in the network's order. `windows`: as `HeldLayers`."""
+        self._weight = weight
+        self._held = HeldLayers(statistics, views, windows)
         self._statistics = {name: _on(each, device) for name, each in statistics.items()}
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The layers whose statistics count."""
-        return tuple(self._statistics)
+        return self._held.names
 
     def distance(self, recording: Recording) -> torch.Tensor:
         """Return each picture's distance, float32 (M,), for a recording of its views, (M * views, …)."""
-        found = (
-            _Shift(self._of_pictures(recording.below_rectifier(name)), learnt)
-            for name, learnt in self._statistics.items()
-        )
+        found = (_Shift(self._held.of_pictures(recording, name), learnt) for name, learnt in self._statistics.items())
         return torch.stack([shift.distance for shift in found]).sum(0)
 
     def diffs(self, recording: Recording) -> dict[str, torch.Tensor]:
         """Return the derivative of -weight * distance by each layer's values below its rectifier, float32
         (M * views, C, H, W), times the number of views: what is climbed is a mean over them."""
-        return {name: self._diff(recording.below_rectifier(name), learnt) for name, learnt in self._statistics.items()}
+        return {name: self._diff(recording, name, learnt) for name, learnt in self._statistics.items()}
 
-    def _diff(self, values: torch.Tensor, learnt: NormStatistics) -> torch.Tensor:
-        rows = self._of_pictures(values)
-        by_value = _Shift(rows, learnt).derivative().mul_(-self._weight * self._views)
-        _, channels, height, width = values.shape
-        return by_value.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
-
-    def _of_pictures(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the values of each picture's views and places, float32 (M, views * H * W, C)."""
-        count, channels = values.shape[:2]
-        return values.permute(0, 2, 3, 1).reshape(count // self._views, -1, channels)
+    def _diff(self, recording: Recording, name: str, learnt: NormStatistics) -> torch.Tensor:
+        shift = _Shift(self._held.of_pictures(recording, name), learnt)
+        by_value = shift.derivative().mul_(-self._weight * self._held.views)
+        return self._held.as_maps(by_value, recording, name)
 
 
 def norm_prior_for(net: Network, objective: Objective, settings: AscentSettings) -> NormPrior | None:
-    """Return the prior that the settings ask for: over the layers that the objective's is computed from. Of these the
-    first and the last count, and between them those without a rectifier, where there are some, else all.
+    """Return the prior that the settings ask for, over the layers of `held_names`.
 
     None where they ask for none, or nothing lies below with a batch norm; nor for a unit that sees a part of the image
-    alone: the statistics are of whole images. Raises `ToolboxError` for a network without batch norms.
+    alone where the statistics are of whole images. Raises `ToolboxError` for a network without batch norms.
     """
     if not settings.norm_prior:
         return None
-    statistics = net.norm_statistics if settings.statistics is None else settings.statistics.layers
+    own = settings.statistics
+    statistics = net.norm_statistics if own is None else own.layers
     if not statistics:
         raise ToolboxError(
             f"norm_prior needs batch norms, and {net.name} shows none; leave it out, or give --statistics FOLDER, "
             "photographs whose statistics take their place"
         )
-    below = {name for layer in objective.layers for name in net.layers_below(layer)}
-    known = {name: each for name, each in statistics.items() if name in below}
-    place = getattr(objective, "place", None)
-    if not known or not (settings.views or sees_whole_image(net, objective.layers[-1], place)):
+    names = held_names(net, objective.layers, {name: each.is_rectified for name, each in statistics.items()})
+    if not names or not may_be_held(net, objective, settings):
         return None
-    ends = (next(iter(known)), next(reversed(known)))
-    plain = {name: each for name, each in known.items() if not each.is_rectified or name in ends}
-    chosen = plain if any(not each.is_rectified for each in known.values()) else known
-    return NormPrior(chosen, settings.norm_prior, max(1, int(settings.views)), net.device)
+    chosen = {name: statistics[name] for name in names}
+    windows = own.windows if own is not None else None
+    return NormPrior(chosen, settings.norm_prior, max(1, int(settings.views)), net.device, windows)
+
+
+def may_be_held(net: Network, objective: Objective, settings: AscentSettings) -> bool:
+    """Return whether statistics tell anything of what the objective sees: of whole images, where it sees all of the
+    image; a unit's own, of the places that it sees."""
+    if settings.views or (settings.statistics is not None and settings.statistics.windows):
+        return True
+    return sees_whole_image(net, objective.layers[-1], getattr(objective, "place", None))
 
 
 class _Shift:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deepvis_toolbox.optimize.method.starts import CLUSTERS, ClusterStarts
 from deepvis_toolbox.optimize.method.targets import Target
 
 Outcome = Literal["majority", "no majority", "zero gradient", "not finite"]
@@ -68,5 +69,12 @@ def is_start(outcome: object, steps: object, best_step: object, start_at: object
 
     One that was to look only once has not failed.
     """
-    noise_kept = isinstance(start_at, str) and start_at in NOISE and isinstance(steps, int) and steps > 1
+    noise_kept = _is_no_picture(start_at) and isinstance(steps, int) and steps > 1
     return (outcome in FAILURES or noise_kept) and isinstance(best_step, int) and best_step <= 0
+
+
+def _is_no_picture(start_at: object) -> bool:
+    """Return whether a start, as settings or records say it, is noise, or the blurred mean of a cluster."""
+    if isinstance(start_at, ClusterStarts):
+        return True
+    return isinstance(start_at, str) and (start_at in NOISE or start_at.startswith(f"{CLUSTERS}:"))

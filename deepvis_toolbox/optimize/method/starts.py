@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ Start = Callable[[np.random.RandomState, tuple[int, int, int], Floats], NDArray[
 SIGMA = 10.0
 """Standard deviation of `mean_plus_rand`, in pixel units."""
 IMAGE = "image:"
+CLUSTERS = "clusters"
+"""How records of pictures with `ClusterStarts` begin."""
 STARTS: Registry[Start] = Registry("start image")
 
 
@@ -48,19 +51,47 @@ def _mean(random: np.random.RandomState, shape: tuple[int, int, int], mean: Floa
     return np.zeros(shape)
 
 
-def start_image(start_at: str | NDArray[np.floating], seed: int, preprocessing: Preprocessing) -> Floats:
+@dataclass(frozen=True, eq=False)
+class ClusterStarts:
+    """Images of which each seed takes one to start from, in turn, with the noise of `mean_plus_rand`."""
+
+    images: NDArray[np.float32]
+    """float32 (K, C, H, W), zero-centred, in pixel units."""
+
+    @property
+    def key(self) -> str:
+        """How many, and SHA-256 of all values."""
+        return f"{CLUSTERS}:{len(self.images)}:{hashlib.sha256(self.images.tobytes()).hexdigest()}"
+
+    def image_of(self, seed: int) -> NDArray[np.float32]:
+        """Return the image that a seed takes, float32 (C, H, W)."""
+        return self.images[seed % len(self.images)]
+
+    def start(self, seed: int) -> NDArray[np.floating]:
+        """Return a seed's start image, float64 (C, H, W), zero-centred, in pixel units."""
+        image = self.image_of(seed)
+        return image + np.random.RandomState(seed).normal(0, SIGMA, image.shape)
+
+
+StartAt = str | NDArray[np.floating] | ClusterStarts
+
+
+def start_image(start_at: StartAt, seed: int, preprocessing: Preprocessing) -> Floats:
     """Return the start image for a seed: float32 (C, H, W), zero-centred, pixel units, not yet clipped to 0-255.
 
-    `start_at`: a name of `STARTS`, `image:PATH`, or an array (C, H, W). Raises `ToolboxError` for a picture that cannot
-    be read, an array of the wrong shape or with values that are not finite, and a seed outside 0 to 2**32 - 1.
+    `start_at`: a name of `STARTS`, `image:PATH`, `ClusterStarts`, or an array (C, H, W). Raises `ToolboxError` for a
+    picture that cannot be read, an array of the wrong shape or with values that are not finite, and a seed outside 0 to
+    2**32 - 1.
     """
     shape = preprocessing.input_shape
+    if isinstance(start_at, ClusterStarts):
+        _check_seed(seed)
+        return _checked(start_at.start(seed), shape)
     if not isinstance(start_at, str):
         return _checked(np.asarray(start_at), shape)
     if start_at.startswith(IMAGE):
         return preprocessing.to_pixels(preprocessing.to_input(decode_apart(Path(start_at.removeprefix(IMAGE)))))
-    if not 0 <= seed < 2**32:
-        raise ToolboxError(f"the seed {seed} is outside 0 to {2**32 - 1}")
+    _check_seed(seed)
     return STARTS[start_at](np.random.RandomState(seed), shape, preprocessing.mean_map).astype(np.float32)
 
 
@@ -71,6 +102,11 @@ def file_hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ToolboxError(f'cannot read the picture "{path}": {os_reason_of(error)}') from error
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise ToolboxError(f"the seed {seed} is outside 0 to {2**32 - 1}")
 
 
 def _checked(image: NDArray[np.floating], shape: tuple[int, int, int]) -> Floats:

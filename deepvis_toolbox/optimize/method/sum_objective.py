@@ -13,7 +13,7 @@ from deepvis_toolbox.words.layer import Layer
 
 
 class TermObjective(LayerObjective):
-    """The mean of a unit over an area, or the mean square of all units there."""
+    """The mean of a unit over an area, or by a mask, or the mean square of all units."""
 
     def __init__(self, layer: Layer, term: Term, direction: int) -> None:
         """`direction`: 1 up, -1 down. The term's factor is the sum's."""
@@ -21,12 +21,12 @@ class TermObjective(LayerObjective):
         self._channels = slice(None) if term.channel is None else slice(term.channel, term.channel + 1)
         self._squared = term.channel is None
         self._places = _places_of(term, layer)
+        self._shares = _shares_of(term, layer)
 
     def read(self, values: torch.Tensor, below: torch.Tensor) -> Reading:
         """Do as the base class says."""
         of_both = [self._own(each) for each in (values, values if self._squared else below)]
-        means = [(each.square() if self._squared else each).flatten(1).mean(1) for each in of_both]
-        return of_no_unit(*means)
+        return of_no_unit(*(self._mean(each.square() if self._squared else each) for each in of_both))
 
     def diff(self, values: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
         """Do as the base class says."""
@@ -34,12 +34,17 @@ class TermObjective(LayerObjective):
         own = self._own(values)
         slope = 2 * own if self._squared else torch.ones_like(own)
         places = slice(None) if self._places is None else self._places.to(maps.device)
-        maps[:, self._channels, places] = slope * (self.direction / own[0].numel())
+        share = 1 / own[0].numel() if self._shares is None else self._shares.to(maps)
+        maps[:, self._channels, places] = slope * (self.direction * share)
         return from_maps(maps, self.layer)
 
     def only(self, rows: torch.Tensor) -> TermObjective:  # noqa: ARG002
         """Do as the base class says."""
         return self
+
+    def _mean(self, own: torch.Tensor) -> torch.Tensor:
+        """Return the mean of (N, channels, places), (N,)."""
+        return own.flatten(1).mean(1) if self._shares is None else (own * self._shares.to(own)).sum((1, 2))
 
     def _own(self, values: torch.Tensor) -> torch.Tensor:
         """Return its channels at its places, float32 (N, channels, places)."""
@@ -78,6 +83,15 @@ class SumObjective(Objective):
 def added(diffs: Mapping[str, torch.Tensor], more: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the derivatives of both by layer, float32 (N, …), their sum where both have a layer."""
     return {**diffs, **{name: diffs[name] + diff if name in diffs else diff for name, diff in more.items()}}
+
+
+def _shares_of(term: Term, layer: Layer) -> torch.Tensor | None:
+    """Return what each place counts by a mask, float32 (places,), of all places of a flattened map; None without."""
+    if term.mask is None:
+        return None
+    shares = torch.tensor(term.mask, dtype=torch.float32).flatten()
+    first = layer.flat_place(0, 0)  # tokens that are no place come before
+    return torch.cat([torch.zeros(first), shares])
 
 
 def _places_of(term: Term, layer: Layer) -> torch.Tensor | None:

@@ -62,7 +62,7 @@ def parse_sum(text: str, net: Network) -> Direction | Composite:
 
 def _is_composite(term: Term, net: Network) -> bool:
     """Return whether a term is no unit at a place or over its whole map."""
-    return term.channel is None or (term.area is not None and _place_of(term, net) is None)
+    return term.channel is None or term.mask is not None or (term.area is not None and _place_of(term, net) is None)
 
 
 def _place_of(term: Term, net: Network) -> Place:

@@ -85,6 +85,11 @@ def checked_target(target: Target, net: Network) -> Target:
     return Direction(layer.name, weights, target.name, filled_place(place, layer.name, net))
 
 
+def layers_of(target: Target) -> list[str]:
+    """Return the layers whose values a target is a function of."""
+    return [term.layer for term in target.terms] if isinstance(target, Composite) else [target.layer]
+
+
 def batch_key(target: Target) -> Hashable:
     """Targets with equal keys can climb in one batch."""
     return (target.layer, target.place) if isinstance(target, Unit) else target

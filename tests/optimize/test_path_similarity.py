@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepvis_toolbox.judging.path_similarity import (
+from deepvis_toolbox.optimize.natural.path_similarity import (
     PathSimilarity,
     RandomPictures,
     mean_of,

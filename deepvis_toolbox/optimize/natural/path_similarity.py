@@ -4,6 +4,7 @@ Source: Geirhos et al., Don't trust your eyes: on the (un)reliability of feature
 picture that excites a unit by other ways than natural ones do is told by the layers below, which it activates in other
 ways. There, whole maps are correlated as they are. Here each unit counts by its mean over places, in deviations from
 what random photographs give: most of a map's values are alike for all pictures, and where a thing lies is left aside.
+Of a unit that sees a part of the image alone, that part counts, and in the layers below the places that lie in it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.method.windows import cut
+from deepvis_toolbox.words.layer import Rect
 
 Means = dict[str, torch.Tensor]
 """By layer: the units' means over places, float64 (N, units)."""
@@ -76,13 +79,17 @@ def mean_of(found: Sequence[PathSimilarity]) -> PathSimilarity:
     return PathSimilarity(found[0].layers, *arrays)
 
 
-def means_over_places(net: Network, x: torch.Tensor, layers: Sequence[str]) -> Means:
-    """Return the layers' means for images x, float32 (N, C, H, W)."""
+def means_over_places(
+    net: Network, x: torch.Tensor, layers: Sequence[str], windows: Mapping[str, Rect] | None = None
+) -> Means:
+    """Return the layers' means for images x, float32 (N, C, H, W): over all places, or over those of `windows`."""
     found: Means = {}
 
     def keep(layer: str, value: torch.Tensor, below: torch.Tensor | None) -> None:  # noqa: ARG001
         if net.layers[layer].is_tokens:
             value = value.mean(1)
+        elif value.ndim > 2:
+            value = cut(value, windows.get(layer) if windows else None)
         found[layer] = value.flatten(2).mean(2).double() if value.ndim > 2 else value.double().clone()
 
     net.visit(x, layers, keep)
@@ -90,14 +97,18 @@ def means_over_places(net: Network, x: torch.Tensor, layers: Sequence[str]) -> M
 
 
 def path_similarity(
-    preferred: torch.Tensor, top: torch.Tensor, random: Mapping[str, RandomPictures], net: Network
+    preferred: torch.Tensor,
+    top: torch.Tensor,
+    random: Mapping[str, RandomPictures],
+    net: Network,
+    windows: Mapping[str, Rect] | None = None,
 ) -> PathSimilarity:
     """Return how alike the layers of `random` are for a preferred image (1, C, H, W) and a unit's top photographs
-    (N, C, H, W), N at least 2, network inputs in float32.
+    (N, C, H, W), N at least 2, network inputs in float32. `windows`: as in `means_over_places`.
 
     A mean of cosines is the product of mean directions, so no pairs are counted.
     """
-    means, count = means_over_places(net, torch.cat([preferred, top]), list(random)), len(top)
+    means, count = means_over_places(net, torch.cat([preferred, top]), list(random), windows), len(top)
     values = np.zeros((len(random), 3))
     for number, (layer, strangers) in enumerate(random.items()):
         own, *others = strangers.directions(means[layer])
