@@ -9,7 +9,7 @@ from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import GifImagePlugin, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.regular_file import open_regular, read_regular
@@ -17,6 +17,7 @@ from deepvis_toolbox.sources import picture_budget
 from deepvis_toolbox.sources.bands import Rows, from_bands
 from deepvis_toolbox.sources.bare_pixels import without_remarks
 from deepvis_toolbox.sources.deep_pixels import deep_rows, eight_bits, grey_level
+from deepvis_toolbox.sources.gif_canvas import covered_part, with_nothing_beside
 from deepvis_toolbox.sources.many_bands import array_bands, is_array
 from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES, MAX_PIXELS
 from deepvis_toolbox.sources.tiff_samples import (
@@ -238,7 +239,7 @@ def _shallow_rows(picture: Image.Image, data: bytes) -> Rows:
     """Return what gives the rows, (rows, W, 3 or 4), of a picture with up to 8 bits a channel."""
     if picture.mode == "LAB":
         return lambda top, bottom: rgb_of_lab(picture.crop((0, top, picture.width, bottom)))
-    part = _covered_part(picture)
+    part = covered_part(picture)
     level = grey_level(picture, data)
     if level is not None:
         picture.info["transparency"] = level
@@ -250,30 +251,9 @@ def _shallow_rows(picture: Image.Image, data: bytes) -> Rows:
 
     def rows(top: int, bottom: int) -> NDArray[np.uint8]:
         pixels = np.asarray(picture.crop((0, top, picture.width, bottom)).convert(mode))
-        return _with_nothing_beside(part, pixels, top) if part else pixels
+        return with_nothing_beside(part, pixels, top) if part else pixels
 
     return rows
-
-
-def _covered_part(picture: Image.Image) -> tuple[int, int, int, int] | None:
-    """Return left, top, right and bottom of a GIF's first picture where it leaves a part of the canvas free; before it
-    is decoded."""
-    if not isinstance(picture, GifImagePlugin.GifImageFile) or not picture.tile:
-        return None
-    left, top, right, bottom = picture.tile[0].extents or (0, 0, *picture.size)
-    return None if (left, top, right, bottom) == (0, 0, *picture.size) else (left, top, right, bottom)
-
-
-def _with_nothing_beside(
-    part: tuple[int, int, int, int], pixels: NDArray[np.uint8], first_row: int
-) -> NDArray[np.uint8]:
-    """Return rows × W × 4, transparent beside the part, where Pillow paints some colour of a palette."""
-    left, right = part[0], part[2]
-    top, bottom = (max(0, row - first_row) for row in (part[1], part[3]))
-    covered = np.zeros((*pixels.shape[:2], 4), np.uint8)
-    covered[top:bottom, left:right, 3] = 255
-    covered[top:bottom, left:right, : pixels.shape[2]] = pixels[top:bottom, left:right]
-    return covered
 
 
 def _laid_on_grey(tiff: TiffColours) -> NDArray[np.uint8]:
