@@ -20,8 +20,8 @@ def covered_part(picture: Image.Image) -> Part | None:
 
 
 def with_nothing_beside(part: Part, pixels: NDArray[np.uint8], first_row: int) -> NDArray[np.uint8]:
-    """Return rows of a picture, uint8 rows × W × 4, transparent beside the part, where Pillow paints some colour of a
-    palette. `pixels`: the rows from `first_row` on, as Pillow gives them, uint8 rows × W × 3 or 4."""
+    """Return rows of a picture, uint8 H×W×4, transparent beside the part, where Pillow paints some colour of a
+    palette. `pixels`: the rows from `first_row` on, as Pillow gives them, uint8 H×W×3 or H×W×4."""
     left, right = part[0], part[2]
     top, bottom = (max(0, row - first_row) for row in (part[1], part[3]))
     covered = np.zeros((*pixels.shape[:2], 4), np.uint8)
