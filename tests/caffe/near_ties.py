@@ -18,6 +18,10 @@ from torch import fx, nn
 NOISE = 3e-7
 """Of a blob's largest value: what float32 sums of some hundred products leave uncertain."""
 
+WITHOUT_RECTIFIER = {"pool_final", "prob"}
+"""SqueezeNet's origins whose plain gradient autograd gives alone: it can be computed again in double precision."""
+TOLERANCE = 1e-4
+"""Of the largest absolute value."""
 MOST_TRIED = 60
 
 
@@ -85,6 +89,12 @@ def _window_ties(x: torch.Tensor, pool: Any) -> list[tuple[tuple[int, ...], floa
         if at[2] < height and at[3] < width:
             ties[at] = 2 * float(gap[n, c, i, j])
     return list(ties.items())
+
+
+def is_of_near_ties(network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor, given: np.ndarray) -> bool:
+    """Whether a gradient at the input, of SqueezeNet's shape, is one that nothing but a near tie tells from ours."""
+    gradients = gradients_of_near_ties(network, x, origin, diff)
+    return any(np.abs(each - given).max() < TOLERANCE * np.abs(given).max() for each in gradients)
 
 
 def gradients_of_near_ties(network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor) -> Iterator[np.ndarray]:

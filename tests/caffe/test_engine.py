@@ -15,6 +15,7 @@ from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.caffe.process import Installation
 from deepvis_toolbox.identity import first_other
 from deepvis_toolbox.network.interface import Network
+from tests.caffe.near_ties import WITHOUT_RECTIFIER, is_of_near_ties
 from tests.caffe.random_weights import write_random_weights
 from tests.caffe.small_networks import googlenet_like, resnet_like
 
@@ -56,7 +57,9 @@ def test_forward_gives_the_values_of_the_reference(squeezenet: Network, referenc
 
 
 @pytest.mark.parametrize("k", [0, 1])
-def test_backward_gives_the_gradients_of_the_reference(squeezenet: Network, reference: dict[str, Any], k: int) -> None:
+def test_backward_gives_the_gradients_of_the_reference(
+    squeezenet: Network, reference: dict[str, Any], shared: Path, k: int
+) -> None:
     x = torch.from_numpy(reference[f"input{k}"])
     passes = [key for key in reference if key.startswith(f"back{k}|") and key.count("|") == 4]
     assert {key.rpartition("|")[2] for key in passes} == {"grad", "deconv"}
@@ -67,7 +70,13 @@ def test_backward_gives_the_gradients_of_the_reference(squeezenet: Network, refe
         arrived = {
             name: value.numpy() for name, value in squeezenet.backward(x, blob, diff, mode, ["data", *inner]).items()
         }
-        assert _error(arrived["data"], reference[key], np.abs(reference[key]).max()) < 1e-4, key
+        theirs, ours = reference[key], arrived["data"]
+        if _error(ours, theirs, np.abs(theirs).max()) > 1e-4 and blob in WITHOUT_RECTIFIER and mode == "grad":
+            by_torch = _squeezenet(shared, "torch")
+            assert all(is_of_near_ties(by_torch, x, blob, diff, gradient) for gradient in (ours, theirs)), key
+            assert np.linalg.norm(ours) == pytest.approx(np.linalg.norm(theirs), rel=1e-3), key
+            continue
+        assert _error(ours, theirs, np.abs(theirs).max()) < 1e-4, key
         for name in inner:
             found = arrived[name].ravel()[reference[f"{key}|{name}|i"]]
             assert _error(found, reference[f"{key}|{name}|v"], np.abs(arrived[name]).max()) < 1e-4, (key, name)

@@ -11,14 +11,11 @@ import pytest
 import torch
 
 from deepvis_toolbox import load_network
-from tests.caffe.near_ties import gradients_of_near_ties
+from tests.caffe.near_ties import WITHOUT_RECTIFIER, is_of_near_ties
 from tests.devices import DEVICES
 
 TOLERANCE = 1e-4
 """Of the largest absolute value of the compared blob."""
-
-WITHOUT_RECTIFIER = {"pool_final", "prob"}
-"""Origins whose plain gradient autograd gives alone, so that it can be computed again in double precision."""
 
 
 @pytest.fixture(scope="module")
@@ -80,19 +77,13 @@ def test_every_gradient_and_deconv_is_the_same(recorded: tuple[int, Any], refere
         signals = recording.backward(blob, diff, mode, at=[network.input_name, *below])
         differences = _differences(signals, reference, key, network.input_name)
         if max(differences.values()) > TOLERANCE and blob in WITHOUT_RECTIFIER and mode == "grad":
-            assert _is_a_near_tie(network, recording.input, blob, diff, reference[key]), key
+            assert is_of_near_ties(network, recording.input, blob, diff, reference[key]), key
             ours = np.linalg.norm(signals[network.input_name].cpu().numpy())
             assert ours == pytest.approx(np.linalg.norm(reference[key]), rel=1e-3), key
             differences = dict.fromkeys(differences, 0.0)
         worst |= differences
     assert len(worst) == 30
     assert {key: value for key, value in worst.items() if value > TOLERANCE} == {}
-
-
-def _is_a_near_tie(network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor, theirs: np.ndarray) -> bool:
-    largest = np.abs(theirs).max()
-    gradients = gradients_of_near_ties(network, x, origin, diff)
-    return any(_worst(gradient, theirs, largest) < TOLERANCE for gradient in gradients)
 
 
 def _differences(signals: dict[str, torch.Tensor], reference: Any, key: str, input_name: str) -> dict[str, float]:
