@@ -10,7 +10,9 @@ import torch
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, load_network, preferred_images
 from deepvis_toolbox.optimize.cli.optimize_command import main
+from deepvis_toolbox.optimize.files.record import identity
 from deepvis_toolbox.optimize.method.photographs import photograph_statistics
+from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import is_start
 from deepvis_toolbox.optimize.method.seen_places import seen_places
 from deepvis_toolbox.optimize.method.starts import SIGMA, ClusterStarts, start_image
@@ -288,3 +290,33 @@ def test_a_unit_whose_photographs_are_gone_is_told_and_the_rest_is_made(tmp_path
     said = capsys.readouterr()
     assert f"fc:{gone}: its scan has" in said.err
     assert "1 picture made, 1 with problems" in said.out
+
+
+@pytest.mark.parametrize(
+    ("parametrization", "start", "is_another"),
+    [("fourier", "image", True), ("pixels", "image", False), ("fourier", "mean_plus_rand", False)],
+)
+def test_a_record_of_a_picture_that_was_taken_for_parameters_is_anothers(
+    tmp_path, scanned, capsys, parametrization, start, is_another
+):
+    start_at = f"image:{scanned[0] / 'photographs' / '00.png'}" if start == "image" else start
+    asked = ("--units", "fc:1", "--parametrization", parametrization, "--start-at", start_at)
+    assert optimized(scanned, tmp_path, *asked) == 0
+    ((path, made),) = [(path, json.loads(path.read_text())) for path in tmp_path.rglob("*_info.json")]
+    assert ("start_taken" in made["settings"]) == is_another
+    made["settings"].pop("start_taken", None)  # as until November 2026
+    path.write_text(json.dumps(made))
+    capsys.readouterr()
+    assert optimized(scanned, tmp_path, *asked) == (2 if is_another else 0)
+    said = capsys.readouterr()
+    assert ("of another run (start_taken: None there, 'as it is' now); --brave overwrites it" in said.err) == is_another
+    assert optimized(scanned, tmp_path, *asked, "--brave") == 0
+    assert ("start_taken" in json.loads(path.read_text())["settings"]) == is_another
+
+
+@pytest.mark.parametrize("start_at", [np.zeros((3, 24, 20), np.float32), ClusterStarts(np.zeros((1, 3, 24, 20), "f"))])
+def test_arrays_are_pictures_and_clusters_have_records_of_their_own(scanned, start_at):
+    _, net = scanned
+    settings = AscentSettings(start_at=start_at, parametrization="fourier-decorrelated")
+    found = identity(net, AscentTask(UNIT, 0), settings)["settings"]
+    assert ("start_taken" in found) == isinstance(start_at, np.ndarray)

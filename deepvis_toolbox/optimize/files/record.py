@@ -17,7 +17,7 @@ from deepvis_toolbox.optimize.files.shown_image import seen_part
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import FAILURES, AscentResult, Outcome
-from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash
+from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash, is_picture
 from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.version import __version__
 from deepvis_toolbox.words.unit import Unit
@@ -25,6 +25,11 @@ from deepvis_toolbox.words.unit import Unit
 TRACES = ("objective", "below", "largest", "is_max", "norm", "distance", "std")
 DIGITS = 7
 """Significant digits of a trace's numbers in the record: all that a float32 has."""
+PIXELS = "pixels"
+"""The parametrization in which a picture and its parameters are the same."""
+AS_IT_IS = "as it is"
+"""Pictures that ascents in another parametrization begin with: until November 2026 they were taken for its parameters,
+and what came of that is another picture."""
 LARGEST_RECORD = 64 << 20
 Record = dict[str, Any]
 
@@ -54,6 +59,8 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
     parameters = settings.as_record()
     if parameters["start_at"].startswith(IMAGE):
         parameters["start_image_sha256"] = file_hash(Path(parameters["start_at"].removeprefix(IMAGE)))
+    if settings.parametrization != PIXELS and is_picture(settings.start_at):
+        parameters["start_taken"] = AS_IT_IS
     return {
         "network": network,
         "input": net.preprocessing.identity(),
