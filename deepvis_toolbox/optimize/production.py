@@ -47,6 +47,25 @@ def store_files(net: Network, store: UnitImageStore, suffix: str = ".png", group
     return StoreFiles(store, lambda layer: filled_place(None, layer, net), suffix, group)
 
 
+def checked_tasks(
+    net: Network, targets: Sequence[Target], seeds: Sequence[int], settings: AscentSettings
+) -> list[AscentTask]:
+    """Return a picture of each target, at the place that it means, and seed."""
+    return tasks_of((checked_target(target, net) for target in targets), seeds, settings)
+
+
+def check_names(pictures: Sequence[AscentTask], output: Output) -> set[Path]:
+    """Return the folders of the pictures' files. `ToolboxError` where two pictures would have the same name."""
+    named: dict[Path, AscentTask] = {}
+    for picture in pictures:
+        name = output.files.path(picture, INFO, RECORD_SUFFIX)
+        if named.setdefault(name, picture) != picture:
+            both = f"{named[name]} and {picture}"
+            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --template"
+            raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
+    return {path.parent for path in named}
+
+
 def pictures_to_make(
     net: Network,
     targets: Sequence[Target],
@@ -61,13 +80,9 @@ def pictures_to_make(
     """
     output.check_store(net)
     wanted: list[AscentTask] = []
-    named: dict[Path, AscentTask] = {}
-    for picture in tasks_of((checked_target(target, net) for target in targets), seeds, settings):
-        name = output.files.path(picture, INFO, RECORD_SUFFIX)
-        if named.setdefault(name, picture) != picture:
-            both = f"{named[name]} and {picture}"
-            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --template"
-            raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
+    pictures = checked_tasks(net, targets, seeds, settings)
+    folders = check_names(pictures, output)
+    for picture in pictures:
         if output.overwrite:
             wanted.append(picture)
         elif found := output.finished(net, picture, settings):
@@ -80,7 +95,7 @@ def pictures_to_make(
             summary.problems.append(blocked)
         else:
             wanted.append(picture)
-    for folder in {path.parent for path in named}:
+    for folder in folders:
         remove_partial_files(folder, ABANDONED_SECONDS)
     return wanted
 

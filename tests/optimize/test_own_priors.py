@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, load_network, preferred_images
+from deepvis_toolbox.optimize.cli import making
 from deepvis_toolbox.optimize.cli.optimize_command import main
 from deepvis_toolbox.optimize.files.record import identity
 from deepvis_toolbox.optimize.method.photographs import photograph_statistics
@@ -20,6 +21,7 @@ from deepvis_toolbox.optimize.method.windows import moved_there
 from deepvis_toolbox.optimize.natural.facets import BLUR, cluster_starts, clusters_of
 from deepvis_toolbox.optimize.natural.own_priors import OwnPriors
 from deepvis_toolbox.optimize.natural.photographs import photographs_of_scan
+from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.scan.scanning import scan
 from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
 from tests.judging.test_judge import model
@@ -320,3 +322,40 @@ def test_arrays_are_pictures_and_clusters_have_records_of_their_own(scanned, sta
     settings = AscentSettings(start_at=start_at, parametrization="fourier-decorrelated")
     found = identity(net, AscentTask(UNIT, 0), settings)["settings"]
     assert ("start_taken" in found) == isinstance(start_at, np.ndarray)
+
+
+class Counted(Silence):
+    """A progress display that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.advanced, self.notes = 0.0, []
+
+    def advance(self, amount: float = 1) -> None:
+        self.advanced += amount
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_each_units_photographs_are_looked_at_once_and_the_bar_says_so(tmp_path, scanned, monkeypatch):
+    looked, shown = [], []
+    look = OwnPriors.settings_for
+    monkeypatch.setattr(OwnPriors, "settings_for", lambda own, how, to: looked.append(str(to)) or look(own, how, to))
+    monkeypatch.setattr(making, "progress_of", lambda _, total, *__: shown.append((Counted(), total)) or shown[-1][0])
+    asked = ["--units", "fc:1,3", "--statistics", "top"]
+    for seeds in ("0,1", "0-2"):
+        assert optimized(scanned, tmp_path, *asked, "--seeds", seeds) == 0
+    assert looked == ["fc:1", "fc:3"] * 2
+    for bar, total in shown:
+        assert bar.advanced == pytest.approx(total)
+        assert {"fc:1: its top photographs", "fc:3: its top photographs"} <= set(bar.notes)
+    assert [total for _, total in shown] == [4, 6]
+
+
+def test_two_units_under_one_name_are_refused_before_their_photographs_are_looked_at(tmp_path, scanned):
+    folder, _ = scanned
+    asked = ["--model", str(folder / "own" / "model.yaml"), "--trust", str(folder / "own"), "-q", "--brave"]
+    asked += ["--maxes", str(folder / "maxes"), "--statistics", "top", "--units", "fc:1,3", "--max-iter", "2"]
+    with pytest.raises(ToolboxError, match=r"would both be written to .*tell them apart"):
+        main([*asked, "--out", str(tmp_path / "made"), "--template", "%(p.rand_seed)s"])
+    assert not list(tmp_path.iterdir())
