@@ -11,8 +11,9 @@ from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, DiskFullError, remov
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderGoneError
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.kept_numbers import keep_numbers
 from deepvis_toolbox.optimize.files.montages import write_montages
-from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Output
+from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Beside, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch, climbed_batches, tasks_of
@@ -170,14 +171,19 @@ def make_unit_images(
     progress: Progress,
     batch_size: int | Literal["auto"] = "auto",
     overwrite: bool = False,
+    beside: Beside | None = None,
 ) -> Summary:
-    """Make preferred images of units, into the store, with their montages: what is there already is kept."""
-    output = Output(store_files(net, store), overwrite=overwrite)
+    """Make preferred images of units, into the store, with their montages: what is there already is kept.
+
+    `beside`: tells what photographs say of a picture, for its record.
+    """
+    output = Output(store_files(net, store), overwrite=overwrite, beside=beside)
     summary = Summary()
     pictures = pictures_to_make(net, units, seeds, settings, output, summary)
     make_pictures(net, pictures, settings, output, summary, progress, batch_size)
     targets = [checked_target(unit, net) for unit in units]
     summary.written += write_montages(net, output.files, targets, summary.problems, summary.failed)
+    keep_numbers(output.files, targets, summary.problems)
     return summary
 
 

@@ -16,7 +16,7 @@ from deepvis_toolbox.command_line.talking import begin_talking, print_json
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.cli.comparison_judges import check_judges, judges_of
+from deepvis_toolbox.optimize.cli.judges import OpenedJudges, opened_judges
 from deepvis_toolbox.optimize.cli.making import Run, made
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.photograph_flags import (
@@ -27,6 +27,7 @@ from deepvis_toolbox.optimize.cli.photograph_flags import (
     with_statistics,
 )
 from deepvis_toolbox.optimize.cli.target_flags import DEFAULT_CHANNEL, targets_of
+from deepvis_toolbox.optimize.files.kept_numbers import keep_numbers
 from deepvis_toolbox.optimize.files.montages import write_comparison, write_montages
 from deepvis_toolbox.optimize.files.output import Kind, Output
 from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
@@ -71,26 +72,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parameters = given_settings(given)
     with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
-        check_judges(given, net, targets)
-        photographs = photographs_of(given, net, clusters)
-        runs = _held(
-            given, net, _runs(given, net, targets, parameters, say), own_priors_of(given, photographs, clusters)
-        )
-        outputs = [_output(given, net, run.name, run.settings, photographs) for run in runs]
-        with _alone(given, outputs[0]) as lock:
-            outputs = [replace(output, lock=lock) for output in outputs]
-            summary = made(given, net, [*zip(runs, outputs, strict=True)], say)
-            checked = [checked_target(target, net) for target in targets]
-            if given.compare:
-                panels = [(run.name, out.files) for run, out in zip(runs, outputs, strict=True)]
-                with judges_of(given, net) as judged:
-                    summary.written += write_comparison(panels, checked, summary.problems, summary.failed, judged)
-            else:
-                files = outputs[0].files
-                summary.written += write_montages(net, files, checked, summary.problems, summary.failed)
-            lock.check()
+        with opened_judges(given, net, targets) as judges:
+            photographs = photographs_of(given, net, clusters)
+            own = own_priors_of(given, photographs, clusters)
+            runs = _held(given, net, _runs(given, net, targets, parameters, say), own)
+            outputs = [_output(given, net, run.name, run.settings, photographs) for run in runs]
+            if given.judge:
+                outputs = [replace(output, judges=judges.verdicts) for output in outputs]
+            summary = _made(given, net, targets, [*zip(runs, outputs, strict=True)], judges, say)
     summary.problems[:0] = problems
     return _report(summary, given.json, say)
+
+
+def _made(
+    given: argparse.Namespace,
+    net: Network,
+    targets: Sequence[Target],
+    runs: Sequence[tuple[Run, Output]],
+    judges: OpenedJudges,
+    say: Say,
+) -> Summary:
+    """Make the pictures of the runs and join them."""
+    files = runs[0][1].files
+    with _alone(given, runs[0][1]) as lock:
+        summary = made(given, net, [(run, replace(output, lock=lock)) for run, output in runs], say)
+        if given.judge and summary.skipped and not given.compare:
+            say("the records of pictures that were there already stay as they are, without what judges say; "
+                "python -m deepvis_toolbox.optimize.judge --write tells it of a store's pictures")  # fmt: skip
+        checked = [checked_target(target, net) for target in targets]
+        if given.compare:
+            panels = [(run.name, output.files) for run, output in runs]
+            summary.written += write_comparison(panels, checked, summary.problems, summary.failed, judges.sheet)
+        else:
+            summary.written += write_montages(net, files, checked, summary.problems, summary.failed)
+            keep_numbers(files, checked, summary.problems)
+        lock.check()
+    return summary
 
 
 def _held(given: argparse.Namespace, net: Network, runs: Sequence[Run], own: OwnPriors | None) -> list[Run]:
