@@ -12,7 +12,7 @@ from deepvis_toolbox.words.images import RGBImage
 LUMINANCE = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601)."""
 _LOW, _HIGH = 5, 95
-_OUTSIDE = (("grey", "garish"), ("low contrast", "high contrast"))
+_OUTSIDE = (("grey", "garish"), ("flat", "harsh"))
 """What a picture is whose colour, or whose contrast, lies below its range, or above."""
 
 
@@ -32,7 +32,7 @@ class NaturalRange(NamedTuple):
     contrast: tuple[float, float]
 
     def said_of(self, found: Naturalness) -> str:
-        """Return `natural`, or which number lies outside of its range, and on which side: `grey`, `low contrast`, …"""
+        """Return `natural`, or which number lies outside of its range, and on which side: `grey`, `flat`, …"""
         said = [
             low if value < bounds[0] else high
             for (low, high), value, bounds in zip(_OUTSIDE, found, self, strict=True)

@@ -28,6 +28,8 @@ NUMBERS = "numbers.json"
 FORMAT = 1
 LARGEST_NUMBERS = 16 << 20
 MOST_JUDGES = 16
+BETWEEN = " · "
+"""What stands between the numbers in a caption."""
 LONGEST_NAME = 200
 _LARGEST = 1e30
 _Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
@@ -75,18 +77,18 @@ class UnitNumbers(BaseModel):
 
     @property
     def short(self) -> str:
-        """For a caption: what is reached over the best photograph, the judges' mean probability of the class, path
-        similarity, and whether colour and contrast are as photographs', as `1.3× · 93% · path 0.48 · natural`; empty
-        where nothing is known of these."""
+        """For a caption, the most telling first: what is reached over the best photograph, the judges' mean probability
+        of the class, whether colour and contrast are as photographs', and path similarity, as `1.3× · 93% · natural ·
+        path 0.48`; empty where nothing is known of these."""
         share = self.over_natural
         parts = [] if share is None else [f"{share:.2g}×" if share < 9.95 else f"{share:.0f}×"]
         if self.transfer:
             parts.append(f"{sum(each.probability for each in self.transfer.values()) / len(self.transfer):.0%}")
-        if self.path_similarity is not None:
-            parts.append(f"path {self.path_similarity:.2f}")
         if self.colour is not None and self.contrast is not None:
             parts.append(PHOTOGRAPHS.said_of(Naturalness(self.colour, self.contrast)))
-        return " · ".join(parts)
+        if self.path_similarity is not None:
+            parts.append(f"path {self.path_similarity:.2f}")
+        return BETWEEN.join(parts)
 
 
 def picture_hash(path: Path) -> str:

@@ -8,6 +8,7 @@ import pytest
 from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.optimize.cli.optimize_command import main
 from deepvis_toolbox.optimize.files import montages
+from deepvis_toolbox.optimize.files.record import whole_naturalness
 from deepvis_toolbox.optimize.files.transfer import transfer_of_one, whole_picture_input
 from deepvis_toolbox.pipeline.pack import pack
 from deepvis_toolbox.unit_images import UnitImageStore
@@ -149,6 +150,17 @@ def test_nonsense_in_a_record_is_not_kept(tmp_path, own, nonsense):
     path.write_text(json.dumps(record(path) | {"transfer": nonsense}))
     assert optimized(own, store.folder) == 0
     assert numbers_of(store, UNIT) is None
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    ["much", None, [], {}, {"colour": 3}, {"colour": -1, "contrast": 4}, {"colour": 1, "contrast": float("nan")}],
+)
+def test_a_nonsensical_look_in_a_record_is_none(nonsense):
+    whole = {**nonsense, "photographs": {}} if isinstance(nonsense, dict) else nonsense
+    assert whole_naturalness({"naturalness": whole}) is None
+    assert whole_naturalness({"naturalness": {"colour": 3, "contrast": 4.5}}) is None  # of a part
+    assert whole_naturalness({"naturalness": {"colour": 3, "contrast": 4.5, "photographs": {}}}) == (3, 4.5)
 
 
 def test_judges_without_the_class_are_refused_before_any_work(tmp_path, own):

@@ -13,8 +13,8 @@ from deepvis_toolbox.unit_images.numbers import UnitNumbers
         (7.1, 80.1, "natural"),
         (7, 50, "grey"),
         (86, 50, "garish"),
-        (40, 32, "low contrast"),
-        (2, 81, "grey, high contrast"),
+        (40, 32, "flat"),
+        (2, 81, "grey, harsh"),
     ],
 )
 def test_what_lies_outside_of_the_range_of_photographs_is_said(colour, contrast, said):
