@@ -76,6 +76,13 @@ class UnitNumbers(BaseModel):
         return self.reached / self.natural
 
     @property
+    def look(self) -> str:
+        """Whether colour and contrast are as photographs': `natural`, `grey`, …; empty where they are not known."""
+        if self.colour is None or self.contrast is None:
+            return ""
+        return PHOTOGRAPHS.said_of(Naturalness(self.colour, self.contrast))
+
+    @property
     def short(self) -> str:
         """For a caption, the most telling first: what is reached over the best photograph, the judges' mean probability
         of the class, whether colour and contrast are as photographs', and path similarity, as `1.3× · 93% · natural ·
@@ -84,8 +91,8 @@ class UnitNumbers(BaseModel):
         parts = [] if share is None else [f"{share:.2g}×" if share < 9.95 else f"{share:.0f}×"]
         if self.transfer:
             parts.append(f"{sum(each.probability for each in self.transfer.values()) / len(self.transfer):.0%}")
-        if self.colour is not None and self.contrast is not None:
-            parts.append(PHOTOGRAPHS.said_of(Naturalness(self.colour, self.contrast)))
+        if self.look:
+            parts.append(self.look)
         if self.path_similarity is not None:
             parts.append(f"path {self.path_similarity:.2f}")
         return BETWEEN.join(parts)

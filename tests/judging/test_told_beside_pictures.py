@@ -69,7 +69,7 @@ def test_a_comparison_says_what_each_way_reaches_and_what_a_judge_sees(tmp_path,
         right = sum(verdict.rank == 0 for verdict in judged.verdicts)
         assert panel.notes == [
             f"reached {reached:.4g}, {reached / 4:.2f}× the best photograph",
-            f"as photographs: colour {inside(pictures, 'colour')} of 2, contrast {inside(pictures, 'contrast')} of 2",
+            f"natural: colour {inside(pictures, 'colour')}/2, contrast {inside(pictures, 'contrast')}/2",
             f"small: {right} of 2 right, probability {judged.probability:.2f}",
         ]
 

@@ -32,7 +32,7 @@ def reached_by(files: StoreFiles, target: Target, pictures: Sequence[Path]) -> I
     looks = [look for record in records if record and (look := whole_naturalness(record)) is not None]
     if looks:
         colour, contrast = (round(share * len(looks)) for share in PHOTOGRAPHS.shares_inside(looks))
-        yield f"as photographs: colour {colour} of {len(looks)}, contrast {contrast} of {len(looks)}"
+        yield f"natural: colour {colour}/{len(looks)}, contrast {contrast}/{len(looks)}"
 
 
 def record_beside(picture: Path) -> Record | None:
