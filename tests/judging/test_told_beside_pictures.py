@@ -112,7 +112,7 @@ def test_judges_say_in_the_records_what_they_see_and_the_window_shows_it(tmp_pat
     assert f"{kept.transfer['small'].probability:.0%} · " in kept.short
     capsys.readouterr()
     assert optimized(own, tmp_path / "store", "--judge", str(own)) == 0
-    assert "stay as they are, without what judges say" in capsys.readouterr().err
+    assert "stay as they are; python -m deepvis_toolbox.optimize.judge --write" in capsys.readouterr().err
 
 
 def test_what_the_judge_kept_of_a_picture_stays_when_its_records_are_read(tmp_path, own):

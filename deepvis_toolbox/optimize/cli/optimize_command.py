@@ -79,12 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             outputs = [_output(given, net, run.name, run.settings, photographs) for run in runs]
             if given.judge:
                 outputs = [replace(output, judges=judges.verdicts) for output in outputs]
-            summary = _made(given, net, targets, [*zip(runs, outputs, strict=True)], judges, say)
+            summary = _made_and_joined(given, net, targets, [*zip(runs, outputs, strict=True)], judges, say)
     summary.problems[:0] = problems
     return _report(summary, given.json, say)
 
 
-def _made(
+def _made_and_joined(
     given: argparse.Namespace,
     net: Network,
     targets: Sequence[Target],
@@ -97,8 +97,8 @@ def _made(
     with _alone(given, runs[0][1]) as lock:
         summary = made(given, net, [(run, replace(output, lock=lock)) for run, output in runs], say)
         if given.judge and summary.skipped and not given.compare:
-            say("the records of pictures that were there already stay as they are, without what judges say; "
-                "python -m deepvis_toolbox.optimize.judge --write tells it of a store's pictures")  # fmt: skip
+            say("the records of pictures that were there already stay as they are; "
+                "python -m deepvis_toolbox.optimize.judge --write keeps what judges say")  # fmt: skip
         checked = [checked_target(target, net) for target in targets]
         if given.compare:
             panels = [(run.name, output.files) for run, output in runs]
