@@ -21,7 +21,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from deepvis_toolbox import Network, Unit, load_network
-from deepvis_toolbox.optimize.files.naturalness import PHOTOGRAPHS, mean_of, naturalness
 from deepvis_toolbox.optimize.files.presets import preset
 from deepvis_toolbox.optimize.files.transfer import (
     Transfer,
@@ -36,6 +35,7 @@ from deepvis_toolbox.optimize.production import make_unit_images
 from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.unit_images import UnitImageStore
 from deepvis_toolbox.unit_images.montage import tiles_of_3x3
+from deepvis_toolbox.unit_images.naturalness import PHOTOGRAPHS, mean_of, naturalness
 from deepvis_toolbox.words.images import RGBImage
 
 TUNED_ON = (9, 174, 324, 366, 483, 579, 779, 849)

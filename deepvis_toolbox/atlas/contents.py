@@ -204,6 +204,7 @@ def _judged(numbers: UnitNumbers) -> dict[str, Any]:
     known = {"over_natural": numbers.over_natural, "path": numbers.path_similarity}
     return {
         **({"judged": said} if said else {}),
+        **({"look": numbers.look} if numbers.look else {}),
         **{key: _rounded(each) for key, each in known.items() if each is not None},
     }
 

@@ -75,8 +75,8 @@ def _check(given: argparse.Namespace) -> None:
 def _judged(given: argparse.Namespace, net: Network, store: UnitImageStore) -> Judgement:
     """Return all that is asked for."""
     from deepvis_toolbox.judging import judgement
-    from deepvis_toolbox.optimize.files.naturalness import naturalness
     from deepvis_toolbox.optimize.files.transfer import first_pictures
+    from deepvis_toolbox.unit_images.naturalness import naturalness
 
     units = _classes(given, net, store)
     found = judgement.Judgement(units, [naturalness(picture) for picture in first_pictures(store, units)])

@@ -10,8 +10,6 @@ import numpy as np
 
 from deepvis_toolbox.judging.features import Distance
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.files.naturalness import PHOTOGRAPHS, Naturalness
-from deepvis_toolbox.optimize.files.naturalness import mean_of as mean_naturalness
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX
 from deepvis_toolbox.optimize.files.picture_files import KIND
 from deepvis_toolbox.optimize.files.record import read_record
@@ -21,11 +19,11 @@ from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.natural.path_similarity import PathSimilarity, mean_of
 from deepvis_toolbox.optimize.natural.photographs import MOST_SEEDS, Photographs
 from deepvis_toolbox.optimize.production import store_files
-from deepvis_toolbox.unit_images.numbers import JudgeNumbers, UnitNumbers, numbers_of, picture_hash
+from deepvis_toolbox.unit_images.naturalness import PHOTOGRAPHS, Naturalness
+from deepvis_toolbox.unit_images.naturalness import mean_of as mean_naturalness
+from deepvis_toolbox.unit_images.numbers import LONGEST_NAME, JudgeNumbers, UnitNumbers, numbers_of, picture_hash
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
-
-LONGEST_NAME = 200
 
 
 @dataclass

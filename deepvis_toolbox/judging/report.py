@@ -10,8 +10,8 @@ from deepvis_toolbox.drawing.charts import Axis, Series, chart
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.judging.features import Distance
 from deepvis_toolbox.judging.judgement import Judgement
-from deepvis_toolbox.optimize.files.naturalness import PHOTOGRAPHS, Naturalness, mean_of
 from deepvis_toolbox.optimize.natural.path_similarity import PathSimilarity
+from deepvis_toolbox.unit_images.naturalness import PHOTOGRAPHS, Naturalness, mean_of
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.unit import Unit
 

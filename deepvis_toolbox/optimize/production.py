@@ -11,8 +11,9 @@ from deepvis_toolbox.atomic_files import ABANDONED_SECONDS, DiskFullError, remov
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderGoneError
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.kept_numbers import keep_numbers
 from deepvis_toolbox.optimize.files.montages import write_montages
-from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Output
+from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, Beside, Output
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch, climbed_batches, tasks_of
@@ -47,6 +48,25 @@ def store_files(net: Network, store: UnitImageStore, suffix: str = ".png", group
     return StoreFiles(store, lambda layer: filled_place(None, layer, net), suffix, group)
 
 
+def checked_tasks(
+    net: Network, targets: Sequence[Target], seeds: Sequence[int], settings: AscentSettings
+) -> list[AscentTask]:
+    """Return a picture of each target, at the place that it means, and seed."""
+    return tasks_of((checked_target(target, net) for target in targets), seeds, settings)
+
+
+def check_names(pictures: Sequence[AscentTask], output: Output) -> set[Path]:
+    """Return the folders of the pictures' files. `ToolboxError` where two pictures would have the same name."""
+    named: dict[Path, AscentTask] = {}
+    for picture in pictures:
+        name = output.files.path(picture, INFO, RECORD_SUFFIX)
+        if named.setdefault(name, picture) != picture:
+            both = f"{named[name]} and {picture}"
+            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --template"
+            raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
+    return {path.parent for path in named}
+
+
 def pictures_to_make(
     net: Network,
     targets: Sequence[Target],
@@ -61,13 +81,9 @@ def pictures_to_make(
     """
     output.check_store(net)
     wanted: list[AscentTask] = []
-    named: dict[Path, AscentTask] = {}
-    for picture in tasks_of((checked_target(target, net) for target in targets), seeds, settings):
-        name = output.files.path(picture, INFO, RECORD_SUFFIX)
-        if named.setdefault(name, picture) != picture:
-            both = f"{named[name]} and {picture}"
-            apart = "tell them apart with %(p.push_spatial)s or %(p.rand_seed)s in --template"
-            raise ToolboxError(f'{both} would both be written to "{name}"; {apart}')
+    pictures = checked_tasks(net, targets, seeds, settings)
+    folders = check_names(pictures, output)
+    for picture in pictures:
         if output.overwrite:
             wanted.append(picture)
         elif found := output.finished(net, picture, settings):
@@ -80,7 +96,7 @@ def pictures_to_make(
             summary.problems.append(blocked)
         else:
             wanted.append(picture)
-    for folder in {path.parent for path in named}:
+    for folder in folders:
         remove_partial_files(folder, ABANDONED_SECONDS)
     return wanted
 
@@ -155,14 +171,19 @@ def make_unit_images(
     progress: Progress,
     batch_size: int | Literal["auto"] = "auto",
     overwrite: bool = False,
+    beside: Beside | None = None,
 ) -> Summary:
-    """Make preferred images of units, into the store, with their montages: what is there already is kept."""
-    output = Output(store_files(net, store), overwrite=overwrite)
+    """Make preferred images of units, into the store, with their montages: what is there already is kept.
+
+    `beside`: tells what photographs say of a picture, for its record.
+    """
+    output = Output(store_files(net, store), overwrite=overwrite, beside=beside)
     summary = Summary()
     pictures = pictures_to_make(net, units, seeds, settings, output, summary)
     make_pictures(net, pictures, settings, output, summary, progress, batch_size)
     targets = [checked_target(unit, net) for unit in units]
     summary.written += write_montages(net, output.files, targets, summary.problems, summary.failed)
+    keep_numbers(output.files, targets, summary.problems)
     return summary
 
 

@@ -12,6 +12,7 @@ import torch
 from deepvis_toolbox.errors import ToolboxError, sentence_of
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
+from deepvis_toolbox.optimize.files.kept_numbers import keep_numbers
 from deepvis_toolbox.optimize.files.montages import write_montages
 from deepvis_toolbox.optimize.files.output import SHOWN, Output
 from deepvis_toolbox.optimize.files.picture_files import KIND
@@ -197,6 +198,7 @@ class _UnitPictures:
         with self._alone():
             failed = summary.failed if self._finished else ()  # of a unit without any, the note says it
             write_montages(self._network, self._output.files, [self._target], summary.problems, failed)
+            keep_numbers(self._output.files, [self._target], summary.problems)
         self.note = summary.problems[0] if summary.problems else "made and saved"
 
     def _alone(self) -> FolderLock:

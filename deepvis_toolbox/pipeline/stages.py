@@ -21,6 +21,7 @@ from deepvis_toolbox.optimize.files.presets import by_default_settings, default_
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask, preferred_images
 from deepvis_toolbox.optimize.production import Summary, make_unit_images, pictures_to_make, store_files
+from deepvis_toolbox.pipeline.beside_scan import beside_scan
 from deepvis_toolbox.progress import Progress, Silence
 from deepvis_toolbox.scan.patches.patch_store import PatchOptions, owned_units, patches_to_make, write_patches
 from deepvis_toolbox.scan.pictures.picture_list import PictureList
@@ -224,11 +225,13 @@ class PreferredStage(Stage):
         return max(took[2] - took[1], took[2] / 10) * settings.max_iter / _TRIAL_STEPS
 
     def run(self, progress: Progress) -> list[str]:
-        job = self.job
+        job, beside = self.job, beside_scan(self.job.net, self.job.maxes, self.job.pictures, progress.say)
         return [
             problem
             for settings, units in self._runs()
-            for problem in make_unit_images(job.net, units, job.seeds, settings, job.store, progress).problems
+            for problem in make_unit_images(
+                job.net, units, job.seeds, settings, job.store, progress, beside=beside
+            ).problems
         ]
 
     def _runs(self) -> list[tuple[AscentSettings, list[Unit]]]:

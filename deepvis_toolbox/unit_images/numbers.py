@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.errors import reason_of
 from deepvis_toolbox.regular_file import open_regular, read_json
+from deepvis_toolbox.unit_images.naturalness import PHOTOGRAPHS, Naturalness
 from deepvis_toolbox.words.unit import Unit
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ NUMBERS = "numbers.json"
 FORMAT = 1
 LARGEST_NUMBERS = 16 << 20
 MOST_JUDGES = 16
+BETWEEN = " · "
+"""What stands between the numbers in a caption."""
+LONGEST_NAME = 200
 _LARGEST = 1e30
-_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 _Value = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
@@ -41,7 +45,7 @@ class JudgeNumbers(BaseModel):
     """Of the meant class among the judge's: 0 is the likeliest."""
     probability: float = Field(ge=0, le=1)
     """Of the meant class."""
-    said: str = Field(max_length=200)
+    said: str = Field(max_length=LONGEST_NAME)
     """The judge's likeliest class."""
 
 
@@ -72,16 +76,26 @@ class UnitNumbers(BaseModel):
         return self.reached / self.natural
 
     @property
+    def look(self) -> str:
+        """Whether colour and contrast are as photographs': `natural`, `grey`, …; empty where they are not known."""
+        if self.colour is None or self.contrast is None:
+            return ""
+        return PHOTOGRAPHS.said_of(Naturalness(self.colour, self.contrast))
+
+    @property
     def short(self) -> str:
-        """For a caption: what is reached over the best photograph, the judges' mean probability of the class, and path
-        similarity, as `1.3× · 93% · path 0.48`; empty where nothing is known of these."""
+        """For a caption, the most telling first: what is reached over the best photograph, the judges' mean probability
+        of the class, whether colour and contrast are as photographs', and path similarity, as `1.3× · 93% · natural ·
+        path 0.48`; empty where nothing is known of these."""
         share = self.over_natural
         parts = [] if share is None else [f"{share:.2g}×" if share < 9.95 else f"{share:.0f}×"]
         if self.transfer:
             parts.append(f"{sum(each.probability for each in self.transfer.values()) / len(self.transfer):.0%}")
+        if self.look:
+            parts.append(self.look)
         if self.path_similarity is not None:
             parts.append(f"path {self.path_similarity:.2f}")
-        return " · ".join(parts)
+        return BETWEEN.join(parts)
 
 
 def picture_hash(path: Path) -> str:
@@ -105,8 +119,11 @@ def numbers_of(store: UnitImageStore, unit: Unit) -> UnitNumbers | None:
 
 
 def natural_of(store: UnitImageStore, unit: Unit) -> float | None:
-    """Return the unit's largest activation on photographs; None where it is not known."""
-    owner = str(store.owning_unit(unit))
+    """Return the unit's largest activation on photographs, wherever it was; None where it is not known. No mean over a
+    channel can be put beside it: None, too."""
+    if unit.place == "mean":
+        return None
+    owner = str(store.owning_unit(Unit(unit.layer, unit.channel)))
     for each in (store, store.shipped):
         value = _read(numbers_path(each))[1].get(owner) if each is not None else None
         if isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST:
@@ -143,6 +160,24 @@ def add_numbers(
     largest |= {str(unit): value for unit, value in (natural or {}).items()}
     if (units, largest) != known:
         write_json(numbers_path(store), {"format": FORMAT, "natural": largest, "units": units})
+
+
+def complete_numbers(store: UnitImageStore, numbers: Mapping[Unit, UnitNumbers], natural: Mapping[Unit, float]) -> None:
+    """As `add_numbers`; but what is known already of the same picture, or of the unit on photographs, stays."""
+    units, largest = _read(numbers_path(store))
+    whole = {unit: _completed(units.get(str(unit)), own) for unit, own in numbers.items()}
+    add_numbers(store, whole, {unit: value for unit, value in natural.items() if str(unit) not in largest})
+
+
+def _completed(former: Any, own: UnitNumbers) -> UnitNumbers:
+    try:
+        known = UnitNumbers.model_validate(former, strict=True)
+    except (ValidationError, OverflowError):
+        return own
+    if known.picture_sha256 != own.picture_sha256:
+        return own
+    of_both = {**own.transfer, **known.transfer}
+    return own.model_copy(update={**known.model_dump(exclude_defaults=True), "transfer": of_both})
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -156,6 +156,7 @@ function showUnit() {
   const trust = (unit.judged ?? []).map(([judge, rank, share, said]) => [`${judge}: ${rank === 1 ? "this class" : `${said}; this class at rank ${rank}`}`, `${Math.round(100 * share)} %`]);
   if (unit.over_natural !== undefined) trust.push(["value over the best photograph's", `${unit.over_natural.toFixed(2)}×`]);
   if (unit.path !== undefined) trust.push(["path similarity (1: as its top photographs, 0: as random ones)", unit.path.toFixed(2)]);
+  if (unit.look) trust.push(["colour and contrast beside photographs'", unit.look]);
   if (trust.length) parts.push(...rowsOf("How far to trust the preferred image", trust));
   if (unit.top_labels) parts.push(...rowsOf("The top images' values and labels", unit.top_labels.map(([value, label]) => [label || "no label", value])));
   if (unit.classes?.length) parts.push(...rowsOf(unit.classes[0][2] === null ? "Stands for (share of its top images)" : "Stands for (AUPRC on pictures held out)",

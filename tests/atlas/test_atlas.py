@@ -323,12 +323,15 @@ def test_a_unit_says_what_judges_have_kept_of_its_picture(made: Path, tmp_path: 
     layer, number = "6", min(PICTURED["6"])
     judged = {"lite1": JudgeNumbers(rank=2, probability=0.25, said="ant")}
     picture = picture_hash(store.files("regularized_opt", Unit(layer, number))[0])
-    numbers = UnitNumbers(picture_sha256=picture, reached=3.0, transfer=judged, path_similarity=0.5)
+    numbers = UnitNumbers(
+        picture_sha256=picture, reached=3.0, transfer=judged, path_similarity=0.5, colour=3, contrast=50
+    )
     add_numbers(store, {Unit(layer, number): numbers}, {Unit(layer, number): 2.0})
     scanned = TopImages.load(made / "maxes").largest(layer)[number]
     assert natural_of(UnitImageStore(made / "store"), Unit(layer, number)) == pytest.approx(float(scanned))
     with load_network(str(made / "model"), device="cpu") as net:
         units = Contents(net, store).of(layer).units
     assert units[number]["judged"] == [["lite1", 3, 0.25, "ant"]]
+    assert units[number]["look"] == "grey"
     assert (units[number]["over_natural"], units[number]["path"]) == (1.5, 0.5)
     assert "judged" not in units[max(PICTURED["6"])]

@@ -8,11 +8,11 @@ import torch
 
 from deepvis_toolbox import ToolboxError, load_network
 from deepvis_toolbox.judging.judge_command import main
-from deepvis_toolbox.optimize.files.naturalness import NaturalRange, mean_of, natural_range, naturalness
 from deepvis_toolbox.optimize.files.transfer import Transfer, Verdict, class_units, transfer
 from deepvis_toolbox.scan.scanning import scan
 from deepvis_toolbox.unit_images import UnitImageStore
 from deepvis_toolbox.unit_images.montage import montage3x3
+from deepvis_toolbox.unit_images.naturalness import NaturalRange, mean_of, natural_range, naturalness
 from deepvis_toolbox.unit_images.numbers import numbers_of
 from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
 from deepvis_toolbox.words.unit import Unit

@@ -354,7 +354,7 @@ def test_compare_puts_the_papers_presets_in_one_picture_two_above_two_below(tmp_
     assert main([*NETWORK, *arguments, "--output", str(tmp_path)]) == 0
     folder = tmp_path / "regularized_opt" / "fc"
     picture = read_picture(folder / "fc_0001_compare.jpg")
-    panel = (3 * 24 + 2) * 3 + 22 + 16, (3 * 20 + 2) * 3
+    panel = (3 * 24 + 2) * 3 + 22 + 2 * 16, (3 * 20 + 2) * 3
     assert picture.shape == (2 * panel[0] + 24, 2 * panel[1] + 24, 3)
     singles = [read_picture(folder / f"fc_0001_compare-paper4_s{seed:04d}_best_Xpm.png") for seed in range(9)]
     montage = montage3x3(singles)

@@ -33,7 +33,7 @@ SETTINGS = AscentSettings(max_iter=3)
 NETWORK = ["--model", "tests.optimize.networks:small_classifier", "--input-size", "24x20", "--mean", "110", "--quiet"]
 DEEP: Any = json.loads("[" * 700 + "]" * 700)
 WRONG: list[Any] = [None, "x", "\x1b[31m", -7, 10**400, 1.5, True, [], [1], {}, {"x": 1}, DEEP]
-NOT_READ = ("program", "engine", "label", "seen_part", "last_objective", "became_largest_at_step")
+NOT_READ = ("naturalness", "program", "engine", "label", "seen_part", "last_objective", "became_largest_at_step")
 RECORD: dict[str, Any] = {
     **{key: {} for key in ("network", "input", "unit", "settings", "answer")},
     **{"outcome": "majority", "steps": 3, "best_step": 2, "best_objective": 0.5, "more": [1]},

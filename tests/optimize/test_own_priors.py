@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from deepvis_toolbox import AscentSettings, ToolboxError, Unit, load_network, preferred_images
+from deepvis_toolbox.optimize.cli import making
 from deepvis_toolbox.optimize.cli.optimize_command import main
+from deepvis_toolbox.optimize.files.record import identity
 from deepvis_toolbox.optimize.method.photographs import photograph_statistics
+from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import is_start
 from deepvis_toolbox.optimize.method.seen_places import seen_places
 from deepvis_toolbox.optimize.method.starts import SIGMA, ClusterStarts, start_image
@@ -18,6 +21,7 @@ from deepvis_toolbox.optimize.method.windows import moved_there
 from deepvis_toolbox.optimize.natural.facets import BLUR, cluster_starts, clusters_of
 from deepvis_toolbox.optimize.natural.own_priors import OwnPriors
 from deepvis_toolbox.optimize.natural.photographs import photographs_of_scan
+from deepvis_toolbox.progress import Silence
 from deepvis_toolbox.scan.scanning import scan
 from deepvis_toolbox.unit_images.picture_file import read_picture, write_picture
 from tests.judging.test_judge import model
@@ -288,3 +292,70 @@ def test_a_unit_whose_photographs_are_gone_is_told_and_the_rest_is_made(tmp_path
     said = capsys.readouterr()
     assert f"fc:{gone}: its scan has" in said.err
     assert "1 picture made, 1 with problems" in said.out
+
+
+@pytest.mark.parametrize(
+    ("parametrization", "start", "is_another"),
+    [("fourier", "image", True), ("pixels", "image", False), ("fourier", "mean_plus_rand", False)],
+)
+def test_a_record_of_a_picture_that_was_taken_for_parameters_is_anothers(
+    tmp_path, scanned, capsys, parametrization, start, is_another
+):
+    start_at = f"image:{scanned[0] / 'photographs' / '00.png'}" if start == "image" else start
+    asked = ("--units", "fc:1", "--parametrization", parametrization, "--start-at", start_at)
+    assert optimized(scanned, tmp_path, *asked) == 0
+    ((path, made),) = [(path, json.loads(path.read_text())) for path in tmp_path.rglob("*_info.json")]
+    assert ("start_taken" in made["settings"]) == is_another
+    made["settings"].pop("start_taken", None)  # as until November 2026
+    path.write_text(json.dumps(made))
+    capsys.readouterr()
+    assert optimized(scanned, tmp_path, *asked) == (2 if is_another else 0)
+    said = capsys.readouterr()
+    assert ("of another run (start_taken: None there, 'as it is' now); --brave overwrites it" in said.err) == is_another
+    assert optimized(scanned, tmp_path, *asked, "--brave") == 0
+    assert ("start_taken" in json.loads(path.read_text())["settings"]) == is_another
+
+
+@pytest.mark.parametrize("start_at", [np.zeros((3, 24, 20), np.float32), ClusterStarts(np.zeros((1, 3, 24, 20), "f"))])
+def test_arrays_are_pictures_and_clusters_have_records_of_their_own(scanned, start_at):
+    _, net = scanned
+    settings = AscentSettings(start_at=start_at, parametrization="fourier-decorrelated")
+    found = identity(net, AscentTask(UNIT, 0), settings)["settings"]
+    assert ("start_taken" in found) == isinstance(start_at, np.ndarray)
+
+
+class Counted(Silence):
+    """A progress display that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.advanced, self.notes = 0.0, []
+
+    def advance(self, amount: float = 1) -> None:
+        self.advanced += amount
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_each_units_photographs_are_looked_at_once_and_the_bar_says_so(tmp_path, scanned, monkeypatch):
+    looked, shown = [], []
+    look = OwnPriors.settings_for
+    monkeypatch.setattr(OwnPriors, "settings_for", lambda own, how, to: looked.append(str(to)) or look(own, how, to))
+    monkeypatch.setattr(making, "progress_of", lambda _, total, *__: shown.append((Counted(), total)) or shown[-1][0])
+    asked = ["--units", "fc:1,3", "--statistics", "top"]
+    for seeds in ("0,1", "0-2"):
+        assert optimized(scanned, tmp_path, *asked, "--seeds", seeds) == 0
+    assert looked == ["fc:1", "fc:3"] * 2
+    for bar, total in shown:
+        assert bar.advanced == pytest.approx(total)
+        assert {"fc:1: its top photographs", "fc:3: its top photographs"} <= set(bar.notes)
+    assert [total for _, total in shown] == [4, 6]
+
+
+def test_two_units_under_one_name_are_refused_before_their_photographs_are_looked_at(tmp_path, scanned):
+    folder, _ = scanned
+    asked = ["--model", str(folder / "own" / "model.yaml"), "--trust", str(folder / "own"), "-q", "--brave"]
+    asked += ["--maxes", str(folder / "maxes"), "--statistics", "top", "--units", "fc:1,3", "--max-iter", "2"]
+    with pytest.raises(ToolboxError, match=r"would both be written to .*tell them apart"):
+        main([*asked, "--out", str(tmp_path / "made"), "--template", "%(p.rand_seed)s"])
+    assert not list(tmp_path.iterdir())

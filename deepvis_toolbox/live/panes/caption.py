@@ -61,10 +61,19 @@ def draw_caption(
     baseline = caption_baseline(look)
     colour = look.accent if active else look.dim
     title_width = draw_text(pixels, title, 0, baseline, look.font, colour, width=width, elide=elide)
-    room = width - title_width - look.px(10)
+    room = _room_beside(title_width, width, look)
     if detail and room >= look.px(50):
         colour = detail_colour or look.dim
         draw_text(pixels, detail, width, baseline, look.small, colour, "right", room, elide="start")
+
+
+def fits_beside(detail: str, title: str, width: int, look: Look) -> bool:
+    """Return whether a detail is written whole beside a title in a caption `width` pixels wide."""
+    return text_width(detail, look.small) <= _room_beside(text_width(title, look.font), width, look)
+
+
+def _room_beside(title_width: int, width: int, look: Look) -> int:
+    return width - title_width - look.px(10)
 
 
 def with_rate(detail: str, scene: Scene, what: str = "") -> str:

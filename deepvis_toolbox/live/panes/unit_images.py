@@ -9,13 +9,14 @@ from deepvis_toolbox.drawing.text import draw_text, wrapped
 from deepvis_toolbox.live import actions
 from deepvis_toolbox.live.keys import Binding
 from deepvis_toolbox.live.look import Look
-from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note
+from deepvis_toolbox.live.panes.caption import body_of, draw_badge, draw_caption, draw_note, fits_beside
 from deepvis_toolbox.live.panes.pane import Hit, Pane, Slot
 from deepvis_toolbox.live.panes.questions import growing_question
 from deepvis_toolbox.live.pictures.unit_pictures import ShownPicture
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import State
 from deepvis_toolbox.live.work.snapshot import Snapshot
+from deepvis_toolbox.unit_images.numbers import BETWEEN
 from deepvis_toolbox.words.unit_image_kinds import UnitImageKind
 
 TITLES: dict[UnitImageKind, str] = {
@@ -86,7 +87,10 @@ def _growing(scene: Scene) -> ShownPicture | None:
 
 def _draw_kind(pixels: Pixels, kind: UnitImageKind, scene: Scene) -> None:
     look = scene.look
-    draw_caption(pixels, look, title_of(kind, scene.state), _detail(scene) if kind == "regularized_opt" else "")
+    title = title_of(kind, scene.state)
+    details = _details(scene) if kind == "regularized_opt" else [""]
+    fitting = (detail for detail in details if fits_beside(detail, title, pixels.shape[1], look))
+    draw_caption(pixels, look, title, next(fitting, details[-1]))
     body = body_of(pixels, look)
     clear(body, look.panel)
     draw_pictures(body, kind, scene)
@@ -99,10 +103,20 @@ def _whose(state: State) -> str:
     return f"of {pictures.owner}" if pictures and borrowed else state.address
 
 
-def _detail(scene: Scene) -> str:
-    """Return how far to trust the preferred images, where that is known, and whose they are."""
-    numbers = "" if _growing(scene) else picture_of(scene.state, "regularized_opt").numbers
-    return " · ".join(filter(None, (numbers, _whose(scene.state))))
+def _details(scene: Scene) -> list[str]:
+    """Return how far to trust the preferred images, where that is known, and whose they are; from all of it to the
+    least, since what has no room is left out rather than cut. The selected unit's own address also stands elsewhere."""
+    state, whose = scene.state, _whose(scene.state)
+    numbers = "" if _growing(scene) else picture_of(state, "regularized_opt").numbers
+    parts, others = numbers.split(BETWEEN) if numbers else [], [] if whose == state.address else [whose]
+    shorter = [BETWEEN.join([*parts[:count], *others]) for count in range(len(parts) - 1, 0, -1)]
+    return [
+        BETWEEN.join([*parts, whose]),
+        BETWEEN.join([*parts, *others]),
+        " ".join([*parts, *others]),
+        *shorter,
+        whose,
+    ]
 
 
 def draw_pictures(body: Pixels, kind: UnitImageKind, scene: Scene) -> None:

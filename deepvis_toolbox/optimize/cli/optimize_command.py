@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from deepvis_toolbox.atomic_files import check_writable
 from deepvis_toolbox.command_line.ending import DONE, PROBLEMS
 from deepvis_toolbox.command_line.opened_network import opened_network
-from deepvis_toolbox.command_line.talking import begin_talking, print_json, progress_of
-from deepvis_toolbox.drawing.film import FilmStoppedError
+from deepvis_toolbox.command_line.talking import begin_talking, print_json
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.cli.comparison_judges import check_judges, judges_of
+from deepvis_toolbox.optimize.cli.judges import OpenedJudges, opened_judges
+from deepvis_toolbox.optimize.cli.making import Run, made
 from deepvis_toolbox.optimize.cli.optimize_flags import given_settings, make_parser
 from deepvis_toolbox.optimize.cli.photograph_flags import (
     own_priors_of,
@@ -28,9 +26,8 @@ from deepvis_toolbox.optimize.cli.photograph_flags import (
     taken_clusters,
     with_statistics,
 )
-from deepvis_toolbox.optimize.cli.ray_climb import climbed_on_ray
 from deepvis_toolbox.optimize.cli.target_flags import DEFAULT_CHANNEL, targets_of
-from deepvis_toolbox.optimize.files.ascent_film import filming
+from deepvis_toolbox.optimize.files.kept_numbers import keep_numbers
 from deepvis_toolbox.optimize.files.montages import write_comparison, write_montages
 from deepvis_toolbox.optimize.files.output import Kind, Output
 from deepvis_toolbox.optimize.files.picture_files import PictureFiles, PrefixFiles, StoreFiles
@@ -42,16 +39,8 @@ from deepvis_toolbox.optimize.files.presets import (
     preset_values,
 )
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings, settings_from
-from deepvis_toolbox.optimize.method.preferred import AscentTask, BatchWatch
 from deepvis_toolbox.optimize.method.targets import Target, checked_target, layers_of
-from deepvis_toolbox.optimize.production import (
-    Summary,
-    keep_pictures,
-    make_pictures,
-    pictures_to_make,
-    store_files,
-    store_of,
-)
+from deepvis_toolbox.optimize.production import Summary, store_files, store_of
 from deepvis_toolbox.progress import Say
 from deepvis_toolbox.unit_images.store import COMPARED
 
@@ -83,48 +72,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parameters = given_settings(given)
     with opened_network(given) as net:
         targets, problems = targets_of(given, net, say)
-        check_judges(given, net, targets)
-        photographs = photographs_of(given, net, clusters)
-        runs = _held(
-            given, net, _runs(given, net, targets, parameters, say), own_priors_of(given, photographs, clusters)
-        )
-        outputs = [_output(given, net, run.name, run.settings, photographs) for run in runs]
-        with _alone(given, outputs[0]) as lock:
-            outputs = [replace(output, lock=lock) for output in outputs]
-            summary = _make(given, net, [*zip(runs, outputs, strict=True)])
-            checked = [checked_target(target, net) for target in targets]
-            if given.compare:
-                panels = [(run.name, out.files) for run, out in zip(runs, outputs, strict=True)]
-                with judges_of(given, net) as judged:
-                    summary.written += write_comparison(panels, checked, summary.problems, summary.failed, judged)
-            else:
-                files = outputs[0].files
-                summary.written += write_montages(net, files, checked, summary.problems, summary.failed)
-            lock.check()
+        with opened_judges(given, net, targets) as judges:
+            photographs = photographs_of(given, net, clusters)
+            own = own_priors_of(given, photographs, clusters)
+            runs = _held(given, net, _runs(given, net, targets, parameters, say), own)
+            outputs = [_output(given, net, run.name, run.settings, photographs) for run in runs]
+            if given.judge:
+                outputs = [replace(output, judges=judges.verdicts) for output in outputs]
+            summary = _made_and_joined(given, net, targets, [*zip(runs, outputs, strict=True)], judges, say)
     summary.problems[:0] = problems
     return _report(summary, given.json, say)
 
 
-class _Run(NamedTuple):
-    """One way of making pictures."""
+def _made_and_joined(
+    given: argparse.Namespace,
+    net: Network,
+    targets: Sequence[Target],
+    runs: Sequence[tuple[Run, Output]],
+    judges: OpenedJudges,
+    say: Say,
+) -> Summary:
+    """Make the pictures of the runs and join them."""
+    files = runs[0][1].files
+    with _alone(given, runs[0][1]) as lock:
+        summary = made(given, net, [(run, replace(output, lock=lock)) for run, output in runs], say)
+        if given.judge and summary.skipped and not given.compare:
+            say("the records of pictures that were there already stay as they are; "
+                "python -m deepvis_toolbox.optimize.judge --write keeps what judges say")  # fmt: skip
+        checked = [checked_target(target, net) for target in targets]
+        if given.compare:
+            panels = [(run.name, output.files) for run, output in runs]
+            summary.written += write_comparison(panels, checked, summary.problems, summary.failed, judges.sheet)
+        else:
+            summary.written += write_montages(net, files, checked, summary.problems, summary.failed)
+            keep_numbers(files, checked, summary.problems)
+        lock.check()
+    return summary
 
-    name: str
-    """The preset's, where several are compared; else empty."""
-    settings: AscentSettings
-    targets: Sequence[Target]
-    own: OwnPriors | None = None
-    """Changes the settings for each unit."""
 
-    def parts(self) -> Iterator[tuple[Callable[[], AscentSettings], Sequence[Target]]]:
-        """Yield what climbs with the same settings, and what makes these: they may be large."""
-        if self.own is None:
-            yield lambda: self.settings, self.targets
-            return
-        for target in self.targets:
-            yield partial(self.own.settings_for, self.settings, target), [target]
-
-
-def _held(given: argparse.Namespace, net: Network, runs: Sequence[_Run], own: OwnPriors | None) -> list[_Run]:
+def _held(given: argparse.Namespace, net: Network, runs: Sequence[Run], own: OwnPriors | None) -> list[Run]:
     """Return the runs, their pictures held to the photographs that were named."""
     held = [target for run in runs if run.settings.sorted_prior for target in run.targets]
     sorted_for = {name for target in held for name in layers_of(target)}
@@ -136,23 +122,23 @@ def _held(given: argparse.Namespace, net: Network, runs: Sequence[_Run], own: Ow
 
 def _runs(
     given: argparse.Namespace, net: Network, targets: Sequence[Target], parameters: dict[str, Any], say: Say
-) -> list[_Run]:
+) -> list[Run]:
     """Return what is made how; several to be compared. Flags go before what a preset says."""
     if given.compare is not None:
         names = [name.strip() for name in given.compare.split(",") if name.strip()]
         if not names:
             raise ToolboxError("--compare names no preset; write it as --compare paper1,paper2,paper3,paper4")
-        return [_Run(name, _settings({**preset_values(net, name), **parameters}, name), targets) for name in names]
+        return [Run(name, _settings({**preset_values(net, name), **parameters}, name), targets) for name in names]
     if given.preset is None and not parameters:
         for name in dict.fromkeys(default_preset(net, target) for target in targets):
             whose = f"of {net.name}" if name in net.description.presets else "for any network"
             say(f'no parameters given: using the preset "{name}" {whose}{_WHAT_FOR.get(name, "")}')
-        return [_Run("", settings, group) for settings, group in by_default_settings(net, targets)]
+        return [Run("", settings, group) for settings, group in by_default_settings(net, targets)]
     if given.preset is None and not {"lr_policy", "lr_params"} & parameters.keys():
         say("without --lr-params a step is the gradient times 1, which may be far too little; --preset default begins "
             "with other parameters, and changes those that you give")  # fmt: skip
     values = preset_values(net, given.preset) if given.preset is not None else {}
-    return [_Run("", _settings({**values, **parameters}, given.preset), targets)]
+    return [Run("", _settings({**values, **parameters}, given.preset), targets)]
 
 
 def _settings(values: dict[str, Any], preset: str | None) -> AscentSettings:
@@ -185,47 +171,6 @@ def _alone(given: argparse.Namespace, output: Output) -> FolderLock:
     if isinstance(output.files, StoreFiles):
         return FolderLock(output.files.store.folder)
     return FolderLock(Path(given.out).parent, Path(given.out).name)
-
-
-def _make(
-    given: argparse.Namespace,
-    net: Network,
-    runs: Sequence[tuple[_Run, Output]],
-) -> Summary:
-    batch_size = given.batch_size
-    summary = Summary()
-    waiting: list[tuple[list[AscentTask], Callable[[], AscentSettings], Output]] = []
-    for run, output in runs:
-        for settings_of, targets in run.parts():
-            try:
-                pictures = pictures_to_make(net, targets, given.seeds, settings_of(), output, summary)
-            except ToolboxError as error:
-                if run.own is None:
-                    raise
-                summary.problems.append(str(error))
-            else:
-                waiting.append((pictures, settings_of, output))
-    if given.ray and given.video:
-        raise ToolboxError("--video films an ascent in this process; it does not go with --ray")
-    if given.video and not any(pictures for pictures, _, _ in waiting):
-        _say_on_stderr(f'no film "{given.video}" is made: every picture is there already (--brave makes them again)')
-    total = sum(len(pictures) for pictures, _, _ in waiting)
-    film: AbstractContextManager[BatchWatch | None] = filming(net, Path(given.video)) if given.video else nullcontext()
-    try:
-        with film as watch, progress_of(given, total, "preferred images", "picture") as progress:
-            for pictures, settings_of, output in waiting:
-                if not pictures:
-                    continue
-                settings = settings_of()
-                if given.ray:
-                    opening = partial(opened_network, given)
-                    climbed = climbed_on_ray(given.ray, opening, pictures, settings, batch_size, progress)
-                    keep_pictures(net, climbed, settings, output, summary)
-                else:
-                    make_pictures(net, pictures, settings, output, summary, progress, batch_size, watch)
-    except FilmStoppedError as error:
-        summary.problems.append(str(error))
-    return summary
 
 
 def _report(summary: Summary, as_json: bool, say: Say) -> int:

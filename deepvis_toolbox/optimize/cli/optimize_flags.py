@@ -54,7 +54,8 @@ def make_parser() -> CommandParser:
     group = parser.group("settings")
     group.add_argument("--compare", metavar="PRESETS", help="one picture of each unit for several presets side by side")
     group.add_argument("--judge", nargs="+", default=[], metavar="MODEL",
-                       help="with --compare: in how many pictures of a class these networks see it")  # fmt: skip
+                       help="networks that say of each class picture that is made whether they see the class: in its "
+                       "record, in the window, and on the sheet of --compare")  # fmt: skip
     add_talk_flags(parser, json="what was made")
     add_photograph_flags(parser)
     _add_method(method)  # last: a flag of an added regularizer must not take the place of another

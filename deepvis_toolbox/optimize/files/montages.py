@@ -86,7 +86,7 @@ def _write_comparison(
 ) -> Path | None:
     drawn = []
     for title, files in runs:
-        found, missing = _found(files, target, failed)
+        found, missing = found_pictures(files, target, failed)
         if found:
             there = [path for path in found if path not in missing]
             notes = [*reached_by(files, target, there), *judged(target, [read_picture(path) for path in there])]
@@ -113,10 +113,10 @@ def _write_unit_montage(files: StoreFiles, unit: Unit, failed: Collection[Path])
 
 def _shown(files: StoreFiles, target: Target, failed: Collection[Path]) -> list[RGBImage]:
     """Return the pictures of the smallest seeds; for those that failed, what says so."""
-    return _pictures(*_found(files, target, failed))
+    return _pictures(*found_pictures(files, target, failed))
 
 
-def _found(files: StoreFiles, target: Target, failed: Collection[Path]) -> tuple[list[Path], set[Path]]:
+def found_pictures(files: StoreFiles, target: Target, failed: Collection[Path]) -> tuple[list[Path], set[Path]]:
     """Return the pictures' files of the smallest seeds, and those among them of ascents that failed."""
     example = files.named(target, f"{files.tag(target)}s0000_{SHOWN}", files.suffix)
     pattern = example.name.replace("_s0000_", "_s[0-9]*_")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -35,7 +35,7 @@ from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import AscentResult, PixelImage, is_start
 from deepvis_toolbox.optimize.method.targets import Target
-from deepvis_toolbox.unit_images.numbers import natural_of
+from deepvis_toolbox.unit_images.numbers import JudgeNumbers, natural_of
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
 from deepvis_toolbox.words.images import RGBImage
 from deepvis_toolbox.words.layer import Rect
@@ -51,6 +51,8 @@ SHOWN = "best_Xpm"
 
 Beside = Callable[[Target, RGBImage, AscentSettings], BesidePhotographs]
 """(what was climbed, the picture that is shown, how it was made) -> what photographs say of it."""
+Judges = Callable[[Target, RGBImage], Mapping[str, JudgeNumbers]]
+"""(what was climbed, the picture that is shown) -> what other networks say of it, by their names."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Output:
     """The run's own, without which it must not go on."""
     beside: Beside | None = None
     """Tells what photographs say of a picture, for its record; None: the store says what it knows of its unit."""
+    judges: Judges | None = None
+    """Tells what other networks say of a picture, for its record."""
 
     def finished(self, net: Network, picture: AscentTask, settings: AscentSettings) -> Record | None:
         """Return the record of the picture where it is there already, made of the same network with the same
@@ -116,7 +120,7 @@ class Output:
         if isinstance(self.files, StoreFiles):
             self.files.store.claim(net)
         part = seen_part(net, picture.target, settings)
-        record = record_of(net, picture, settings, result, self._beside(net, picture, settings, result))
+        record = self._record(net, picture, settings, result)
         path_of_record = self._path(picture, INFO, RECORD_SUFFIX)
         former = read_record(path_of_record)
         is_the_same = former is not None and not difference(former, identity(net, picture, settings))
@@ -142,14 +146,17 @@ class Output:
             remove(path)
         write_text(path_of_record, as_text(record))
 
-    def _beside(
-        self, net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult
-    ) -> BesidePhotographs:
-        if self.beside is not None:
-            return self.beside(picture.target, shown(net, picture.target, settings, result.best), settings)
-        if not isinstance(self.files, StoreFiles) or not isinstance(picture.target, Unit):
-            return BesidePhotographs()
-        return BesidePhotographs(natural_of(self.files.store, picture.target))
+    def _record(self, net: Network, picture: AscentTask, settings: AscentSettings, result: AscentResult) -> Record:
+        best_shown = shown(net, picture.target, settings, result.best)
+        beside = self._beside(picture.target, best_shown, settings)
+        transfer = self.judges(picture.target, best_shown) if self.judges is not None else None
+        return record_of(net, picture, settings, result, best_shown, beside, transfer)
+
+    def _beside(self, target: Target, picture: RGBImage, settings: AscentSettings) -> BesidePhotographs:
+        found = BesidePhotographs() if self.beside is None else self.beside(target, picture, settings)
+        if found.largest is None and isinstance(self.files, StoreFiles) and isinstance(target, Unit):
+            return found._replace(largest=natural_of(self.files.store, target))
+        return found
 
     def shown_path(self, picture: AscentTask) -> Path:
         """Return the file of a picture that montages show."""

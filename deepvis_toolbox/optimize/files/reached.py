@@ -7,18 +7,18 @@ from pathlib import Path
 
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
 from deepvis_toolbox.optimize.files.picture_files import StoreFiles
-from deepvis_toolbox.optimize.files.record import Record, read_record
+from deepvis_toolbox.optimize.files.record import Record, read_record, whole_naturalness
 from deepvis_toolbox.optimize.method.targets import Target
+from deepvis_toolbox.unit_images.naturalness import PHOTOGRAPHS
 from deepvis_toolbox.unit_images.numbers import natural_of
 from deepvis_toolbox.words.unit import Unit
 
 
 def reached_by(files: StoreFiles, target: Target, pictures: Sequence[Path]) -> Iterator[str]:
-    """Yield the mean of the best objectives of a target's pictures, and that over the unit's largest activation on
-    photographs where the store knows it, or their records; the mean of their path similarities where records tell it;
-    nothing without records."""
-    records = [read_record(path.with_name(path.name.replace(f"_{SHOWN}.", f"_{INFO}.")).with_suffix(RECORD_SUFFIX))
-               for path in pictures]  # fmt: skip
+    """Yield, as the records of a target's pictures say: the mean of the best objectives, and that over the unit's
+    largest activation on photographs (the store's, or the records'); the mean path similarity; of how many of the
+    pictures that show the whole image colour and contrast are as photographs'. Nothing without records."""
+    records = [record_beside(path) for path in pictures]
     reached = [record["best_objective"] for record in records if record and record["best_objective"] is not None]
     if not reached:
         return
@@ -29,6 +29,15 @@ def reached_by(files: StoreFiles, target: Target, pictures: Sequence[Path]) -> I
     path = _mean_of("path_similarity", records)
     if path is not None:
         yield f"path similarity {path:.2f}"
+    looks = [look for record in records if record and (look := whole_naturalness(record)) is not None]
+    if looks:
+        colour, contrast = (round(share * len(looks)) for share in PHOTOGRAPHS.shares_inside(looks))
+        yield f"natural: colour {colour}/{len(looks)}, contrast {contrast}/{len(looks)}"
+
+
+def record_beside(picture: Path) -> Record | None:
+    """Return the record of a picture by the file that montages show of it; None where it has none."""
+    return read_record(picture.with_name(picture.name.replace(f"_{SHOWN}.", f"_{INFO}.")).with_suffix(RECORD_SUFFIX))
 
 
 def _mean_of(name: str, records: Sequence[Record | None]) -> float | None:

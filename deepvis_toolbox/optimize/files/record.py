@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,16 +15,26 @@ from deepvis_toolbox.identity import first_difference, first_other
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.shown_image import seen_part
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
+from deepvis_toolbox.optimize.method.canvas import canvas_of
 from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.result import FAILURES, AscentResult, Outcome
-from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash
+from deepvis_toolbox.optimize.method.starts import IMAGE, file_hash, is_picture
 from deepvis_toolbox.regular_file import read_json
+from deepvis_toolbox.unit_images.naturalness import PHOTOGRAPHS, Naturalness, naturalness
+from deepvis_toolbox.unit_images.numbers import JudgeNumbers
 from deepvis_toolbox.version import __version__
+from deepvis_toolbox.words.images import RGBImage
+from deepvis_toolbox.words.layer import Rect
 from deepvis_toolbox.words.unit import Unit
 
 TRACES = ("objective", "below", "largest", "is_max", "norm", "distance", "std")
 DIGITS = 7
 """Significant digits of a trace's numbers in the record: all that a float32 has."""
+PIXELS = "pixels"
+"""The parametrization in which a picture and its parameters are the same."""
+AS_IT_IS = "as it is"
+"""Pictures that ascents in another parametrization begin with: until November 2026 they were taken for its parameters,
+and what came of that is another picture."""
 LARGEST_RECORD = 64 << 20
 Record = dict[str, Any]
 
@@ -54,6 +64,8 @@ def identity(net: Network, picture: AscentTask, settings: AscentSettings) -> Rec
     parameters = settings.as_record()
     if parameters["start_at"].startswith(IMAGE):
         parameters["start_image_sha256"] = file_hash(Path(parameters["start_at"].removeprefix(IMAGE)))
+    if settings.parametrization != PIXELS and is_picture(settings.start_at):
+        parameters["start_taken"] = AS_IT_IS
     return {
         "network": network,
         "input": net.preprocessing.identity(),
@@ -68,9 +80,15 @@ def record_of(
     picture: AscentTask,
     settings: AscentSettings,
     result: AscentResult,
+    best_shown: RGBImage,
     beside: BesidePhotographs = BesidePhotographs(),  # noqa: B008 - it cannot be changed
+    transfer: Mapping[str, JudgeNumbers] | None = None,
 ) -> Record:
-    """Return the whole record, plain data for JSON. `beside`: what photographs say of the picture."""
+    """Return the whole record, plain data for JSON.
+
+    `best_shown`: the best image as people see it, RGB uint8 (H, W, 3). `beside`: what photographs say of it.
+    `transfer`: what other networks do, by their names.
+    """
     best = float(result.objective[result.best_step]) if result.best_step >= 0 else None
     part = seen_part(net, picture.target, settings)
     return {
@@ -85,6 +103,8 @@ def record_of(
         "best_step": result.best_step,
         "best_objective": None if best is None else _plain(best),
         **_told_beside(beside, best),
+        **({"transfer": {name: each.model_dump() for name, each in transfer.items()}} if transfer else {}),
+        "naturalness": _naturalness(best_shown, part == Rect(0, 0, *canvas_of(settings, net.preprocessing).size)),
         "last_objective": _plain(result.objective[-1]) if len(result.objective) else None,
         "became_largest_at_step": int(result.is_max.argmax()) if result.is_max.any() else None,
         "traces": {name: [_plain(value) for value in getattr(result, name)] for name in TRACES},
@@ -92,10 +112,30 @@ def record_of(
 
 
 def _told_beside(beside: BesidePhotographs, best: float | None) -> Record:
-    found = {"path_similarity": beside.path_similarity}
+    found = {"path_similarity": beside.path_similarity, "natural": beside.largest}
     if best is not None and beside.largest is not None and beside.largest > 0:
         found["over_natural"] = best / beside.largest
     return {name: _plain(value) for name, value in found.items() if value is not None}
+
+
+def _naturalness(picture: RGBImage, is_whole: bool) -> Record:
+    """Return a picture's colour and contrast; of one that shows the whole image, where those of nine of ten photographs
+    lie, too: a part of a photograph is calmer."""
+    own = {name: _plain(value) for name, value in naturalness(picture)._asdict().items()}
+    ranges = {name: list(both) for name, both in PHOTOGRAPHS._asdict().items()}
+    return {**own, "photographs": ranges} if is_whole else own
+
+
+def whole_naturalness(record: Record) -> Naturalness | None:
+    """Return a record's colour and contrast where they can be put beside those of photographs; None where not."""
+    found = record.get("naturalness")
+    if not isinstance(found, dict) or "photographs" not in found:
+        return None
+    colour, contrast = (
+        float(each) if isinstance(each, int | float) and 0 <= each <= 255 else None
+        for each in (found.get("colour"), found.get("contrast"))
+    )
+    return Naturalness(colour, contrast) if colour is not None and contrast is not None else None
 
 
 def _stopped_early(settings: AscentSettings, result: AscentResult) -> bool:

@@ -27,7 +27,7 @@ from deepvis_toolbox.optimize.method.regularizers import active
 from deepvis_toolbox.optimize.method.result import Outcome
 from deepvis_toolbox.optimize.method.robustness import Robustness
 from deepvis_toolbox.optimize.method.sorted_prior import sorted_prior_for
-from deepvis_toolbox.optimize.method.starts import IMAGE, ClusterStarts
+from deepvis_toolbox.optimize.method.starts import ClusterStarts, is_picture
 from deepvis_toolbox.optimize.method.step_policies import MomentPolicy, step_policy
 from deepvis_toolbox.optimize.method.views import Views
 
@@ -123,8 +123,7 @@ class Ascent:
         if isinstance(start_at, ClusterStarts):
             pictures = torch.from_numpy(np.stack([start_at.image_of(seed) for seed in self._seeds])).to(start)
             return pictures + self._parametrization.image(start - pictures)
-        is_picture = not isinstance(start_at, str) or start_at.startswith(IMAGE)
-        return start if is_picture else self._parametrization.image(start)
+        return start if is_picture(start_at) else self._parametrization.image(start)
 
     def _seen(self, rows: torch.Tensor, x: torch.Tensor, step: int) -> _Seen:
         """Return one look, through this step's random transformation where there is one."""

@@ -76,6 +76,11 @@ class ClusterStarts:
 StartAt = str | NDArray[np.floating] | ClusterStarts
 
 
+def is_picture(start_at: StartAt) -> bool:
+    """Return whether somebody chose the image that is begun with: a picture or an array, the same for every seed."""
+    return not isinstance(start_at, ClusterStarts) and (not isinstance(start_at, str) or start_at.startswith(IMAGE))
+
+
 def start_image(start_at: StartAt, seed: int, preprocessing: Preprocessing) -> Floats:
     """Return the start image for a seed: float32 (C, H, W), zero-centred, pixel units, not yet clipped to 0-255.
 

@@ -70,8 +70,9 @@ class Photographs:
         return layer in self.top.index.by_name
 
     def largest(self, unit: Unit) -> float | None:
-        """Return the unit's largest activation on a photograph; None where nothing is known of it."""
-        if not self.holds(unit.layer):
+        """Return the unit's largest activation on a photograph, wherever it was; None where nothing is known of it. No
+        mean over a channel can be put beside it: None, too."""
+        if not self.holds(unit.layer) or unit.place == "mean":
             return None
         value = float(self.top.largest(unit.layer)[unit.channel])
         return value if np.isfinite(value) else None

@@ -12,6 +12,8 @@ from deepvis_toolbox.words.images import RGBImage
 LUMINANCE = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601)."""
 _LOW, _HIGH = 5, 95
+_OUTSIDE = (("grey", "garish"), ("flat", "harsh"))
+"""What a picture is whose colour, or whose contrast, lies below its range, or above."""
 
 
 class Naturalness(NamedTuple):
@@ -28,6 +30,15 @@ class NaturalRange(NamedTuple):
 
     colour: tuple[float, float]
     contrast: tuple[float, float]
+
+    def said_of(self, found: Naturalness) -> str:
+        """Return `natural`, or which number lies outside of its range, and on which side: `grey`, `flat`, …"""
+        said = [
+            low if value < bounds[0] else high
+            for (low, high), value, bounds in zip(_OUTSIDE, found, self, strict=True)
+            if not bounds[0] <= value <= bounds[1]
+        ]
+        return ", ".join(said) or "natural"
 
     def shares_inside(self, found: Sequence[Naturalness]) -> Naturalness:
         """Return of each number for which share of the pictures, 0 to 1, it lies in its range."""
