@@ -13,6 +13,7 @@ from torch import nn
 
 from tests.caffe.one_layer import prototxt_text
 from tests.caffe.random_weights import write_random_weights
+from tests.conftest import ROOT
 from tests.nets import Branching, Residual
 from tests.network.exported_networks import EXPORTED
 from tests.network.test_channels_last import Block, Whole
@@ -53,7 +54,7 @@ def described(folder: Path, network: str, *more: str, size: str = "32", how: str
     """Write a model.yaml whose preferred images take three steps; return the flags that open it."""
     lines = ["name: mine", network, f"input: {{size: {size}, {how}}}", *more]
     (folder / "model.yaml").write_text("\n".join(lines) + "\n" + PRESET)
-    return ["--model", str(folder), "--trust", str(folder)]
+    return ["--model", str(folder), "--trust", str(folder), "--path", str(ROOT)]
 
 
 def made(folder: Path, name: str, *more: str, **options: str) -> Flags:

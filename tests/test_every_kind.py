@@ -28,6 +28,7 @@ from deepvis_toolbox.scan.cli import crop_command, scan_command
 from deepvis_toolbox.sources.decode import decode_picture
 from deepvis_toolbox.sources.frame import FrameInfo
 from find_maxes import TopImages
+from tests.conftest import ROOT
 from tests.kinds_of_networks import KINDS, flags_of
 
 KEYS = "right b down b y y y y y y y H v wait W wait r A i x N 6 wait"
@@ -63,7 +64,7 @@ def test_it_goes_through_all(
     (tmp_path / "net").mkdir()
     flags = flags_of(kind, tmp_path / "net")
     load_own = loading.load_network
-    opened = functools.cache(lambda model: load_own(model, device="cpu", trust=True))
+    opened = functools.cache(lambda model: load_own(model, device="cpu", trust=True, path=[ROOT]))
     monkeypatch.setattr(loading, "load_network", lambda model, **_: opened(model))  # once for all commands
     monkeypatch.chdir(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -50,6 +51,12 @@ class _PairNet(nn.Module):
 
 def _input(pixels: NDArray[np.generic]) -> torch.Tensor:
     return torch.tensor(((pixels.astype(np.float32) - MEAN) / STD).transpose(2, 0, 1)[None])
+
+
+@pytest.fixture(autouse=True)
+def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models are the user's own, which may name what is installed."""
+    monkeypatch.setenv("DEEPVIS_MODELS", f"{tmp_path.parent}{os.pathsep}{tmp_path}")
 
 
 @pytest.fixture

@@ -7,12 +7,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, TypeAdapter
 
 from deepvis_toolbox.atomic_files import remove, write_json, write_text
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.checked_json import read_checked
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.folder_lock import LOCK, FolderLock
-from deepvis_toolbox.regular_file import read_json, read_regular
+from deepvis_toolbox.regular_file import read_regular
 
 BUILT = "built.json"
 """What was written, and out of what: {path: a hash}."""
@@ -80,22 +83,25 @@ def built_site(folder: str | Path) -> Iterator[Site]:
 
 def _former(folder: Path) -> dict[str, str]:
     try:
-        record = read_json(folder / BUILT, _MOST_BUILT)
+        return read_checked(folder / BUILT, _MOST_BUILT, _RECORD)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise ToolboxError(
-            f'"{folder / BUILT}" is damaged ({error}); remove the folder and build the atlas anew'
+            f'"{folder / BUILT}" is damaged ({reason_of(error)}); remove the folder and build the atlas anew'
         ) from error
-    if not isinstance(record, dict) or not all(_is_ours(path, text) for path, text in record.items()):
-        raise ToolboxError(f'"{folder / BUILT}" is no list of an atlas; remove the folder and build the atlas anew')
-    return record
 
 
-def _is_ours(path: str, text: object) -> bool:
-    """Whether an entry names a file below the folder, as this program does: what it names may be removed."""
+def _below_the_folder(path: str) -> str:
+    """Refuse an entry that does not name a file below the folder, as this program does: what it names may be
+    removed."""
     parts = PurePosixPath(path)
-    return isinstance(text, str) and not parts.is_absolute() and ".." not in parts.parts and "\\" not in path
+    if parts.is_absolute() or ".." in parts.parts or "\\" in path:
+        raise ValueError("it names a file outside of the atlas")
+    return path
+
+
+_RECORD = TypeAdapter(dict[Annotated[str, AfterValidator(_below_the_folder)], str])
 
 
 def _signature(sources: Iterable[Path], how: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
 import tempfile
 import traceback
@@ -34,13 +34,19 @@ Places = tuple[Path, ...]
 """Where a factory's module is looked for, behind what is installed."""
 
 
-def make_module(factory: str, where: str, places: Places, *, trained: bool = True) -> MadeModule:
+def make_module(
+    factory: str, where: str, places: Places, *, trained: bool = True, only_there: bool = False
+) -> MadeModule:
     """Call the factory. `trained`: with the weights it publishes, where it is a library of trained networks.
+    `only_there`: its module must lie in one of the places; what is installed is neither imported nor called.
 
     Raises `ToolboxError` that starts with `where` when there is no such factory, it fails, or it returns no module.
     """
     library, _, name = factory.partition(":")
-    made = _LIBRARIES[library](name, where, trained) if library in _LIBRARIES else _own(factory, where, places)
+    if library in _LIBRARIES:
+        made = _LIBRARIES[library](name, where, trained)
+    else:
+        made = _own(factory, where, places, only_there=only_there and factory not in _OWN_FACTORIES)
     if not isinstance(made.module, nn.Module):
         raise ToolboxError(f"{where}: {factory} returned {type(made.module).__name__}, not a torch.nn.Module")
     return made
@@ -55,15 +61,14 @@ def runs_no_code(factory: str, *, has_weights: bool) -> bool:
 _OWN_FACTORIES = frozenset(f"deepvis_toolbox.opening.efficientnet_lite:efficientnet_lite{size}" for size in range(3))
 
 
-def _own(factory: str, where: str, places: Places) -> MadeModule:
+def _own(factory: str, where: str, places: Places, *, only_there: bool) -> MadeModule:
     module_name, _, function_name = factory.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), function_name]):
         raise ToolboxError(f'{where}: "{factory}" is not of the form package.module:function')
     top = module_name.partition(".")[0]
-    here = None if top == _OWN_PACKAGE else _found_in(places, top)
     with _importable(places):
-        module = _imported(module_name, factory, where, places)
-        _check_is_the_one_here(top, here, where)
+        _check_place(top, factory, where, places, only_there=only_there)
+        module = _imported(module_name, factory, where, ("" if only_there else "be installed, ") + _named(places))
         function = getattr(module, function_name, None)
         if function is None:
             callables = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
@@ -84,28 +89,63 @@ def _found_in(places: Places, name: str) -> Path | None:
     return next((path for path in files if path.is_file()), None)
 
 
-def _imported(name: str, factory: str, where: str, places: Places) -> ModuleType:
+def _named(places: Places) -> str:
+    return f"lie in {', '.join(map(str, places))}, or in a folder that --path names"
+
+
+def _imported(name: str, factory: str, where: str, must: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise ToolboxError(
-                f'{where}: there is no module "{error.name}" for {factory}; it must be installed, lie in '
-                f"{', '.join(map(str, places))}, or in a folder that --path names"
-            ) from None
+            raise ToolboxError(f'{where}: there is no module "{error.name}" for {factory}; it must {must}') from None
         raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
     except Exception as error:  # whatever a user's module does when it is imported
         raise ToolboxError(f"{where}: importing {name} failed: {_own_line(error)}") from error
 
 
-def _check_is_the_one_here(name: str, here: Path | None, where: str) -> None:
-    """Refuse a module that was imported from elsewhere where a place of ours holds one of its name."""
-    imported = getattr(sys.modules.get(name), "__file__", None)
-    if here is not None and imported is not None and not here.samefile(imported):
+def _check_place(name: str, factory: str, where: str, places: Places, *, only_there: bool) -> None:
+    """Refuse a module before it is imported: one that would come from elsewhere where a place of ours holds one of its
+    name; of `only_there`, every one that does not lie in a place."""
+    here, files = None if name == _OWN_PACKAGE else _found_in(places, name), _files_of(name)
+    if here is not None and files is not None and not (files and _is_file(here, files[0])):
+        other = files[0] if files else "one that is part of Python"
         raise ToolboxError(
-            f"{where}: the module {name} of {here.resolve()} cannot be imported, since {imported} has been imported "
+            f"{where}: the module {name} of {here.resolve()} cannot be imported, since {other} has been imported "
             "under that name, or is installed; give it another name, or start anew"
         )
+    if only_there and files is not None and not (files and all(_lies_in(places, name, file) for file in files)):
+        raise ToolboxError(
+            f"{where}: {factory} is not run: of the code that is installed, a model's folder may name none, trusted or "
+            f"not. If it makes your network, name it yourself (--model {factory}), or write a module beside the "
+            "model.yaml that imports it, and name that one"
+        )
+
+
+def _files_of(name: str) -> list[Path] | None:
+    """Return the file that a top-level module comes from, or the folders of a package without one, links followed;
+    nothing of what Python has built in or made at run time, None where there is no such module."""
+    try:
+        found = importlib.util.find_spec(name)
+    except ValueError:  # what was made at run time, such as `__main__`
+        return []
+    if found is None:
+        return None
+    if found.has_location and found.origin:
+        return [Path(found.origin)]
+    return [Path(folder) for folder in found.submodule_search_locations or ()]
+
+
+def _lies_in(places: Places, name: str, file: Path) -> bool:
+    """Return whether a module's file is a place's own: `name.py`, or what is in the folder `name`; links that lead
+    elsewhere are not."""
+    real = file.resolve()
+    inside = [real.relative_to(place.resolve()) for place in places if real.is_relative_to(place.resolve())]
+    return any(path.parts and path.parts[0].partition(".")[0] == name for path in inside)
+
+
+def _is_file(path: Path, other: Path) -> bool:
+    return other.exists() and path.samefile(other)
 
 
 def _called(function: Callable[[], Any], factory: str, where: str) -> Any:

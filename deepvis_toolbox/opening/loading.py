@@ -24,6 +24,7 @@ from deepvis_toolbox.opening.described import check_channels, describe, with_pic
 from deepvis_toolbox.opening.factories import MadeModule, Places, make_module, runs_no_code
 from deepvis_toolbox.opening.model_file import ModelFile, model_from_values, read_model_file
 from deepvis_toolbox.opening.model_folder import is_factory, is_onnx, is_program, model_path, name_by_place
+from deepvis_toolbox.opening.trust import is_own
 from deepvis_toolbox.opening.weights_file import fill, read_state_dict, weights_without_numbers
 from deepvis_toolbox.words.device import parsed_device
 from deepvis_toolbox.words.input_channels import parsed_channels
@@ -70,8 +71,9 @@ def load_network(
     more are shown; `white`: which value of bands of 16 bits or floats is white. Paths start from the working directory.
 
     A model.yaml that is not one of the program's or the user's own models is data: it may name no code (`factory`) and
-    no file outside of its folder, unless `trust` says so, or `deepvis --trust` once. `path`: folders in which the
-    module of `package.module:factory` is looked for, behind what is installed; the working directory is one. `trace`:
+    no file outside of its folder, unless `trust` says so, or `deepvis --trust` once, and even then no code but what
+    lies beside it or in the folders of `path`. `path`: folders in which the module of `package.module:factory` is
+    looked for, behind what is installed; the working directory is one, for a factory that is no model.yaml's. `trace`:
     how a module becomes a graph, by `fx`, by `export` (torch.export), or by `auto`: the second where the first refuses.
     `inputs`: what `forward` takes besides the image, by name: numbers, lists of numbers (a tensor), "image", the image
     again, or "image 2", the second of a pair. `added_layers`: layers of one's own, besides those of the model.yaml:
@@ -161,7 +163,8 @@ def _torch_network(model: ModelFile, device: torch.device, path: Sequence[Path])
             f"{where}: the model's folder names code: {factory} would be imported and run. If you trust it, "
             f"give --trust {shlex.quote(shown_path(model.folder))} once (in Python: load_network(…, trust=True))"
         )
-    made = make_module(factory, where, _places(model, path), trained=model.weights is None)
+    only_there = model.own_folder is not None and not is_own(model.own_folder)
+    made = make_module(factory, where, _places(model, path), trained=model.weights is None, only_there=only_there)
     told = told_of_weights(made.module)
     if model.weights is not None:
         file = model.existing("weights", model.weights)

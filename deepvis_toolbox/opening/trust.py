@@ -13,18 +13,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from deepvis_toolbox.atomic_files import write_json
+from deepvis_toolbox.checked_json import read_checked
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, shown_path, user_path
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.installation import models_folders
 from deepvis_toolbox.opening.model_folder import MODEL_FILE
-from deepvis_toolbox.regular_file import read_json, read_regular
+from deepvis_toolbox.regular_file import read_regular
 
 CODE = frozenset({".py", ".pyc", ".so", ".pyd"})
 """Endings of what Python imports."""
 _DESCRIPTIONS = frozenset({".yaml", ".yml"})
 """Endings of what can be named instead of model.yaml, and may name code."""
 MOST_FILES, MOST_BYTES = 2000, 64 << 20
+_MOST_RECORD = 4 << 20
+_RECORD = TypeAdapter(dict[str, str])
+"""{folder: hash}"""
 _PATIENCE = 10.0
 """Seconds to wait for another run that is trusting a folder."""
 _HASH = re.compile("[0-9a-f]{64}")
@@ -44,10 +50,16 @@ def is_trusted(folder: Path) -> bool:
     """Return whether a model folder may name code: one of the program's or the user's own models, or trusted as it
     is."""
     folder = folder.resolve()
-    if any(folder.parent == place.resolve() for place in models_folders()):
+    if is_own(folder):
         return True
     known = _read().get(str(folder))
     return known is not None and content_hash(folder) == known
+
+
+def is_own(folder: Path) -> bool:
+    """Return whether a model folder is one of the program's or the user's own, which may name code that is installed,
+    too."""
+    return any(folder.resolve().parent == place.resolve() for place in models_folders())
 
 
 def trust(written: str | Path) -> Path:
@@ -138,11 +150,9 @@ def _store() -> Path:
 def _read() -> dict[str, str]:
     """Return {folder: hash}; nothing where there is no such file, or none that can be read."""
     try:
-        record = read_json(_store(), MOST_BYTES)
+        record = read_checked(_store(), _MOST_RECORD, _RECORD)
     except (OSError, ValueError, RuntimeError):
         return {}
-    pairs = record.items() if isinstance(record, dict) else ()
-    written = [(key, value) for key, value in pairs if isinstance(key, str) and isinstance(value, str)]
     return dict(
-        (value, key) if _HASH.fullmatch(key) else (key, value) for key, value in written
+        (value, key) if _HASH.fullmatch(key) else (key, value) for key, value in record.items()
     )  # 2026: {hash: folder}

@@ -7,20 +7,38 @@ import io
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field, TypeAdapter
 
 from deepvis_toolbox.atomic_files import write_bytes, write_json
+from deepvis_toolbox.checked_json import read_checked
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.identity import first_difference
 from deepvis_toolbox.npz_file import ArrayForm, read_arrays
 from deepvis_toolbox.paper.figure import Arrays, Piece
-from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.unit_images.file_names import file_name_of
 
 LARGEST_RECORD = 1 << 20
 FOLDER = "pieces"
+
+
+_Size = Annotated[int, Field(ge=0, le=1 << 40)]
+
+
+class _Record(BaseModel):
+    """What is written beside a piece's arrays."""
+
+    figure: str
+    piece: str
+    network: dict[str, Any]
+    work: Any
+    """What the piece is made of, in its figure's own words; compared as a whole, not read."""
+    arrays: dict[str, tuple[str, tuple[_Size, ...]]]
+
+
+_RECORD = TypeAdapter(_Record)
 
 
 class KeptPieces:
@@ -33,13 +51,10 @@ class KeptPieces:
     def read(self, piece: Piece) -> Arrays | None:
         """Return what a piece gave, arrays (…) by name; None where it is not done, was another one, or is damaged."""
         arrays, record = self._paths(piece)
-        with suppress(OSError, ValueError, ToolboxError, KeyError, TypeError, AttributeError):
-            there = read_json(record, LARGEST_RECORD)
-            if first_difference(there, self._identity(piece)) is None:
-                forms = {
-                    name: ArrayForm(dtype, tuple(int(size) for size in shape))
-                    for name, (dtype, shape) in there["arrays"].items()
-                }
+        with suppress(OSError, ValueError, ToolboxError):
+            there = read_checked(record, LARGEST_RECORD, _RECORD)
+            if first_difference(there.model_dump(), self._identity(piece)) is None:
+                forms = {name: ArrayForm(dtype, shape) for name, (dtype, shape) in there.arrays.items()}
                 return read_arrays(arrays, forms)
         return None
 

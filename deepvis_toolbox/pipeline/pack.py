@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from deepvis_toolbox.command_line import values
 from deepvis_toolbox.command_line.ending import run_command
@@ -16,8 +15,7 @@ from deepvis_toolbox.command_line.talking import begin_talking
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.pipeline.packed_settings import keep_settings
-from deepvis_toolbox.regular_file import read_json
-from deepvis_toolbox.unit_images.claim import CLAIM
+from deepvis_toolbox.unit_images.claim import CLAIM, claim_of
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
 from deepvis_toolbox.unit_images.numbers import UnitNumbers, add_numbers, natural_of, numbers_of, picture_hash
@@ -27,7 +25,6 @@ from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
 MOST_SINGLES = 4
-_MOST_CLAIM = 1 << 26
 SMALLEST_TILE = 8
 
 
@@ -69,7 +66,7 @@ def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequenc
     here, there = source.folder.resolve(), target.folder.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise ToolboxError(f'"{target.folder}" and "{source.folder}" are not apart; choose another folder to pack into')
-    if (target.folder / CLAIM).exists() and _claim(target) != _claim(source):
+    if (target.folder / CLAIM).exists() and claim_of(target.folder) != claim_of(source.folder):
         raise ToolboxError(
             f'"{target.folder}" holds another network\'s unit images; choose another folder to pack into'
         )
@@ -78,14 +75,6 @@ def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequenc
         raise ToolboxError(
             f'"{target.folder}" holds an archive\'s pictures ({published}); choose another folder to pack into'
         )
-
-
-def _claim(store: UnitImageStore) -> dict[str, Any] | None:
-    """Return what says whose pictures a store holds; None where nothing does."""
-    try:
-        return dict(read_json(store.folder / CLAIM, _MOST_CLAIM))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _pack_unit(

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from deepvis_toolbox.atomic_files import write_json
+from deepvis_toolbox.checked_json import read_checked
 from deepvis_toolbox.errors import reason_of
 from deepvis_toolbox.optimize.files.montages import PANEL
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
 from deepvis_toolbox.optimize.files.picture_files import KIND
 from deepvis_toolbox.optimize.files.record import Record, read_record
-from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
@@ -49,6 +49,9 @@ class _MadeBy(BaseModel):
 
     format: Literal[1] = 1
     made: list[MadeAlike] = []
+
+
+_MADE_BY = TypeAdapter(_MadeBy)
 
 
 def keep_settings(source: UnitImageStore, target: UnitImageStore, units: Sequence[Unit]) -> None:
@@ -92,11 +95,9 @@ def _records(store: UnitImageStore, unit: Unit) -> Iterator[tuple[int, Record]]:
 def _read(path: Path) -> _MadeBy:
     """Return what a file says; nothing where there is none, or it is damaged, which the log then tells."""
     try:
-        return _MadeBy.model_validate(read_json(path, LARGEST))
+        return read_checked(path, LARGEST, _MADE_BY)
     except FileNotFoundError:
         return _MadeBy()
-    except (OSError, ValueError, RecursionError) as error:
-        first = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
-        where = f"at {'.'.join(map(str, first['loc']))}: {first['msg']}" if first else reason_of(error)
-        _log.warning('"%s" is damaged (%s); it is written anew', path, where)
+    except (OSError, ValueError) as error:
+        _log.warning('"%s" is damaged (%s); it is written anew', path, reason_of(error))
         return _MadeBy()

@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError, WrapValidator
 
 from deepvis_toolbox.atomic_files import write_json
-from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.checked_json import read_checked
+from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.identity import Answer, first_other
-from deepvis_toolbox.regular_file import read_json
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
 
+_log = logging.getLogger(__name__)
 CLAIM = "network.json"
 LARGEST_CLAIM = 16 << 20
+
+
+def _or_nothing(value: Any, check: Callable[[Any], Answer]) -> Answer:
+    """Take an answer that is none for one that nobody has asked for: the claim's names still tell whose it is."""
+    try:
+        return check(value)
+    except ValidationError:
+        return {}
+
+
+_LONGEST = 65_536
+"""Characters of a name."""
+_Name = Annotated[str, Field(max_length=_LONGEST)]
 
 
 @dataclass(frozen=True)
 class NetworkIdentity:
     """What tells one network's pictures from another's."""
 
-    name: str
-    engine: str
-    weights_sha256: str
-    answer: Answer = field(default_factory=dict)
+    name: _Name
+    engine: _Name
+    weights_sha256: _Name
+    answer: Annotated[Answer, WrapValidator(_or_nothing)] = field(default_factory=dict)
     """What it makes of fixed images (`network.answer`); empty where nobody has asked it."""
 
     @classmethod
@@ -50,7 +67,7 @@ class NetworkIdentity:
 def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
     """Raise `ToolboxError` where the pictures in `folder` are another network's; a folder without a claim is
     anybody's."""
-    found = _read(folder)
+    found = claim_of(folder)
     if found is not None and not found.is_same(network()):
         raise ToolboxError(
             f'"{folder}" holds the unit images of {_other(found, network())} ({found.name}, '
@@ -61,7 +78,7 @@ def check_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
 
 def is_of(folder: Path, network: Callable[[], NetworkIdentity]) -> bool:
     """Return whether the pictures in `folder` are the network's, or nobody says whose."""
-    found = _read(folder)
+    found = claim_of(folder)
     return found is None or found.is_same(network())
 
 
@@ -76,7 +93,7 @@ def extend_claim(folder: Path, net: Network) -> None:
     """Note what the network makes of its added layers where the claim does not know them: pictures of another file's
     under the same name must not come beside them."""
     added = [layer.name for layer in net.layers.values() if layer.added_to]
-    found = _read(folder) if added else None
+    found = claim_of(folder) if added else None
     if found is not None and any(name in net.answer and name not in found.answer for name in added):
         own = {name: net.answer[name] for name in added if name in net.answer}
         write_json(folder / CLAIM, asdict(replace(found, answer={**found.answer, **own})))
@@ -87,17 +104,15 @@ def write_claim(folder: Path, network: Callable[[], NetworkIdentity]) -> None:
     write_json(folder / CLAIM, asdict(network()))
 
 
-def _read(folder: Path) -> NetworkIdentity | None:
+def claim_of(folder: Path) -> NetworkIdentity | None:
+    """Return whose pictures a folder holds; None where nothing says so, or it is damaged, which the log then tells."""
     try:
-        record = read_json(folder / CLAIM, LARGEST_CLAIM)
-        names = (str(record["name"]), str(record["engine"]), str(record["weights_sha256"]))
-        answer = record.get("answer")
-        return NetworkIdentity(*names, answer if isinstance(answer, dict) else {})
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-    ):  # without a claim, or with a damaged one, it is read as it is
+        return read_checked(folder / CLAIM, LARGEST_CLAIM, _CLAIM)
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError) as error:  # with a damaged claim, pictures are read as without one
+        _log.warning('"%s" is damaged (%s): nothing says whose pictures these are', folder / CLAIM, reason_of(error))
+        return None
+
+
+_CLAIM = TypeAdapter(NetworkIdentity)

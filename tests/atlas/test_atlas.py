@@ -235,8 +235,8 @@ def test_what_changes_is_written_anew_and_what_goes_is_removed(
     [
         (lambda out: (out / "mine.txt").write_text("x"), "holds other files than an atlas"),
         (lambda out: (out / "built.json").write_text("{"), "is damaged"),
-        (lambda out: (out / "built.json").write_text('{"../../x": "1"}'), "no list of an atlas"),
-        (lambda out: (out / "built.json").write_text('["x"]'), "no list of an atlas"),
+        (lambda out: (out / "built.json").write_text('{"../../x": "1"}'), "it names a file outside of the atlas"),
+        (lambda out: (out / "built.json").write_text('["x"]'), "is damaged"),
     ],
 )
 def test_a_folder_that_is_no_atlas_is_left_alone(

@@ -70,6 +70,103 @@ def test_a_library_that_would_download_weights_is_not_asked(folder: Path, factor
         load_network("strange")
 
 
+INSTALLED = ["os:abort", "http.server:test", "builtins:breakpoint", "__main__:main", "unseen_package:make",
+             "deepvis_toolbox.live.toolbox_command:main", "unseen_namespace.inner:make",
+             "torch.nn:Identity"]  # fmt: skip
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Packages that are installed, which leave a file behind once they are imported."""
+    site = tmp_path / "site"
+    for name in ("unseen_package/__init__.py", "unseen_namespace/inner.py"):
+        (site / name).parent.mkdir(parents=True)
+        (site / name).write_text(CODE)
+    monkeypatch.syspath_prepend(str(site))
+    yield site
+    for name in ("unseen_package", "unseen_namespace.inner", "unseen_namespace"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("factory", INSTALLED)
+@pytest.mark.parametrize("how", ["remembered", "for this once", "inside the folder"])
+def test_a_trusted_folder_names_no_code_that_is_installed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, factory: str, how: str
+) -> None:
+    (folder / "model.yaml").write_text(f"factory: {factory}\ninput: {{size: 8}}\n")
+    if how != "for this once":
+        trust(folder)
+    if how == "inside the folder":
+        monkeypatch.chdir(folder)
+    wanted = rf"model\.yaml:1: {factory} is not run: .*name it yourself \(--model {factory}\)"
+    with pytest.raises(ToolboxError, match=wanted):
+        load_network(folder, trust=how == "for this once")
+    assert not list(folder.parent.rglob("it_ran"))
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_is_installed_runs_where_the_user_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_network("unseen_package:make", input_size=8, device="cpu").close()
+    assert ran()
+    for name in ("unseen_package", "unseen_namespace.inner"):
+        (folder / "model.yaml").write_text(f"factory: {name}:make\ninput: {{size: 8}}\n")
+        load_network(folder, device="cpu", trust=True, path=["site"]).close()
+        with monkeypatch.context() as patch:
+            patch.setenv("DEEPVIS_MODELS", str(folder.parent))
+            load_network(folder, device="cpu").close()
+
+
+def test_what_the_user_names_must_return_a_network() -> None:
+    with pytest.raises(ToolboxError, match=r"platform:node returned str, not a torch\.nn\.Module"):
+        load_network("platform:node", input_size=8)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("name", ["unseen_package", "antigravity", "os", "math"])
+def test_an_installed_module_is_not_imported_in_the_place_of_the_folders(folder: Path, name: str) -> None:
+    (folder / f"{name}.py").write_text(CODE)
+    (folder / "model.yaml").write_text(f"factory: {name}:make\ninput: {{size: 8}}\n")
+    with pytest.raises(ToolboxError, match=rf"model\.yaml:1: the module {name} of .* cannot be imported"):
+        load_network(folder, trust=True)
+    assert not ran()
+    assert name in ("os", "math") or name not in sys.modules
+
+
+def test_a_module_that_is_nowhere_is_wanted_beside_the_model_yaml(folder: Path) -> None:
+    (folder / "strange_net.py").unlink()
+    with pytest.raises(ToolboxError, match='there is no module "strange_net" for strange_net:make; it must lie in'):
+        load_network(folder, trust=True)
+
+
+def test_a_trusted_folders_module_may_import_what_is_installed(folder: Path) -> None:
+    (folder / "strange_net.py").write_text("from tests.nets import Residual as make\n")
+    with load_network(folder, device="cpu", trust=True) as network:
+        assert network.layers
+
+
+def test_a_module_behind_a_link_that_leads_out_is_not_the_folders(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "strange_net.py").rename(tmp_path / "elsewhere" / "strange_net.py")
+    (folder / "strange_net.py").symlink_to(tmp_path / "elsewhere" / "strange_net.py")
+    with pytest.raises(ToolboxError, match="strange_net:make is not run"):
+        load_network(folder, trust=True)
+    assert not ran()
+
+
+def test_what_is_installed_into_the_folder_is_not_beside_its_model_yaml(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment within a model's folder holds programs that are no networks."""
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "unseen_tool.py").write_text(CODE)
+    monkeypatch.syspath_prepend(str(folder / ".venv"))
+    (folder / "model.yaml").write_text("factory: unseen_tool:make\ninput: {size: 8}\n")
+    with pytest.raises(ToolboxError, match="unseen_tool:make is not run"):
+        load_network(folder, trust=True)
+    assert not ran()
+
+
 def test_a_folder_that_is_trusted_opens_until_it_changes(folder: Path) -> None:
     assert not is_trusted(folder)
     trust("strange")

@@ -188,7 +188,7 @@ def test_packing_says_how_the_pictures_were_made_and_forgets_it_where_others_rep
 
     file.write_text('{"format": 1, "made": [{"settings": 3}]}')
     pack(big, small, 30)
-    assert "is damaged (at made.0.input: Field required); it is written anew" in caplog.text
+    assert "is damaged (made.0.input: Field required); it is written anew" in caplog.text
     assert json.loads(file.read_text())["made"] == made
 
 

@@ -11,7 +11,9 @@ import random
 import shutil
 import subprocess
 import tarfile
+import types
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +22,12 @@ from PIL import Image
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.network.preprocessing import Preprocessing
-from deepvis_toolbox.scan.pictures import seekable_gzip
-from deepvis_toolbox.scan.pictures.archives import _DAMAGE, _members, read_member
+from deepvis_toolbox.scan.pictures import seekable_gzip, unpacking_budget
+from deepvis_toolbox.scan.pictures.archives import _DAMAGE, ArchiveReader, _members, read_member
 from deepvis_toolbox.scan.pictures.picture_reader import PictureReader
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
+from deepvis_toolbox.scan.pictures.unpacking_budget import UnpackingBudget
 from find_maxes import list_pictures, scan
 
 
@@ -265,7 +268,7 @@ def test_bits_flipped_anywhere_in_a_zip_never_give_other_bytes():
         for _ in range(2):
             broken[flips.randrange(len(broken))] ^= 1 << flips.randrange(8)
         try:
-            archive = _members(io.BytesIO(broken), "a.zip", len(broken))
+            archive = _members(io.BytesIO(broken), "a.zip", len(broken), UnpackingBudget())
         except (zipfile.BadZipFile, *_DAMAGE):
             continue
         for name in archive.names():
@@ -298,7 +301,7 @@ def test_a_packed_file_is_read_from_any_place_as_gzip_reads_it(monkeypatch):
     cuts = [0, 400_000, 400_000, 1_000_001, len(data)]
     packed = b"".join(gzip.compress(data[a:b]) for a, b in itertools.pairwise(cuts)) + bytes(1000)
     assert gzip.decompress(packed) == data
-    file = io.BufferedReader(SeekableGzip(io.BytesIO(packed)))
+    file = io.BufferedReader(SeekableGzip(io.BytesIO(packed), UnpackingBudget()))
     assert file.read() == data
     places = random.Random(0)
     for _ in range(200):
@@ -307,7 +310,7 @@ def test_a_packed_file_is_read_from_any_place_as_gzip_reads_it(monkeypatch):
         assert file.read(size) == data[start : start + size]
     for length in (5, 1000, len(packed) // 2):
         with pytest.raises(EOFError):
-            SeekableGzip(io.BytesIO(packed[:length])).read()
+            SeekableGzip(io.BytesIO(packed[:length]), UnpackingBudget()).read()
 
 
 MIXED = (
@@ -419,3 +422,75 @@ def test_awkward_names_of_members_are_names_like_others(tmp_path, tar_format, mo
     assert reds(tmp_path) == [7] * len(AWKWARD)
     assert set(tmp_path.parent.iterdir()) == before
     assert [path.name for path in tmp_path.iterdir()] == ["some.tar"]
+
+
+def gzip_of_zeros(megabytes: int) -> bytes:
+    """A tar in gzip: one picture, then so much of nothing in a file."""
+    header = tarfile.TarInfo("nothing.bin")
+    header.size = megabytes << 20
+    engine = zlib.compressobj(9, zlib.DEFLATED, 31)
+    parts = [engine.compress(tar_bytes({"one.png": png(1)})[:1536]), engine.compress(header.tobuf())]
+    parts += [engine.compress(bytes(1 << 20)) for _ in range(megabytes)]
+    return b"".join([*parts, engine.compress(bytes(1024)), engine.flush()])
+
+
+def cut_zip(contents: dict[str, bytes]) -> bytes:
+    """A deflated zip, written to where nothing can be sought, without its table of contents."""
+    whole = io.BytesIO()
+    pipe = types.SimpleNamespace(write=whole.write, flush=lambda: None)
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return whole.getvalue()[:-60]
+
+
+def hostile_archives() -> dict[str, tuple[str, bytes]]:
+    """Archives, each with its file name, that take 32 MiB of unpacking, or as long as that, to be looked through."""
+    picture, empty = gzip.compress(tar_bytes({"one.png": png(1)})), gzip.compress(b"")
+    small, names = gzip_of_zeros(8), [f"picture {number}" for number in range(4)]
+    zipped = {name: bytes(8 << 20) for name in names}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in zipped.items():
+            archive.writestr(name, content)
+    return {
+        "zeros": ("a.tar.gz", gzip_of_zeros(32)),
+        "packed parts without anything in them": ("a.tgz", picture + empty * 10_000),
+        "small ones in a tar": ("a.tar", tar_bytes({f"{number}.tar.gz": small for number in range(4)})),
+        "members without endings, looked into": ("a.zip", buffer.getvalue()),
+        "a zip without its table of contents": ("a.zip", cut_zip({f"{name}.png": bytes(8 << 20) for name in names})),
+    }
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "zeros",
+        "packed parts without anything in them",
+        "small ones in a tar",
+        "members without endings, looked into",
+        "a zip without its table of contents",
+    ],
+)
+def test_finding_the_pictures_of_an_archive_takes_a_limited_amount_of_unpacking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    name, content = hostile_archives()[what]
+    assert len(content) < 1 << 20
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.setattr(unpacking_budget, "MOST_UNPACKED", 20 << 20)
+    with pytest.raises(ToolboxError, match=rf'the archive ".*{name}" cannot be read: .*unpack it to a folder first'):
+        list_pictures(tmp_path / name)
+    (tmp_path / "one.png").write_bytes(png(2))
+    found = list_pictures(tmp_path)  # beside others, it is told of
+    assert "one.png" in found.names
+    assert any("unpack it to a folder first" in note for note in found.notes)
+
+
+def test_pictures_are_read_however_much_was_unpacked_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(tar_bytes({f"{number}.png": png(number) for number in range(9)})))
+    monkeypatch.setattr(unpacking_budget, "MOST_UNPACKED", 200_000)
+    assert len(list_pictures(tmp_path / "a.tar.gz")) == 9
+    reader = ArchiveReader()
+    for number in [8, 0] * 20:
+        assert reader.read(str(tmp_path / "a.tar.gz"), f"{number}.png") == png(number)

@@ -16,6 +16,8 @@ from deepvis_toolbox.errors import ToolboxError
 from find_maxes import list_pictures, scan
 
 pytestmark = pytest.mark.slow
+HERE = [str(Path(__file__).parent)]
+"""Where the network's module lies."""
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_a_scan_on_two_nodes_with_a_worker_killed_is_the_same_bytes(two_nodes, p
     pictures = replace(found, labels=tuple(number % 3 for number in range(len(found))))
     assert len(pictures) == 43
     scan(
-        load_network(model, device="cpu", trust=True),
+        load_network(model, device="cpu", trust=True, path=HERE),
         pictures,
         out=tmp_path / "plain",
         batch_size=2,
@@ -78,7 +80,13 @@ def test_a_scan_on_two_nodes_with_a_worker_killed_is_the_same_bytes(two_nodes, p
     killer = threading.Thread(target=kill_one_scanner, args=(killed, stop))
     killer.start()
     scan_on_ray(
-        model, pictures, tmp_path / "ray", loading={"device": "cpu", "trust": True}, actors=2, batch_size=2, bottom=True
+        model,
+        pictures,
+        tmp_path / "ray",
+        loading={"device": "cpu", "trust": True, "path": HERE},
+        actors=2,
+        batch_size=2,
+        bottom=True,
     )
     stop.set()
     killer.join()
@@ -92,7 +100,9 @@ def test_without_ray_the_command_says_how_to_get_it(monkeypatch, picture_folder,
     from deepvis_toolbox.scan.ray_scan import scan_on_ray
 
     with pytest.raises(ToolboxError, match="pip install"):
-        scan_on_ray(model_folder(tmp_path / "small"), list_pictures(picture_folder), loading={"trust": True})
+        scan_on_ray(
+            model_folder(tmp_path / "small"), list_pictures(picture_folder), loading={"trust": True, "path": HERE}
+        )
 
 
 def test_preferred_images_come_back_from_two_nodes_as_they_are_made_here(two_nodes, tmp_path):

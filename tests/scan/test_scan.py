@@ -180,7 +180,7 @@ def test_a_scan_killed_in_the_middle_and_run_again_is_the_same_bytes(labelled, t
     assert (killed / "checkpoint.json").exists()
     assert not (killed / "manifest.json").exists()
     subprocess.run([*command, "--out", str(killed)], env=environment, check=True, capture_output=True)
-    net = load_network(tmp_path / "small", device="cpu", trust=True)
+    net = load_network(tmp_path / "small", device="cpu", trust=True, path=[Path(__file__).parent])
     assert len(scan(net, listed, out=whole, batch_size=4).held_out)
     same_files(whole, killed)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from pydantic import TypeAdapter
 
-from deepvis_toolbox.errors import ToolboxError, os_reason_of
+from deepvis_toolbox.checked_json import checked
+from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.live.pictures.screenshot import METADATA_KEY
 from deepvis_toolbox.live.state import View
 from deepvis_toolbox.live.view_record import view_from
 from deepvis_toolbox.regular_file import open_regular
+
+MOST_METADATA = 16 << 20
+"""Characters: edits with all the values that were pasted."""
+_METADATA = TypeAdapter(dict[str, Any])
 
 
 def restored(path: Path) -> tuple[View, str]:
@@ -42,12 +47,11 @@ def _metadata(path: Path) -> dict[str, Any]:
     if text is None:
         raise ToolboxError(f"{path} is no screenshot of this program: it has no metadata; give one that p saved")
     try:
-        described = json.loads(text)
-    except (ValueError, RecursionError):
-        described = None
-    if not isinstance(described, dict):
-        raise ToolboxError(f"{path}: its metadata is damaged")
-    return described
+        if len(text) > MOST_METADATA:
+            raise ValueError(f"more than {MOST_METADATA >> 20} MiB")
+        return checked(text, _METADATA)
+    except ValueError as error:
+        raise ToolboxError(f"{path}: its metadata is damaged: {reason_of(error)}") from None
 
 
 def _why(error: OSError) -> str:

@@ -13,13 +13,15 @@ import time
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
+
+from pydantic import BaseModel, Field, TypeAdapter
 
 from deepvis_toolbox.atomic_files import cannot_write, check_writable, give_name, write_json
+from deepvis_toolbox.checked_json import read_checked
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
 from deepvis_toolbox.opening.downloads import fetch_connection as connection
 from deepvis_toolbox.progress import Silence, show_progress
-from deepvis_toolbox.regular_file import read_json
 from deepvis_toolbox.shown_text import shown
 
 TRIES = 4
@@ -35,6 +37,18 @@ _BLOCK = 1 << 18
 _NO_SUCH_RANGE = 416
 _LONGEST_VALIDATOR = 200
 _LARGEST_NOTE = 1 << 16
+
+
+class _Note(BaseModel):
+    """What is written beside a partial file."""
+
+    address: str
+    """SHA-256 of it, in hexadecimal."""
+    validator: Annotated[str, Field(max_length=_LONGEST_VALIDATOR, pattern=r"\A[ -~]*\z")]
+    """By what the server knows the file again; empty where it does not."""
+
+
+_NOTE = TypeAdapter(_Note)
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _BROKEN_OFF = (OSError, http.client.HTTPException, ValueError)
 _WRITE_OWN = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -197,12 +211,11 @@ class Download:
     def _resumable(self) -> tuple[int, str]:
         """Return how much is there of a file from the same address, and by what the server knows it again."""
         try:
-            known = read_json(self._source, _LARGEST_NOTE)
-            validator = str(known["validator"])
-            is_same = known["address"] == self._noted_address and (validator or self._is_published)
-            return (self._have(), validator) if is_same else (0, "")
-        except (OSError, ValueError, KeyError, TypeError):
+            known = read_checked(self._source, _LARGEST_NOTE, _NOTE)
+        except (OSError, ValueError):
             return 0, ""
+        is_same = known.address == self._noted_address and (known.validator or self._is_published)
+        return (self._have(), known.validator) if is_same else (0, "")
 
     def _note_source(self, response: Any, before: str) -> None:
         """Write down by what the server knows the file again; `before`: that of the part which it goes on with."""

@@ -6,16 +6,21 @@ import os
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from deepvis_toolbox.atomic_files import write_json
+from deepvis_toolbox.checked_json import read_checked
 from deepvis_toolbox.errors import ToolboxError, os_reason_of
 from deepvis_toolbox.opening.downloads.fetch_places import RECORD, SEEN, check_ways
 from deepvis_toolbox.opening.downloads.file_hashes import LARGEST_RECORD, HashRecord, hashes_of
-from deepvis_toolbox.regular_file import read_json
 
 _STAMP_SECONDS = 2.0
 """A file that was changed so shortly ago may change again without its time changing."""
+
+_State = tuple[str, int, int, int]
+"""A file's SHA-256, bytes, time in nanoseconds, and place on the disk, when it was compared."""
+_SEEN = TypeAdapter(dict[str, _State])
 
 
 def check_fetched(folder: Path, path: Path) -> None:
@@ -33,7 +38,7 @@ def check_fetched(folder: Path, path: Path) -> None:
     seen = _read(folder / SEEN)
     try:
         state = path.stat()
-        now = [fetched, state.st_size, state.st_mtime_ns, state.st_ino]
+        now: _State = (fetched, state.st_size, state.st_mtime_ns, state.st_ino)
         if seen.get(name) == now:
             return
         own = hashes_of(path).sha256
@@ -48,14 +53,13 @@ def check_fetched(folder: Path, path: Path) -> None:
         _write(folder, {**seen, name: now})
 
 
-def _read(path: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError, RecursionError):
-        if isinstance(seen := read_json(path, LARGEST_RECORD), dict):
-            return seen
+def _read(path: Path) -> dict[str, _State]:
+    with suppress(OSError, ValueError):
+        return read_checked(path, LARGEST_RECORD, _SEEN)
     return {}
 
 
-def _write(folder: Path, seen: dict[str, Any]) -> None:
+def _write(folder: Path, seen: dict[str, _State]) -> None:
     with suppress(OSError, ToolboxError):  # a folder that cannot be written to: hashed each time
         check_ways(folder, (folder / SEEN).parent)
         write_json(folder / SEEN, seen)

@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from deepvis_toolbox.atomic_files import write_json
+from deepvis_toolbox.checked_json import read_checked
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.regular_file import open_regular, read_json
+from deepvis_toolbox.regular_file import open_regular
 
 LARGEST_RECORD = 4 << 20
 
@@ -91,7 +92,7 @@ _ENTRIES = TypeAdapter(dict[str, _Entry])
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        entries = _ENTRIES.validate_python(read_json(path, LARGEST_RECORD))
+        entries = read_checked(path, LARGEST_RECORD, _ENTRIES)
         return {name: entry.model_dump() for name, entry in entries.items()}
     except (OSError, ValueError):
         raise ToolboxError(f"{path} is broken; remove it, and run --fetch again") from None

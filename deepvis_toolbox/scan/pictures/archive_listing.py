@@ -20,6 +20,7 @@ from deepvis_toolbox.scan.pictures.archives import (
 )
 from deepvis_toolbox.scan.pictures.folder_walk import is_of_the_system
 from deepvis_toolbox.scan.pictures.left_out import LeftOut
+from deepvis_toolbox.scan.pictures.unpacking_budget import UnpackingError
 from deepvis_toolbox.sources.decode import begins_like_a_picture
 from deepvis_toolbox.sources.listing import is_picture_name
 
@@ -34,13 +35,16 @@ def archive_pictures(path: Path, relative: str, notes: list[str]) -> Iterator[tu
     """Yield the pictures of an archive as (name below `relative`, class index or -1), in its order.
 
     Those of an archive within it stand in its place. What is left out is said in `notes`. `ToolboxError` where the
-    archive cannot be read at all.
+    archive cannot be read at all, or takes too long to look through.
     """
     archive = open_archive(path)
     try:
         if path.name.lower().endswith(PACKED_SUFFIXES):
             notes.append(f'"{path}" is compressed: its pictures are read slowly; a plain .tar or a .zip is faster')
         yield from _pictures(archive, f'"{path}"', relative, notes, is_outermost=True)
+        archive.budget.spend(0)  # also where the last member was the one that took too much
+    except UnpackingError as error:
+        raise ToolboxError(f'the archive "{path}" cannot be read: {error}') from None
     finally:
         archive.close()
 
@@ -54,6 +58,7 @@ def _pictures(
     unlabelled: list[str] = []
     left_out, of_the_system = LeftOut(), 0
     for name in names:
+        archive.budget.spend(0)  # where it is used up, no member can be looked into
         is_archive = is_archive_name(name) or name.lower().endswith(FOREIGN_SUFFIXES)
         if is_of_the_system(name):
             of_the_system += is_archive or is_picture_name(name)

@@ -21,6 +21,7 @@ from deepvis_toolbox.scan.pictures.cut_zip import CutZipMembers
 from deepvis_toolbox.scan.pictures.file_window import Window
 from deepvis_toolbox.scan.pictures.seekable_gzip import SeekableGzip
 from deepvis_toolbox.scan.pictures.tar_index import index_tar
+from deepvis_toolbox.scan.pictures.unpacking_budget import UnpackingBudget
 from deepvis_toolbox.scan.pictures.zip_packing import UNPACKERS, unpacked
 from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
@@ -54,8 +55,9 @@ _DAMAGE = (
 class TarMembers:
     """The members of a tar, packed with gzip or not: an index of places in one open file. No two threads at a time."""
 
-    def __init__(self, file: IO[bytes], length: int, packed: bool = False) -> None:
-        self._file = io.BufferedReader(SeekableGzip(file)) if packed else file
+    def __init__(self, file: IO[bytes], length: int, budget: UnpackingBudget, packed: bool = False) -> None:
+        self._file = io.BufferedReader(SeekableGzip(file, budget)) if packed else file
+        self.budget = budget
         index = index_tar(self._file, None if packed else length)
         self._extents = index.members
         self.notes = index.notes
@@ -93,8 +95,8 @@ class TarMembers:
 class ZipMembers:
     """The members of a zip. No two threads at a time."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], budget: UnpackingBudget) -> None:
+        self._file, self.budget = file, budget
         self._archive = zipfile.ZipFile(file)
         self.notes: list[str] = []
         """What is not sound in the archive, a few words each, to be read behind its name."""
@@ -134,6 +136,7 @@ class ZipMembers:
 
     def _bytes_of(self, info: zipfile.ZipInfo) -> bytes:
         _check_size(max(info.file_size, info.compress_size))
+        self.budget.spend(info.file_size + info.compress_size)
         if info.compress_type in UNPACKERS and not info.flag_bits & 1:
             self._file.seek(self._start(info))
             return unpacked(self._file.read(info.compress_size), info)
@@ -180,10 +183,11 @@ def is_archive_name(name: str) -> bool:
 
 
 def open_archive(path: Path) -> Members:
-    """Return the members of an archive. `ToolboxError` where it is missing or damaged."""
+    """Return the members of an archive, which unpacks, with those in it, no more than `MOST_UNPACKED` until its budget
+    is lifted. `ToolboxError` where it is missing or damaged, or that is too little."""
     try:
         file = open_regular(path)
-        return _members(file, path.name, os.fstat(file.fileno()).st_size)
+        return _members(file, path.name, os.fstat(file.fileno()).st_size, UnpackingBudget())
     except _DAMAGE as error:
         raise ToolboxError(f'the archive "{path}" cannot be read: {os_reason_of(error)}') from error
 
@@ -193,27 +197,27 @@ def open_inner(outer: Members, name: str) -> Members:
     above."""
     try:
         file, size = outer.open(name)
-        return _members(file, name, size)
+        return _members(file, name, size, outer.budget)
     except KeyError:
         raise ToolboxError("the archive has no such member") from None
     except _DAMAGE as error:
         raise ToolboxError(f'the archive "{name}" within it cannot be read: {os_reason_of(error)}') from error
 
 
-def _zip_members(file: IO[bytes]) -> Members:
+def _zip_members(file: IO[bytes], budget: UnpackingBudget) -> Members:
     try:
-        return ZipMembers(file)
+        return ZipMembers(file, budget)
     except zipfile.BadZipFile:
-        return CutZipMembers(file, "has lost its table of contents")
+        return CutZipMembers(file, "has lost its table of contents", budget)
     except (ValueError, IndexError, NotImplementedError, struct.error) as error:  # of one member, such as its name
-        return CutZipMembers(file, f"has a table of contents that cannot be read ({reason_of(error)})")
+        return CutZipMembers(file, f"has a table of contents that cannot be read ({reason_of(error)})", budget)
 
 
-def _members(file: IO[bytes], name: str, size: int) -> Members:
+def _members(file: IO[bytes], name: str, size: int, budget: UnpackingBudget) -> Members:
     try:
         if name.lower().endswith(".zip"):
-            return _zip_members(file)
-        return TarMembers(file, size, packed=name.lower().endswith(PACKED_SUFFIXES))
+            return _zip_members(file, budget)
+        return TarMembers(file, size, budget, packed=name.lower().endswith(PACKED_SUFFIXES))
     except BaseException:
         file.close()
         raise
@@ -274,6 +278,7 @@ class ArchiveReader:
     def _kept(self, key: tuple[str, ...]) -> Members:
         if key not in self._open:
             opened = open_inner(self._open[key[:1]], key[1]) if len(key) > 1 else open_archive(Path(key[0]))
+            opened.budget.lift()
             self._open[key] = opened
             if len(self._open) > _OPEN_ARCHIVES:
                 self._open.popitem(last=False)[1].close()

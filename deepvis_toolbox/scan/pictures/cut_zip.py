@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from typing import IO, NamedTuple
 
+from deepvis_toolbox.scan.pictures.unpacking_budget import UnpackingBudget
 from deepvis_toolbox.sources.picture_budget import MAX_FILE_BYTES
 
 _HEADER = struct.Struct("<4s5H3I2H")
@@ -32,8 +33,8 @@ class CutZipMembers:
     """The members of a zip that was cut off, or is damaged as `why` says. zipfile.BadZipFile where there is none. No
     two threads at a time."""
 
-    def __init__(self, file: IO[bytes], why: str) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], why: str, budget: UnpackingBudget) -> None:
+        self._file, self.budget = file, budget
         self._length = file.seek(0, os.SEEK_END)
         self._places: dict[str, _Place] = {}
         end = self._find()
@@ -83,6 +84,7 @@ class CutZipMembers:
                     piece = engine.decompress(chunk, 1 << 20)
                 except zlib.error:
                     return None
+                self.budget.spend(len(piece))
                 size, checksum, chunk = size + len(piece), zlib.crc32(piece, checksum), engine.unconsumed_tail
         packed -= len(engine.unused_data)
         self._file.seek(start + packed)
@@ -108,6 +110,7 @@ class CutZipMembers:
             raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
         if place.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise NotImplementedError(f"compressed by method {place.method}, which cannot be read from a cut archive")
+        self.budget.spend(place.size + place.packed)
         self._file.seek(place.start)
         data = self._file.read(place.packed)
         if place.method == zipfile.ZIP_DEFLATED:

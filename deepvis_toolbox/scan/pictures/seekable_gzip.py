@@ -8,6 +8,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import IO, Any
 
+from deepvis_toolbox.scan.pictures.unpacking_budget import COST_OF_A_PART, UnpackingBudget
+
 _GZIP = 31  # zlib's number for the format
 _PACKED_CHUNK = 1 << 16
 _UNPACKED_CHUNK = 1 << 20
@@ -32,10 +34,12 @@ class _Place:
 
 
 class SeekableGzip(io.RawIOBase):
-    """The unpacked bytes of a gzip file, joined ones too. zlib.error where it is damaged, EOFError where it is cut."""
+    """The unpacked bytes of a gzip file, joined ones too. zlib.error where it is damaged, EOFError where it is cut,
+    `UnpackingError` where there are more than the budget allows."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], budget: UnpackingBudget) -> None:
         self._file = file
+        self._budget = budget
         self._position = 0
         self._here = _Place(0, 0, b"")
         self._places = [self._here.copy()]
@@ -93,6 +97,7 @@ class SeekableGzip(io.RawIOBase):
                     if not self._fill():
                         return b""
                     here.rest = here.rest.lstrip(b"\0")
+                self._budget.spend(COST_OF_A_PART)
                 here.engine = zlib.decompressobj(_GZIP)
             came = bool(here.rest) or self._fill()
             piece: bytes = here.engine.decompress(here.rest, most)
@@ -104,6 +109,7 @@ class SeekableGzip(io.RawIOBase):
                     raise EOFError("it is cut off")
             if piece:
                 here.unpacked += len(piece)
+                self._budget.spend(len(piece))
                 self._remember()
                 return piece
 
@@ -112,6 +118,7 @@ class SeekableGzip(io.RawIOBase):
         self._file.seek(self._here.packed)
         self._here.rest = self._file.read(_PACKED_CHUNK)
         self._here.packed += len(self._here.rest)
+        self._budget.spend(len(self._here.rest))
         return bool(self._here.rest)
 
     def _remember(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import IO, NamedTuple
 
 from deepvis_toolbox.errors import reason_of
+from deepvis_toolbox.scan.pictures.unpacking_budget import UnpackingError
 
 _BLOCK = tarfile.BLOCKSIZE
 _MOST_NAME_BYTES = 1 << 20
@@ -52,15 +53,16 @@ class _Names:
 def index_tar(file: IO[bytes], length: int | None = None) -> TarIndex:
     """Look through a tar from its beginning, past zeros between joined tars and past damaged headers.
 
-    `file` can seek forward; `length` in bytes, where it is known. `tarfile.ReadError` where there is no tar. Where the
-    file cannot be read to its end, the index ends there, with a note.
+    `file` can seek forward; `length` in bytes, where it is known. `tarfile.ReadError` where there is no tar,
+    `UnpackingError` where that takes too long. Where the file cannot be read to its end, the index ends there, with a
+    note.
     """
     index = TarIndex()
     scan = _Scan(file, index, length)
     try:
         scan.run()
     except (OSError, EOFError, zlib.error) as error:
-        if not scan.headers:
+        if not scan.headers or isinstance(error, UnpackingError):
             raise
         index.notes.append(f"cannot be read beyond byte {scan.position} ({reason_of(error)})")
     scan.resolve_links()
