@@ -48,7 +48,7 @@ def add_network_flags(parser: CommandParser) -> None:
                        help="directions (.npz, .safetensors) that become a layer of their own")  # fmt: skip
     group.add_argument("--trace", choices=TRACE_WAYS, help="how a PyTorch module becomes a graph (default: auto)")
     group.add_argument("--trust", action="append", default=[], metavar="DIR",
-                       help="let this folder's model.yaml name code in it, and files elsewhere, from now on")  # fmt: skip
+                       help="let this folder's model.yaml name its code, and files elsewhere, from now on")  # fmt: skip
     group.add_argument("--path", action="append", default=[], metavar="DIR",
                        help="also look here for the module of package.module:factory")  # fmt: skip
     add_alias(group, "--caffe-root", dest="caffe_root")
