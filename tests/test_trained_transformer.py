@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from deepvis_toolbox import AscentSettings, Edit, Unit, preferred_images
-from deepvis_toolbox.measure import AttentionMaps, AttentionRollout, BackwardImage, LayerMaps, Session
+from deepvis_toolbox.measure import AttentionMaps, AttentionRollout, BackwardImage, GradCAM, LayerMaps, Session
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from find_maxes import scan
 from tests.nets import opened
@@ -99,6 +99,36 @@ def test_the_gradient_of_the_class_is_largest_at_the_patch(net) -> None:
         assert slopes.shape == (SIDE, SIDE, 3)
         found.append(brightest(slopes.reshape(GRID, PATCH, GRID, PATCH, 3).sum((1, 3, 4))))
     assert share_right(found) > 2 * CHANCE
+
+
+def test_grad_cam_is_of_the_last_tokens_whose_places_the_class_is_computed_from(net, module) -> None:
+    """Behind the last attention, nothing but the class token is read."""
+    session, right = Session(net), []
+    for frame, number, place in zip(HELD_OUT.frames, HELD_OUT.classes.tolist(), PLACES, strict=True):
+        heat = session.take(frame, GradCAM("head", number))
+        assert heat.layer == "blocks.1.attn.v"
+        np.testing.assert_allclose(heat.map, grad_cam_of_values(module, frame, number), atol=1e-5)
+        if heat.map.any():  # else nothing of it speaks for the class
+            right.append(brightest(heat.map) == place)
+    assert len(right) > len(PLACES) / 2
+    assert np.mean(right) > 2 * CHANCE
+
+
+def grad_cam_of_values(module: VisionTransformer, frame: np.ndarray, number: int) -> np.ndarray:
+    """By torch alone, of the values of the last attention: a third of what its first linear layer gives."""
+    kept: list[torch.Tensor] = []
+
+    def keep(_: object, __: object, given: torch.Tensor) -> torch.Tensor:
+        kept.append(given.detach().requires_grad_())
+        return kept[0]
+
+    handle = module.blocks[1].attn.qkv.register_forward_hook(keep)
+    with torch.enable_grad():
+        module(as_values(frame[None]))[0, number].backward()
+    handle.remove()
+    width = kept[0].shape[2] // 3
+    values, slopes = (each[0, 1:, 2 * width :].detach() for each in (kept[0], kept[0].grad))
+    return (values * slopes.mean(0)).sum(1).clamp(min=0).reshape(GRID, GRID).numpy()
 
 
 def test_a_unit_of_one_class_has_top_images_of_it_whose_place_is_the_patch(net, selective, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakKeyDictionary
 
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.alignment import PlacesInPicture, places_in_picture
@@ -82,7 +84,7 @@ class GradCAM(Measurement[Heat]):
     unit: int
     at: str | None = None
     """The layer below whose maps are weighted; None: the last with at least 2×2 places, or for a unit with places, the
-    nearest of those that feed it."""
+    nearest of those that feed it. Tokens of which nothing but the class token is read on are passed over."""
 
     def needs(self, network: Network) -> Needs:
         """Return both layers, of a pass that is kept."""
@@ -121,10 +123,37 @@ class GradCAM(Measurement[Heat]):
             return target
         feeding = [name for name in network.layers_feeding(own) if name in below]
         for names in (feeding if network.layers[own].is_spatial else [], below):
-            found = next((name for name in reversed(names) if network.layers[name].has_places), None)
-            if found:
-                return found
+            with_places = [name for name in names if network.layers[name].has_places]
+            if with_places:
+                return _last_that_counts(network, self._start(network), with_places)
         raise ToolboxError(f"no layer below {self.layer} has places: Grad-CAM needs one")
+
+
+_COUNTING: WeakKeyDictionary[Network, dict[tuple[str, ...], str]] = WeakKeyDictionary()
+
+
+def _last_that_counts(network: Network, start: str, names: Sequence[str]) -> str:
+    """Return the last of some layers with places whose places have a say in `start`: where a class token alone is read,
+    the others' tokens behind the last attention have none, whatever the picture. The very last where none has."""
+    last = names[-1]
+    if not network.layers[last].is_tokens:
+        return last
+    known = _COUNTING.setdefault(network, {})
+    asked = (start, *names)
+    if asked not in known:
+        import torch
+
+        noise = torch.randn(1, *network.input_shape, generator=torch.Generator().manual_seed(0))
+        recording = network.record(noise.to(network.device), [start, *names])
+        everything = torch.ones_like(recording.activations([start])[start])
+        arriving = recording.backward(start, everything, "grad", at=names)
+        counting = [name for name in names if _at_places(network, name, arriving[name]).any()]
+        known[asked] = counting[-1] if counting else last
+    return known[asked]
+
+
+def _at_places(network: Network, name: str, value: torch.Tensor) -> Floats:
+    return channels_first(network.layers[name], value[0].cpu().numpy())
 
 
 def mean_diff(value: torch.Tensor, is_tokens: bool, unit: int) -> torch.Tensor:

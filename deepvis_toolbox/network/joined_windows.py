@@ -1,7 +1,8 @@
 """Layers whose places lie in windows or in heads, as Swin and other transformers compute them: joined again.
 
 A layer of windows (N·windows, places, D), shifted or not, becomes D maps on the grid (N, D, rows, columns); one of
-heads (N, heads, T, d) becomes tokens (N, T, heads·d). Which place is which is known by `place_tracing`.
+heads, (N, heads, T, d), (N, T, heads, d) or (N, heads, d, T), becomes tokens (N, T, heads·d). Which place is which is
+known by `place_tracing`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _PRODUCTS = frozenset({"scaled_dot_product_attention", "matmul", "bmm"})
 
 Lying = tuple[int, tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 _ORDER = "order_of_places_"
+_TOKENS_OF_HEADS = ((False, False, True, False), (False, True, False, False), (False, False, False, True))
+"""Which axes tell places apart in (N, heads, T, d), (N, T, heads, d) and (N, heads, d, T)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,7 @@ def arrangements(graph_module: fx.GraphModule, two: Values | None, one: Values) 
         if len(value) == 1:
             _note_tokens(node, own, axes, places.grid)
         role = _role(node, traced) if places.is_moved else ""
-        is_whole = (role or not places.is_moved) and not places.are_scores
+        is_whole = (role or not places.is_moved or axes in _TOKENS_OF_HEADS[1:]) and not places.are_scores
         arranged = _in_order(node, _arranged(own, axes, places.grid, value) if is_whole else None, value)
         if arranged is not None:
             found[node] = arranged
@@ -124,9 +127,9 @@ def _of_one_image(places: Places, value: torch.Tensor, images: int) -> torch.Ten
 def _note_tokens(node: fx.Node, own: torch.Tensor, axes: tuple[bool, ...], grid: tuple[int, int] | None) -> None:
     """Note on tokens that hold each place of a map once which grid they are of; and where they do not lie row by row
     behind all others, in which order they do: int64 (T,)."""
-    if axes not in ((False, True, False), (False, False, True, False)) or grid is None:
+    if axes not in ((False, True, False), *_TOKENS_OF_HEADS) or grid is None:
         return
-    numbers, count = own.flatten(0, -3)[0, :, 0], grid[0] * grid[1]
+    numbers, count = own[(0, *(slice(None) if is_place else 0 for is_place in axes[1:]))], grid[0] * grid[1]
     if int((numbers > 0).sum()) != count or not torch.equal(numbers.sort().values[-count:], torch.arange(1, count + 1)):
         return
     if own.ndim == 3:
@@ -157,7 +160,7 @@ def _arranged(
     place_axes = tuple(axis for axis in range(1, own.ndim) if is_place[axis])
     unit_axes = tuple(axis for axis in range(1, own.ndim) if not is_place[axis])
     is_windows = len(value) > 1 and is_place[0]
-    is_heads = len(value) == 1 and is_place == (False, False, True, False) and (grid is None or min(grid) > 1)
+    is_heads = len(value) == 1 and is_place in _TOKENS_OF_HEADS and (grid is None or min(grid) > 1)
     if not (is_windows or is_heads) or not unit_axes:
         return None
     flat = own.permute(0, *place_axes, *unit_axes).flatten(len(place_axes) + 1)[..., 0].flatten()

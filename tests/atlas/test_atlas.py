@@ -256,7 +256,7 @@ def test_what_a_list_of_an_atlas_names_behind_links_stays(made: Path, tmp_path: 
     out.mkdir()
     (out / "link").symlink_to(tmp_path / "elsewhere")
     (out / "former.html").write_text("x")
-    names = ["link/mine.txt", "former.html", "a\0b", "\ud800", "n" * 300, "link"]
+    names = ["link/mine.txt", "former.html", "a\0b", "n" * 300, "link"]
     (out / "built.json").write_text(json.dumps(dict.fromkeys(names, "0")))
     assert build(made, out) == 0
     assert (tmp_path / "elsewhere" / "mine.txt").read_text() == "x"

@@ -18,8 +18,6 @@ from torch import fx, nn
 NOISE = 3e-7
 """Of a blob's largest value: what float32 sums of some hundred products leave uncertain."""
 
-WITHOUT_RECTIFIER = {"pool_final", "prob"}
-"""SqueezeNet's origins whose plain gradient autograd gives alone: it can be computed again in double precision."""
 TOLERANCE = 1e-4
 """Of the largest absolute value."""
 MOST_TRIED = 60
@@ -37,20 +35,23 @@ class NearTie(NamedTuple):
 class _Nudged(fx.Interpreter):
     """Runs a graph with one value moved, and finds the near ties."""
 
-    def __init__(self, graph_module: fx.GraphModule, moved: NearTie | None) -> None:
+    def __init__(self, graph_module: fx.GraphModule, moved: NearTie | None, mode: str) -> None:
         super().__init__(graph_module)
-        self.moved = moved
-        self.by_layer: dict[str, torch.Tensor] = {}
+        self.moved, self.mode = moved, mode
+        self.origins: dict[str, torch.Tensor] = {}
+        """By layer, where a backward pass starts: below its rectifier."""
         self.near_ties: list[NearTie] = []
 
     def run_node(self, n: fx.Node) -> Any:
         module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
-        if isinstance(module, (nn.ReLU, nn.MaxPool2d)):
-            result = module(self._nudged(n, module))
+        if not isinstance(module, (nn.ReLU, nn.MaxPool2d)):
+            result = origin = super().run_node(n)
         else:
-            result = super().run_node(n)
+            origin = self._nudged(n, module)
+            is_deconv = isinstance(module, nn.ReLU) and self.mode == "deconv"
+            result = _Deconv.apply(origin) if is_deconv else module(origin)
         if "layer" in n.meta:
-            self.by_layer[n.meta["layer"]] = result
+            self.origins[n.meta["layer"]] = origin if isinstance(module, nn.ReLU) else result
         return result
 
     def _nudged(self, n: fx.Node, module: nn.Module) -> torch.Tensor:
@@ -64,6 +65,18 @@ class _Nudged(fx.Interpreter):
             offset[self.moved.place] = self.moved.step
             x = x + offset
         return x
+
+
+class _Deconv(torch.autograd.Function):
+    """A rectifier in a deconv pass: the signal is rectified, whatever the forward pass did."""
+
+    @staticmethod
+    def forward(_: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(_: Any, signal: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return signal.clamp(min=0)
 
 
 def _rectifier_ties(x: torch.Tensor) -> list[tuple[tuple[int, ...], float]]:
@@ -91,26 +104,31 @@ def _window_ties(x: torch.Tensor, pool: Any) -> list[tuple[tuple[int, ...], floa
     return list(ties.items())
 
 
-def is_of_near_ties(network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor, given: np.ndarray) -> bool:
+def is_of_near_ties(
+    network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor, mode: str, given: np.ndarray
+) -> bool:
     """Whether a gradient at the input, of SqueezeNet's shape, is one that nothing but a near tie tells from ours."""
-    gradients = gradients_of_near_ties(network, x, origin, diff)
+    gradients = gradients_of_near_ties(network, x, origin, diff, mode)
     return any(np.abs(each - given).max() < TOLERANCE * np.abs(given).max() for each in gradients)
 
 
-def gradients_of_near_ties(network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor) -> Iterator[np.ndarray]:
-    """The gradient at the input with nothing moved, then with each near tie turned round, the nearest first."""
+def gradients_of_near_ties(
+    network: Any, x: torch.Tensor, origin: str, diff: torch.Tensor, mode: str
+) -> Iterator[np.ndarray]:
+    """The gradient at the input (`mode`: grad, or deconv) with nothing moved, then with each near tie turned round, the
+    nearest first."""
     graph_module = copy.deepcopy(network.graph_module).cpu().double()
-    gradient, near_ties = _gradient(graph_module, x, origin, diff, None)
+    gradient, near_ties = _gradient(graph_module, x, origin, diff, mode, None)
     yield gradient
     for tie in sorted(near_ties)[:MOST_TRIED]:
-        yield _gradient(graph_module, x, origin, diff, tie)[0]
+        yield _gradient(graph_module, x, origin, diff, mode, tie)[0]
 
 
 def _gradient(
-    graph_module: fx.GraphModule, x: torch.Tensor, origin: str, diff: torch.Tensor, moved: NearTie | None
+    graph_module: fx.GraphModule, x: torch.Tensor, origin: str, diff: torch.Tensor, mode: str, moved: NearTie | None
 ) -> tuple[np.ndarray, list[NearTie]]:
     image = x.cpu().double().requires_grad_(True)
-    nudged = _Nudged(graph_module, moved)
+    nudged = _Nudged(graph_module, moved, mode)
     nudged.run(image)
-    (gradient,) = torch.autograd.grad(nudged.by_layer[origin], image, diff.cpu().double())
+    (gradient,) = torch.autograd.grad(nudged.origins[origin], image, diff.cpu().double())
     return gradient.numpy(), nudged.near_ties

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from deepvis_toolbox import load_network
-from tests.caffe.near_ties import WITHOUT_RECTIFIER, is_of_near_ties
+from tests.caffe.near_ties import is_of_near_ties
 from tests.devices import DEVICES
 
 TOLERANCE = 1e-4
@@ -76,8 +76,8 @@ def test_every_gradient_and_deconv_is_the_same(recorded: tuple[int, Any], refere
         ]
         signals = recording.backward(blob, diff, mode, at=[network.input_name, *below])
         differences = _differences(signals, reference, key, network.input_name)
-        if max(differences.values()) > TOLERANCE and blob in WITHOUT_RECTIFIER and mode == "grad":
-            assert is_of_near_ties(network, recording.input, blob, diff, reference[key]), key
+        if max(differences.values()) > TOLERANCE:
+            assert is_of_near_ties(network, recording.input, blob, diff, mode, reference[key]), key
             ours = np.linalg.norm(signals[network.input_name].cpu().numpy())
             assert ours == pytest.approx(np.linalg.norm(reference[key]), rel=1e-3), key
             differences = dict.fromkeys(differences, 0.0)

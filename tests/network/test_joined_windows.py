@@ -124,6 +124,21 @@ def test_the_heads_of_a_vision_transformer_are_tokens_that_lie_on_its_grid(how: 
         assert len(layer.unit_names) == layer.channels
     attending = [layer for layer in net.layers.values() if layer.tells_attention]
     assert len(attending) == len(module.blocks)
+    others = [layer.shape for layer in list(net.layers.values())[2:] if not layer.is_tokens and len(layer.shape) > 1]
+    assert set(others) <= {(4, 33, 33)}  # scores; what attention gives, (tokens, heads, values), is tokens too
+
+
+def test_what_attention_gives_is_tokens_before_its_heads_are_put_together() -> None:
+    torch.manual_seed(0)
+    module = VisionTransformer((32, 64)).eval()
+    net, x, kept = opened(module, (32, 64)), torch.randn(2, 3, 32, 64), {}
+    handle = module.blocks[1].attn.proj.register_forward_hook(lambda _, given, __: kept.setdefault("given", given[0]))
+    module(x)
+    handle.remove()
+    layer = net.layers["blocks.1.attn.transpose"]
+    assert (layer.shape, layer.grid) == ((33, 24), (4, 8))
+    assert layer.unit_names[7] == "head 1 value 1"
+    torch.testing.assert_close(net.forward(x, [layer.name])[layer.name], kept["given"].detach(), rtol=1e-4, atol=1e-5)
 
 
 class Grids(nn.Module):
