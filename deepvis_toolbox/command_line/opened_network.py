@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from deepvis_toolbox.command_line.values import written
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.opening.model_folder import has_no_model_file, model_path
-from deepvis_toolbox.opening.trust import is_trusted, trust
 
 if TYPE_CHECKING:
     from deepvis_toolbox.network.interface import Network
@@ -45,6 +44,8 @@ def loading_options(given: argparse.Namespace) -> dict[str, Any]:
     Folders after `--trust` are trusted from now on.
     """
     for folder in given.trust:
+        from deepvis_toolbox.opening.trust import trust  # pydantic: not for the window's --help
+
         trust(folder)
     if given.prototxt and not given.weights:
         raise ToolboxError("--prototxt and --weights belong together; give both")
@@ -76,6 +77,8 @@ def _absolute_layer(written: str) -> str:
 
 def trusted_elsewhere(model: str | None) -> bool:
     """Return whether other machines may open the model as this one does: its folder is trusted here."""
+    from deepvis_toolbox.opening.trust import is_trusted  # as above
+
     return model is not None and not has_no_model_file(model) and is_trusted(model_path(model).parent)
 
 
