@@ -52,7 +52,7 @@ def is_trusted(folder: Path) -> bool:
     folder = folder.resolve()
     if is_own(folder):
         return True
-    known = _read().get(str(folder))
+    known = _read().get(_written(folder))
     return known is not None and content_hash(folder) == known
 
 
@@ -73,7 +73,7 @@ def trust(written: str | Path) -> Path:
     except OSError as error:
         raise ToolboxError(f"cannot remember it in {path}: {os_reason_of(error)}") from error
     with FolderLock(path.parent, path.name, _PATIENCE):
-        write_json(path, {**_read(), str(folder): content})
+        write_json(path, {**_read(), _written(folder): content})
     return folder
 
 
@@ -145,6 +145,11 @@ def _is_still(folder: Path, content: str) -> bool:
 
 def _store() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "deepvis-toolbox" / "trusted.json"
+
+
+def _written(folder: Path) -> str:
+    """Return a folder's name as it stands in the record: bytes that are no text have no place in JSON."""
+    return str(folder).encode("utf-8", "backslashreplace").decode()
 
 
 def _read() -> dict[str, str]:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX streams and limit
 WRITING = [name for name, job in JOBS.items() if not job.is_asking]
 GOES_ON = (".weights.pt.partial", ".weights.pt.partial.json")
 """The beginning of a download, which the next run goes on with."""
-TELLS_HOW_FAR = {"contact_sheet.html", "built.json"}
+TELLS_HOW_FAR = {"contact_sheet.html", "built.json", "regularized_opt/numbers.json"}
 """Files that are written anew with each part of the work."""
 CLOSED = [(name, (0, 1, 2)) for name in JOBS]
 CLOSED += [(name, (number,)) for name in ("window", "optimize", "scan with workers") for number in (0, 1, 2)]

@@ -108,7 +108,9 @@ def _details(scene: Scene) -> list[str]:
     least, since what has no room is left out rather than cut. The selected unit's own address also stands elsewhere."""
     state, whose = scene.state, _whose(scene.state)
     numbers = "" if _growing(scene) else picture_of(state, "regularized_opt").numbers
-    parts, others = numbers.split(BETWEEN) if numbers else [], [] if whose == state.address else [whose]
+    if not numbers:
+        return [whose]
+    parts, others = numbers.split(BETWEEN), [] if whose == state.address else [whose]
     shorter = [BETWEEN.join([*parts[:count], *others]) for count in range(len(parts) - 1, 0, -1)]
     return [
         BETWEEN.join([*parts, whose]),
