@@ -43,14 +43,16 @@ def scanned(tmp_path_factory):
         colour = np.array([200, 90, 40] if number % 2 else [30, 120, 210])
         pixels = np.clip(random.normal(colour, 40, (24, 20, 3)), 0, 255).astype(np.uint8)
         write_picture(folder / "photographs" / f"{number:02d}.png", pixels)
-    net = load_network(str(own), trust=True)
-    scan(net, folder / "photographs", layers=["fc", "relu", "conv"], top=TOP, out=folder / "maxes")
-    return folder, net
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPVIS_MODELS", str(folder))  # its factory is code of the tests
+        net = load_network(str(own))
+        scan(net, folder / "photographs", layers=["fc", "relu", "conv"], top=TOP, out=folder / "maxes")
+        yield folder, net
 
 
 def optimized(scanned, store, *more):
     folder, _ = scanned
-    asked = ["--model", str(folder / "own" / "model.yaml"), "--trust", str(folder / "own"), "-q", "--max-iter", "4"]
+    asked = ["--model", str(folder / "own" / "model.yaml"), "-q", "--max-iter", "4"]
     asked += ["--lr-params", "{'lr': 200.0}"]
     return main([*asked, "--maxes", str(folder / "maxes"), "--store", str(store), *more])
 
