@@ -66,7 +66,8 @@ def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequenc
     here, there = source.folder.resolve(), target.folder.resolve()
     if here == there or here in there.parents or there in here.parents:
         raise ToolboxError(f'"{target.folder}" and "{source.folder}" are not apart; choose another folder to pack into')
-    if (target.folder / CLAIM).exists() and claim_of(target.folder) != claim_of(source.folder):
+    owner = claim_of(target.folder)
+    if (target.folder / CLAIM).exists() and (owner is None or owner != claim_of(source.folder)):  # None: damaged
         raise ToolboxError(
             f'"{target.folder}" holds another network\'s unit images; choose another folder to pack into'
         )
