@@ -88,7 +88,7 @@ class MainLoop:
         self._saturated = SaturatedLayer()
         self._unlike_training = UnlikeTraining()
         self._size = (0, 0)
-        self._taken_at: float | None = None
+        self._taken_at = math.inf
         """When the snapshot was taken, while it has not been drawn."""
         self._awaits_newer = False
 
@@ -243,11 +243,11 @@ class MainLoop:
     def _is_outdated(self) -> bool:
         """Whether the answer has waited long for a slow window, while other frames came."""
         is_moving = self.snapshot is not None and not self.snapshot.frame.is_still
-        return is_moving and not self._urgent and time.monotonic() - (self._taken_at or math.inf) > OUTDATED
+        return is_moving and not self._urgent and time.monotonic() - self._taken_at > OUTDATED
 
     def _await_newer(self) -> None:
         """Have a newer frame answered before the window is drawn; where none comes, it is drawn as it is."""
-        self._taken_at, self._awaits_newer = None, True
+        self._taken_at, self._awaits_newer = math.inf, True
         self._pace.wait(OUTDATED)
         self.work.inbox.window_is_ready()
 
@@ -268,7 +268,7 @@ class MainLoop:
             self.work.inbox.window_is_ready()  # there is a processor to draw it while the next one is computed
         started = time.monotonic()
         self._changed = self._urgent = self._awaits_newer = False
-        self._taken_at = None
+        self._taken_at = math.inf
         self._size = self.window.size
         self.state.facts.take(self.painter.arrange(self.state, self.snapshot, self._size).facts)
         pixels = self.painter.paint_arranged(self.state)

@@ -69,9 +69,8 @@ def arrangements(graph_module: fx.GraphModule, two: Values | None, one: Values) 
         if len(value) == 1:
             _note_tokens(node, own, axes, places.grid)
         role = _role(node, traced) if places.is_moved else ""
-        is_put_together = places.is_moved and axes in _TOKENS_OF_HEADS[1:] and may_hold_windows(graph_module)
-        is_plain = not places.is_moved and axes not in _TOKENS_OF_HEADS[1:]
-        is_whole = (role or is_plain or is_put_together) and not places.are_scores
+        is_put_together = places.is_moved and axes in _TOKENS_OF_HEADS[1:]
+        is_whole = (role or is_put_together or not places.is_moved) and not places.are_scores
         arranged = _in_order(node, _arranged(own, axes, places.grid, value) if is_whole else None, value)
         if arranged is not None:
             found[node] = arranged

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from deepvis_toolbox.network.channels_last import works_on_the_last_axis
 from deepvis_toolbox.network.execution import Values, callable_of
 from deepvis_toolbox.network.operations import called_name, operation_of
 
@@ -114,10 +115,11 @@ class _Tracing:
             is_scored = is_left and name in _PRODUCTS and self._has_places_across(node.args[1])
             return _rows(first, value, are_scores=is_scored) if is_left else None
         operation = operation_of(node, self._modules)
-        over_last = operation.kind in ("linear", "norm", "softmax")
-        if not (operation.elementwise or over_last):
+        is_by_row = works_on_the_last_axis(node, self._modules) or operation.kind == "linear"
+        over_last = is_by_row or operation.kind == "softmax"
+        if not (operation.elementwise or over_last or operation.kind == "norm"):  # other norms leave places alone
             return None
-        if not is_even(first.numbers) and operation.kind in ("linear", "norm"):
+        if not is_even(first.numbers) and is_by_row:
             return self._of_tokens(value)
         fitting = [self.found[each] for each in parents if self._values[each].shape == value.shape]
         if over_last:

@@ -12,6 +12,7 @@ import pytest
 
 from deepvis_toolbox.live.work.frame_processor import FrameProcessor
 from deepvis_toolbox.live.work.inbox import Inbox
+from deepvis_toolbox.live.work.network_threads import NetworkThreads
 from deepvis_toolbox.live.work.request import Request
 from deepvis_toolbox.live.work.snapshot import Snapshot
 from deepvis_toolbox.live.work.worker import Worker
@@ -284,3 +285,23 @@ def test_goto_that_does_not_exist_is_a_user_s_mistake(network: Counting) -> None
     running.worker.join(5)
     assert "units 0 to 11" in str(running.worker.failure)
     running.close()
+
+
+def test_a_worker_that_has_ended_leaves_all_threads_to_who_computes_next(
+    load_small: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    threads = NetworkThreads(2, 1, told.append)
+    monkeypatch.setattr(Worker, "_threads_for", lambda *_: threads)
+    inbox, snapshots = Inbox(), Mailbox[Snapshot]()
+    worker = Worker(load_small, inbox, snapshots)
+    inbox.ask(asked(ClassProbabilities()))
+    worker.start()
+    number = 0
+    while 1 not in told:  # a trial: with two threads, then with one
+        inbox.put(frame(number))
+        assert snapshots.get(20) is not None
+        number += 1
+    inbox.close()
+    worker.join(20)
+    assert told[-1] == 2

@@ -14,7 +14,7 @@ from deepvis_toolbox import AscentSettings, Edit, Unit, measure, preferred_image
 from deepvis_toolbox.scan.scanning import scan
 from deepvis_toolbox.words.network import TraceWay
 from tests.nets import opened
-from tests.transformers import VisionTransformer
+from tests.transformers import SelfAttention, VisionTransformer
 from tests.windowed import Swin, layers_without_windows, maps_without_windows
 
 SIZE = (32, 48)
@@ -139,6 +139,30 @@ def test_what_attention_gives_is_tokens_before_its_heads_are_put_together() -> N
     assert (layer.shape, layer.grid) == ((33, 24), (4, 8))
     assert layer.unit_names[7] == "head 1 value 1"
     torch.testing.assert_close(net.forward(x, [layer.name])[layer.name], kept["given"].detach(), rtol=1e-4, atol=1e-5)
+
+
+class FlatNorm(nn.Module):
+    """A batch norm over flattened maps, before attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.act = nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm1d(6), nn.ReLU()
+        self.patches, self.attn, self.fc = nn.Conv2d(6, 8, 4, 4), SelfAttention(8, 2, "fused"), nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.first(x)
+        maps = self.act(self.norm(maps.flatten(2)).view(maps.shape))
+        return self.fc(self.attn(self.patches(maps).flatten(2).transpose(1, 2)).mean(1))
+
+
+def test_what_a_batch_norm_over_flattened_maps_gives_is_maps_again_beside_attention() -> None:
+    torch.manual_seed(0)
+    module = FlatNorm().eval()
+    net, x = opened(module, (32, 64)), torch.randn(2, 3, 32, 64)
+    assert [layer.shape for layer in net.layers.values()].count((6, 16, 32)) == 3  # first, the view, act
+    maps = module.first(x)
+    wanted = module.act(module.norm(maps.flatten(2)).view(maps.shape))
+    torch.testing.assert_close(net.forward(x, ["act"])["act"], wanted.detach(), rtol=1e-4, atol=1e-5)
 
 
 class Grids(nn.Module):

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -110,6 +110,8 @@ class Worker(threading.Thread):
                     open_sketcher(network) if self._training else None,
                 )
                 renewed = self._answer_with(processor, growers, first)
+                with suppress(ToolboxError):  # the server is ending
+                    self._compute(self.threads.use_all)  # who computes next in this process has all again
             if renewed is None:
                 return
             self._goto = ""
