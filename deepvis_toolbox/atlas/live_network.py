@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import torch
 from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
+from deepvis_toolbox.network.exporting import without_fast_paths
 from deepvis_toolbox.network.torch_network import TorchNetwork
 from deepvis_toolbox.words.images import RGBImage
 
@@ -95,7 +95,7 @@ def onnx_bytes(live: LiveNetwork, size: tuple[int, int]) -> bytes:
     written = io.BytesIO()
     pixels = torch.from_numpy(check_picture(size).astype(np.float32))
     try:
-        with warnings.catch_warnings(), torch.no_grad(), _attention_in_steps():
+        with warnings.catch_warnings(), torch.no_grad(), without_fast_paths():
             warnings.simplefilter("ignore")  # of the exporter, about itself
             torch.onnx.export(
                 live.module, (pixels,), written,  # type: ignore[arg-type] # an open file will do
@@ -104,17 +104,6 @@ def onnx_bytes(live: LiveNetwork, size: tuple[int, int]) -> bytes:
     except Exception as error:  # whatever the exporter does not know ends in an error of its own
         raise ToolboxError(f"--live: torch cannot write the network as ONNX: {reason_of(error)}") from error
     return written.getvalue()
-
-
-@contextmanager
-def _attention_in_steps() -> Iterator[None]:
-    """Have torch's own attention computed in steps, which ONNX has, not by the one operator that is quicker here."""
-    was_quick = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(was_quick)
 
 
 def check_picture(size: tuple[int, int]) -> RGBImage:

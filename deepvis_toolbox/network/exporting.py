@@ -112,7 +112,7 @@ def _program_of(own: nn.Module, images: torch.Tensor, *, any_number: bool) -> tu
     try:
         with (
             quiet(),
-            _without_fast_paths(),
+            without_fast_paths(),
             state_kept(own),
             same_random_numbers(),
             torch.enable_grad(),
@@ -152,7 +152,7 @@ def _holds_fakes(given: Any) -> bool:
 
 
 @contextmanager
-def _without_fast_paths() -> Iterator[None]:
+def without_fast_paths() -> Iterator[None]:
     """While it lasts, torch's transformers go the way that has layers inside."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
