@@ -26,10 +26,12 @@ _MOST_HEADER = 10_000
 _MOST_MEMBERS = 100_000
 _MOST_REASON = 200
 """Characters: Python's own may repeat a damaged name."""
-_DAMAGE = (
-    *(OSError, ValueError, TypeError, EOFError, RuntimeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, tokenize.TokenError),
+DAMAGED_ZIP = (
+    *(OSError, ValueError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
 )
+"""What reading a damaged zip raises; a RuntimeError, of members that want a password."""
+_DAMAGE = (*DAMAGED_ZIP, TypeError, SyntaxError, tokenize.TokenError)
 """What reading a damaged file raises; the last two come from NumPy, which reads headers as Python's literals."""
 
 

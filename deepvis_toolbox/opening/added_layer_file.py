@@ -91,7 +91,10 @@ def _read_npz(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
         if value.dtype.kind != "U" or value.ndim != (1 if key == "names" else 0):
             wanted = "one text for each unit" if key == "names" else "one text"
             raise ToolboxError(f'"{shown_path(path)}": "{key}" is not {wanted}')
-        said[key] = value.tolist()
+        try:
+            said[key] = value.tolist()
+        except SystemError:  # as Python tells of numbers that are no characters
+            raise ToolboxError(f'"{shown_path(path)}": "{key}" is damaged: it holds what is no character') from None
     return found, said
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 import torch
 
 from deepvis_toolbox.errors import ToolboxError, os_reason_of, reason_of
+from deepvis_toolbox.npz_file import DAMAGED_ZIP
 from deepvis_toolbox.regular_file import json_in, open_regular
 
 LARGEST_FILE = 8 << 30
@@ -53,8 +54,8 @@ def read_archive(path: Path) -> ProgramArchive:
         raise
     except OSError as error:
         raise ToolboxError(f"the exported program {path} cannot be read: {os_reason_of(error)}") from None
-    except (zipfile.BadZipFile, NotImplementedError, KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {reason_of(error)}"
+    except (*DAMAGED_ZIP, KeyError, TypeError, AttributeError) as error:
+        reason = "its end is missing" if isinstance(error, EOFError) else f"{type(error).__name__}: {reason_of(error)}"
         raise ToolboxError(
             f"{path} is no exported program of PyTorch ({reason}); save one by torch.export.save"
         ) from None
@@ -141,7 +142,9 @@ class _Reading:
 
 def _numbers(stream: IO[bytes], count: int, dtype: torch.dtype) -> torch.Tensor:
     numbers = torch.empty(count, dtype=dtype)
-    stream.readinto(numbers.view(torch.uint8).numpy())  # type: ignore[attr-defined]
+    bytes_of = numbers.view(torch.uint8).numpy()
+    if stream.readinto(bytes_of) != bytes_of.nbytes:  # type: ignore[attr-defined]
+        raise EOFError("a tensor is cut off")
     return numbers
 
 

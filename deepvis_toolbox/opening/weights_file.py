@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from deepvis_toolbox.errors import ToolboxError, first_few, reason_of
+from deepvis_toolbox.npz_file import DAMAGED_ZIP
 from deepvis_toolbox.opening.names_in_checkpoints import named_as_in
 
 LARGEST_FILE = 8 << 30
@@ -184,7 +185,7 @@ def _unpacked_size(path: Path) -> int | None:
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except DAMAGED_ZIP:
         return None
 
 

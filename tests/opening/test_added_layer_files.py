@@ -101,6 +101,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "objects": (_npz(directions=np.array([[{}]]), layer="relu2"), "holds objects"),
     "names as one text": (_npz(directions=MATRIX, layer="relu2", names="abc"), '"names" is not one text for each unit'),
     "a layer that is a number": (_npz(directions=MATRIX, layer=3), '"layer" is not one text'),
+    "a layer of no characters": (
+        _npz(directions=MATRIX, layer=np.array(0x110000, np.uint32).view("U1")),
+        '"layer" is damaged: it holds what is no character',
+    ),
     "packed": (
         lambda path: np.savez_compressed(path.with_suffix(".npz"), directions=np.zeros((99, 99)), layer="relu2"),
         "not stored as it is, as numpy.savez does it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -333,6 +334,23 @@ def test_a_packed_archive_and_files_that_are_none_are_refused(file: Path, tmp_pa
             load_network(tmp_path / f"{name}.pt2")
     with pytest.raises(ToolboxError, match=r"program file .*nowhere\.pt2 is not there"):
         load_network(tmp_path / "nowhere.pt2")
+
+
+def test_a_program_whose_weights_want_a_password_or_end_with_the_file_is_refused(file: Path, tmp_path: Path) -> None:
+    whole = file.read_bytes()
+    name = max((name for name in zipfile.ZipFile(file).namelist() if "/weights/weight" in name), key=len).encode()
+    local, central = whole.index(name) - 30, whole.rindex(name) - 46
+    locked = bytearray(whole)
+    for flags in (local + 6, central + 8):
+        locked[flags] |= 1
+    # The member's header stands once more in the archive's comment, behind which the file ends.
+    beginning = whole[local : local + 30 + len(name) + int.from_bytes(whole[local + 28 : local + 30], "little")]
+    ends = bytearray(whole[:-2] + struct.pack("<H", len(beginning)) + beginning)
+    ends[central + 42 : central + 46] = struct.pack("<I", len(whole))
+    for content, told in ((locked, "RuntimeError: .*password"), (ends, "its end is missing")):
+        (tmp_path / "net.pt2").write_bytes(content)
+        with pytest.raises(ToolboxError, match=f"is no exported program of PyTorch .{told}"):
+            load_network(tmp_path / "net.pt2")
 
 
 def test_weights_that_are_tied_stay_so(tmp_path: Path) -> None:
