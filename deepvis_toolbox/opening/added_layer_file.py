@@ -7,6 +7,7 @@ are arrays of texts, in a `.safetensors` texts of its metadata (`names` as a JSO
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,9 @@ def _read_npz(path: Path) -> tuple[dict[str, NDArray], dict[str, Any]]:
         if value.dtype.kind != "U" or value.ndim != (1 if key == "names" else 0):
             wanted = "one text for each unit" if key == "names" else "one text"
             raise ToolboxError(f'"{shown_path(path)}": "{key}" is not {wanted}')
-        try:
-            said[key] = value.tolist()
-        except SystemError:  # as Python tells of numbers that are no characters
-            raise ToolboxError(f'"{shown_path(path)}": "{key}" is damaged: it holds what is no character') from None
+        if np.frombuffer(value.tobytes(), f"{value.dtype.str[0]}u4").max(initial=0) > sys.maxunicode:
+            raise ToolboxError(f'"{shown_path(path)}": "{key}" is damaged: it holds what is no character')
+        said[key] = value.tolist()
     return found, said
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,12 +58,16 @@ def _check_header(file: IO[bytes], size: int) -> None:
     version = np.lib.format.read_magic(file)
     if version not in _READERS:
         raise ValueError(f"it is in the format {version} of NumPy, which is not known here")
-    try:
-        shape, _, dtype = _READERS[version](file)
-    except (MemoryError, RecursionError):  # what Python's parser says, of a few hundred brackets
-        raise ValueError("its header is nested too deeply") from None
+    shape, dtype = _told(_READERS[version], file)
     left = size - file.tell()
     if dtype.hasobject or not dtype.itemsize or min(shape, default=1) < 0:
         raise ValueError(f"it cannot hold values of the type {dtype} in the shape {shape}")
     if math.prod(max(side, 1) for side in shape) * dtype.itemsize > max(left, dtype.itemsize):
         raise ValueError(f"it has fewer values than its shape {shape} says")
+
+
+def _told(reader: Callable[..., Any], file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with suppress(MemoryError, RecursionError):  # what Python's parser says of a few hundred brackets
+        shape, _, dtype = reader(file)
+        return shape, dtype
+    raise ValueError("its header is nested too deeply")

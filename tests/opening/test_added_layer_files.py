@@ -105,6 +105,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         _npz(directions=MATRIX, layer=np.array(0x110000, np.uint32).view("U1")),
         '"layer" is damaged: it holds what is no character',
     ),
+    "an encoder of some": (
+        _npz(directions=MATRIX, layer="relu2", encoder=np.array([114, 0x7FFFFFFF], np.uint32).view("U2").reshape(())),
+        '"encoder" is damaged: it holds what is no character',
+    ),
     "packed": (
         lambda path: np.savez_compressed(path.with_suffix(".npz"), directions=np.zeros((99, 99)), layer="relu2"),
         "not stored as it is, as numpy.savez does it",
