@@ -41,7 +41,9 @@ class MeanArrays(Harness):
             "an archive of arrays": {"mean.npy": packed([("a.npy", npy(_VALUES))])},
             "values of no size": {"mean.npy": with_header(_header("'|S0'").replace("(3, 6, 5)", "(-1,)"), b"")},
             "a header of brackets": {"mean.npy": with_header("{" * 300, b"")},
-            "a header of brackets and a letter": {"mean.npy": with_header("{" * 23 + "k" + "{" * 277, b"")},
+            "a header of brackets and letters": {
+                "mean.npy": with_header(f"{'{' * 29}k{'{' * 61}\xfb{'{' * 85}[{'{' * 24}k{'{' * 97}", b"")
+            },
             "a type of two parts": {"mean.npy": with_header(_header("[('a', '<f4'), ('b', '<f4')]"), b"\0" * 720)},
         }
 
