@@ -115,9 +115,9 @@ def _is_call(node: fx.Node) -> bool:
 
 def _of_one_image(places: Places, value: torch.Tensor, images: int) -> torch.Tensor | None:
     """Return the numbers of the first image's places, of an attention those that attend; None where the images are not
-    one behind the other."""
+    one behind the other, or there is nothing in them."""
     numbers = places.numbers
-    if numbers.shape != (images * value.shape[0], *value.shape[1:]):
+    if not numbers.numel() or numbers.shape != (images * value.shape[0], *value.shape[1:]):
         return None
     own = numbers[: len(value)]
     if images == 2 and not torch.equal(numbers[len(value) :], torch.where(own > 0, own + IMAGE, 0)):

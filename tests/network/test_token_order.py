@@ -24,6 +24,11 @@ def _registers_behind(net: Tokens, x: torch.Tensor) -> torch.Tensor:
     return torch.cat([x.flatten(2).transpose(1, 2), net.others.expand(x.shape[0], -1, -1)], 1)
 
 
+def _of_no_others(_: Tokens, x: torch.Tensor) -> torch.Tensor:
+    x = x.flatten(2).transpose(1, 2)
+    return torch.cat([x[:, :0].abs(), x], 1)
+
+
 def _in_the_middle(net: Tokens, x: torch.Tensor) -> torch.Tensor:
     x = x.flatten(2).transpose(1, 2)
     return torch.cat([x[:, :12], net.others.expand(x.shape[0], -1, -1), x[:, 12:]], 1)
@@ -39,6 +44,7 @@ def _as_usual(net: Tokens, x: torch.Tensor) -> torch.Tensor:
 
 ORDERS: dict[str, tuple[Arrange, list[int]]] = {
     "registers behind": (_registers_behind, [24, 25, *range(24)]),
+    "of no others": (_of_no_others, [*range(24)]),
     "in the middle": (_in_the_middle, [12, 13, *range(12), *range(14, 26)]),
     "columns first": (_columns_first, [row + column * ROWS for row in range(ROWS) for column in range(COLUMNS)]),
     "as usual": (_as_usual, list(range(26))),
