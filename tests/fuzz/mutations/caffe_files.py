@@ -114,10 +114,11 @@ def _length(size: int) -> bytes:
 
 
 def hdf5_changed(content: bytes, dice: random.Random, donors: Sequence[bytes]) -> bytes:
-    """An HDF5 file with data sets of other types, shapes, names, places and ways of storing."""
+    """An HDF5 file with data sets of other types, shapes, names, places and ways of storing: a whole one changed, since
+    HDF5's library crashes where it writes into a damaged one."""
     with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
         path = Path(folder) / "weights.h5"
-        path.write_bytes(content)
+        path.write_bytes(content if content in donors else dice.choice(donors))
         try:
             with h5py.File(path, "r+") as file:
                 names: list[str] = []
