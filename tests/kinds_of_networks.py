@@ -237,7 +237,7 @@ _plain("nn.TransformerEncoder", "torchs_encoder", "encoder.layers.0.linear1:1", 
 _plain("several outputs", "many_heads", "depth:0", "fc:1")
 _plain("channels last", "convnext", "blocks.0.act:2", "head:1")
 _plain("windows in the batch", "windows", "relu:1", "head:1", size="16")
-_plain("shifted windows", "swin", "stages.0.1.attn.proj:3", "head:1", size="[32, 48]")
+_plain("shifted windows", "swin", "stages.0.1.attn.matmul_1:3", "head:1", size="[32, 48]")
 _plain("heads of attention", "vit", "blocks.0.attn.v:3", "head:1")
 _plain("one channel", "one_channel", "relu_1:1", "ending.2:1", how="mean: 127, std: 64, channels: gray")
 _plain("a pair in six channels", "pair", "relu_1:1", "ending.2:1", how="mean: 127, std: 64, channels: RGB+RGB")

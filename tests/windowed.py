@@ -150,13 +150,32 @@ def layers_without_windows(model: Swin, x: torch.Tensor) -> dict[str, torch.Tens
 
 def _mixed_place_by_place(block: SwinBlock, qkv: torch.Tensor) -> torch.Tensor:
     n, rows, columns, _ = qkv.shape
-    side, shift, heads = block.side, block.shift, block.attn.heads
-    padded = [rows + -rows % side, columns + -columns % side]
+    shift, heads = block.shift, block.attn.heads
+    padded = padded_size(block, rows, columns)
     empty = block.attn.qkv.bias
     whole = empty.expand(n, *padded, -1).clone()  # a place of padding holds zeros, so its linear layer gives the bias
     whole[:, :rows, :columns] = qkv
     q, k, v = (part.reshape(n, *padded, heads, -1) for part in whole.chunk(3, -1))
-    # Where each place lies in the shifted picture, and which places lie in the same window there.
+    beside, window, own = together(block, rows, columns)
+    keys, values = (part.flatten(1, 2)[:, beside] for part in (k, v))
+    scores = (q[:, :rows, :columns].flatten(1, 2)[:, :, None] * keys).sum(-1) * q.shape[-1] ** -0.5
+    if not block.attn.fused:
+        scores = scores + block.attn.bias[0][:, own].permute(1, 2, 0)
+        if shift:
+            scores = scores + block.mask[window, own][..., None]
+    mixed = (scores.softmax(2)[..., None] * values).sum(2)
+    return mixed.reshape(n, rows, columns, -1)
+
+
+def padded_size(block: SwinBlock, rows: int, columns: int) -> tuple[int, int]:
+    """The size of a map that whole windows lie on."""
+    return rows + -rows % block.side, columns + -columns % block.side
+
+
+def together(block: SwinBlock, rows: int, columns: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of each place of a map, row by row: which places of the padded map lie in its window, (T, side²), in which window
+    it lies, and which place of that it is, (T,). Told by coordinates in the shifted picture."""
+    side, shift, padded = block.side, block.shift, padded_size(block, rows, columns)
     top, left = (
         each.flatten()
         for each in torch.meshgrid(
@@ -166,13 +185,4 @@ def _mixed_place_by_place(block: SwinBlock, qkv: torch.Tensor) -> torch.Tensor:
     window_rows = (torch.arange(side) + (top // side * side)[:, None] + shift) % padded[0]
     window_columns = (torch.arange(side) + (left // side * side)[:, None] + shift) % padded[1]
     beside = (window_rows[:, :, None] * padded[1] + window_columns[:, None]).flatten(1)
-    keys, values = (part.flatten(1, 2)[:, beside] for part in (k, v))
-    scores = (q[:, :rows, :columns].flatten(1, 2)[:, :, None] * keys).sum(-1) * q.shape[-1] ** -0.5
-    own = top % side * side + left % side
-    if not block.attn.fused:
-        scores = scores + block.attn.bias[0][:, own].permute(1, 2, 0)
-        if shift:
-            window = top // side * (padded[1] // side) + left // side
-            scores = scores + block.mask[window, own][..., None]
-    mixed = (scores.softmax(2)[..., None] * values).sum(2)
-    return mixed.reshape(n, rows, columns, -1)
+    return beside, top // side * (padded[1] // side) + left // side, top % side * side + left % side

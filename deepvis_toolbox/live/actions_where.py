@@ -19,7 +19,7 @@ def cycle_overlay(state: State) -> None:
 def attending_layer(state: State) -> Layer | None:
     """Return the layer whose attention is shown: the shown one or the nearest below, else the first above; None where
     no layer tells attention."""
-    return _nearest(state, lambda layer: layer.tells_attention)
+    return _nearest(state, lambda layer: layer.tells_attention or layer.attends_in_windows)
 
 
 def layer_of_classes(state: State) -> Layer | None:
@@ -40,7 +40,8 @@ def _nearest(state: State, is_meant: Callable[[Layer], bool]) -> Layer | None:
 
 def _is_known(state: State, overlay: Overlay) -> bool:
     if overlay in ("attention", "rollout"):
-        return attending_layer(state) is not None and layer_of_tokens(state) is not None
+        attending = attending_layer(state)
+        return attending is not None and (attending.attends_in_windows or layer_of_tokens(state) is not None)
     if overlay == "classes":
         return layer_of_classes(state) is not None
     return overlay != "token norm" or layer_of_tokens(state) is not None

@@ -10,6 +10,7 @@ import numpy as np
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.measurement import Measurement
 from deepvis_toolbox.measure.needs import Needs
+from deepvis_toolbox.measure.token_mixing import Mixing, WindowMixing, mixing_of
 from deepvis_toolbox.words.images import Floats
 
 if TYPE_CHECKING:
@@ -22,12 +23,16 @@ class Attention:
     """How much a token attends to each place, and to the tokens that have none."""
 
     maps: Floats
-    """(heads, rows, columns), each with `others` 1 in sum; of a rollout one map."""
+    """(heads, rows, columns), each with `others` and `placeless` 1 in sum; of a rollout one map."""
     others: Floats
     """(heads, class tokens and registers)."""
     token: int | None
     """The token that attends; None: the mean over all."""
     layer: str
+    placeless: Floats
+    """(heads,): what goes to padding of windows, and to other tokens there that have no place."""
+    since: str = ""
+    """The first layer of a rollout that does not go back to the first of all, since the tokens below are others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +50,8 @@ class AttentionMaps(Measurement[Attention]):
     """What does a token attend to, in each head of a layer?
 
     `token`: its number, those without a place first; None: the first of these, else the mean over all tokens. What a
-    fused operation keeps to itself is computed again from its queries and keys.
+    fused operation keeps to itself is computed again from its queries and keys. In windows, tokens are the places of
+    the layer's maps, row by row, and attend to nothing outside of their window.
     """
 
     layer: str
@@ -57,18 +63,19 @@ class AttentionMaps(Measurement[Attention]):
 
     def take(self, passes: Pass) -> Attention:
         """Answer with the maps; `ToolboxError` where the layer tells no attention, or its tokens form no grid."""
-        weights = passes.on_cpu(passes.attention(self.layer))
-        grid = grid_of(passes.network, weights.shape[-1], self.layer)
-        own, token = _row(weights, weights.shape[-1] - grid[0] * grid[1], self.token, self.layer)
-        return Attention(*_divided(own, grid), token, self.layer)
+        mixing = mixing_of(passes, self.layer)
+        token = mixing.meant(self.token)
+        own, placeless = mixing.through(mixing.signal(token))
+        return Attention(*_divided(own, mixing.grid), token, self.layer, placeless)
 
 
 @dataclass(frozen=True)
 class AttentionRollout(Measurement[Attention]):
     """What does a token attend to through all layers up to one (Abnar & Zuidema 2020)?
 
-    Each layer's weights, averaged over heads, half of them the token itself, are multiplied up from the first layer.
-    `layer`: the last one; None: of all. `token`: as in `AttentionMaps`.
+    Each layer's weights, averaged over heads, half of them the token itself, are multiplied up from the first layer; or
+    from the first behind the last place where tokens become others (merged ones), which the answer names. `layer`: the
+    last one; None: of all. `token`: as in `AttentionMaps`.
     """
 
     layer: str | None = None
@@ -79,22 +86,23 @@ class AttentionRollout(Measurement[Attention]):
         return Needs(frozenset(self._layers(network)), is_recorded=True)
 
     def take(self, passes: Pass) -> Attention:
-        """Answer with one map; `ToolboxError` where layers have other tokens than each other."""
+        """Answer with one map; `ToolboxError` where a layer attends to other tokens than attend."""
         names = self._layers(passes.network)
-        total: Floats | None = None
-        for name in names:
-            weights = passes.on_cpu(passes.attention(name)).mean(0)
-            if weights.shape[0] != weights.shape[1] or (total is not None and len(total) != len(weights)):
-                raise ToolboxError(f"the tokens of {name} are not those of the layers below it: there is no rollout")
-            mixed = (weights + np.eye(len(weights), dtype=np.float32)) / 2
-            total = mixed if total is None else mixed @ total
-        assert total is not None
-        grid = grid_of(passes.network, len(total), names[-1])
-        own, token = _row(total[None], len(total) - grid[0] * grid[1], self.token, names[-1])
-        return Attention(*_divided(own, grid), token, names[-1])
+        last = mixing_of(passes, names[-1])
+        token = last.meant(self.token)
+        signal, placeless, since = last.signal(token), np.zeros(1, np.float32), names[-1]
+        for name in reversed(names):
+            mixing = last if name == names[-1] else mixing_of(passes, name)
+            if not _are_tokens_of(mixing, last):
+                break
+            mixed, lost = mixing.through(signal)
+            signal, placeless, since = (signal + mixed.mean(0)) / 2, placeless + lost.mean() / 2, name
+        maps, others = _divided(signal[None], last.grid)
+        return Attention(maps, others, token, names[-1], placeless, "" if since == names[0] else since)
 
     def _layers(self, network: Network) -> list[str]:
-        names = [layer.name for layer in network.layers.values() if layer.tells_attention]
+        layers = network.layers.values()
+        names = [layer.name for layer in layers if layer.tells_attention or layer.attends_in_windows]
         if self.layer is not None:
             last = network.layers.canonical(self.layer)
             names = [name for name in names if name == last or name in network.layers_below(last)]
@@ -125,23 +133,13 @@ class TokenNorms(Measurement[TokenSizes]):
         return TokenSizes(maps[0], others[0])
 
 
-def grid_of(network: Network, tokens: int, layer: str) -> tuple[int, int]:
-    """Return (rows, columns) of so many tokens: that of the last layer of tokens at or below `layer`, or the first."""
-    layers = list(network.layers.values())
-    at = [each.name for each in layers].index(network.layers.canonical(layer))
-    for each in (*reversed(layers[: at + 1]), *layers[at + 1 :]):
-        if each.token_grid is not None and each.shape[0] == tokens:
-            return each.token_grid
-    raise ToolboxError(f"the {tokens} tokens that {layer} attends to form no grid")
-
-
-def _row(weights: Floats, others: int, token: int | None, layer: str) -> tuple[Floats, int | None]:
-    """Return the weights (heads, T') of one token, and which it is; None: the mean over all."""
-    if token is not None and not 0 <= token < weights.shape[1]:
-        raise ToolboxError(f"{layer} has tokens 0 to {weights.shape[1] - 1}, not {token}")
-    if token is None and others:
-        token = 0
-    return (weights.mean(1) if token is None else weights[:, token]), token
+def _are_tokens_of(mixing: Mixing, last: Mixing) -> bool:
+    """Return whether a layer mixes the tokens of the last one; `ToolboxError` where it takes values of others."""
+    if mixing.count != last.count or (isinstance(mixing, WindowMixing) and mixing.grid != last.grid):
+        return False
+    if mixing.attended != mixing.count:
+        raise ToolboxError(f"{mixing.layer} attends to other tokens than attend there: there is no rollout")
+    return True
 
 
 def _divided(values: Floats, grid: tuple[int, int]) -> tuple[Floats, Floats]:

@@ -14,6 +14,7 @@ from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure.needs import GradientNeed, Needs
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.recording import Recording
+from deepvis_toolbox.network.window_attention import WindowAttention
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.comparison import Reference
 from deepvis_toolbox.words.edit import Edit
@@ -127,6 +128,11 @@ class Pass:
         """Return which tokens attend to which in a layer, float32 (1, heads, T, T'); `ToolboxError` where it is not
         known."""
         return self._recorded_as_far_as([layer]).attention(layer)
+
+    def attention_in_windows(self, layer: str) -> WindowAttention:
+        """Return which places attend to which inside of windows, of a layer that attends in such; `ToolboxError` where
+        it is not known."""
+        return self._recorded_as_far_as([layer]).attention_in_windows(layer)
 
     def edited(self, edits: Sequence[Edit]) -> Pass:
         """Return the pass over the same image with some layers' values changed, computed once however often it is

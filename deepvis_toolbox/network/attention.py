@@ -17,13 +17,13 @@ from deepvis_toolbox.network.operations import called_name
 
 _FUSED = "scaled_dot_product_attention"
 _FUSED_ARGUMENTS = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
-_LEAST_TOKENS = 4
+LEAST_TOKENS = 4
 
 
 def tells_attention(node: fx.Node, kind: str, shape: tuple[int, ...], modules: Mapping[str, nn.Module]) -> bool:
     """Return whether attention weights are known of a layer: the node that computes it, its kind, its shape (…)."""
     if kind in SOFTMAXES:
-        return len(shape) in (2, 3) and shape[-1] == shape[-2] >= _LEAST_TOKENS
+        return len(shape) in (2, 3) and shape[-1] == shape[-2] >= LEAST_TOKENS
     return is_fused(node) or attention_module(node, modules) is not None
 
 

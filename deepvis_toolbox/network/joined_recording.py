@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from deepvis_toolbox.network.editing import part_of_each
 from deepvis_toolbox.network.recording import Recording
+from deepvis_toolbox.network.window_attention import WindowAttention
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import named_layers
@@ -32,6 +34,10 @@ class JoinedRecording(Recording):
 
     def attention(self, layer: str) -> torch.Tensor:
         return joined([part.attention(layer) for part in self._parts])
+
+    def attention_in_windows(self, layer: str) -> WindowAttention:
+        parts = [part.attention_in_windows(layer) for part in self._parts]
+        return replace(parts[0], weights=joined([part.weights for part in parts]))
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return joined([part.below_rectifier(layer) for part in self._parts])

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
+from typing import Any
 
 import torch
 from torch import fx
 
 from deepvis_toolbox.network.execution import Values
 from deepvis_toolbox.network.operations import called_name
-from deepvis_toolbox.network.place_tracing import IMAGE, Places, traced_places
+from deepvis_toolbox.network.place_tracing import IMAGE, PADDING, Places, traced_places
+from deepvis_toolbox.network.window_attention import attending_windows, weighed
 
 _PARTS = frozenset({"getitem", "select"})
 _PRODUCTS = frozenset({"scaled_dot_product_attention", "matmul", "bmm"})
@@ -55,12 +58,13 @@ def arrangements(graph_module: fx.GraphModule, two: Values | None, one: Values) 
     """Return how the values of windows and heads lie, of the nodes that compute such; note on maps (N, H, W, C) that
     their channels are last. `two`: values for two images, None where the network runs on one alone; `one`: for one."""
     found = {}
+    images = 1 if two is None else 2
     traced = traced_places(graph_module, one if two is None else two)
     for node, places in traced.items():
         value = one.get(node)
         if "layer" not in node.meta or not isinstance(value, torch.Tensor) or value.ndim < 3:
             continue
-        own = _of_one_image(places, value, 1 if two is None else 2)
+        own = _of_one_image(places, value, images)
         if own is None:
             continue
         axes = _axes(own)
@@ -75,6 +79,7 @@ def arrangements(graph_module: fx.GraphModule, two: Values | None, one: Values) 
         if arranged is not None:
             found[node] = arranged
             _call(node, role)
+    _note_windows(graph_module, found, traced, images, one)
     return found
 
 
@@ -113,6 +118,28 @@ def _is_call(node: fx.Node) -> bool:
     return node.op in ("call_function", "call_method")
 
 
+def _note_windows(
+    graph_module: fx.GraphModule,
+    found: Mapping[fx.Node, Arrangement],
+    traced: Mapping[fx.Node, Places],
+    images: int,
+    one: Values,
+) -> None:
+    """Note on what gives the values of attention in windows which places lie in these."""
+    modules = dict(graph_module.named_modules())
+
+    def places_of(grid: tuple[int, int], node: Any) -> torch.Tensor | None:
+        places = traced.get(node)
+        return None if places is None or places.grid != grid else _of_one_image(places, one[node], images)
+
+    for node, how in found.items():
+        windows = attending_windows(node, partial(places_of, how.grid), one, modules) if how.grid else None
+        if windows is not None:
+            node.meta["windows"] = windows
+            weights = weighed(node, modules) or node
+            weights.meta["is_of_windows"] = True
+
+
 def _of_one_image(places: Places, value: torch.Tensor, images: int) -> torch.Tensor | None:
     """Return the numbers of the first image's places, of an attention those that attend; None where the images are not
     one behind the other, or there is nothing in them."""
@@ -120,7 +147,7 @@ def _of_one_image(places: Places, value: torch.Tensor, images: int) -> torch.Ten
     if not numbers.numel() or numbers.shape != (images * value.shape[0], *value.shape[1:]):
         return None
     own = numbers[: len(value)]
-    if images == 2 and not torch.equal(numbers[len(value) :], torch.where(own > 0, own + IMAGE, 0)):
+    if images == 2 and not torch.equal(numbers[len(value) :], torch.where(own > 0, own + IMAGE, own)):
         return None
     return own if int(own.max()) < IMAGE else None
 
@@ -160,8 +187,9 @@ def _arranged(
 ) -> Arrangement | None:
     place_axes = tuple(axis for axis in range(1, own.ndim) if is_place[axis])
     unit_axes = tuple(axis for axis in range(1, own.ndim) if not is_place[axis])
-    is_windows = len(value) > 1 and is_place[0]
-    is_heads = len(value) == 1 and is_place in _TOKENS_OF_HEADS and (grid is None or min(grid) > 1)
+    is_one_window = is_place in ((False, True, False), *_TOKENS_OF_HEADS) and bool((own == PADDING).any())
+    is_windows = (len(value) > 1 and is_place[0]) or is_one_window
+    is_heads = len(value) == 1 and is_place in _TOKENS_OF_HEADS and (grid is None or min(grid) > 1) and not is_windows
     if not (is_windows or is_heads) or not unit_axes:
         return None
     flat = own.permute(0, *place_axes, *unit_axes).flatten(len(place_axes) + 1)[..., 0].flatten()
@@ -173,7 +201,7 @@ def _arranged(
     count = grid[0] * grid[1]
     if int((flat > 0).sum()) != count or not torch.equal(flat[flat > 0].sort().values, torch.arange(1, count + 1)):
         return None  # a place is missing, or there twice
-    return Arrangement(*lying, flat.argsort(stable=True)[int((flat == 0).sum()) :], grid)
+    return Arrangement(*lying, flat.argsort(stable=True)[int((flat <= 0).sum()) :], grid)
 
 
 def joined(value: torch.Tensor, order: torch.Tensor, lying: Lying, grid: tuple[int, int] | None) -> torch.Tensor:
@@ -224,6 +252,7 @@ def join(graph_module: fx.GraphModule, node: fx.Node, how: Arrangement, *all_val
         front.meta["token_grid"] = node.meta["token_grid"]
     if len(how.unit_axes) == 2:
         heads, values = (how.sizes[axis] for axis in how.unit_axes)
+        front.meta["heads"] = heads
         names = [f"head {head} value {number}" for head in range(heads) for number in range(values)]
         front.meta["unit_names"] = tuple(names)
     behind.meta = {"moved_back": front, "line": line}

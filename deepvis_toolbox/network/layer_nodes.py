@@ -97,8 +97,12 @@ def layer_table(
         rectifier = operation(rectified[0]).rectifier if last_rectifies else ""
         added: dict[str, Any] = {key: top.meta[key] for key in ("added_to", "unit_names") if key in top.meta}
         kind, shape = _kind_of(computing), tuple(value.shape[1:])
-        attending = tells_attention(top.meta.get("moved", top), kind, shape, modules)
-        added["tells_attention"] = attending and not top.meta.get("is_windows")
+        own = top.meta.get("moved", top)
+        added["attends_in_windows"] = "windows" in own.meta
+        is_of_windows = top.meta.get("is_windows") or own.meta.get("is_of_windows")
+        attending = tells_attention(own, kind, shape, modules) and not is_of_windows
+        added["tells_attention"] = attending
+        added["heads"] = shape[0] if attending and len(shape) == 3 else top.meta.get("heads", 0)
         grid = top.meta.get("token_grid") if len(shape) == 2 else None
         layers.append(Layer(name, kind, shape, rectifier, grid=grid, **added))
         nodes[name] = LayerNodes(top, below)

@@ -19,6 +19,8 @@ from deepvis_toolbox.network.operations import called_name, operation_of
 
 IMAGE = 1 << 40
 """What is added to the number of a place for each image before it."""
+PADDING = -1
+"""The number of what was put around a map."""
 MOVING = frozenset(
     {
         *("view", "reshape", "permute", "transpose", "flatten", "unflatten", "movedim", "moveaxis", "swapaxes"),
@@ -52,7 +54,8 @@ MOVING = frozenset(
     }
 )
 """What only moves values, by its name."""
-_PRODUCTS = frozenset({"matmul", "bmm"})
+PRODUCTS = frozenset({"matmul", "bmm"})
+_PADDING = frozenset({"pad", "constant_pad_nd"})
 JOINING = frozenset({"cat", "concat", "concatenate"})
 FROM_MAPS = frozenset({"input", "conv", "pool", "upsample"})
 
@@ -63,7 +66,7 @@ class Places:
 
     numbers: torch.Tensor
     """int64, of the value's shape: 1 + the number of the place, row by row, + `IMAGE` for each image before it; 0:
-    none (a class token, padding)."""
+    none (a class token); `PADDING`."""
     grid: tuple[int, int] | None
     """(rows, columns) of the places, where they are known."""
     is_moved: bool = False
@@ -99,6 +102,8 @@ class _Tracing:
             places = self._of_map(value) if isinstance(value, torch.Tensor) else None
         elif not parents:
             return
+        elif self._attends(node):
+            places = (self._of_queries(node), None)
         elif name in MOVING or kind in ("flatten", "identity"):
             places = self._moved(node, parents[0])
         elif isinstance(value, torch.Tensor):
@@ -110,14 +115,15 @@ class _Tracing:
         first: Places = self.found[parents[0]]  # type: ignore[assignment]
         if name in JOINING:
             return self._joined(node, first, value)
-        if name in _PRODUCTS or name == "scaled_dot_product_attention":
+        if name in PRODUCTS or name == "scaled_dot_product_attention":
             is_left = len(node.args) > 1 and node.args[0] is parents[0]
-            is_scored = is_left and name in _PRODUCTS and self._has_places_across(node.args[1])
+            is_scored = is_left and name in PRODUCTS and self._has_places_across(node.args[1])
             return _rows(first, value, are_scores=is_scored) if is_left else None
         operation = operation_of(node, self._modules)
         is_by_row = works_on_the_last_axis(node, self._modules) or operation.kind == "linear"
         over_last = is_by_row or operation.kind == "softmax"
-        if not (operation.elementwise or over_last or operation.kind == "norm"):  # other norms leave places alone
+        leaves_places = operation.elementwise or operation.kind == "norm" or name == "normalize"
+        if not (leaves_places or over_last):
             return None
         if not is_even(first.numbers) and is_by_row:
             return self._of_tokens(value)
@@ -125,6 +131,16 @@ class _Tracing:
         if over_last:
             return _rows(first, value, are_scores=first.are_scores)
         return _agreeing([each for each in fitting if isinstance(each, Places)])
+
+    def _attends(self, node: fx.Node) -> bool:
+        """Return whether a node calls `nn.MultiheadAttention` on (N, T, D)."""
+        module = self._modules.get(str(node.target)) if node.op == "call_module" else None
+        return isinstance(module, nn.MultiheadAttention) and module.batch_first
+
+    def _of_queries(self, node: fx.Node) -> Places | None:
+        """Return the places of what an `nn.MultiheadAttention` gives: those of its queries."""
+        queries, given = self.found.get(node.args[0]) if node.args else None, self._values[node]  # type: ignore[arg-type]
+        return _rows(queries, given[0], are_scores=False) if isinstance(queries, Places) else None
 
     def _has_places_across(self, factor: Any) -> bool:
         """Return whether the last axis of what is multiplied by may be places: it is, but for weights and values."""
@@ -136,13 +152,16 @@ class _Tracing:
         """Return what the node makes of the numbers; None where it does not take them."""
         places: Places = self.found[parent]  # type: ignore[assignment]
 
-        def stand_in(read: fx.Node) -> Any:
-            return places.numbers if read is parent else self._values[read]
+        def moved_of(numbers: torch.Tensor) -> Any:
+            args, named = fx.node.map_arg(
+                (node.args, node.kwargs), lambda read: numbers if read is parent else self._values[read]
+            )
+            return callable_of(node, self._modules)(*args, **named)
 
         try:
-            moved = callable_of(node, self._modules)(
-                *fx.node.map_arg(node.args, stand_in), **fx.node.map_arg(node.kwargs, stand_in)
-            )
+            moved = moved_of(places.numbers)
+            if called_name(node) in _PADDING:
+                moved = torch.where(moved == moved_of(places.numbers + 1), PADDING, moved)
         except Exception:  # it works on numbers of another kind alone
             return None
         parts = moved if isinstance(moved, (tuple, list)) else [moved]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from deepvis_toolbox.errors import ToolboxError
+from deepvis_toolbox.network.window_attention import WindowAttention
 from deepvis_toolbox.words.backward import BackwardMode, check_backward_mode
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import Layers, named_layers
@@ -44,6 +45,11 @@ class Recording(ABC):
         """Return which tokens attend to which in a layer that tells it, float32 (N, heads, T, T'), detached: row t says
         how much each token counts for token t. `ToolboxError` where it is not known."""
         raise ToolboxError(f'layer "{layer}" tells no attention')
+
+    def attention_in_windows(self, layer: str) -> WindowAttention:
+        """Return which places attend to which in a layer that attends in windows, detached; `ToolboxError` where that
+        is not known."""
+        raise ToolboxError(f'layer "{layer}" attends in no windows')
 
     def backward(
         self,

@@ -17,6 +17,7 @@ from deepvis_toolbox.network.full_precision import full_precision
 from deepvis_toolbox.network.layer_nodes import LayerNodes, attribute, copied, depending_on, operation, reachable
 from deepvis_toolbox.network.passing import DeconvSwitch
 from deepvis_toolbox.network.recording import Recording
+from deepvis_toolbox.network.window_attention import WindowAttention, attention_in_windows, read_in_windows
 from deepvis_toolbox.words.backward import BackwardMode
 from deepvis_toolbox.words.edit import Edit
 from deepvis_toolbox.words.layer import Layers, named_layers
@@ -105,18 +106,38 @@ class TorchRecording(Recording):
         return {name: self._tensor(name, self._nodes_of(name).value).detach() for name in named_layers(layers)}
 
     def attention(self, layer: str) -> torch.Tensor:
-        if not self.layers[self.layers.canonical(layer)].tells_attention:
+        asked = self.layers[self.layers.canonical(layer)]
+        if asked.attends_in_windows:
+            raise ToolboxError(f'layer "{layer}" attends in windows, not to all tokens: see attention_in_windows')
+        if not asked.tells_attention:
             raise ToolboxError(f'layer "{layer}" tells no attention; {_attending(self.layers)}')
-        value, modules = self._nodes_of(layer).value, self._recorder.modules
-        self._tensor(layer, value)
-        value = value.meta.get("moved", value)
-        missing = [node for node in read_nodes(value, modules) if node not in self._values]
-        values = self._values
+        value, modules = self._computing(layer), self._recorder.modules
         with torch.inference_mode(False), torch.no_grad():
-            if missing:
-                program = self._recorder.program_of(missing, frozenset(values))
-                values = {**values, **program.go_on(values)}
+            values = self._with(read_nodes(value, modules))
             return in_order(attention_weights(value, values.__getitem__, modules).detach(), value)
+
+    def attention_in_windows(self, layer: str) -> WindowAttention:
+        if not self.layers[self.layers.canonical(layer)].attends_in_windows:
+            raise ToolboxError(f'layer "{layer}" attends in no windows')
+        value, modules = self._computing(layer), self._recorder.modules
+        with torch.inference_mode(False), torch.no_grad():
+            values = self._with(read_in_windows(value, modules))
+            return attention_in_windows(value, len(self.input), values.__getitem__, modules)
+
+    def _computing(self, layer: str) -> fx.Node:
+        """Return the node that computes a recorded layer, as the network holds its axes."""
+        value = self._nodes_of(layer).value
+        self._tensor(layer, value)
+        computing: fx.Node = value.meta.get("moved", value)
+        return computing
+
+    def _with(self, nodes: Sequence[fx.Node]) -> Values:
+        """Return the values that are kept, and those of the nodes, computed from them where they are not."""
+        missing = [node for node in nodes if node not in self._values]
+        if not missing:
+            return self._values
+        program = self._recorder.program_of(missing, frozenset(self._values))
+        return {**self._values, **program.go_on(self._values)}
 
     def below_rectifier(self, layer: str) -> torch.Tensor:
         return self._tensor(layer, self._nodes_of(layer).below).detach()
@@ -212,5 +233,5 @@ class TorchRecording(Recording):
 
 
 def _attending(layers: Layers) -> str:
-    names = [layer.name for layer in layers.values() if layer.tells_attention]
+    names = [layer.name for layer in layers.values() if layer.tells_attention or layer.attends_in_windows]
     return f"these do: {first_few(names)}" if names else "no layer of the network does"

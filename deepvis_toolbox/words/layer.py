@@ -40,7 +40,11 @@ class Layer:
     grid: tuple[int, int] | None = None
     """(rows, columns) of the tokens, where a map below tells them; its other tokens stand in front."""
     tells_attention: bool = False
-    """Whether it is known of it which tokens attend to which."""
+    """Whether it is known of it which tokens attend to which, of all."""
+    attends_in_windows: bool = False
+    """Whether it is known of it which places of its maps attend to which, inside of windows."""
+    heads: int = 0
+    """How many heads of attention its units are of, as many of each, one head after the other; 0: of none."""
 
     has_class_map: bool = False
     """Whether its units are classes, and the largest at a place is what is there: the output of a segmentation."""

@@ -11,6 +11,7 @@ from deepvis_toolbox.live.panes.caption import draw_badge
 from deepvis_toolbox.live.scene import Scene
 from deepvis_toolbox.live.state import InputPixel, MapPlace, State
 from deepvis_toolbox.measure import Attention, AttentionMaps, AttentionRollout, TokenNorms, TokenSizes
+from deepvis_toolbox.words.images import Floats
 from deepvis_toolbox.words.layer import Layer
 
 AttentionQuestion = AttentionMaps | AttentionRollout | TokenNorms
@@ -31,14 +32,16 @@ def attention_question(state: State) -> AttentionQuestion | None:
     )
 
 
-def attention_title(state: State, question: AttentionQuestion) -> str:
+def attention_title(scene: Scene, question: AttentionQuestion) -> str:
     """Return what the caption says of it."""
     if isinstance(question, TokenNorms):
         return "token norm"
     if isinstance(question, AttentionRollout):
-        return "rollout"
-    head = _head(state)
-    return "attention, all heads" if head is None else f"attention, head {head}"
+        found = scene.answer(question)
+        return f"rollout from {found.since}" if found and found.since else "rollout"
+    head, attending = _head(scene.state), attending_layer(scene.state)
+    where = ", in windows" if attending is not None and attending.attends_in_windows else ""
+    return f"attention, all heads{where}" if head is None else f"attention, head {head}{where}"
 
 
 def draw_attention(place: Pixels, found: AttentionAnswer, scene: Scene) -> None:
@@ -54,11 +57,12 @@ def draw_attention(place: Pixels, found: AttentionAnswer, scene: Scene) -> None:
     by_head = head is not None and head < len(found.maps)
     values = found.maps[head] if by_head else found.maps.mean(0)
     others = found.others[head] if by_head else found.others.mean(0)
+    placeless = found.placeless[head] if by_head else found.placeless.mean()
     paint_heat(place, values, float(values.max(initial=0)))
-    draw_badge(place, scene.look, _told(found, others))
+    draw_badge(place, scene.look, _told(found, others, float(placeless)))
 
 
-def _told(found: Attention, others: np.ndarray) -> str:
+def _told(found: Attention, others: Floats, placeless: float) -> str:
     count = len(others)
     if found.token is None:
         whose = "of all tokens"
@@ -68,22 +72,25 @@ def _told(found: Attention, others: np.ndarray) -> str:
         row, column = divmod(found.token - count, found.maps.shape[2])
         whose = f"of {row},{column}"
     in_front = f"; {100 * float(others.sum()):.0f} % to tokens in front" if count else ""
-    return f"{whose}{in_front}"
+    beside = f"; {100 * placeless:.0f} % to padding" if placeless else ""
+    return f"{whose}{in_front}{beside}"
 
 
 def _head(state: State) -> int | None:
-    """Return the selected unit where the units of the shown layer are the heads; None elsewhere."""
+    """Return the head that the selected unit is of, where the units of the shown layer are the heads, or of these;
+    None elsewhere."""
     layer = state.layer
-    return state.view.unit if layer is not None and layer.tells_attention and layer.is_spatial else None
+    is_attending = layer is not None and layer == attending_layer(state) and layer.heads > 0
+    return state.view.unit * layer.heads // layer.channels if layer is not None and is_attending else None
 
 
 def _token(state: State, attending: Layer) -> int | None:
     """Return the token under the mouse, of those that a layer lets attend; None where it points at no place."""
-    tokens, pointed = layer_of_tokens(state, attending.shape[-2]), state.facts.pointed
-    if tokens is None or tokens.token_grid is None or pointed is None:
+    tokens = attending if attending.attends_in_windows else layer_of_tokens(state, attending.shape[-2])
+    pointed = state.facts.pointed
+    if tokens is None or pointed is None:
         return None
-    rows, columns = tokens.token_grid
-    first = tokens.shape[0] - rows * columns
+    (rows, columns), first = tokens.map_shape, tokens.other_tokens
     if isinstance(pointed, InputPixel):
         height, width = state.facts.layers[0].shape[1:]
         row, column = pointed.y * rows // height, pointed.x * columns // width

@@ -68,7 +68,7 @@ def overlay_title(scene: Scene) -> str:
     if question is None:
         return ""
     if isinstance(question, AttentionQuestion):
-        return attention_title(scene.state, question)
+        return attention_title(scene, question)
     title = overlay_name(scene.state)
     if isinstance(question, BackwardImage):
         return title if question.mode == "grad" else f"{title}, {question.mode}"
