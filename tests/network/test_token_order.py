@@ -147,3 +147,28 @@ def test_gradients_and_edits_are_those_of_torch(order: str) -> None:
     torch.testing.assert_close(edited["head"], module(x), rtol=1e-4, atol=1e-5)
     hook.remove()
     torch.testing.assert_close(edited["proj"], (wanted["proj"] * factor).detach(), rtol=1e-4, atol=1e-5)
+
+
+class TorchsAttention(Tokens):
+    """The same by `nn.MultiheadAttention`."""
+
+    def __init__(self, arrange: Arrange) -> None:
+        super().__init__(arrange, fused=False, mixes=True)
+        self.whole = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.arrange(self, self.patches(x))
+        return self.head(self.act(self.proj(x + self.whole(x, x, x, need_weights=False)[0])).mean(1))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_tokens_that_torchs_module_mixes_lie_on_their_grid_in_every_order(order: str) -> None:
+    torch.manual_seed(3)
+    module, x, place = TorchsAttention(ORDERS[order][0]).eval(), torch.randn(2, 3, *SIZE), ORDERS[order][1]
+    net, tokens = opened(module, SIZE, "fx"), module.arrange(module, module.patches(x))
+    layer = next(layer.name for layer in net.layers.values() if layer.tells_attention)
+    mixed, weights = module.whole(tokens, tokens, tokens, average_attn_weights=False)
+    found = net.record(x)
+    torch.testing.assert_close(found.attention(layer), weights[:, :, place][..., place].detach())
+    torch.testing.assert_close(found.activations([layer])[layer], mixed[:, place].detach())
+    assert net.layers[layer].token_grid == net.layers["proj"].token_grid == (ROWS, COLUMNS)
