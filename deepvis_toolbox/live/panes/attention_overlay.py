@@ -72,7 +72,7 @@ def _told(found: Attention, others: Floats, placeless: float) -> str:
         row, column = divmod(found.token - count, found.maps.shape[2])
         whose = f"of {row},{column}"
     in_front = f"; {100 * float(others.sum()):.0f} % to tokens in front" if count else ""
-    beside = f"; {100 * placeless:.0f} % to padding" if placeless else ""
+    beside = f"; {100 * placeless:.0f} % beside the map" if placeless else ""
     return f"{whose}{in_front}{beside}"
 
 
