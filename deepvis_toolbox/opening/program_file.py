@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from deepvis_toolbox.errors import ToolboxError, reason_of
 from deepvis_toolbox.network.graph_paths import move_clashing
+from deepvis_toolbox.opening.model_values import LARGEST_SIDE
 from deepvis_toolbox.opening.program_archive import PATH, ProgramArchive, read_archive
 from deepvis_toolbox.opening.program_operations import TYPES, argument, operation_named
 from deepvis_toolbox.words.input_channels import MOST_CHANNELS
@@ -45,7 +46,7 @@ def read_program(path: Path) -> ProgramFile:
         return _Building(archive).program()
     except ToolboxError as error:
         raise ToolboxError(f"{path}: {error}") from None
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
         reason = f"{type(error).__name__}: {reason_of(error)}"
         raise ToolboxError(f"{path} is no exported program that can be read ({reason})") from None
 
@@ -185,6 +186,8 @@ class _Building:
 
 def _image_shape(described: Mapping[str, Any]) -> tuple[int | None, int, int | None, int | None]:
     sizes = [each.get("as_int") for each in described["sizes"]]
+    if any(size is not None and (type(size) is not int or not 1 <= size <= LARGEST_SIDE) for size in sizes):
+        raise ToolboxError(f"it takes a tensor of which a size is no whole number of 1 to {LARGEST_SIDE}")
     if len(sizes) != 4 or sizes[1] is None or not 1 <= sizes[1] <= MOST_CHANNELS:
         shown = "×".join("any" if size is None else str(size) for size in sizes)
         raise ToolboxError(f"it takes a tensor of {shown}; a network takes images, N×C×H×W")

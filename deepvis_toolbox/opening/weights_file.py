@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import pickletools
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ _LATEST = 10**12
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module", "params", "weights", "ema")
 """What checkpoints call the state dict in them."""
 _MOST_WRAPPERS = 8
+_PICKLES = 4
+"""Of PyTorch's former format, up to the one with the tensors: magic number, version, machine, what was saved."""
+_INTEGERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "INT", "LONG"})
 
 _EXTRA = "_extra_state"
 """What the name of something else ends in that a module keeps in a state dict: what its get_extra_state gives."""
@@ -70,6 +75,8 @@ def time_in_training(path: Path) -> str:
 
 def _content(path: Path) -> Any:
     is_zip = _check_size(path)
+    if not is_zip:
+        _check_storages(path)
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS), _FileRead(path) as file:
             content = torch.load(path if is_zip else file, map_location="cpu", weights_only=True)
@@ -178,6 +185,21 @@ def _check_size(path: Path) -> bool:
     if unpacked is not None and unpacked > 2 * size + (1 << 20):
         raise ToolboxError(f"{path} unpacks to more than it can hold; PyTorch does not compress weights")
     return unpacked is not None
+
+
+def _check_storages(path: Path) -> None:
+    """Raise `ToolboxError` where a file in PyTorch's former format, several pickles and then the values, says that a
+    storage holds more of them than the file has bytes: memory is taken for them before they are read."""
+    largest = number = 0
+    with suppress(ValueError, OSError), _FileRead(path) as file:  # what else is wrong with it, torch says
+        for _ in range(_PICKLES):
+            for operation, given, _ in pickletools.genops(file):
+                if isinstance(given, int) and operation.name in _INTEGERS:
+                    number = given
+                elif operation.name == "BINPERSID":  # behind a storage's kind, key, device and how many values it has
+                    largest = max(largest, number)
+    if largest > path.stat().st_size:
+        raise ToolboxError(f"{path} is cut off or broken: it says that it holds {largest} numbers in one piece")
 
 
 def _unpacked_size(path: Path) -> int | None:

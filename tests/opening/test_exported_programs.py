@@ -277,6 +277,20 @@ def number_without_end(program: Any, _: Path) -> None:
     nodes(program)[201]["inputs"][3]["arg"] = {"as_sym_ints": [{"as_name": last}, {"as_name": last}]}
 
 
+def of_height(height: Any) -> Change:
+    def change(program: Any, _: Path) -> None:
+        program["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][2] = {"as_int": height}
+
+    return in_json("model.json", change)
+
+
+def huge_number(program: Any, _: Path) -> None:
+    for node in program["graph_module"]["graph"]["nodes"]:
+        for each in node["inputs"]:
+            if "as_float" in each["arg"]:
+                each["arg"]["as_float"] = 10**400
+
+
 def without_numbers(entries: dict[str, bytes], _: Path) -> None:
     entries["net/data/weights/weight_10"] = b"\xff" * 20
 
@@ -291,6 +305,9 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a parameter named by code": (in_json("model.json", named_by_code), "no exported program that can be read"),
     "a tensor named by code": (in_json("weights_config.json", tensor_named_by_code), "no part of a module is"),
     "an argument named by code": (in_json("model.json", argument_named_by_code), "no exported program that can"),
+    "a height in words": (of_height("32"), "a size is no whole number of 1 to 8192"),
+    "a height that nobody has": (of_height(10**9), "a size is no whole number of 1 to 8192"),
+    "a number that no float is": (in_json("model.json", huge_number), "no exported program that can be read"),
     "a file to map": (in_json("model.json", reads_a_file), r"aten\.from_file\.default is not known"),
     "another library": (
         in_json("model.json", calls("torch.ops.profiler._record_function_enter.default")),

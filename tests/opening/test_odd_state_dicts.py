@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,18 @@ def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(efficientnet_lite, "_weights_file", lambda _: tmp_path / "other.pth")
     with pytest.raises(ToolboxError, match=r"other\.pth is not the file that was published"):
         efficientnet_lite.efficientnet_lite0()
+
+
+@pytest.mark.parametrize("claimed", [None, 1 << 20, 1 << 40])
+def test_a_storage_of_the_former_format_is_no_larger_than_its_file(claimed: int | None, tmp_path: Path) -> None:
+    path, count = tmp_path / "w.pt", 70_000
+    state = {"a": torch.arange(float(count)), "b": torch.ones(3, 5)[1:]}
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    if claimed is None:
+        found = read_state_dict(path)
+        assert all(torch.equal(found[name], state[name]) for name in state)
+        return
+    written, instead = b"J" + struct.pack("<i", count), b"\x8a\x06" + claimed.to_bytes(6, "little")
+    path.write_bytes(path.read_bytes().replace(written, instead, 1))
+    with pytest.raises(ToolboxError, match=f"it says that it holds {claimed} numbers in one piece"):
+        read_state_dict(path)

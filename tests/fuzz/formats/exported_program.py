@@ -54,6 +54,8 @@ def _tables_changed(content: bytes, dice: random.Random, donors: Sequence[bytes]
     except Exception:  # broken already
         return dice.choice(PLAIN)(content, dice, donors)
     tables = [number for number, (name, _) in enumerate(members) if name.endswith(".json")]
+    if not tables:  # each has lost its name
+        return dice.choice(PLAIN)(content, dice, donors)
     for _ in range(dice.choice([1, 1, 1, 2, 4])):
         number = dice.choice(tables)
         name, table = members[number]
