@@ -172,7 +172,10 @@ def finished_graph(
     settle_inner_norms(graph_module)
     name_layers(graph_module)
     graph_module.meta["not_followed"] = _not_followed(graph)
-    graph_module.graph.lint()
+    try:
+        graph_module.graph.lint()
+    except RuntimeError as error:
+        raise ToolboxError(f"the network's parts do not fit together: {reason_of(error)}") from None
     graph_module.recompile()
     return graph_module
 

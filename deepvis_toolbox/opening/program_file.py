@@ -76,10 +76,11 @@ class _Building:
             if node.target is operator.getitem and not node.users:  # of what an operation gives besides
                 self._graph.erase_node(node)
         move_clashing(self._graph, self._root)
-        self._graph.lint()
+        module = fx.GraphModule(self._root, self._graph)
+        module.graph.lint()
         others = " and ".join(sorted(str(each).removeprefix("torch.") for each in self._converted))
         told = [f"its numbers are {others}; they are computed in float32"] if others else []
-        return ProgramFile(fx.GraphModule(self._root, self._graph), shape, self._pictures, told)
+        return ProgramFile(module, shape, self._pictures, told)
 
     def _enter_inputs(self, specs: Any, values: Any) -> tuple[int | None, int, int | None, int | None]:
         images = []

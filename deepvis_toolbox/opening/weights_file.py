@@ -8,7 +8,7 @@ import pickletools
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ _LATEST = 10**12
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module", "params", "weights", "ema")
 """What checkpoints call the state dict in them."""
 _MOST_WRAPPERS = 8
+_ZIP = b"PK\x03\x04"
 _PICKLES = 4
 """Of PyTorch's former format, up to the one with the tensors: magic number, version, machine, what was saved."""
 _INTEGERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "INT", "LONG"})
@@ -75,8 +76,7 @@ def time_in_training(path: Path) -> str:
 
 def _content(path: Path) -> Any:
     is_zip = _check_size(path)
-    if not is_zip:
-        _check_storages(path)
+    _check_storages(path, is_zip=is_zip)
     try:
         with torch.serialization.safe_globals(_NUMPY_NUMBERS), _FileRead(path) as file:
             content = torch.load(path if is_zip else file, map_location="cpu", weights_only=True)
@@ -184,22 +184,29 @@ def _check_size(path: Path) -> bool:
     unpacked = _unpacked_size(path)
     if unpacked is not None and unpacked > 2 * size + (1 << 20):
         raise ToolboxError(f"{path} unpacks to more than it can hold; PyTorch does not compress weights")
-    return unpacked is not None
+    with path.open("rb") as file:
+        return unpacked is not None and file.read(4) == _ZIP  # by which torch knows its format of today
 
 
-def _check_storages(path: Path) -> None:
-    """Raise `ToolboxError` where a file in PyTorch's former format, several pickles and then the values, says that a
-    storage holds more of them than the file has bytes: memory is taken for them before they are read."""
+def _check_storages(path: Path, *, is_zip: bool) -> None:
+    """Raise `ToolboxError` where a file says that a storage holds more values than the file has bytes: PyTorch takes
+    the memory for them before it reads them."""
     largest = number = 0
-    with suppress(ValueError, OSError), _FileRead(path) as file:  # what else is wrong with it, torch says
-        for _ in range(_PICKLES):
-            for operation, given, _ in pickletools.genops(file):
+    with suppress(*DAMAGED_ZIP), _FileRead(path) as file:  # what else is wrong with it, torch says
+        for pickled in _pickles_in_zip(file) if is_zip else [file] * _PICKLES:
+            for operation, given, _ in pickletools.genops(pickled):
                 if isinstance(given, int) and operation.name in _INTEGERS:
                     number = given
                 elif operation.name == "BINPERSID":  # behind a storage's kind, key, device and how many values it has
                     largest = max(largest, number)
     if largest > path.stat().st_size:
         raise ToolboxError(f"{path} is cut off or broken: it says that it holds {largest} numbers in one piece")
+
+
+def _pickles_in_zip(file: IO[bytes]) -> list[IO[bytes]]:
+    """Return the pickles of a file of today's format, which is not compressed."""
+    with zipfile.ZipFile(file) as archive:
+        return [io.BytesIO(archive.read(name)) for name in archive.namelist() if name.endswith("data.pkl")]
 
 
 def _unpacked_size(path: Path) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +82,24 @@ def test_the_default_weights_are_checked(tmp_path: Path, monkeypatch: pytest.Mon
         efficientnet_lite.efficientnet_lite0()
 
 
+@pytest.mark.parametrize("is_zip", [True, False])
 @pytest.mark.parametrize("claimed", [None, 1 << 20, 1 << 40])
-def test_a_storage_of_the_former_format_is_no_larger_than_its_file(claimed: int | None, tmp_path: Path) -> None:
+def test_a_storage_is_no_larger_than_its_file(claimed: int | None, is_zip: bool, tmp_path: Path) -> None:
     path, count = tmp_path / "w.pt", 70_000
     state = {"a": torch.arange(float(count)), "b": torch.ones(3, 5)[1:]}
-    torch.save(state, path, _use_new_zipfile_serialization=False)
+    torch.save(state, path, _use_new_zipfile_serialization=is_zip)
     if claimed is None:
         found = read_state_dict(path)
         assert all(torch.equal(found[name], state[name]) for name in state)
         return
     written, instead = b"J" + struct.pack("<i", count), b"\x8a\x06" + claimed.to_bytes(6, "little")
-    path.write_bytes(path.read_bytes().replace(written, instead, 1))
+    if is_zip:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content.replace(written, instead, 1) if name.endswith("data.pkl") else content)
+    else:
+        path.write_bytes(path.read_bytes().replace(written, instead, 1))
     with pytest.raises(ToolboxError, match=f"it says that it holds {claimed} numbers in one piece"):
         read_state_dict(path)
