@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from deepvis_toolbox.drawing.text import Font, draw_text
+from deepvis_toolbox.unit_images.montage import BACKGROUND, scaled_to
 
 LETTERS = "ABCD"
 CROPS = 9
@@ -35,7 +36,6 @@ KEY = "key.json"
 MAXIMA = "max_im"
 MOST = 10_000
 """Units of a layer."""
-BACKGROUND = 30
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ def _written(text: str, width: int, height: int) -> NDArray:
 
 
 def _fitted(picture: NDArray, side: int) -> NDArray:
-    shrinks = min(picture.shape[:2]) > side
-    scaled = cv2.resize(picture, (side - 4, side - 4), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    scaled = scaled_to(picture, side - 4, side - 4)
     return cv2.copyMakeBorder(scaled, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(BACKGROUND,) * 3)
 
 

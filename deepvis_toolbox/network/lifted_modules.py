@@ -34,11 +34,15 @@ def lift_modules(graph: fx.Graph, root: nn.Module) -> None:
             continue
         if same is None:
             holder = root.get_submodule(path)
-            if type(holder) is not nn.Module or holder._modules:
-                continue
+            if type(holder) is not nn.Module or holder._modules or not _tensors_of(holder) <= _tensors_of(module):
+                continue  # what else lies there may be read by something else
             _put(root, path, module)
             made[path] = (repr(module), module)
         node.op, node.target, node.args, node.kwargs = "call_module", path, (given["input"],), {}
+
+
+def _tensors_of(module: nn.Module) -> set[str]:
+    return {name for name, _ in (*module.named_parameters(), *module.named_buffers())}
 
 
 def _given(node: fx.Node) -> dict[str, Any]:

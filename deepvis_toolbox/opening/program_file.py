@@ -76,11 +76,10 @@ class _Building:
             if node.target is operator.getitem and not node.users:  # of what an operation gives besides
                 self._graph.erase_node(node)
         move_clashing(self._graph, self._root)
-        module = fx.GraphModule(self._root, self._graph)
-        module.graph.lint()
+        self._graph.lint()
         others = " and ".join(sorted(str(each).removeprefix("torch.") for each in self._converted))
         told = [f"its numbers are {others}; they are computed in float32"] if others else []
-        return ProgramFile(module, shape, self._pictures, told)
+        return ProgramFile(fx.GraphModule(self._root, self._graph), shape, self._pictures, told)
 
     def _enter_inputs(self, specs: Any, values: Any) -> tuple[int | None, int, int | None, int | None]:
         images = []
@@ -189,7 +188,7 @@ def _image_shape(described: Mapping[str, Any]) -> tuple[int | None, int, int | N
     sizes = [each.get("as_int") for each in described["sizes"]]
     if any(size is not None and (type(size) is not int or not 1 <= size <= LARGEST_SIDE) for size in sizes):
         raise ToolboxError(f"it takes a tensor of which a size is no whole number of 1 to {LARGEST_SIDE}")
-    if len(sizes) != 4 or sizes[1] is None or not 1 <= sizes[1] <= MOST_CHANNELS:
+    if len(sizes) != 4 or sizes[1] is None or sizes[1] > MOST_CHANNELS:
         shown = "×".join("any" if size is None else str(size) for size in sizes)
         raise ToolboxError(f"it takes a tensor of {shown}; a network takes images, N×C×H×W")
     kind = TYPES.get(described["dtype"])

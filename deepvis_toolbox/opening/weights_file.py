@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import pickletools
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,9 +30,6 @@ _WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "modul
 """What checkpoints call the state dict in them."""
 _MOST_WRAPPERS = 8
 _ZIP = b"PK\x03\x04"
-_PICKLES = 4
-"""Of PyTorch's former format, up to the one with the tensors: magic number, version, machine, what was saved."""
-_INTEGERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "INT", "LONG"})
 
 _EXTRA = "_extra_state"
 """What the name of something else ends in that a module keeps in a state dict: what its get_extra_state gives."""
@@ -75,17 +71,31 @@ def time_in_training(path: Path) -> str:
 
 
 def _content(path: Path) -> Any:
-    is_zip = _check_size(path)
-    _check_storages(path, is_zip=is_zip)
-    try:
-        with torch.serialization.safe_globals(_NUMPY_NUMBERS), _FileRead(path) as file:
-            content = torch.load(path if is_zip else file, map_location="cpu", weights_only=True)
-    except Exception:  # the formats of torch fail in a dozen ways; what it advises then is to run the file's code
-        raise ToolboxError(
-            f"{path} cannot be read as weights of PyTorch: it is broken, or holds more than names and tensors; save "
-            "the network's state_dict() with torch.save"
-        ) from None
-    return content
+    is_zip, claimed = _check_size(path), _Claimed(path.stat().st_size)
+    kinds = torch.serialization.safe_globals(_NUMPY_NUMBERS)
+    # The formats of torch fail in a dozen ways; what it advises then is to run the file's code.
+    with suppress(Exception), kinds, _FileRead(path) as file:
+        return torch.load(path if is_zip else file, map_location=claimed, weights_only=True)
+    if claimed.largest > claimed.most:
+        raise ToolboxError(f"{path} is cut off or broken: it says that it holds {claimed.largest} bytes in one piece")
+    raise ToolboxError(
+        f"{path} cannot be read as weights of PyTorch: it is broken, or holds more than names and tensors; save the "
+        "network's state_dict() with torch.save"
+    )
+
+
+class _Claimed:
+    """Keeps each storage on the CPU, and refuses one of more bytes than the file has, before anything is read into it:
+    until then its memory is not taken."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.largest = most, 0
+
+    def __call__(self, storage: Any, _location: str) -> Any:
+        self.largest = max(self.largest, storage.nbytes())
+        if self.largest > self.most:
+            raise ValueError("a storage that is larger than its file")
+        return storage
 
 
 def fill(module: nn.Module, state: dict[str, torch.Tensor], source: str) -> list[str]:
@@ -186,27 +196,6 @@ def _check_size(path: Path) -> bool:
         raise ToolboxError(f"{path} unpacks to more than it can hold; PyTorch does not compress weights")
     with path.open("rb") as file:
         return unpacked is not None and file.read(4) == _ZIP  # by which torch knows its format of today
-
-
-def _check_storages(path: Path, *, is_zip: bool) -> None:
-    """Raise `ToolboxError` where a file says that a storage holds more values than the file has bytes: PyTorch takes
-    the memory for them before it reads them."""
-    largest = number = 0
-    with suppress(*DAMAGED_ZIP), _FileRead(path) as file:  # what else is wrong with it, torch says
-        for pickled in _pickles_in_zip(file) if is_zip else [file] * _PICKLES:
-            for operation, given, _ in pickletools.genops(pickled):
-                if isinstance(given, int) and operation.name in _INTEGERS:
-                    number = given
-                elif operation.name == "BINPERSID":  # behind a storage's kind, key, device and how many values it has
-                    largest = max(largest, number)
-    if largest > path.stat().st_size:
-        raise ToolboxError(f"{path} is cut off or broken: it says that it holds {largest} numbers in one piece")
-
-
-def _pickles_in_zip(file: IO[bytes]) -> list[IO[bytes]]:
-    """Return the pickles of a file of today's format, which is not compressed."""
-    with zipfile.ZipFile(file) as archive:
-        return [io.BytesIO(archive.read(name)) for name in archive.namelist() if name.endswith("data.pkl")]
 
 
 def _unpacked_size(path: Path) -> int | None:

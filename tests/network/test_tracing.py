@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import fx, nn
 
 from deepvis_toolbox import ToolboxError
-from deepvis_toolbox.network.tracing import trace
+from deepvis_toolbox.network.tracing import finished_graph, trace
 from tests.nets import opened
 
 
@@ -230,3 +230,13 @@ def test_tokens_are_layers_with_a_grid() -> None:
 def test_a_network_that_does_not_fit_the_image_size_says_so() -> None:
     with pytest.raises(ToolboxError, match=r"does not run on a 3×20×20 image"):
         opened(Named(), (20, 20))
+
+
+def test_a_graph_that_reads_what_its_modules_lack_is_refused_in_a_sentence() -> None:
+    own, graph = nn.Sequential(), fx.Graph()
+    own.fc = nn.Linear(3, 4, bias=False)
+    value = graph.call_module("fc", (graph.placeholder("image"),))
+    graph.output(graph.call_function(torch.add, (value, graph.get_attr("fc.bias"))))
+    del own.fc.bias
+    with pytest.raises(ToolboxError, match="the network's parts do not fit together: .*nonexistent attribute bias"):
+        finished_graph(graph, own, None, (3, 4, 4))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from deepvis_toolbox import ToolboxError, load_network
@@ -368,6 +369,28 @@ def test_a_program_whose_weights_want_a_password_or_end_with_the_file_is_refused
         (tmp_path / "net.pt2").write_bytes(content)
         with pytest.raises(ToolboxError, match=f"is no exported program of PyTorch .{told}"):
             load_network(tmp_path / "net.pt2")
+
+
+class OwnProduct(nn.Module):
+    """Multiplies by a linear layer's weight; the layer's bias is read elsewhere, or nowhere."""
+
+    def __init__(self, *, adds: bool) -> None:
+        super().__init__()
+        self.conv, self.fc, self.adds = nn.Conv2d(3, 4, 3), nn.Linear(4, 5), adds
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.linear(self.conv(x).relu().mean((2, 3)), self.fc.weight)
+        return x + 2 * self.fc.bias if self.adds else x
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_layers_tensors_may_be_read_one_by_one(adds: bool, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    module, x = OwnProduct(adds=adds).eval(), torch.randn(2, 3, 8, 8)
+    net = load_network(exported(module, tmp_path / "net.pt2", size=(8, 8), any_number=True))
+    last = list(net.layers)[-1]
+    torch.testing.assert_close(net.forward(x, [last])[last], module(x), rtol=1e-4, atol=1e-5)
+    assert "conv" in net.layers, "what lies alone in its place is the module that it was"
 
 
 def test_weights_that_are_tied_stay_so(tmp_path: Path) -> None:
