@@ -238,5 +238,5 @@ def test_a_graph_that_reads_what_its_modules_lack_is_refused_in_a_sentence() -> 
     value = graph.call_module("fc", (graph.placeholder("image"),))
     graph.output(graph.call_function(torch.add, (value, graph.get_attr("fc.bias"))))
     del own.fc.bias
-    with pytest.raises(ToolboxError, match="the network's parts do not fit together: .*nonexistent attribute bias"):
+    with pytest.raises(ToolboxError, match=r"the network's parts do not fit together: .*nonexistent attribute bias"):
         finished_graph(graph, own, None, (3, 4, 4))
