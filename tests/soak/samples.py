@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,6 +34,24 @@ def processes_of(process: int) -> Iterator[int]:
         with suppress(OSError):
             for child in children.read_text().split():
                 yield from processes_of(int(child))
+
+
+def left_over(processes: Iterable[int], seconds: float) -> list[int]:
+    """Return those that still run after `seconds` at most. One that has ended and waits for its parent does not run."""
+    deadline = time.monotonic() + seconds
+    left = [process for process in processes if _runs(process)]
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        left = [process for process in left if _runs(process)]
+    return left
+
+
+def _runs(process: int) -> bool:
+    try:
+        after_the_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return False
+    return after_the_name.split()[0] not in "ZX"
 
 
 def take_sample(process: int, seconds: float, answer: float) -> Sample:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.virtual_display import Display
 
 from .hands import SIZES, Hands
-from .samples import Sample, processes_of, take_sample, write_sample
+from .samples import Sample, left_over, processes_of, take_sample, write_sample
 from .trend import grown
 from .vanishing import Pictures, Stream
 
@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TITLE = "Toolbox in a soak"
 SECONDS_TO_APPEAR, SECONDS_TO_ANSWER, SECONDS_TO_QUIT = 300.0, 120.0, 30.0
 """Far more than a person would stand: a machine may be busy with other things."""
+SECONDS_TO_FOLLOW = 20.0
+"""Until what the program had started has ended as well: a process that is just starting ends once it finds that nobody
+is there to ask it."""
 SECONDS_BETWEEN_ANSWERS = 20.0
 SAMPLES = 1200
 """Of a run, at most; at most one a second."""
@@ -178,7 +181,7 @@ class Soak:
             raise SoakError(f"the key q did not end the program within {SECONDS_TO_QUIT:g} seconds") from None
         if status:
             raise SoakError(f"the key q ended the program with status {status}")
-        if left := [process for process in below if Path(f"/proc/{process}").exists()]:
+        if left := left_over(below, SECONDS_TO_FOLLOW):
             raise SoakError(f"processes are left over: {left}")
 
     def _wait_for_the_end(self) -> int:

@@ -15,7 +15,7 @@ from tests.conftest import missing
 
 from .chart import draw_chart
 from .hands import keysyms
-from .samples import Sample, read_samples, take_sample, write_sample
+from .samples import Sample, left_over, read_samples, take_sample, write_sample
 from .soaking import Plan, Soak, SoakError
 from .trend import grown
 
@@ -90,6 +90,16 @@ def test_a_sample_counts_what_a_process_and_its_children_hold(tmp_path: Path) ->
     for sample in (before, after):
         write_sample(sample, tmp_path / "samples.jsonl")
     assert read_samples(tmp_path / "samples.jsonl") == [before, after]
+
+
+def test_what_runs_on_is_left_over_and_what_ends_or_has_ended_is_not() -> None:
+    sleeps = [subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"]) for seconds in (0, 1, 60)]
+    try:  # the first two are not waited for: they stay as zombies
+        assert left_over([process.pid for process in sleeps], 10.0) == [sleeps[2].pid]
+    finally:
+        for process in sleeps:
+            process.kill()
+            process.wait()
 
 
 def samples_of(memory: np.ndarray, threads: np.ndarray, descriptors: np.ndarray) -> list[Sample]:
