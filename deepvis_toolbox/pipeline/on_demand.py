@@ -14,9 +14,10 @@ from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.kept_numbers import keep_numbers
 from deepvis_toolbox.optimize.files.montages import write_montages
-from deepvis_toolbox.optimize.files.output import SHOWN, Output
+from deepvis_toolbox.optimize.files.output import Output
 from deepvis_toolbox.optimize.files.picture_files import KIND
 from deepvis_toolbox.optimize.files.presets import default_settings
+from deepvis_toolbox.optimize.files.reached import rank_of, record_beside
 from deepvis_toolbox.optimize.files.shown_image import shown
 from deepvis_toolbox.optimize.method.ascent import Ascent
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
@@ -170,7 +171,8 @@ class _UnitPictures:
         self._steps.close()
 
     def montage(self) -> RGBImage | None:
-        """Return all finished pictures and the growing one, in the order of their seeds."""
+        """Return all finished pictures and the growing one, in the order of their seeds; when all are made, in that of
+        the montage."""
         pictures = list(self._finished.values())
         if self._growing is not None:
             image = self._growing[0].cpu().numpy()
@@ -199,6 +201,7 @@ class _UnitPictures:
             failed = summary.failed if self._finished else ()  # of a unit without any, the note says it
             write_montages(self._network, self._output.files, [self._target], summary.problems, failed)
             keep_numbers(self._output.files, [self._target], summary.problems)
+        self._finished = {seed: self._finished[seed] for seed in sorted(self._finished, key=self._rank_of)}
         self.note = summary.problems[0] if summary.problems else "made and saved"
 
     def _alone(self) -> FolderLock:
@@ -207,9 +210,12 @@ class _UnitPictures:
 
     def _read_finished(self, missing: set[int]) -> None:
         for seed in self._seeds:
-            path = self._output.files.path(AscentTask(self._target, seed), SHOWN, self._output.files.suffix)
+            path = self._output.shown_path(AscentTask(self._target, seed))
             if seed not in missing and path.is_file():
                 self._finished[seed] = read_picture(path)
+
+    def _rank_of(self, seed: int) -> float:
+        return rank_of(record_beside(self._output.shown_path(AscentTask(self._target, seed))))
 
     def _climb(self, picture: AscentTask, summary: Summary) -> Iterator[None]:
         """Yield at each step of a picture; one that failed is told in `summary`, and is neither kept nor shown."""

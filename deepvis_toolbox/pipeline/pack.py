@@ -14,6 +14,7 @@ from deepvis_toolbox.command_line.parser import CommandParser, add_flag
 from deepvis_toolbox.command_line.talking import begin_talking
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
+from deepvis_toolbox.optimize.files.reached import record_beside
 from deepvis_toolbox.pipeline.packed_settings import keep_settings
 from deepvis_toolbox.unit_images.claim import CLAIM, claim_of
 from deepvis_toolbox.unit_images.file_names import file_name_of
@@ -53,12 +54,20 @@ def _pack_numbers(source: UnitImageStore, target: UnitImageStore, units: Sequenc
     """Keep what the pictures' units reached; what judges say of larger pictures is left to be judged anew."""
     natural = {unit: value for unit in units if (value := natural_of(source, unit)) is not None}
     reached = {
-        unit: UnitNumbers(picture_sha256=picture_hash(files[0]), reached=found.reached)
+        unit: UnitNumbers(picture_sha256=picture_hash(files[0]), reached=_reached(source, unit, found))
         for unit in units
         if (found := numbers_of(source, unit)) and (files := target.files("regularized_opt", unit))
     }
     if natural or reached:
         add_numbers(target, reached, natural)
+
+
+def _reached(source: UnitImageStore, unit: Unit, found: UnitNumbers) -> float | None:
+    """Return what the first picture of a packed unit reached. A montage begins with the surest, as it does in the
+    source, of which `found` tells; single pictures begin with the smallest seed, of which its record tells."""
+    singles = source.singles("regularized_opt", unit)
+    record = record_beside(singles[0]) if 0 < len(singles) <= MOST_SINGLES else None
+    return record["best_objective"] if record else found.reached
 
 
 def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequence[tuple[UnitImageKind, Unit]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from deepvis_toolbox.errors import reason_of
 from deepvis_toolbox.optimize.files.montages import PANEL
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
 from deepvis_toolbox.optimize.files.picture_files import KIND
+from deepvis_toolbox.optimize.files.reached import rank_of
 from deepvis_toolbox.optimize.files.record import Record, read_record
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -81,15 +82,15 @@ def _group_of(record: Record, groups: list[MadeAlike]) -> MadeAlike:
     return group
 
 
-def _records(store: UnitImageStore, unit: Unit) -> Iterator[tuple[int, Record]]:
-    """Yield the seeds and records of the pictures in a unit's montage, those of the smallest seeds."""
+def _records(store: UnitImageStore, unit: Unit) -> list[tuple[int, Record]]:
+    """Return the seeds and records of the pictures in a unit's montage, in its order: those of the smallest seeds, the
+    surest first."""
     start = f"{file_name_of(unit.layer)}_{unit.channel:04d}"
     pattern = re.compile(rf"{re.escape(start)}_s(\d+)_{SHOWN}")
     pictures = {(int(found[1]), path.with_name(path.stem.replace(SHOWN, INFO) + RECORD_SUFFIX))
                 for path in store.singles(KIND, unit) if (found := pattern.fullmatch(path.stem))}  # fmt: skip
-    for seed, path in sorted(pictures)[:PANEL]:
-        if (record := read_record(path, _log.warning)) is not None:
-            yield seed, record
+    read = [(seed, read_record(path, _log.warning)) for seed, path in sorted(pictures)[:PANEL]]
+    return sorted(((seed, record) for seed, record in read if record is not None), key=lambda each: rank_of(each[1]))
 
 
 def _read(path: Path) -> _MadeBy:

@@ -115,6 +115,6 @@ def test_contributions_rank_pixels_as_their_removal_does_on_the_default_network(
         without[row, :, i, j] = 0
     values = torch.cat([net.forward(network_values(net, part), ["fc"])["fc"][:, 9] for part in without.split(8)])
     correlation = spearmanr([float(benefit[i, j]) for i, j in places], (values - seen.values[0, 9]).abs()).statistic
-    record_property("rank_correlation", correlation)
+    record_property("rank_correlation", float(correlation))
     print(f"rank correlation of |b| with the change without the pixel: {correlation:.3f}")
     assert correlation > 0.6

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.optimize.files.montages import found_pictures
+from deepvis_toolbox.optimize.files.montages import surest_first
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
 from deepvis_toolbox.optimize.files.reached import record_beside
 from deepvis_toolbox.optimize.files.record import Record, whole_naturalness
@@ -45,7 +45,7 @@ def keep_numbers(files: PictureFiles, targets: Sequence[Target], problems: list[
 
 
 def _first_record(files: StoreFiles, unit: Unit) -> Record | None:
-    found, _ = found_pictures(files, unit, ())
+    found, _ = surest_first(files, unit, ())
     return record_beside(found[0]) if found else None
 
 

@@ -15,7 +15,7 @@ from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.optimize.files.compare import Panel, comparison
 from deepvis_toolbox.optimize.files.output import SHOWN
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
-from deepvis_toolbox.optimize.files.reached import reached_by
+from deepvis_toolbox.optimize.files.reached import rank_of, reached_by, record_beside
 from deepvis_toolbox.optimize.method.targets import Target
 from deepvis_toolbox.unit_images.montage import BACKGROUND, enlarged, legible_montage, scaled_to, whole_layer
 from deepvis_toolbox.unit_images.picture_file import is_published, read_picture, write_picture
@@ -27,7 +27,7 @@ Judged = Callable[[Target, Sequence[RGBImage]], Sequence[str]]
 LARGEST_TILE = 100
 """Pixels; a unit's picture in the picture of its whole layer is no larger."""
 PANEL = 9
-"""How many pictures a montage shows: those with the smallest seeds, from whichever run."""
+"""How many pictures a montage shows: those with the smallest seeds, from whichever run, the surest first."""
 NOTHING_FOUND = "no direction found"
 SMALLEST_SAID = 72
 """Pixels; where a picture is missing, all are enlarged to this at least, so that its place can say why."""
@@ -100,20 +100,16 @@ def _write_comparison(
 
 
 def _write_unit_montage(files: StoreFiles, unit: Unit, failed: Collection[Path]) -> Path | None:
-    shown = _shown(files, unit, failed)
-    if not shown:
+    found, missing = surest_first(files, unit, failed)
+    if not found:
         return None
+    shown = _pictures(found, missing)
     published = files.store.holds_published(KIND, unit)  # then ours goes beside it
     if not files.tag(unit) and not published:
         return files.store.write_montage(KIND, unit, legible_montage(shown))
     path = files.store.single_path(KIND, unit, f"{files.tag(unit) or 'made_'}montage")
     write_picture(path, legible_montage(shown))
     return path
-
-
-def _shown(files: StoreFiles, target: Target, failed: Collection[Path]) -> list[RGBImage]:
-    """Return the pictures of the smallest seeds; for those that failed, what says so."""
-    return _pictures(*found_pictures(files, target, failed))
 
 
 def found_pictures(files: StoreFiles, target: Target, failed: Collection[Path]) -> tuple[list[Path], set[Path]]:
@@ -123,6 +119,12 @@ def found_pictures(files: StoreFiles, target: Target, failed: Collection[Path]) 
     missing = {path for path in failed if path.parent == example.parent and fnmatchcase(path.name, pattern)}
     found = {*example.parent.glob(pattern)} | missing
     return sorted(found, key=lambda path: (len(path.name), path.name))[:PANEL], missing
+
+
+def surest_first(files: StoreFiles, unit: Unit, failed: Collection[Path]) -> tuple[list[Path], set[Path]]:
+    """Return the same in the order of a montage: that of what they reach, those that failed at the end."""
+    found, missing = found_pictures(files, unit, failed)
+    return sorted(found, key=lambda path: rank_of(None if path in missing else record_beside(path))), missing
 
 
 def _pictures(in_order: Sequence[Path], missing: Collection[Path]) -> list[RGBImage]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from pathlib import Path
 
 from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
@@ -33,6 +34,17 @@ def reached_by(files: StoreFiles, target: Target, pictures: Sequence[Path]) -> I
     if looks:
         colour, contrast = (round(share * len(looks)) for share in PHOTOGRAPHS.shares_inside(looks))
         yield f"natural: colour {colour}/{len(looks)}, contrast {contrast}/{len(looks)}"
+
+
+def rank_of(record: Record | None) -> float:
+    """Return what orders a unit's pictures, the surest first: the best objective, of what a unit dislikes its negative;
+    what has no record comes last.
+
+    Of a class's nine pictures the one that reaches most is the one that other networks recognise most often.
+    """
+    if record is None or record["best_objective"] is None:
+        return inf
+    return record["best_objective"] * (1 if record["settings"].get("push_dir") == -1 else -1)
 
 
 def record_beside(picture: Path) -> Record | None:
