@@ -83,7 +83,9 @@ class _Scale:
         if axis.is_log:
             room = 0 if axis.names or axis.high is not None else (log10(high) - log10(low)) * 0.03
             return cls(log10(low) - (room if axis.low is None else 0), log10(high) + room, True)
-        return cls(low, high + (0 if axis.high is not None or axis.names else (high - low) * 0.05), False)
+        room = 0 if axis.names else (high - low) * 0.05
+        bottom = low if axis.low is not None else low - room if low < 0 else max(0.0, low - room)
+        return cls(bottom, high + (0 if axis.high is not None else room), False)
 
     def share(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return where values (N,) lie, 0 to 1; NaN where nowhere."""
