@@ -3,9 +3,10 @@
     python benchmarks/preferred_quality.py --presets default best --classes 60 --judge efficientnet-lite1
     python benchmarks/preferred_quality.py --nine models/efficientnet-lite0/unit_images
 
-Classes are drawn by `--seed` from those that no preset was tuned on. Every picture is of seed 0 and is kept in
-`--store`, so that a run that was stopped goes on. Tells seconds of processor time a picture (one thread unless
-`--threads`). `--nine` makes none, and asks of every picture in the montages of a store's classes instead.
+Classes are drawn by `--seed` from those that no preset was tuned on. Every picture is kept in `--store`, so that a run
+that was stopped goes on. With several `--seeds` the picture that the montage shows first is judged, the one that
+reaches most. Tells seconds of processor time a picture (one thread unless `--threads`). `--nine` makes none, and asks
+of every picture in the montages of a store's classes instead.
 """
 
 from __future__ import annotations
@@ -49,11 +50,12 @@ def held_out(count: int, seed: int, classes: int) -> list[int]:
     return sorted(order[:count].tolist())
 
 
-def made(net: Network, name: str, units: list[Unit], folder: Path) -> tuple[UnitImageStore, float]:
-    """Make what is not there yet of a preset's pictures. -> their store, and seconds of processor time a picture."""
+def made(net: Network, name: str, units: list[Unit], folder: Path, seeds: int = 1) -> tuple[UnitImageStore, float]:
+    """Make what is not there yet of a preset's pictures, from so many seeds. -> their store, and seconds of processor
+    time a picture."""
     store, settings, began, count = UnitImageStore(folder / name), preset(net, name), time.process_time(), 0
     for unit in units:
-        count += make_unit_images(net, [unit], [0], settings, store, Silence()).made
+        count += make_unit_images(net, [unit], range(seeds), settings, store, Silence()).made
         print(f"\r{name}: {unit}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return store, (time.process_time() - began) / count if count else float("nan")
@@ -90,6 +92,7 @@ def main() -> None:
     parser.add_argument("--presets", nargs="+", default=["default", "best"])
     parser.add_argument("--classes", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0, help="which classes are drawn")
+    parser.add_argument("--seeds", type=int, default=1, help="how many pictures of each class are made")
     parser.add_argument("--judge", nargs="+", default=["efficientnet-lite1"])
     parser.add_argument("--store", type=Path, default=Path("preferred_quality"))
     parser.add_argument("--nine", type=Path, nargs="+", help="stores whose montages are judged; nothing is made")
@@ -110,7 +113,7 @@ def main() -> None:
     print(f"{len(units)} classes\n| preset | judge | top-1 | top-5 | probability | colour | contrast | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     for name in given.presets:
-        store, seconds = made(net, name, units, given.store)
+        store, seconds = made(net, name, units, given.store, given.seeds)
         natural = [naturalness(picture) for picture in first_pictures(store, units)]
         looks = " | ".join(
             f"{mean:.0f}, {share:.0%} natural"
