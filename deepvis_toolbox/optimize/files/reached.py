@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from pathlib import Path
 
@@ -47,9 +47,11 @@ def rank_of(record: Record | None) -> float:
     return record["best_objective"] * (1 if record["settings"].get("push_dir") == -1 else -1)
 
 
-def record_beside(picture: Path) -> Record | None:
-    """Return the record of a picture by the file that montages show of it; None where it has none."""
-    return read_record(picture.with_name(picture.name.replace(f"_{SHOWN}.", f"_{INFO}.")).with_suffix(RECORD_SUFFIX))
+def record_beside(picture: Path, say: Callable[[str], None] = lambda _: None) -> Record | None:
+    """Return the record of a picture by the file that montages show of it; None where it has none. `say` is told what
+    is damaged."""
+    path = picture.with_name(picture.name.replace(f"_{SHOWN}.", f"_{INFO}.")).with_suffix(RECORD_SUFFIX)
+    return read_record(path, say)
 
 
 def _mean_of(name: str, records: Sequence[Record | None]) -> float | None:
