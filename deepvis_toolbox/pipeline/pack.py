@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -44,18 +44,23 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
     with FolderLock(target.folder):
         written = [path for kind, unit in units for path in _pack_unit(source, target, kind, unit, tile)]
         preferred = [unit for kind, unit in units if kind == "regularized_opt"]
-        _pack_numbers(source, target, preferred)
+        _pack_numbers(source, target, preferred, written)
         keep_settings(source, target, preferred)
     return len(written), sum(path.stat().st_size for path in written)
 
 
-def _pack_numbers(source: UnitImageStore, target: UnitImageStore, units: Sequence[Unit]) -> None:
-    """Keep what the pictures' units reached; what judges say of larger pictures is left to be judged anew."""
+def _pack_numbers(
+    source: UnitImageStore, target: UnitImageStore, units: Sequence[Unit], written: Collection[Path]
+) -> None:
+    """Keep what the pictures' units reached; what judges say of larger pictures is left to be judged anew. Where a
+    former packing's picture still comes first, nothing is kept."""
     natural = {unit: value for unit in units if (value := natural_of(source, unit)) is not None}
     reached = {
         unit: UnitNumbers(picture_sha256=picture_hash(files[0]), reached=_reached(source, unit, found))
         for unit in units
-        if (found := numbers_of(source, unit)) and (files := target.files("regularized_opt", unit))
+        if (found := numbers_of(source, unit))
+        and (files := target.files("regularized_opt", unit))
+        and files[0] in written
     }
     if natural or reached:
         add_numbers(target, reached, natural)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -58,8 +59,8 @@ def store(whole, tmp_path):
     return UnitImageStore(shutil.copytree(whole, tmp_path / "store"))
 
 
-def run(net, store, units=(UNIT,), seeds=SEEDS):
-    summary = make_unit_images(net, units, seeds, SETTINGS, store, Silence())
+def run(net, store, seeds=SEEDS, settings=SETTINGS):
+    summary = make_unit_images(net, [UNIT], seeds, settings, store, Silence())
     assert summary.problems == []
     return summary
 
@@ -192,6 +193,27 @@ def test_a_small_store_of_single_pictures_says_its_own_order(store, tmp_path):
     assert [group["units"] for group in made_by] == [{"fc:1": list(SEEDS)}]
     assert [path.name[8:13] for path in small.singles(KIND, UNIT)] == [f"s{seed:04d}" for seed in SEEDS]
     assert numbers_of(small, UNIT).reached == reached(store.folder)[SEEDS[0]]
+
+
+def test_nothing_is_said_of_a_former_packings_picture(store, tmp_path):
+    small, value = UnitImageStore(tmp_path / "small"), reached(store.folder)[SEEDS[0]]
+    pack(store, small, 112)
+    for path in store.folder.rglob(f"*s{SEEDS[0]:04d}_*"):
+        path.unlink()
+    pack(store, small, 112)
+    assert small.files(KIND, UNIT)[0].name == "fc_0001_s0001_best_Xpm.jpg"
+    assert numbers_of(small, UNIT).reached == value
+
+
+def test_what_a_unit_dislikes_comes_behind_what_it_likes(net, store):
+    run(net, store, seeds=(4, 5), settings=replace(SETTINGS, push_dir=-1))
+    liked = surest_first(store.folder)[:3]
+    for seed, value in ((4, -8.0), (5, -9.0)):
+        (path,) = store.folder.rglob(f"*s{seed:04d}_info.json")
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"best_objective": value}))
+    files = store_files(net, store)
+    write_montages(net, files, [UNIT], [])
+    assert [seed_of(path) for path in as_shown(files, UNIT)] == [*liked, 5, 4]
 
 
 @pytest.mark.parametrize("side", [3, 13, 24, 50, 64, 97, 224])

@@ -36,15 +36,16 @@ def reached_by(files: StoreFiles, target: Target, pictures: Sequence[Path]) -> I
         yield f"natural: colour {colour}/{len(looks)}, contrast {contrast}/{len(looks)}"
 
 
-def rank_of(record: Record | None) -> float:
-    """Return what orders a unit's pictures, the surest first: the best objective, of what a unit dislikes its negative;
-    what has no record comes last.
+def rank_of(record: Record | None) -> tuple[bool, float]:
+    """Return what orders a unit's pictures, the surest first: by the best objective; behind them, by its negative, what
+    the unit dislikes; what has no record comes last.
 
     Of a class's nine pictures the one that reaches most is the one that other networks recognise most often.
     """
     if record is None or record["best_objective"] is None:
-        return inf
-    return record["best_objective"] * (1 if record["settings"].get("push_dir") == -1 else -1)
+        return True, inf
+    is_disliked = record["settings"].get("push_dir") == -1
+    return is_disliked, record["best_objective"] * (1 if is_disliked else -1)
 
 
 def record_beside(picture: Path, say: Callable[[str], None] = lambda _: None) -> Record | None:
