@@ -13,13 +13,11 @@ import numpy as np
 from deepvis_toolbox.atlas.other_network import OtherNetwork, Partners
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.measure import Session, UnitWeights
-from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX
+from deepvis_toolbox.optimize.files.as_shown import as_shown, seed_of
 from deepvis_toolbox.optimize.files.picture_files import KIND
-from deepvis_toolbox.optimize.files.record import read_record
-from deepvis_toolbox.optimize.method.preferred import AscentTask
+from deepvis_toolbox.optimize.files.reached import record_beside
 from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.production import store_files
-from deepvis_toolbox.pipeline.on_demand import SEEDS
 from deepvis_toolbox.scan.unit_classes import Classes, unit_classes_of
 from deepvis_toolbox.unit_images.numbers import UnitNumbers, numbers_of
 from deepvis_toolbox.unit_images.store import UnitImageStore
@@ -160,18 +158,18 @@ class Contents:
 
     def _add_reached(self, found: LayerContents) -> None:
         """Add what the unit's value is on each preferred image that has a record, and that over its largest in the
-        scan: above 1, where no picture excites it as much."""
+        scan: above 1, where no picture excites it as much; in the order in which they are shown."""
         files = store_files(self.network, self.store)
         for number in sorted(found.pictured[KIND]):
             unit, largest = found.units[number], found.units[number].get("largest")
             target, reached = checked_target(Unit(found.name, number), self.network), []
-            for seed in SEEDS:
-                path = files.path(AscentTask(target, seed), INFO, RECORD_SUFFIX)
-                record = read_record(path, _log.warning)
+            assert isinstance(target, Unit)
+            for picture in as_shown(files, target):
+                record = record_beside(picture, _log.warning)
                 value = record["best_objective"] if record else None
                 if value is not None:
                     share = _rounded(value / largest) if largest and largest > 0 else None
-                    reached.append([seed, _rounded(value), share])
+                    reached.append([seed_of(picture), _rounded(value), share])
             if reached:
                 unit["reached"] = reached
             numbers = numbers_of(self.store, Unit(found.name, number))

@@ -10,15 +10,10 @@ import numpy as np
 
 from deepvis_toolbox.judging.features import Distance
 from deepvis_toolbox.network.interface import Network
-from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX
 from deepvis_toolbox.optimize.files.picture_files import KIND
-from deepvis_toolbox.optimize.files.record import read_record
 from deepvis_toolbox.optimize.files.transfer import Transfer, first_pictures, whole_picture_input
-from deepvis_toolbox.optimize.method.preferred import AscentTask
-from deepvis_toolbox.optimize.method.targets import checked_target
 from deepvis_toolbox.optimize.natural.path_similarity import PathSimilarity, mean_of
-from deepvis_toolbox.optimize.natural.photographs import MOST_SEEDS, Photographs
-from deepvis_toolbox.optimize.production import store_files
+from deepvis_toolbox.optimize.natural.photographs import Photographs, first_record
 from deepvis_toolbox.unit_images.naturalness import PHOTOGRAPHS, Naturalness
 from deepvis_toolbox.unit_images.naturalness import mean_of as mean_naturalness
 from deepvis_toolbox.unit_images.numbers import LONGEST_NAME, JudgeNumbers, UnitNumbers, numbers_of, picture_hash
@@ -166,15 +161,12 @@ def reached_values(net: Network, store: UnitImageStore, units: Sequence[Unit]) -
 
 def recorded_values(net: Network, store: UnitImageStore, units: Sequence[Unit]) -> dict[Unit, float]:
     """Return what each unit reached, as the record of its first picture says; without one, it is left out."""
-    files, found = store_files(net, store), {}
-    for unit in units:
-        target = checked_target(unit, net)
-        for seed in range(MOST_SEEDS):
-            record = read_record(files.path(AscentTask(target, seed), INFO, RECORD_SUFFIX))
-            if record is not None and record["best_objective"] is not None:
-                found[unit] = float(record["best_objective"])
-                break
-    return found
+    records = {unit: first_record(net, store, unit) for unit in units}
+    return {
+        unit: float(record["best_objective"])
+        for unit, record in records.items()
+        if record is not None and record["best_objective"] is not None
+    }
 
 
 def largest_values(photographs: Photographs, units: Sequence[Unit]) -> dict[Unit, float]:

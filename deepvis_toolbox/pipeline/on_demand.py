@@ -214,7 +214,7 @@ class _UnitPictures:
             if seed not in missing and path.is_file():
                 self._finished[seed] = read_picture(path)
 
-    def _rank_of(self, seed: int) -> float:
+    def _rank_of(self, seed: int) -> tuple[bool, float]:
         return rank_of(record_beside(self._output.shown_path(AscentTask(self._target, seed))))
 
     def _climb(self, picture: AscentTask, summary: Summary) -> Iterator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from deepvis_toolbox.command_line.talking import begin_talking
 from deepvis_toolbox.errors import ToolboxError
 from deepvis_toolbox.folder_lock import FolderLock
 from deepvis_toolbox.optimize.files.reached import record_beside
-from deepvis_toolbox.pipeline.packed_settings import keep_settings
+from deepvis_toolbox.pipeline.packed_settings import keep_settings, packed_singles, shown_in
 from deepvis_toolbox.unit_images.claim import CLAIM, claim_of
 from deepvis_toolbox.unit_images.file_names import file_name_of
 from deepvis_toolbox.unit_images.montage import montage_for_jpeg, shrunk_to, tiles_of_3x3
@@ -25,7 +25,6 @@ from deepvis_toolbox.unit_images.store import UnitImageStore, is_tag
 from deepvis_toolbox.words.unit import Unit
 from deepvis_toolbox.words.unit_image_kinds import UNIT_IMAGE_KINDS, UnitImageKind
 
-MOST_SINGLES = 4
 SMALLEST_TILE = 8
 
 
@@ -45,29 +44,36 @@ def pack(source: UnitImageStore, target: UnitImageStore, tile: int) -> tuple[int
     with FolderLock(target.folder):
         written = [path for kind, unit in units for path in _pack_unit(source, target, kind, unit, tile)]
         preferred = [unit for kind, unit in units if kind == "regularized_opt"]
-        _pack_numbers(source, target, preferred)
+        _pack_numbers(source, target, preferred, written)
         keep_settings(source, target, preferred)
     return len(written), sum(path.stat().st_size for path in written)
 
 
-def _pack_numbers(source: UnitImageStore, target: UnitImageStore, units: Sequence[Unit]) -> None:
-    """Keep what the pictures' units reached; what judges say of larger pictures is left to be judged anew."""
+def _pack_numbers(
+    source: UnitImageStore, target: UnitImageStore, units: Sequence[Unit], written: Collection[Path]
+) -> None:
+    """Keep what the pictures' units reached; what judges say of larger pictures is left to be judged anew. Where a
+    former packing's picture still comes first, nothing is kept."""
     natural = {unit: value for unit in units if (value := natural_of(source, unit)) is not None}
     reached = {
         unit: UnitNumbers(picture_sha256=picture_hash(files[0]), reached=_reached(source, unit, found))
         for unit in units
-        if (found := numbers_of(source, unit)) and (files := target.files("regularized_opt", unit))
+        if (found := numbers_of(source, unit))
+        and (files := target.files("regularized_opt", unit))
+        and files[0] in written
     }
     if natural or reached:
         add_numbers(target, reached, natural)
 
 
 def _reached(source: UnitImageStore, unit: Unit, found: UnitNumbers) -> float | None:
-    """Return what the first picture of a packed unit reached. A montage begins with the surest, as it does in the
-    source, of which `found` tells; single pictures begin with the smallest seed, of which its record tells."""
-    singles = source.singles("regularized_opt", unit)
-    record = record_beside(singles[0]) if 0 < len(singles) <= MOST_SINGLES else None
-    return record["best_objective"] if record else found.reached
+    """Return what the first picture of a packed unit reached: as the source, where it begins with the same one, else as
+    its record says; None where that is not known."""
+    singles = packed_singles(source, unit)
+    if not singles or singles[0] == (shown_in(source, unit) or source.files("regularized_opt", unit))[0]:
+        return found.reached
+    record = record_beside(singles[0])
+    return record["best_objective"] if record else None
 
 
 def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequence[tuple[UnitImageKind, Unit]]) -> None:
@@ -90,8 +96,8 @@ def _check_target(source: UnitImageStore, target: UnitImageStore, units: Sequenc
 def _pack_unit(
     source: UnitImageStore, target: UnitImageStore, kind: UnitImageKind, unit: Unit, tile: int
 ) -> Iterator[Path]:
-    singles = source.singles(kind, unit)
-    if kind == "regularized_opt" and 0 < len(singles) <= MOST_SINGLES:
+    singles = packed_singles(source, unit) if kind == "regularized_opt" else []
+    if singles:
         for number, path in enumerate(singles):
             said = path.stem.removeprefix(f"{file_name_of(unit.layer)}_{unit.channel:04d}_")
             tag = said if is_tag(said) else f"picture{number}"  # somebody else's store has names of its own

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +12,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from deepvis_toolbox.atomic_files import write_json
 from deepvis_toolbox.checked_json import read_checked
 from deepvis_toolbox.errors import reason_of
-from deepvis_toolbox.optimize.files.montages import PANEL
-from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX, SHOWN
-from deepvis_toolbox.optimize.files.picture_files import KIND
-from deepvis_toolbox.optimize.files.reached import rank_of
-from deepvis_toolbox.optimize.files.record import Record, read_record
-from deepvis_toolbox.unit_images.file_names import file_name_of
+from deepvis_toolbox.optimize.files.as_shown import as_shown, seed_of
+from deepvis_toolbox.optimize.files.montages import found_pictures
+from deepvis_toolbox.optimize.files.picture_files import KIND, StoreFiles
+from deepvis_toolbox.optimize.files.reached import record_beside
+from deepvis_toolbox.optimize.files.record import Record
 from deepvis_toolbox.unit_images.store import UnitImageStore
 from deepvis_toolbox.words.unit import Unit
 
@@ -26,6 +24,7 @@ _log = logging.getLogger(__name__)
 MADE_BY = "made_by.json"
 """The file, in the folder of a store's preferred images."""
 LARGEST = 16 << 20
+MOST_SINGLES = 4
 
 
 class MadeAlike(BaseModel):
@@ -38,7 +37,7 @@ class MadeAlike(BaseModel):
     settings: dict[str, Any]
     """As in a picture's record, these three."""
     units: dict[str, list[int]]
-    """By address: the seeds, in the order of the montage's pictures."""
+    """By address: the seeds, in the order in which the pictures are shown."""
 
     def is_of(self, record: Record) -> bool:
         """Return whether a record's picture was made in this way."""
@@ -82,15 +81,30 @@ def _group_of(record: Record, groups: list[MadeAlike]) -> MadeAlike:
     return group
 
 
-def _records(store: UnitImageStore, unit: Unit) -> list[tuple[int, Record]]:
-    """Return the seeds and records of the pictures in a unit's montage, in its order: those of the smallest seeds, the
-    surest first."""
-    start = f"{file_name_of(unit.layer)}_{unit.channel:04d}"
-    pattern = re.compile(rf"{re.escape(start)}_s(\d+)_{SHOWN}")
-    pictures = {(int(found[1]), path.with_name(path.stem.replace(SHOWN, INFO) + RECORD_SUFFIX))
-                for path in store.singles(KIND, unit) if (found := pattern.fullmatch(path.stem))}  # fmt: skip
-    read = [(seed, read_record(path, _log.warning)) for seed, path in sorted(pictures)[:PANEL]]
-    return sorted(((seed, record) for seed, record in read if record is not None), key=lambda each: rank_of(each[1]))
+def packed_singles(source: UnitImageStore, unit: Unit) -> list[Path]:
+    """Return a unit's preferred images that are packed one by one, in the order in which a small store shows them, that
+    of their names; none where its montage is."""
+    singles = source.singles(KIND, unit)
+    return singles if len(singles) <= MOST_SINGLES else []
+
+
+def shown_in(source: UnitImageStore, unit: Unit) -> list[Path]:
+    """Return the files of a unit's pictures in the order in which a store shows them."""
+    return as_shown(_files(source), unit)
+
+
+def _files(source: UnitImageStore) -> StoreFiles:
+    """Return the names of pictures of units without a place: those at their default places."""
+    return StoreFiles(source, lambda _: None)
+
+
+def _records(source: UnitImageStore, unit: Unit) -> Iterator[tuple[int, Record]]:
+    """Yield the seeds and records of a unit's packed pictures at its default place, in the order of a small store."""
+    found, _ = found_pictures(_files(source), unit, ())
+    singles = packed_singles(source, unit)
+    for picture in [path for path in singles if path in found] if singles else shown_in(source, unit):
+        if (record := record_beside(picture, _log.warning)) is not None:
+            yield seed_of(picture), record
 
 
 def _read(path: Path) -> _MadeBy:

@@ -9,9 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from deepvis_toolbox.errors import ToolboxError
-from deepvis_toolbox.optimize.files.montages import surest_first
+from deepvis_toolbox.optimize.files.as_shown import record_shown_first
 from deepvis_toolbox.optimize.files.picture_files import KIND, PictureFiles, StoreFiles
-from deepvis_toolbox.optimize.files.reached import record_beside
 from deepvis_toolbox.optimize.files.record import Record, whole_naturalness
 from deepvis_toolbox.optimize.method.targets import Target
 from deepvis_toolbox.unit_images.numbers import UnitNumbers, complete_numbers, picture_hash
@@ -23,30 +22,26 @@ _TOLD = ("natural", "path_similarity", "transfer")
 def keep_numbers(files: PictureFiles, targets: Sequence[Target], problems: list[str]) -> None:
     """Keep what the record of each unit's first picture says of how far to trust it, beside what is known already.
 
-    Of a unit whose pictures are shown to nobody (at another place, beside an archive's), or whose record says nothing
-    beside photographs or by judges, nothing is kept. `problems` is told where it cannot be written.
+    Of a unit whose pictures are shown to nobody (at another place, beside an archive's, of a layer that shows those of
+    another), or whose record says nothing beside photographs or by judges, nothing is kept. `problems` is told where it
+    cannot be written.
     """
     if not isinstance(files, StoreFiles):
         return
     units: dict[Unit, UnitNumbers] = {}
     natural: dict[Unit, float] = {}
     for unit in dict.fromkeys(target for target in targets if isinstance(target, Unit)):
-        record = None if files.tag(unit) or files.store.holds_published(KIND, unit) else _first_record(files, unit)
+        record = record_shown_first(files, unit)
         if record and (whole_naturalness(record) or not record.keys().isdisjoint(_TOLD)):
             own = _numbers(record, files.store.files(KIND, unit)[0])
             if own is not None:
-                owner = files.store.owning_unit(Unit(unit.layer, unit.channel))
+                owner = Unit(unit.layer, unit.channel)
                 units[owner] = own
                 natural |= {owner: own.natural} if own.natural is not None else {}
     try:
         complete_numbers(files.store, units, natural)
     except ToolboxError as error:
         problems.append(str(error))
-
-
-def _first_record(files: StoreFiles, unit: Unit) -> Record | None:
-    found, _ = surest_first(files, unit, ())
-    return record_beside(found[0]) if found else None
 
 
 def _numbers(record: Record, picture: Path) -> UnitNumbers | None:

@@ -115,10 +115,11 @@ def _write_unit_montage(files: StoreFiles, unit: Unit, failed: Collection[Path])
 def found_pictures(files: StoreFiles, target: Target, failed: Collection[Path]) -> tuple[list[Path], set[Path]]:
     """Return the pictures' files of the smallest seeds, and those among them of ascents that failed."""
     example = files.named(target, f"{files.tag(target)}s0000_{SHOWN}", files.suffix)
-    pattern = example.name.replace("_s0000_", "_s[0-9]*_")
-    missing = {path for path in failed if path.parent == example.parent and fnmatchcase(path.name, pattern)}
-    found = {*example.parent.glob(pattern)} | missing
-    return sorted(found, key=lambda path: (len(path.name), path.name))[:PANEL], missing
+    pattern = example.stem.replace("_s0000_", "_s[0-9]*_")
+    missing = {path for path in failed if path.parent == example.parent and fnmatchcase(path.stem, pattern)}
+    there = [path for suffix in (*files.suffixes, files.suffix) for path in example.parent.glob(f"{pattern}{suffix}")]
+    found = {path.stem: path for path in [*there, *missing]}  # of a picture in both formats, that of this run
+    return sorted(found.values(), key=lambda path: (len(path.stem), path.stem))[:PANEL], missing
 
 
 def surest_first(files: StoreFiles, unit: Unit, failed: Collection[Path]) -> tuple[list[Path], set[Path]]:

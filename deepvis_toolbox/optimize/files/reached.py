@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from pathlib import Path
 
@@ -36,20 +36,23 @@ def reached_by(files: StoreFiles, target: Target, pictures: Sequence[Path]) -> I
         yield f"natural: colour {colour}/{len(looks)}, contrast {contrast}/{len(looks)}"
 
 
-def rank_of(record: Record | None) -> float:
-    """Return what orders a unit's pictures, the surest first: the best objective, of what a unit dislikes its negative;
-    what has no record comes last.
+def rank_of(record: Record | None) -> tuple[bool, float]:
+    """Return what orders a unit's pictures, the surest first: by the best objective; behind them, by its negative, what
+    the unit dislikes; what has no record comes last.
 
     Of a class's nine pictures the one that reaches most is the one that other networks recognise most often.
     """
     if record is None or record["best_objective"] is None:
-        return inf
-    return record["best_objective"] * (1 if record["settings"].get("push_dir") == -1 else -1)
+        return True, inf
+    is_disliked = record["settings"].get("push_dir") == -1
+    return is_disliked, record["best_objective"] * (1 if is_disliked else -1)
 
 
-def record_beside(picture: Path) -> Record | None:
-    """Return the record of a picture by the file that montages show of it; None where it has none."""
-    return read_record(picture.with_name(picture.name.replace(f"_{SHOWN}.", f"_{INFO}.")).with_suffix(RECORD_SUFFIX))
+def record_beside(picture: Path, say: Callable[[str], None] = lambda _: None) -> Record | None:
+    """Return the record of a picture by the file that montages show of it; None where it has none. `say` is told what
+    is damaged."""
+    path = picture.with_name(picture.name.replace(f"_{SHOWN}.", f"_{INFO}.")).with_suffix(RECORD_SUFFIX)
+    return read_record(path, say)
 
 
 def _mean_of(name: str, records: Sequence[Record | None]) -> float | None:

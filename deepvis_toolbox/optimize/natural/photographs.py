@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from deepvis_toolbox.errors import ToolboxError, user_path
 from deepvis_toolbox.network.interface import Network
 from deepvis_toolbox.network.preprocessing import Preprocessing
-from deepvis_toolbox.optimize.files.output import INFO, RECORD_SUFFIX
-from deepvis_toolbox.optimize.files.record import BesidePhotographs, Record, read_record
+from deepvis_toolbox.optimize.files.as_shown import record_shown_first
+from deepvis_toolbox.optimize.files.record import BesidePhotographs, Record
 from deepvis_toolbox.optimize.files.shown_image import seen_part
 from deepvis_toolbox.optimize.files.transfer import AT_ONCE, first_pictures, whole_picture_input
 from deepvis_toolbox.optimize.method.ascent_settings import AscentSettings
-from deepvis_toolbox.optimize.method.preferred import AscentTask
 from deepvis_toolbox.optimize.method.seen_places import SeenPlaces, seen_places
 from deepvis_toolbox.optimize.method.targets import Target, checked_target
 from deepvis_toolbox.optimize.method.windows import alone
@@ -46,9 +45,6 @@ RANDOM = 48
 """Photographs that are taken as random ones, evenly from the list."""
 FEWEST_RANDOM = 2
 FEWEST_TOP = 2
-MOST_SEEDS = 9
-"""A montage shows the pictures of so many; the first one there is, is judged."""
-
 
 Placed = Callable[[torch.Tensor, Rect], torch.Tensor]
 
@@ -198,9 +194,9 @@ def _cut_out(here: Rect, x: torch.Tensor, there: Rect) -> torch.Tensor:
 
 def first_record(net: Network, store: UnitImageStore, unit: Unit) -> Record | None:
     """Return the record of a unit's first picture; None where it has none, as what came with a model."""
-    files, target = store_files(net, store), checked_target(unit, net)
-    records = (read_record(files.path(AscentTask(target, seed), INFO, RECORD_SUFFIX)) for seed in range(MOST_SEEDS))
-    return next((record for record in records if record is not None), None)
+    target = checked_target(unit, net)
+    assert isinstance(target, Unit)
+    return record_shown_first(store_files(net, store), target)
 
 
 def _shows_everything(net: Network, store: UnitImageStore, unit: Unit) -> bool:
