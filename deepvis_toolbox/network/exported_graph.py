@@ -24,6 +24,9 @@ _OWN = "own"
 _IN_PARTS = {"wrap_with_set_grad_enabled": 1, "wrap_with_autocast": 4}
 """Operations that run a part of a program in another way, by name: where among their arguments the part stands."""
 
+_WAYS = ("no_grad", "autocast")
+"""In which other way an operation was run, as a program from a file notes it."""
+
 _SAYING_NOTHING = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range", "_check")
 """What a program holds beside what it computes."""
 
@@ -156,7 +159,7 @@ class _Copying:
         return self._constant(found) if isinstance(found, torch.Tensor) else None
 
     def _noted(self, made: fx.Node, node: fx.Node, within: Mapping[str, Any]) -> fx.Node:
-        made.meta |= within
+        made.meta |= {**{name: node.meta[name] for name in _WAYS if name in node.meta}, **within}
         made.meta["nn_module_stack"] = self._stack(node)
         line = line_in(node.meta.get("stack_trace"))
         if line is not None:

@@ -48,12 +48,13 @@ def name_inside_modules(graph: fx.Graph) -> None:
     inside gives bears that module's own path.
     """
     calls: dict[str, list[fx.Node]] = {}
+    called = paths_called(graph)
     for node in graph.nodes:
         stack = node.meta.get("nn_module_stack") or {}
         if node.op != "call_function" or not stack:
             continue
         path = _path_of_weight(node, str(list(stack.values())[-1][0]))
-        if path:
+        if path and not borrows(node, path, called):
             node.meta["path"] = path
         for key in stack:
             calls.setdefault(key, []).append(node)
@@ -67,6 +68,25 @@ def name_inside_modules(graph: fx.Graph) -> None:
             node.meta["path"] = path
         for node in nodes:
             node.meta["is_inner_view"] = "path" not in node.meta and called_name(node) in _VIEWS
+
+
+def paths_called(graph: fx.Graph) -> set[str]:
+    """Return the paths of the modules that are called themselves, and not only have their tensors read by others."""
+    modules = {str(node.target) for node in graph.nodes if node.op == "call_module"}
+    return modules | {path for path, _ in map(_innermost, graph.nodes)}
+
+
+def borrows(node: fx.Node, path: str, called: set[str]) -> bool:
+    """Return whether a node reads the tensors of a module that is `called` elsewhere: `F.linear(x, self.fc.weight)` is
+    not the layer `fc`, where there is one."""
+    scope, kind = _innermost(node)
+    is_torchs = kind is not nn.Module and _is_torchs_leaf(kind)
+    return path in called and scope != path and not is_torchs
+
+
+def _innermost(node: fx.Node) -> tuple[str, type]:
+    stack = node.meta.get("nn_module_stack") or {}
+    return next(reversed(stack.values()), ("", nn.Module))
 
 
 def _path_of_weight(node: fx.Node, scope: str) -> str:

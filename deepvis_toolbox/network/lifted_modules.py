@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 from torch._ops import OpOverload
 
+from deepvis_toolbox.network.layer_names import borrows, paths_called
 from deepvis_toolbox.network.operations import called_name
 
 Given = Mapping[str, Any]
@@ -20,13 +21,14 @@ def lift_modules(graph: fx.Graph, root: nn.Module) -> None:
 
     `root`: holds them in plain modules, without classes of their own."""
     made: dict[str, tuple[str, nn.Module]] = {}
+    called = paths_called(graph)
     for node in graph.nodes:
         make = _MAKERS.get(called_name(node)) if isinstance(node.target, OpOverload) else None
         if make is None:
             continue
         given = _given(node)
         path = _path_of_all(given)
-        module = make(given, root) if path else None
+        module = make(given, root) if path and not borrows(node, path, called) else None
         if module is None or not path:
             continue
         same = made.get(path)
@@ -90,7 +92,7 @@ def _convolution(given: Given, root: nn.Module) -> nn.Module | None:
     padding = given["padding"]
     numbers = [given["stride"], given["dilation"], *([] if isinstance(padding, str) else [padding])]
     plain = all(isinstance(each, int) for pair in numbers for each in _pair(pair))
-    if weight.ndim != 4 or not plain or given.get("transposed") or weight.dtype != torch.float32:
+    if weight.ndim != 4 or not plain or weight.dtype != torch.float32:
         return None
     groups = int(given["groups"])
     made = nn.Conv2d(
@@ -127,7 +129,6 @@ def _at(root: nn.Module, node: fx.Node) -> nn.Module:
 
 _MAKERS: dict[str, Callable[[Given, nn.Module], nn.Module | None]] = {
     "conv2d": _convolution,
-    "convolution": _convolution,
     "linear": _linear,
     "batch_norm": _batch_norm,
 }

@@ -16,7 +16,7 @@ from deepvis_toolbox.network.exporting import quiet
 from deepvis_toolbox.network.kept_calls import KeptCalls
 from deepvis_toolbox.network.layer_names import name_inside_modules
 from deepvis_toolbox.network.lifted_modules import lift_modules
-from deepvis_toolbox.network.promise import noise, promise_of
+from deepvis_toolbox.network.promise import noise, promise_of, state_kept
 from deepvis_toolbox.network.tracing import finished_graph
 
 
@@ -35,7 +35,7 @@ def graph_of_loose_program(
         fixed = f"; it was exported for {images} pictures at a time: export it for one" if images and images > 1 else ""
         raise ToolboxError(f"the program does not run on a {shape} image: {reason or 'it fails on noise'}{fixed}")
     graph = graph_of_program(program, program, KeptCalls({}))
-    put_together(graph)
+    put_together(graph, program)
     name_inside_modules(graph)
     lift_modules(graph, program)
     return finished_graph(graph, program, promise, input_shape)
@@ -45,7 +45,7 @@ def _why_it_does_not_run(program: fx.GraphModule, input_shape: tuple[int, int, i
     """Return why, or an empty text; nothing is computed for it but sizes."""
     sizes = _Sizes(program)
     try:
-        with quiet(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        with state_kept(program), quiet(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
             sizes.run(noise(1, input_shape))
     except Exception as error:  # whatever a file says
         return "it takes more memory than is free" if sizes.are_too_large else reason_of(error)

@@ -242,17 +242,18 @@ def _pool_call(node: fx.Node) -> Operation:
 
 
 def _convolution_call(node: fx.Node) -> Operation:
-    names = ("weight", "bias", "stride", "padding", "dilation")
-    weight, _, stride, padding, dilation = _arguments(node, names, (None, None, 1, 0, 1))
+    transposed = called_name(node) == "conv_transpose2d"
+    between = ("output_padding", "groups") if transposed else ()
+    names = ("weight", "bias", "stride", "padding", *between, "dilation")
+    weight, _, stride, padding, *_, dilation = _arguments(node, names, (None, None, 1, 0, *between, 1))
     shape = weight.meta.get("value_shape") if isinstance(weight, fx.Node) else None
     if shape is None or len(shape) != 4:  # a kernel that is none of images
         return Operation("conv")
     if _holds_nodes(stride, padding, dilation):
         return Operation("conv")
     kernel, dilations = (int(shape[2]), int(shape[3])), _pair(dilation)
-    return Operation(
-        "conv", window=Window(kernel, _pair(stride), _convolution_padding(padding, kernel, dilations), dilations)
-    )
+    sides = _convolution_padding(padding, kernel, dilations)
+    return Operation("conv", window=Window(kernel, _pair(stride), sides, dilations, transposed))
 
 
 def _pad_call(node: fx.Node) -> Operation:
@@ -268,6 +269,7 @@ _WINDOWED_CALLS: dict[str, Callable[[fx.Node], Operation]] = {
     "max_pool2d": _pool_call,
     "avg_pool2d": _pool_call,
     "conv2d": _convolution_call,
+    "conv_transpose2d": _convolution_call,
     "pad": _pad_call,
     "constant_pad_nd": _pad_call,
     "adaptive_avg_pool2d": lambda _: Operation("pool", adaptive=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 _NAMES = """
 conv1d conv2d conv3d conv_transpose2d convolution linear bilinear matmul mm bmm addmm baddbmm addbmm einsum dot mv
 batch_norm layer_norm group_norm instance_norm rms_norm norm linalg_vector_norm local_response_norm
-native_layer_norm native_group_norm _native_batch_norm_legit_no_training max_pool1d max_pool2d
+native_layer_norm native_group_norm _native_batch_norm_legit_no_training _native_batch_norm_legit max_pool1d max_pool2d
 max_pool2d_with_indices avg_pool1d avg_pool2d avg_pool3d max_pool3d adaptive_avg_pool1d adaptive_avg_pool2d
 _adaptive_avg_pool2d adaptive_max_pool2d adaptive_max_pool1d relu relu_ relu6 relu6_ leaky_relu leaky_relu_ silu
 silu_ gelu hardswish hardswish_ mish mish_ prelu elu elu_ selu selu_ celu sigmoid sigmoid_ hardsigmoid hardsigmoid_
@@ -26,8 +26,8 @@ upsample_linear1d grid_sampler grid_sampler_2d affine_grid_generator scaled_dot_
 zeros ones full arange linspace eye scalar_tensor empty zeros_like ones_like full_like new_zeros new_ones new_full
 tril_indices meshgrid contiguous clone detach detach_ alias lift_fresh lift_fresh_copy to _to_copy type_as float
 sym_size sym_numel sym_stride _assert_tensor_metadata _assert_scalar sym_constrain_range
-sym_constrain_range_for_size slice_scatter select_scatter outer normalize cosine_similarity cdist rand_like rand
-randn randn_like bernoulli multinomial randint
+sym_constrain_range_for_size slice_scatter select_scatter outer normalize cosine_similarity cdist rand_like rand randn
+randn_like bernoulli multinomial randint vdot _weight_norm _weight_norm_interface
 """
 
 COMPUTING = frozenset(_NAMES.split())

@@ -154,8 +154,13 @@ class _Building:
         positional = [self._argument(each["arg"], known) for each in node["inputs"] if each.get("kind") != 2]
         by_name = [each for each in node["inputs"] if each.get("kind") == 2]
         named = {_word(each["name"]): self._argument(each["arg"], known) for each in by_name}
+        meta = _meta(node.get("metadata") or {})
+        if target is torch.ops.aten.alias.default and meta["torch_fn"][1].rpartition(".")[2] == "detach":
+            target = torch.ops.aten.detach.default  # `run_decompositions` leaves nothing else of it
+        if meta["torch_fn"][0] == "wrap_with_set_grad_enabled":
+            meta["no_grad"] = True  # and nothing else of this
         made = self._graph.call_function(target, tuple(positional), named)
-        made.meta = {**within, **_meta(node.get("metadata") or {})}
+        made.meta = {**within, **meta}
         outputs = node["outputs"]
         if len(outputs) > 1 or (outputs and "as_tensors" in outputs[0]):
             parts = outputs[0]["as_tensors"] if "as_tensors" in outputs[0] else [each["as_tensor"] for each in outputs]
