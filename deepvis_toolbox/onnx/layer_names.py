@@ -35,7 +35,7 @@ def name_nodes(graph: fx.Graph, nodes: Any) -> None:
     wholes = _wholes([scopes[index] for index in last], inside, holding)
     for index, node in last.items():
         node.meta["is_inner_view"] = False
-        node.meta["path"] = _named(nodes[index], scopes[index], wholes)[:LONGEST]
+        node.meta["path"] = _named(nodes[index], scopes[index], wholes, {*scopes.values()})[:LONGEST]
 
 
 def _wholes(scopes: Iterable[str], inside: dict[str, set[str]], holding: set[str]) -> set[str]:
@@ -43,12 +43,14 @@ def _wholes(scopes: Iterable[str], inside: dict[str, set[str]], holding: set[str
     return {scope for scope in scopes if scope and len(inside[scope]) == 1 and scope not in holding}
 
 
-def _named(node: Any, scope: str, wholes: set[str]) -> str:
+def _named(node: Any, scope: str, wholes: set[str], called: set[str]) -> str:
+    """Return a layer's name. `called`: the modules that have nodes of their own, whose weights others may read, too."""
     if scope in wholes:
         return scope
     operation = node.op_type.lower()
     by_weight = _path_of_weight(node)
-    if by_weight and (not scope or by_weight.startswith(scope)):
+    borrows = by_weight in called and by_weight != scope
+    if by_weight and not borrows and (not scope or by_weight.startswith(scope)):
         return by_weight
     if scope:
         return f"{scope}.{operation}"

@@ -54,6 +54,10 @@ NAMES: dict[str, tuple[list[onnx.NodeProto], list[str]]] = {
         [conv("image", "11", "features.0.weight"), relu("11", "12"), conv("12", "y", "features.3.weight")],
         ["features.0", "relu_12", "features.3"],
     ),
+    "weights that a function reads before their layer": (
+        [conv("image", "a", "b.weight", name="/Conv"), conv("a", "y", "b.weight", name="/b/Conv")],
+        ["conv", "b"],
+    ),
     "nodes of older exporters": ([conv("image", "11", name="Conv_0"), relu("11", "y", "Relu_1")], ["Conv_0", "y"]),
     "folders of TensorFlow": (
         [conv("image", "StatefulPartitionedCall/model/conv/Conv2D:0"),
