@@ -30,7 +30,7 @@ _WAYS = ("no_grad", "autocast")
 _SAYING_NOTHING = ("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range", "_check")
 """What a program holds beside what it computes."""
 
-_AS_THEY_ARE = ("lift_fresh_copy", "detach_", "lift", "alias")
+_AS_THEY_ARE = ("lift_fresh_copy", "detach_", "detach", "lift", "alias")
 """What a program does to its constants."""
 
 

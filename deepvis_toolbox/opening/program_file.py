@@ -155,7 +155,9 @@ class _Building:
         by_name = [each for each in node["inputs"] if each.get("kind") == 2]
         named = {_word(each["name"]): self._argument(each["arg"], known) for each in by_name}
         meta = _meta(node.get("metadata") or {})
-        if target is torch.ops.aten.alias.default and meta["torch_fn"][1].rpartition(".")[2] == "detach":
+        if target is torch.ops.aten.detach_.default:
+            target = torch.ops.aten.detach.default  # in place it fails on what torch.tensor([…]) in forward became
+        elif target is torch.ops.aten.alias.default and meta["torch_fn"][1].rpartition(".")[2] == "detach":
             target = torch.ops.aten.detach.default  # `run_decompositions` leaves nothing else of it
         if meta["torch_fn"][0] == "wrap_with_set_grad_enabled":
             meta["no_grad"] = True  # and nothing else of this

@@ -107,6 +107,18 @@ class Sloping(nn.Module):
         return self.last(torch.where(x > 0, x, self.slopes * x))
 
 
+def standardized() -> nn.Module:
+    """Takes pixels' mean and scale from numbers in its forward, the second written part by part."""
+
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
+        scale = torch.tensor([4.0, 5.0, 1.0])
+        scale[2] = 3.0
+        mean = torch.tensor([0.4, 0.5, 0.6])
+        return net.last(F.relu(net.conv((x - mean.view(1, 3, 1, 1)) * scale.view(1, 3, 1, 1))))
+
+    return Written(forward, conv=conv(3, 8), last=conv(8, 4))
+
+
 def enlarging() -> nn.Module:
     return Written(
         lambda net, x: net.last(F.relu(net.up(F.relu(net.conv(x))))),
@@ -127,6 +139,7 @@ WRITTEN: dict[str, Callable[[], nn.Module]] = {
     "rounding straight through": rounded,
     "PReLU": lambda: with_prelu(8),
     "PReLU of one number": lambda: with_prelu(1),
+    "numbers in forward": standardized,
     "a slope for each column": Sloping,
     "transposed convolution": enlarging,
     "weight norm": lambda: Written(
