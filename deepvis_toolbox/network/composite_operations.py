@@ -25,8 +25,8 @@ def put_together(graph: fx.Graph, root: nn.Module) -> None:
         _fill(node)
         _put_prelu_together(node, root)
         rewrite = _REWRITES.get(node.target) if isinstance(node.target, OpOverload) else None
-        found = rewrite(node.args) if rewrite else None
-        if found is None or node.kwargs:
+        found = rewrite(node.args) if rewrite and not node.kwargs else None
+        if found is None:
             continue
         of_several = len(node.target._schema.returns) > 1
         if of_several and not all(_is_first_of(reader) for reader in node.users):
@@ -48,7 +48,11 @@ def _fill(node: fx.Node) -> None:
 def _put_instance_norm_together(node: fx.Node) -> None:
     """Make a batch norm of one picture, of which each channel of each picture is a channel, the norm that it was."""
     maps, back = node.args[0], next(iter(node.users), None)
-    if node.target is not _aten.batch_norm.default or not (_is_reshaping(maps) and _is_reshaping(back)):
+    if (
+        node.target is not _aten.batch_norm.default
+        or len(node.args) != 9
+        or not (_is_reshaping(maps) and _is_reshaping(back))
+    ):
         return
     assert isinstance(maps, fx.Node)
     assert back is not None
@@ -65,14 +69,14 @@ def _put_instance_norm_together(node: fx.Node) -> None:
 
 
 def _is_reshaping(node: Any) -> bool:
-    return isinstance(node, fx.Node) and node.target is _aten.reshape.default
+    return isinstance(node, fx.Node) and node.target is _aten.reshape.default and len(node.args) == 2
 
 
 def _repeated(value: Any) -> tuple[Any] | None:
     """Return what is repeated, once for each picture, or that it is left out; None for anything else."""
     if value is None:
         return (None,)
-    is_repeat = isinstance(value, fx.Node) and value.target is _aten.repeat.default
+    is_repeat = isinstance(value, fx.Node) and value.target is _aten.repeat.default and len(value.args) == 2
     return (value.args[0],) if is_repeat else None
 
 
@@ -135,10 +139,12 @@ def _convolution(args: tuple[Any, ...]) -> Rewritten | None:
 def _put_prelu_together(node: fx.Node, root: nn.Module) -> None:
     """Make `where(x > 0, x, weight * x)` a PReLU, where the weight is one number of the program's own for each channel,
     or one for all."""
-    if node.target is not _aten.where.self:
+    if node.target is not _aten.where.self or len(node.args) != 3:
         return
     is_above, x, below = node.args
     if not (isinstance(is_above, fx.Node) and isinstance(below, fx.Node) and below.target is _aten.mul.Tensor):
+        return
+    if len(below.args) != 2:
         return
     shaped, scaled = below.args
     weight: Any = shaped.args[0] if _is_reshaping(shaped) else shaped  # type: ignore[union-attr]
