@@ -86,7 +86,7 @@ def _is_first_of(reader: fx.Node) -> bool:
 
 def _transposed(value: Any) -> fx.Node | None:
     """Return the matrix that this is the transpose of."""
-    if not isinstance(value, fx.Node):
+    if not isinstance(value, fx.Node) or value.kwargs:
         return None
     turned = value.target is _aten.permute.default and list(value.args[1]) == [1, 0]  # type: ignore[arg-type]
     found = value.args[0] if turned or value.target is _aten.t.default else None

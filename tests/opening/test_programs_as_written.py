@@ -15,6 +15,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from deepvis_toolbox import Network, load_network
 from tests.nets import opened
 from tests.network.held_against import SIZE, images, plain
+from tests.opening.test_exported_programs import in_json, rewritten
 
 Forward = Callable[[Any, torch.Tensor], torch.Tensor]
 
@@ -243,3 +244,27 @@ def test_a_program_tells_what_is_differentiated_though_forward_does_not(core: bo
     module = Written(gated, conv=conv(3, 8), gate=conv(8, 8), last=conv(8, 4))
     (note,) = load_network(saved(module, tmp_path / "net.pt2", core=core)).notes
     assert note == 'what forward computes under torch.no_grad(), from "gate" on, is differentiated all the same'
+
+
+NAMED = {"mul": "self other", "where": "condition self other", "repeat": "self repeats", "permute": "self dims"}
+
+
+def by_name(program: Any, _: Path) -> None:
+    for node in program["graph_module"]["graph"]["nodes"]:
+        names = NAMED.get(node["target"].split(".")[-2], "").split()
+        for name, given in list(zip(names, node["inputs"], strict=False))[1:]:
+            given.update(kind=2, name=name)
+
+
+def test_arguments_that_a_program_gives_by_name_are_read(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    norm, fc = nn.InstanceNorm2d(8, affine=True), nn.Linear(8, 5)
+    module = Written(
+        lambda net, x: net.fc(net.norm(net.prelu(net.conv(x))).square().mean((2, 3))),
+        conv=conv(3, 8), prelu=nn.PReLU(8), norm=norm, fc=fc,
+    )  # fmt: skip
+    whole = saved(module, tmp_path / "whole.pt2", core=True)
+    network = load_network(rewritten(whole, tmp_path / "net.pt2", in_json("model.json", by_name), tmp_path))
+    last = list(network.layers)[-1]
+    with torch.no_grad():
+        torch.testing.assert_close(network.forward(images(), [last])[last], module(images()), rtol=1e-4, atol=1e-5)
