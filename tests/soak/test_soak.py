@@ -95,7 +95,7 @@ def test_a_sample_counts_what_a_process_and_its_children_hold(tmp_path: Path) ->
 def test_what_runs_on_is_left_over_and_what_ends_or_has_ended_is_not() -> None:
     sleeps = [subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"]) for seconds in (0, 1, 60)]
     try:  # the first two are not waited for: they stay as zombies
-        assert left_over([process.pid for process in sleeps], 10.0) == [sleeps[2].pid]
+        assert left_over([process.pid for process in sleeps], 5.0) == [sleeps[2].pid]
     finally:
         for process in sleeps:
             process.kill()
